@@ -1,0 +1,10 @@
+//! Who acts.
+
+/// The one on whose behalf something is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// Everybody, while the server runs with `--insecure-no-auth` on loopback: may do everything.
+    Development,
+    /// The server itself: its commands and workers.
+    System,
+}

@@ -1,0 +1,55 @@
+//! Every bound of the server, with its default. What exceeds one gets a clear error.
+
+/// The bounds of one server. All are configurable; the defaults suit a hospital's test system.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Largest request body in bytes.
+    pub body_bytes: usize,
+    /// Most entries of a batch or transaction.
+    pub bundle_entries: usize,
+    /// Deepest nesting of JSON.
+    pub nesting: usize,
+    /// Page size when `_count` is absent.
+    pub page_default: usize,
+    /// Largest page.
+    pub page_max: usize,
+    /// Longest chain (`a.b.c` counts 3), and deepest nesting of `_has`.
+    pub chain_depth: usize,
+    /// Most values of one parameter (commas), and most parameters of one search.
+    pub search_values: usize,
+    /// Longest query string or form body in bytes.
+    pub query_bytes: usize,
+    /// Most resources that `_include` and `_revinclude` add to one page.
+    pub includes: usize,
+    /// Most keys that a chain or `_has` may carry from one step to the next.
+    pub join_keys: usize,
+    /// How long a page pin lives, in seconds.
+    pub page_pin_seconds: u64,
+    /// Most page pins at a time.
+    pub page_pins: usize,
+    /// Most planned writes waiting for the Writer.
+    pub writer_queue: usize,
+    /// Most planned writes in one commit.
+    pub writer_batch: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 64 << 20,
+            bundle_entries: 10_000,
+            nesting: 64,
+            page_default: 50,
+            page_max: 1000,
+            chain_depth: 8,
+            search_values: 4096,
+            query_bytes: 2 << 20,
+            includes: 10_000,
+            join_keys: 5_000_000,
+            page_pin_seconds: 600,
+            page_pins: 1024,
+            writer_queue: 4096,
+            writer_batch: 512,
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Floor 2: FHIR itself, as pure functions over bytes and trees.
+//!
+//! The JSON tree, FHIR's data types, the definitions of R4, FHIRPath and validation. No async, no
+//! I/O, nothing about storage or HTTP.
+
+pub mod definitions;
+pub mod json;
+pub mod name;
+pub mod types;

@@ -1,0 +1,245 @@
+//! What the floors above see: the session and the shapes of its answers.
+
+use bytes::Bytes;
+
+use crate::access::actor::Actor;
+use crate::base::clock::Timestamp;
+use crate::base::fault::{Fault, Issue, Result};
+use crate::base::id::Tenant;
+use crate::fhir::json::Json;
+use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
+
+/// A version of a resource as it is sent: complete JSON with `id`, `meta.versionId`, `meta.lastUpdated`.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// Which resource.
+    pub key: ResourceKey,
+    /// `meta.versionId`: 1, 2, 3 ...
+    pub version: i64,
+    /// `meta.lastUpdated`.
+    pub updated: Timestamp,
+    /// The JSON; `None` when this version is a deletion.
+    pub body: Option<Bytes>,
+    /// How this version came to be.
+    pub kind: WriteKind,
+}
+
+/// The interaction that made a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteKind {
+    /// `POST`
+    Create,
+    /// `PUT`
+    Update,
+    /// `DELETE`
+    Delete,
+}
+
+/// One change of a transaction.
+#[derive(Debug)]
+pub struct WriteEntry {
+    /// The entry's `fullUrl`; references to it are rewritten to the resource's `Type/id`.
+    pub full_url: Option<String>,
+    /// What is to be done.
+    pub change: Change,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Change {
+    /// Create under a new id.
+    Create {
+        /// The type of the URL; the body must have it too.
+        kind: ResourceType,
+        /// The body.
+        resource: Json,
+        /// The search parameters of `If-None-Exist`, without `?`.
+        if_none_exist: Option<String>,
+    },
+    /// Update, or create under this id.
+    Update {
+        /// Which resource; the body's id must be the same.
+        key: ResourceKey,
+        /// The body.
+        resource: Json,
+        /// The version of `If-Match`.
+        if_match: Option<i64>,
+        /// `If-None-Match: *`: only if the resource does not exist.
+        only_create: bool,
+    },
+    /// Delete; not an error when there is nothing.
+    Delete {
+        /// Which resource.
+        key: ResourceKey,
+        /// The version of `If-Match`.
+        if_match: Option<i64>,
+    },
+}
+
+/// Whether a write found the resource there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// A new resource (or one that had been deleted): 201.
+    Created,
+    /// A new version: 200.
+    Updated,
+    /// The body was the same, or `If-None-Exist` matched: no new version, 200.
+    Unchanged,
+    /// Now deleted: 204.
+    Deleted,
+    /// There was nothing to delete: 204.
+    Absent,
+}
+
+/// The outcome of one entry, in the order of the request's entries.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// What happened.
+    pub existing: Existing,
+    /// The current version afterwards; `None` for [`Existing::Absent`].
+    pub stored: Option<Stored>,
+}
+
+/// Whose history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HistoryScope {
+    /// One resource.
+    Instance(ResourceKey),
+    /// A type.
+    Type(ResourceType),
+}
+
+/// A page of history.
+#[derive(Debug, Clone)]
+pub struct HistoryRequest {
+    /// Whose.
+    pub scope: HistoryScope,
+    /// `_count`.
+    pub count: Option<usize>,
+    /// `_since`: only versions at or after this time.
+    pub since: Option<Timestamp>,
+    /// The token of a next link.
+    pub page: Option<String>,
+}
+
+/// Versions, newest first.
+#[derive(Debug, Clone)]
+pub struct HistoryAnswer {
+    /// The versions of this page.
+    pub entries: Vec<Stored>,
+    /// How many versions there are in all.
+    pub total: u64,
+    /// The token of the next page.
+    pub next: Option<String>,
+}
+
+/// `Prefer: handling=`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Handling {
+    /// Unknown parameters are ignored with a warning.
+    #[default]
+    Lenient,
+    /// Unknown parameters are errors.
+    Strict,
+}
+
+/// Why an entry is in a searchset (`Bundle.entry.search.mode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MatchMode {
+    /// It matched.
+    Match,
+    /// It was included.
+    Include,
+}
+
+/// An entry of a searchset.
+#[derive(Debug, Clone)]
+pub struct SearchEntry {
+    /// Why it is there.
+    pub mode: MatchMode,
+    /// The resource.
+    pub stored: Stored,
+}
+
+/// A page of a search.
+#[derive(Debug, Clone, Default)]
+pub struct SearchAnswer {
+    /// Matches, then includes.
+    pub entries: Vec<SearchEntry>,
+    /// The exact number of matches over all pages, unless `_total=none`.
+    pub total: Option<u64>,
+    /// The parameters that were used (decoded), for the self link.
+    pub used: Vec<(String, String)>,
+    /// Warnings for the outcome entry (`search.mode` = `outcome`).
+    pub warnings: Vec<Issue>,
+    /// Tokens for the links `next` and `previous`.
+    pub next: Option<String>,
+    /// See `next`.
+    pub previous: Option<String>,
+}
+
+/// What an actor does with a tenant's data. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Session {
+    tenant: Tenant,
+    actor: Actor,
+}
+
+impl Session {
+    /// The current version of a resource.
+    ///
+    /// # Errors
+    /// 404 unknown, 410 deleted.
+    pub async fn read(&self, key: &ResourceKey) -> Result<Stored> {
+        Err(Fault::not_found(key.to_string()))
+    }
+
+    /// One version of a resource.
+    ///
+    /// # Errors
+    /// 404 unknown, 410 when this version is a deletion.
+    pub async fn vread(&self, key: &ResourceKey, version: i64) -> Result<Stored> {
+        Err(Fault::not_found(format!("{key} {version}")))
+    }
+
+    /// A page of history.
+    ///
+    /// # Errors
+    /// 404 when the resource never existed; 400 for a bad token.
+    pub async fn history(&self, request: HistoryRequest) -> Result<HistoryAnswer> {
+        Err(Fault::not_found(format!("{:?}", request.scope)))
+    }
+
+    /// The first page of a search of one type. `params`: decoded names and values in order.
+    ///
+    /// # Errors
+    /// 400 with the reason for a bad value, an unknown modifier, or what is not offered.
+    pub async fn search(&self, kind: ResourceType, params: &[(String, String)], how: Handling) -> Result<SearchAnswer> {
+        Err(Fault::unsupported(format!("{kind} {params:?} {how:?}")))
+    }
+
+    /// A page by the token of a link of an earlier one.
+    ///
+    /// # Errors
+    /// 400 for a bad token, 410 when the page is not held any more.
+    pub async fn page(&self, token: &str) -> Result<SearchAnswer> {
+        Err(Fault::invalid(token))
+    }
+
+    /// All changes or none; answered when durable.
+    ///
+    /// # Errors
+    /// 400, 404, 409, 412, 422 as FHIR says; nothing is stored then. For a fault of one entry of several, an
+    /// issue's expression begins with `Bundle.entry[i]`.
+    pub async fn transaction(&self, entries: Vec<WriteEntry>) -> Result<Vec<Written>> {
+        Err(Fault::unavailable(format!("{} {:?} {:?}", entries.len(), self.tenant, self.actor)))
+    }
+
+    /// An id that a Create would get; for tests of shapes.
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn describe(&self) -> Result<ResourceId> {
+        ResourceId::parse("none")
+    }
+}

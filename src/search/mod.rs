@@ -1,0 +1,9 @@
+//! Floor 4: search. The query language (FHIR R4 `search.html`) and the index that answers it.
+//!
+//! `parse` turns parameters into a [`query::Query`]; `extract` turns a resource into
+//! [`value::Extracted`] values; `kind/*` says, per parameter type, how a value in a request is read, what
+//! an element yields and when the two match; `compile` and `index` do the same over tantivy. The three
+//! faces of a parameter type (`extract` + `matches`, and the compiled query) must agree.
+
+pub mod query;
+pub mod value;

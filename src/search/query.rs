@@ -1,0 +1,272 @@
+//! A search, parsed: what `parse` makes of the parameters and what `matches` and `compile` answer.
+
+use rust_decimal::Decimal;
+
+use super::value::Span;
+use crate::fhir::definitions::params::SearchParam;
+use crate::fhir::types::{ResourceId, ResourceType};
+
+/// A parsed search.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Query {
+    /// The types searched: one for a type search.
+    pub types: Vec<ResourceType>,
+    /// What must hold, all of it.
+    pub clauses: Vec<Clause>,
+    /// Order of the matches; ties are broken by `_id`-independent key order, stable within a snapshot.
+    pub sort: Vec<SortKey>,
+    /// `_count`; `None`: the default. 0 asks for the total only.
+    pub count: Option<usize>,
+    /// `_total`.
+    pub total: Total,
+    /// `_summary=count`: no entries, only the total.
+    pub count_only: bool,
+    /// `_include` and `_revinclude`, in order.
+    pub includes: Vec<Include>,
+    /// The parameters that were used, as given, for the self link.
+    pub used: Vec<(String, String)>,
+    /// What was ignored (unknown parameters under lenient handling), for the outcome entry.
+    pub warnings: Vec<crate::base::fault::Issue>,
+}
+
+/// `_total` (FHIR R4 `search.html`, 3.1.1.4.6). `Accurate` is the default: it is cheap here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Total {
+    /// No total.
+    None,
+    /// An estimate is enough.
+    Estimate,
+    /// The exact number of matches.
+    #[default]
+    Accurate,
+}
+
+/// One condition.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Clause {
+    /// A parameter has a value that passes one of the tests (comma: OR).
+    Param {
+        /// The parameter.
+        param: &'static SearchParam,
+        /// The alternatives; never empty.
+        tests: Vec<Test>,
+    },
+    /// `:not`: the parameter has no value that passes any of the tests (resources without the
+    /// parameter match).
+    Not {
+        /// The parameter.
+        param: &'static SearchParam,
+        /// The alternatives; never empty.
+        tests: Vec<Test>,
+    },
+    /// `:missing`: the parameter has no value (`true`), or has one (`false`).
+    Missing {
+        /// The parameter.
+        param: &'static SearchParam,
+        /// Whether it must be absent.
+        missing: bool,
+    },
+    /// `_id`: one of these.
+    Id(Vec<ResourceId>),
+    /// `_lastUpdated`: one of these.
+    LastUpdated(Vec<DateTest>),
+    /// A chain: the reference leads to a resource, of one of the types, for which one of the alternatives holds.
+    Chain {
+        /// The reference parameter.
+        param: &'static SearchParam,
+        /// For every type of target that is searched: what must hold there. Types whose parameters do not
+        /// include the chained one are left out. Never empty.
+        targets: Vec<(ResourceType, Clause)>,
+    },
+    /// `_has`: a resource of type `source` refers here with `param`, and `clause` holds for it.
+    Has {
+        /// The type that refers.
+        source: ResourceType,
+        /// Its reference parameter.
+        param: &'static SearchParam,
+        /// What must hold for it.
+        clause: Box<Clause>,
+    },
+}
+
+/// One alternative of a clause.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Test {
+    /// On strings.
+    String(StringTest),
+    /// On tokens.
+    Token(TokenTest),
+    /// On references.
+    Reference(ReferenceTest),
+    /// On dates.
+    Date(DateTest),
+    /// On numbers.
+    Number(NumberTest),
+    /// On quantities.
+    Quantity(QuantityTest),
+    /// On URIs.
+    Uri(Box<str>),
+    /// On composites: one test per component, all on the same tuple.
+    Composite(Box<[Test]>),
+}
+
+/// A test on strings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StringTest {
+    /// The folded value starts with this folded text.
+    StartsWith(Box<str>),
+    /// `:contains`: the folded value contains this folded text.
+    Contains(Box<str>),
+    /// `:exact`: the value as written equals this text.
+    Exact(Box<str>),
+}
+
+/// A test on tokens: `code`, `system|code`, `|code`, `system|`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenTest {
+    /// What is asked of the system.
+    pub system: SystemTest,
+    /// The code; `None` for `system|`. Compared as written (see `folded`).
+    pub code: Option<Box<str>>,
+}
+
+/// What a token test asks of the system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SystemTest {
+    /// Anything, or nothing.
+    Any,
+    /// The element has no system.
+    Absent,
+    /// Exactly this system.
+    Is(Box<str>),
+}
+
+/// A test on references.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReferenceTest {
+    /// A resource of this server with this id, of one of these types (`Type/id`, `:Type`, a plain id, or an
+    /// absolute URL below the server's base).
+    Local {
+        /// The types that may be meant; never empty.
+        types: Vec<ResourceType>,
+        /// The id.
+        id: ResourceId,
+    },
+    /// This URL exactly; for a canonical without `|version`, any version of it.
+    Url(Box<str>),
+    /// `:identifier`: the reference's own identifier.
+    Identifier(TokenTest),
+}
+
+/// A prefix (FHIR R4 `search.html`, 3.1.1.4.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefix {
+    /// `eq`: the range of the search value fully contains the range of the element.
+    Eq,
+    /// `ne`: not `eq`.
+    Ne,
+    /// `gt`: the range above the search value intersects the range of the element.
+    Gt,
+    /// `lt`: the range below the search value intersects the range of the element.
+    Lt,
+    /// `ge`: `gt` or `eq`.
+    Ge,
+    /// `le`: `lt` or `eq`.
+    Le,
+    /// `sa`: the element starts after the search value.
+    Sa,
+    /// `eb`: the element ends before the search value.
+    Eb,
+    /// `ap`: the ranges overlap when the search value is widened by 10 %.
+    Ap,
+}
+
+/// A test on dates. For `ap` the span is already widened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DateTest {
+    /// The prefix.
+    pub prefix: Prefix,
+    /// The search value with its precision.
+    pub span: Span,
+}
+
+/// A test on numbers: the search value with its implied precision (100 is 99.5 to 100.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NumberTest {
+    /// The prefix.
+    pub prefix: Prefix,
+    /// The search value.
+    pub value: Decimal,
+    /// Start of its implied range (inclusive); for `ap` already widened.
+    pub low: Decimal,
+    /// End of its implied range (exclusive).
+    pub high: Decimal,
+}
+
+/// A test on quantities.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuantityTest {
+    /// The value.
+    pub number: NumberTest,
+    /// What is asked of the unit.
+    pub unit: UnitTest,
+}
+
+/// What a quantity test asks of the unit.
+#[derive(Debug, Clone, PartialEq)]
+pub enum UnitTest {
+    /// `5.4`: any unit.
+    Any,
+    /// `5.4||mg`: the code or the unit's text equals this.
+    Code(Box<str>),
+    /// `5.4|system|mg`: this system and code; no canonical form is known.
+    System {
+        /// The system.
+        system: Box<str>,
+        /// The code.
+        code: Box<str>,
+    },
+    /// `5.4|http://unitsofmeasure.org|mg`: any unit that converts to the canonical one; `number` is the
+    /// test in the canonical unit.
+    Canonical {
+        /// The test in the canonical unit.
+        number: NumberTest,
+        /// The canonical unit.
+        unit: Box<str>,
+    },
+}
+
+/// One key of `_sort`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SortKey {
+    /// What is sorted by.
+    pub by: SortBy,
+    /// `-`: from high to low. Resources without a value stand last in both directions.
+    pub descending: bool,
+}
+
+/// What a sort key is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum SortBy {
+    /// A parameter: the smallest value when ascending, the largest when descending.
+    Param(&'static SearchParam),
+    /// `_id`
+    Id,
+    /// `_lastUpdated`
+    LastUpdated,
+}
+
+/// One `_include` or `_revinclude`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Include {
+    /// `_revinclude`.
+    pub reverse: bool,
+    /// The type that holds the reference.
+    pub source: ResourceType,
+    /// Its reference parameter; `None` for `*`.
+    pub param: Option<&'static SearchParam>,
+    /// Only targets of this type.
+    pub target: Option<ResourceType>,
+    /// `:iterate`.
+    pub iterate: bool,
+}

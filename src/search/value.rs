@@ -1,0 +1,100 @@
+//! What a resource can be found by: the values that `extract` takes out of it.
+
+use rust_decimal::Decimal;
+
+use crate::fhir::definitions::params::ParamId;
+use crate::fhir::types::ResourceKey;
+
+/// A span of time in microseconds since 1970-01-01T00:00:00Z: `start <= t < end`.
+/// `i64::MIN` and `i64::MAX` stand for an open start and end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// First microsecond.
+    pub start: i64,
+    /// First microsecond after the span.
+    pub end: i64,
+}
+
+/// All values of a resource for all parameters of its type, in the order of parameters and elements.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Extracted {
+    /// Pairs of a parameter and one value; the pairs of a parameter stand together.
+    pub values: Vec<(ParamId, Value)>,
+}
+
+/// One value of one parameter.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// A string, folded for the default match and as written for `:exact`.
+    String {
+        /// Case, accents and combining characters removed (`kind/string.rs`).
+        folded: Box<str>,
+        /// As written.
+        exact: Box<str>,
+    },
+    /// A coded value.
+    Token {
+        /// The system; `None` when the element has none (or, for `code`-typed elements, none is known).
+        system: Option<Box<str>>,
+        /// The code; `None` when there is only text.
+        code: Option<Box<str>>,
+        /// For `:text`: display or text, folded.
+        text: Option<Box<str>>,
+    },
+    /// A reference.
+    Reference(Target),
+    /// A date, dateTime, instant, Period or Timing.
+    Date(Span),
+    /// A number.
+    Number(Decimal),
+    /// A quantity.
+    Quantity(Quantity),
+    /// A URI, as written.
+    Uri(Box<str>),
+    /// The components of one element of a composite; each tuple is one combination of values.
+    Composite(Box<[Value]>),
+}
+
+/// The target of a reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A resource of this server (a relative reference, or an absolute one below the server's base).
+    Local(ResourceKey),
+    /// Any other URL, URN or canonical (a canonical keeps its `|version`).
+    Other(Box<str>),
+    /// Only a logical reference: `Reference.identifier`.
+    Identifier {
+        /// The identifier's system.
+        system: Option<Box<str>>,
+        /// The identifier's value.
+        value: Box<str>,
+    },
+}
+
+/// A quantity, as written and in canonical units.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quantity {
+    /// Smallest and largest value as written; equal but for a Range. `None`: open.
+    pub low: Option<Decimal>,
+    /// See `low`.
+    pub high: Option<Decimal>,
+    /// `Quantity.system`.
+    pub system: Option<Box<str>>,
+    /// `Quantity.code`.
+    pub code: Option<Box<str>>,
+    /// `Quantity.unit`.
+    pub unit: Option<Box<str>>,
+    /// For valid UCUM codes: the same in canonical base units.
+    pub canonical: Option<Canonical>,
+}
+
+/// A quantity in canonical UCUM units (1 g and 1000 mg are equal here).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Canonical {
+    /// Smallest value, in `unit`.
+    pub low: Option<Decimal>,
+    /// Largest value, in `unit`.
+    pub high: Option<Decimal>,
+    /// The canonical unit's code, such as `g` or `m.s-2`.
+    pub unit: Box<str>,
+}
