@@ -7,8 +7,14 @@ pub mod base;
 
 pub mod fhir;
 
+pub mod store;
+
 pub mod search;
 
 pub mod access;
 
 pub mod repo;
+
+pub mod serve;
+
+pub mod cli;
