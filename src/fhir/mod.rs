@@ -6,4 +6,5 @@
 pub mod definitions;
 pub mod json;
 pub mod name;
+pub mod outcome;
 pub mod types;
