@@ -13,7 +13,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::base::fault::{Fault, Result};
+use crate::base::fault::{Category, Fault, Result};
 
 /// An answer, read whole.
 #[derive(Debug, Clone)]
@@ -53,7 +53,8 @@ impl Connection {
     /// Sends one request and reads the answer. `path` begins with `/`.
     ///
     /// # Errors
-    /// 503 when the server cannot be reached or the connection breaks; the request may have been carried out.
+    /// 503: transient when the server cannot be reached; not so when the connection breaks later, since the
+    /// request may have been carried out.
     pub async fn send(&mut self, method: Method, path: &str, headers: HeaderMap, body: Bytes) -> Result<Answer> {
         let uri: Uri = path.parse().map_err(|error| Fault::invalid(format!("{path}: {error}")))?;
         let mut request = Request::new(Full::new(body));
@@ -69,18 +70,29 @@ impl Connection {
     }
 
     async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Answer> {
-        let lost = |error: hyper::Error| Fault::unavailable(format!("connection to {}: {error}", self.authority));
-        let mut sender = match self.sender.take().filter(|sender| !sender.is_closed()) {
-            Some(sender) => sender,
-            None => connect(&self.authority).await?,
-        };
-        sender.ready().await.map_err(lost)?;
+        let mut sender = self.ready().await?;
+        let lost = |error| broken(&self.authority, &error);
         let response = sender.send_request(request).await.map_err(lost)?;
         let (parts, body) = response.into_parts();
         let body = body.collect().await.map_err(lost)?.to_bytes();
         self.sender = Some(sender);
         Ok(Answer { status: parts.status, headers: parts.headers, body })
     }
+
+    /// The connection that is kept, or a new one when the server has closed it meanwhile.
+    async fn ready(&mut self) -> Result<http1::SendRequest<Full<Bytes>>> {
+        if let Some(mut kept) = self.sender.take().filter(|sender| !sender.is_closed())
+            && kept.ready().await.is_ok()
+        {
+            return Ok(kept);
+        }
+        connect(&self.authority).await
+    }
+}
+
+/// The connection broke after the request went out: it may have been carried out, so this is not transient.
+fn broken(whom: &str, error: &dyn std::error::Error) -> Fault {
+    Fault::new(Category::Unavailable, format!("connection to {whom} broke: {}", causes(error)))
 }
 
 async fn connect(authority: &str) -> Result<http1::SendRequest<Full<Bytes>>> {
@@ -110,13 +122,15 @@ impl Secure {
     /// Sends one request and reads the answer.
     ///
     /// # Errors
-    /// 503 when the server cannot be reached or the connection breaks; the request may have been carried out.
+    /// 503, transient as for [`Connection::send`].
     pub async fn send(&self, method: Method, url: &str, headers: HeaderMap, body: Bytes) -> Result<Answer> {
-        let lost = |error: reqwest::Error| Fault::unavailable(format!("{url}: {}", causes(&error)));
         let request = self.0.request(method, url).headers(headers).body(body);
-        let response = request.send().await.map_err(lost)?;
+        let response = request.send().await.map_err(|error| match error.is_connect() {
+            true => Fault::unavailable(format!("{url}: {}", causes(&error))),
+            false => broken(url, &error),
+        })?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.bytes().await.map_err(lost)?;
+        let body = response.bytes().await.map_err(|error| broken(url, &error))?;
         Ok(Answer { status, headers, body })
     }
 }
