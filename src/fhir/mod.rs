@@ -5,6 +5,7 @@
 
 pub mod bundle;
 pub mod definitions;
+pub mod fhirpath;
 pub mod json;
 pub mod name;
 pub mod outcome;
