@@ -4,6 +4,7 @@
 //! failed, 2 = it was refused (bad arguments, a locked data folder, a server without a rule of who may enter).
 
 pub mod generate;
+pub mod load;
 
 mod command;
 
