@@ -45,6 +45,8 @@ mod units;
 mod value;
 
 #[cfg(test)]
+mod suite;
+#[cfg(test)]
 mod tests;
 
 pub use context::{Bounds, Context, Resolver};

@@ -25,6 +25,8 @@ pub enum TypeKind {
 pub struct Property {
     /// Its type.
     pub type_id: TypeId,
+    /// Most values; `None` is no bound.
+    pub max: Option<u16>,
     /// Whether it is one form of a choice.
     pub is_choice: bool,
 }

@@ -67,3 +67,203 @@ fn references_resolve_to_their_type() {
         ("generalPractitioner.resolve().count()", "3"),
     ]);
 }
+
+#[test]
+fn logic_has_three_values() {
+    check(&[
+        ("true and {}", ""),
+        ("false and {}", "false"),
+        ("{} or true", "true"),
+        ("{} xor true", ""),
+        ("{} implies true", "true"),
+        ("true implies {}", ""),
+        ("{}.not()", ""),
+        ("false implies (1 | 2)", "true"),
+        ("active and name.given.first()", "true"),
+    ]);
+    assert!(run("name and true").is_err(), "several items are no Boolean");
+}
+
+#[test]
+fn arithmetic_is_exact_and_empty_where_there_is_no_result() {
+    check(&[
+        ("1.2 + 1.8", "3.0"),
+        ("1 / 0", ""),
+        ("5 div 0", ""),
+        ("5.5 div 0.7", "7"),
+        ("5.5 mod 0.7", "0.6"),
+        ("'a' + {}", ""),
+        ("'a' & {} & 'b'", "ab"),
+        ("9223372036854775807 + 1", ""),
+        ("3 'm' - 3 'cm'", "297 'cm'"),
+        ("(-5.5).abs() | 1.1.ceiling() | (-2.1).floor() | (-1.56).truncate()", "5.5,2,-3,-1"),
+        ("2.power(10) | 2.power(-1) | (-1).power(0.5)", "1024,0.5"),
+        ("81.sqrt() | 2.sqrt().round(10) | (-1).sqrt()", "9,1.4142135624"),
+        ("0.exp() | 1.ln() | 16.log(2) | 0.ln()", "1,0,4"),
+        ("3.14159.round(3) | (-2.5).round()", "3.142,-3"),
+    ]);
+    for text in ["'a' - 'b'", "1 + 'a'", "-name", "(1 | 2) + 1", "@1974-12-25 + 7", "@1974-12-25 - 1 'cm'", "'x'.abs()"]
+    {
+        assert!(run(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn dates_move_by_the_calendar() {
+    check(&[
+        ("@1973-12-25 + 7.7 days", "1974-01-01"),
+        ("@2024-01-31 + 1 month", "2024-02-29"),
+        ("@2014 + 23 months", "2015"),
+        ("@2016 + 365 days", "2017"),
+        ("@2014 - 24 months", "2012"),
+        ("@2019-03-01 - 24 months", "2017-03-01"),
+        ("@T23:30 + 45 minutes", "00:15"),
+        ("@1973-12-25T00:00:00.000+10:00 + 10 'ms'", "1973-12-25T00:00:00.010+10:00"),
+        ("@9999-12-31 + 1 day", ""),
+        ("birthDate + 1 year > @1975", ""),
+        ("birthDate + 2 years > @1975", "true"),
+        ("today()", "2023-11-14"),
+        ("now() > today()", ""),
+        ("birthDate < now()", "true"),
+    ]);
+    for text in ["@2024-01-01 + 1 hour", "@T10:00 + 1 day", "@2024 + 1 'mo'", "@2024 + 1 'a'"] {
+        assert!(run(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn strings_count_characters() {
+    check(&[
+        ("'äbc'.length() | 'äbc'.indexOf('c') | 'äbc'.substring(1, 1)", "3,2,b"),
+        ("'abc'.substring(3) | 'abc'.substring(-1)", ""),
+        ("'abc'.replace('', 'x')", "xaxbxcx"),
+        ("'11/30/1972'.replaceMatches('(?<m>\\\\d+)/(?<d>\\\\d+)/(?<y>\\\\d+)', '${d}-${m}-${y}')", "30-11-1972"),
+        ("'ab'.replaceMatches('(a)', '$1x')", "axb"),
+        ("'A\nB'.matches('A.B') and 'xAx'.matches('A') and 'xAx'.matchesFull('A').not()", "true"),
+        ("'a,,b'.split(',').join('-')", "a--b"),
+        ("'test'.encode('base64').decode('base64') & 'a?_'.encode('hex')", "test613f5f"),
+        ("'<\"&'.escape('html').unescape('html') & '\"\\n'.escape('json').unescape('json')", "<\"&\"\n"),
+        ("{}.startsWith('a')", ""),
+    ]);
+    assert!(run("name.given.upper()").is_err());
+    assert!(run("1.length()").is_err());
+    assert!(run("'a'.matches('(')").is_err());
+}
+
+#[test]
+fn conversion_knows_what_converts() {
+    check(&[
+        ("'1.1'.toInteger()", ""),
+        ("'TRUE'.toBoolean() | '0.0'.toBoolean()", "true,false"),
+        ("'2015-02'.toDate() | '2015-02-04T14'.toDateTime() | '14:34'.toTime()", "2015-02,2015-02-04T14,14:34"),
+        ("'2023-02-29'.convertsToDate()", "false"),
+        ("'1 \\'wk\\''.toQuantity() | '4 days'.toQuantity()", "1 'wk',4 days"),
+        ("'1 wk'.convertsToQuantity()", "false"),
+        ("1000 'mg'.toQuantity('g')", "1 'g'"),
+        ("true.toDecimal() | 1.toString()", "1,1"),
+        ("{}.convertsToInteger()", ""),
+    ]);
+    assert!(run("(1 | 2).toString()").is_err());
+}
+
+#[test]
+fn collections_keep_order_and_drop_repetitions_where_asked() {
+    check(&[
+        ("(1 | 2 | 2).count() | (1 | 2).combine(2).count()", "2,3"),
+        ("(1 | 2 | 3).intersect(2 | 4) | (1 | 2 | 3).exclude(2)", "2,1,3"),
+        ("(1 | 2).subsetOf(1 | 2 | 3) and (1 | 2).supersetOf(1)", "true"),
+        ("(3 | 1 | 2).sort() = (1 | 2 | 3)", "true"),
+        ("(3 | 1 | 2).sort(-$this).first()", "3"),
+        ("(1 | 2 | 3).aggregate($this + $total, 0)", "6"),
+        ("(1 | 2 | 3).tail().skip(1) | (1 | 2 | 3).take(1) | (1 | 2 | 3).last()", "3,1"),
+        ("name.select($index)", "0,1"),
+        ("(1 | 2) = (2 | 1)", "false"),
+        ("(1 | 2) ~ (2 | 1)", "true"),
+        ("{} ~ {}", "true"),
+        ("iif(true, 1, 1 / 'a') | iif({}, 1, 2)", "1,2"),
+        ("name.repeat(given).count()", "3"),
+        ("1 in (1 | 2) and ((1 | 2) contains 3).not()", "true"),
+        ("$this.descendants().where($this = 'Jim').count()", "1"),
+        ("type().name", "Patient"),
+    ]);
+    assert!(run("name.single()").is_err());
+    assert!(run("(1 | 'a').sort()").is_err());
+    assert!(run("(1 | 2) in (1 | 2)").is_err());
+}
+
+#[test]
+fn what_is_not_offered_fails_while_compiling() {
+    for text in ["code.memberOf('x')", "conformsTo('x')", "code.subsumes(code)", "name.slice('a', 'b')"] {
+        let fault = compile(text).expect_err(text);
+        assert_eq!(fault.issues()[0].code, "not-supported", "{text}: {fault}");
+    }
+    for text in ["name.nonsense()", "name is Nonsense", "name.where()", "name.first(1)", "'a'.matches('(')"] {
+        let fault = compile(text).expect_err(text);
+        assert!(fault.message().contains("column"), "{text}: {fault}");
+    }
+    assert!(run("%nonsense").is_err());
+}
+
+#[test]
+fn every_bound_has_its_error() {
+    let costly = |text: &str| {
+        let fault = run(text).expect_err(text);
+        assert_eq!(fault.issues()[0].code, "too-costly", "{text}: {fault}");
+    };
+    // a list that doubles for ever: items
+    costly("(1 | 2).repeatAll($this | ($this + 1) | ($this + 2))");
+    // a list that never ends: steps
+    costly("1.repeatAll($this)");
+    // a text that doubles for ever
+    let doubling = format!("'{}'{}", "x".repeat(1000), ".select($this & $this)".repeat(20));
+    costly(&doubling);
+    costly(&format!("'{}'.replace('', '{}')", "x".repeat(30_000), "y".repeat(30_000)));
+    assert_eq!(compile("'a'.matches('(a{1000}){1000}')").expect_err("too large").category().status(), 400);
+    costly(&format!("'a'.matches('' & '{}')", "a".repeat(10_000)));
+}
+
+mod laws {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn holds(text: &str) {
+        assert_eq!(run(text).unwrap_or_else(|fault| panic!("{text}: {fault}")), ["true"], "{text}");
+    }
+
+    fn list(numbers: &[i8]) -> String {
+        let combined: String = numbers.iter().map(|n| format!(".combine({n})")).collect();
+        format!("{{}}{combined}")
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn union_is_the_distinct_combination(a in proptest::collection::vec(0i8..5, 0..6), b in proptest::collection::vec(0i8..5, 0..6)) {
+            let (a, b) = (list(&a), list(&b));
+            holds(&format!("({a} | {b}) ~ ({a}).combine({b}).distinct()"));
+            holds(&format!("({a}).intersect({b}) ~ ({b}).intersect({a})"));
+            holds(&format!("({a}).subsetOf({a} | {b})"));
+            holds(&format!("({a}).exclude({b}).intersect({b}).empty()"));
+        }
+
+        #[test]
+        fn numbers_obey_their_laws(a in -10_000i32..10_000, b in -10_000i32..10_000, scale in 1u32..5) {
+            let (a, b) = (format!("({}.{scale})", a), format!("({}.{scale})", b));
+            holds(&format!("{a} + {b} = {b} + {a}"));
+            holds(&format!("({a} - {b}) + {b} = {a}"));
+            holds(&format!("({a} < {b}) = ({b} > {a})"));
+            holds(&format!("{a}.lowBoundary() <= {a} and {a} <= {a}.highBoundary()"));
+            holds(&format!("{a}.toString().toDecimal() = {a}"));
+        }
+
+        #[test]
+        fn no_text_makes_the_compiler_panic(text in "[a-z0-9 .()'%$@|=<>{}+*/\\[\\]-]{0,40}") {
+            if let Ok(expression) = compile(&text) {
+                let patient = tree(PATIENT);
+                let node = Node::resource(&patient);
+                let _ = expression.eval(node, &Context::new(node));
+            }
+        }
+    }
+}

@@ -6,17 +6,20 @@ use crate::fhir::fhirpath::code::{Code, Machine};
 use crate::fhir::fhirpath::equality;
 use crate::fhir::fhirpath::value::Collection;
 
+/// `union(other)`: both collections without repetition, as `|`.
 pub fn union<'a>(m: &mut Machine<'a, '_>, mut input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     input.extend(args::collection(m, arguments, 0)?);
     let all = m.made(input)?;
     equality::distinct(m, all)
 }
 
+/// `combine(other)`: both collections with repetitions.
 pub fn combine<'a>(m: &mut Machine<'a, '_>, mut input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     input.extend(args::collection(m, arguments, 0)?);
     Ok(input)
 }
 
+/// `intersect(other)`: the items in both collections, without repetition.
 pub fn intersect<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let other = args::collection(m, arguments, 0)?;
     let mut kept = Collection::new();
@@ -28,6 +31,7 @@ pub fn intersect<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: 
     Ok(kept)
 }
 
+/// `exclude(other)`: the items that are not in the other collection.
 pub fn exclude<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let other = args::collection(m, arguments, 0)?;
     let mut kept = Collection::new();

@@ -13,6 +13,7 @@ use crate::fhir::fhirpath::operators;
 use crate::fhir::fhirpath::trouble;
 use crate::fhir::fhirpath::value::{Collection, Item, maybe};
 
+/// `where(criteria)`: the items that meet the criteria.
 pub fn filter<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let mut kept = Collection::new();
     for (index, item) in input.into_iter().enumerate() {
@@ -24,6 +25,7 @@ pub fn filter<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[C
     Ok(kept)
 }
 
+/// `select(projection)`: what the projection yields for each item, flat.
 pub fn select<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let mut out = Collection::new();
     for (index, item) in input.into_iter().enumerate() {
@@ -57,6 +59,7 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// `repeat(projection)`: what the projection yields, applied again to what is new until nothing is.
 pub fn repeat<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let mut seen = Seen::default();
     let mut out = Collection::new();
@@ -78,6 +81,7 @@ pub fn repeat<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[C
     Ok(out)
 }
 
+/// `repeatAll(projection)`: as `repeat`, with repetitions (FHIRPath 3.0).
 pub fn repeat_all<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let mut out = Collection::new();
     let mut pending: Vec<Item<'a>> = input.into_vec();
@@ -93,36 +97,43 @@ pub fn repeat_all<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments:
     Ok(out)
 }
 
+/// `single()`: the only item; a fault when there are several.
 pub fn single_item<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     single(&input, "single()")?;
     Ok(input)
 }
 
+/// `first()`: the first item.
 pub fn first<'a>(_: &mut Machine<'a, '_>, mut input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     input.truncate(1);
     Ok(input)
 }
 
+/// `last()`: the last item.
 pub fn last<'a>(_: &mut Machine<'a, '_>, mut input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     Ok(maybe(input.pop()))
 }
 
+/// `tail()`: all but the first item.
 pub fn tail<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     Ok(input.into_iter().skip(1).collect())
 }
 
+/// `skip(num)`: all but the first items.
 pub fn skip<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let Some(count) = args::integer(m, arguments, 0)? else { return Ok(Collection::new()) };
     let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
     Ok(input.into_iter().skip(count).collect())
 }
 
+/// `take(num)`: the first items.
 pub fn take<'a>(m: &mut Machine<'a, '_>, mut input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let Some(count) = args::integer(m, arguments, 0)? else { return Ok(Collection::new()) };
     input.truncate(usize::try_from(count.max(0)).unwrap_or(usize::MAX));
     Ok(input)
 }
 
+/// `aggregate(aggregator [, init])`: the value of `$total` after every item (N1, 7.1).
 pub fn aggregate<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let start = args::collection(m, arguments, 1)?;
     let outer = std::mem::replace(&mut m.total, start);
@@ -164,6 +175,7 @@ fn choose<'a>(m: &mut Machine<'a, '_>, arguments: &[Code]) -> Result<Collection<
     chosen.map_or_else(|| Ok(Collection::new()), |code| eval(m, code))
 }
 
+/// `children()`: the elements directly below.
 pub fn children<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     let mut out = Collection::new();
     for node in input.iter().filter_map(Item::as_node) {
@@ -172,6 +184,7 @@ pub fn children<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) 
     Ok(out)
 }
 
+/// `descendants()`: the elements below, at every depth.
 pub fn descendants<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     let mut out = Collection::new();
     for node in input.iter().filter_map(Item::as_node) {
