@@ -38,6 +38,7 @@ mod node;
 mod number;
 mod operators;
 mod parser;
+mod pool;
 mod standin;
 mod temporal;
 mod trouble;

@@ -222,6 +222,37 @@ fn every_bound_has_its_error() {
     costly(&format!("'a'.matches('' & '{}')", "a".repeat(10_000)));
 }
 
+#[test]
+fn the_deepest_expressions_run_on_half_the_stack_of_a_thread() {
+    let deepest = |make: &dyn Fn(usize) -> String| (1..200).rev().map(make).find(|text| compile(text).is_ok());
+    let shapes: [&dyn Fn(usize) -> String; 5] = [
+        &|n| vec!["1"; n].join(" + "),
+        &|n| format!("{}1{}", "(".repeat(n), ")".repeat(n)),
+        &|n| format!("{}1{}", "1.select(".repeat(n), ")".repeat(n)),
+        &|n| format!("{}1{}", "iif(true, ".repeat(n), ")".repeat(n)),
+        &|n| format!("name{}", ".where(true)".repeat(n)),
+    ];
+    let texts: Vec<String> = shapes.iter().map(|make| deepest(*make).expect("some depth compiles")).collect();
+    for text in texts {
+        println!("{} bytes", text.len());
+        let run = move || drop(run(&text).unwrap_or_else(|fault| panic!("{text}: {fault}")));
+        std::thread::Builder::new().stack_size(1 << 20).spawn(run).expect("a thread").join().expect("no overflow");
+    }
+}
+
+#[test]
+fn items_are_small() {
+    assert!(size_of::<Item<'_>>() <= 40, "{}", size_of::<Item<'_>>());
+}
+
+#[test]
+fn many_items_are_distinct_in_little_time() {
+    let many: Vec<String> = (0..3000).map(|n| format!(r#"{{"use":"usual","family":"f{n}","given":["g"]}}"#)).collect();
+    let patient = tree(&format!(r#"{{"resourceType":"Patient","name":[{}]}}"#, many.join(",")));
+    assert_eq!(run_on("(name | name | name.family).count()", &patient).expect("runs"), ["6000"]);
+    assert_eq!(run_on("name.repeat($this).count()", &patient).expect("runs"), ["3000"]);
+}
+
 mod laws {
     use super::*;
     use proptest::prelude::*;

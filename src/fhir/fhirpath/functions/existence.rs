@@ -4,8 +4,8 @@ use super::args;
 use crate::base::fault::Result;
 use crate::fhir::fhirpath::code::{Code, Machine};
 use crate::fhir::fhirpath::convert::{boolean, describe, system};
-use crate::fhir::fhirpath::equality;
 use crate::fhir::fhirpath::eval::eval_on;
+use crate::fhir::fhirpath::pool::{self, Pool};
 use crate::fhir::fhirpath::trouble;
 use crate::fhir::fhirpath::value::{Collection, Item, maybe, one, truth};
 
@@ -69,9 +69,10 @@ pub fn any_false<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code])
     Ok(truth(any_is(&input, false, "anyFalse()")?))
 }
 
-fn is_subset<'a>(m: &mut Machine<'a, '_>, part: &Collection<'a>, whole: &Collection<'a>) -> Result<bool> {
+fn is_subset<'a>(m: &mut Machine<'a, '_>, part: &Collection<'a>, whole: Collection<'a>) -> Result<bool> {
+    let whole = Pool::of(m, whole)?;
     for item in part {
-        if !equality::contains(m, whole, item)? {
+        if !whole.contains(m, item)? {
             return Ok(false);
         }
     }
@@ -81,13 +82,13 @@ fn is_subset<'a>(m: &mut Machine<'a, '_>, part: &Collection<'a>, whole: &Collect
 /// `subsetOf(other)`: whether every item is in the other collection.
 pub fn subset_of<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let other = args::collection(m, arguments, 0)?;
-    Ok(truth(is_subset(m, &input, &other)?))
+    Ok(truth(is_subset(m, &input, other)?))
 }
 
 /// `supersetOf(other)`: whether every item of the other collection is here.
 pub fn superset_of<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let other = args::collection(m, arguments, 0)?;
-    Ok(truth(is_subset(m, &other, &input)?))
+    Ok(truth(is_subset(m, &other, input)?))
 }
 
 /// `count()`: the number of items.
@@ -97,13 +98,13 @@ pub fn count<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> 
 
 /// `distinct()`: the items without repetition.
 pub fn distinct<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
-    equality::distinct(m, input)
+    pool::distinct(m, input)
 }
 
 /// `isDistinct()`: whether no item repeats.
 pub fn is_distinct<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     let before = input.len();
-    Ok(truth(equality::distinct(m, input)?.len() == before))
+    Ok(truth(pool::distinct(m, input)?.len() == before))
 }
 
 /// `not()`: true for false, false for true, empty for unknown (N1, 6.5.3).

@@ -1,15 +1,14 @@
 //! Filtering, projection and subsetting (N1, 5.2, 5.3), aggregation (N1, 7) and trees (N1, 5.8).
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
 
 use super::args;
 use crate::base::fault::Result;
 use crate::fhir::fhirpath::code::{Code, Machine};
 use crate::fhir::fhirpath::convert::{boolean, describe, single, single_value};
-use crate::fhir::fhirpath::equality;
 use crate::fhir::fhirpath::eval::{eval, eval_on};
 use crate::fhir::fhirpath::operators;
+use crate::fhir::fhirpath::pool::Pool;
 use crate::fhir::fhirpath::trouble;
 use crate::fhir::fhirpath::value::{Collection, Item, maybe};
 
@@ -35,50 +34,26 @@ pub fn select<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[C
     Ok(out)
 }
 
-/// Items already seen: nodes by their place in the tree, which is quick, others by equality.
-#[derive(Default)]
-struct Seen<'a> {
-    places: HashSet<usize>,
-    values: Collection<'a>,
-}
-
-impl<'a> Seen<'a> {
-    /// Whether the item is new; it is remembered.
-    fn is_new(&mut self, m: &mut Machine<'a, '_>, item: &Item<'a>) -> Result<bool> {
-        m.charge(1)?;
-        if let Item::Node(node) = item
-            && !node.is_stub()
-        {
-            return Ok(self.places.insert(std::ptr::from_ref(node.json).addr()));
-        }
-        let known = equality::contains(m, &self.values, item)?;
-        if !known {
-            self.values.push(item.clone());
-        }
-        Ok(!known)
-    }
-}
-
 /// `repeat(projection)`: what the projection yields, applied again to what is new until nothing is.
 pub fn repeat<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
-    let mut seen = Seen::default();
-    let mut out = Collection::new();
+    // new means unequal to all before (N1): equal subtrees at two places count once
+    let mut out = Pool::default();
+    let mut count = 0;
     let mut pending: Vec<Item<'a>> = input.into_vec();
     while !pending.is_empty() {
         let mut next = Vec::new();
         for (index, item) in pending.into_iter().enumerate() {
             for found in eval_on(m, &arguments[0], item, index)? {
-                // new means unequal to all before (N1): equal subtrees at two places count once
-                if seen.is_new(m, &found)? && !equality::contains(m, &out, &found)? {
-                    out.push(found.clone());
+                if out.add(m, found.clone())? {
                     next.push(found);
                 }
             }
         }
-        out = m.made(out)?;
+        count += next.len();
+        m.check_size(count)?;
         pending = next;
     }
-    Ok(out)
+    Ok(out.into_items())
 }
 
 /// `repeatAll(projection)`: as `repeat`, with repetitions (FHIRPath 3.0).
@@ -197,9 +172,7 @@ pub fn descendants<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code
         if let Some(node) = node {
             node.children(&mut out);
         }
-        if out.len() > m.context.bounds.items {
-            return m.made(out);
-        }
+        m.check_size(out.len())?;
         at += 1;
     }
     Ok(out)
