@@ -3,6 +3,7 @@
 //! Each command is a file (or a folder) with its arguments and what it does. Exit codes: 0 = done, 1 = it
 //! failed, 2 = it was refused (bad arguments, a locked data folder, a server without a rule of who may enter).
 
+pub mod bench;
 pub mod generate;
 pub mod load;
 
