@@ -39,7 +39,6 @@ mod number;
 mod operators;
 mod parser;
 mod pool;
-mod standin;
 mod temporal;
 mod trouble;
 mod units;

@@ -14,7 +14,7 @@ use crate::fhir::json::{self, Json, Number, Object};
 use crate::fhir::name::Name;
 
 /// The number of tests that pass. It may only rise.
-const FLOOR: usize = 0;
+const FLOOR: usize = 920;
 
 /// Where the test data lies, if it is there.
 pub fn shared(path: &str) -> Option<PathBuf> {
@@ -204,9 +204,7 @@ fn is_same(expected: &(String, String), got: &(String, String)) -> bool {
 
 /// Why a test fails, or nothing.
 fn failure(case: &Case) -> Option<String> {
-    let json = case.input.as_deref().map_or(Json::Object(Object::new()), |n| {
-        std::panic::catch_unwind(|| input(n)).unwrap_or(Json::Object(Object::new()))
-    });
+    let json = case.input.as_deref().map_or(Json::Object(Object::new()), input);
     let node = Node::resource(&json);
     let context = Context { now: Some(Timestamp(1_700_000_000_000_000)), ..Context::new(node) };
     let result: Result<Collection<'_>> = compile(&case.expression).and_then(|e| e.eval(node, &context));
@@ -240,7 +238,7 @@ fn the_public_suite_passes_as_far_as_it_did() {
     let cases = cases(&fs::read_to_string(path).expect("the suite"));
     let mut passed = 0;
     for case in &cases {
-        match std::panic::catch_unwind(|| failure(case)).unwrap_or(Some("PANIC".into())) {
+        match failure(case) {
             None => passed += 1,
             Some(why) => println!("{}/{}: {}\n    {why}", case.group, case.name, case.expression.trim()),
         }

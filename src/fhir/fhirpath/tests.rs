@@ -298,3 +298,117 @@ mod laws {
         }
     }
 }
+
+mod parameters {
+    use super::*;
+    use crate::fhir::definitions::params::{all_params, expression_for, search_param, search_params};
+    use crate::fhir::types::ResourceType;
+
+    const OBSERVATION: &str = r##"{"resourceType":"Observation","id":"o","status":"final",
+      "category":[{"coding":[{"code":"vital-signs"}]}],"code":{"coding":[{"system":"http://loinc.org","code":"85354-9"}]},
+      "subject":{"reference":"Patient/p"},"effectiveDateTime":"2024-02-29","_effectiveDateTime":{"id":"e"},
+      "component":[{"code":{"text":"systolic"},"valueQuantity":{"value":120,"unit":"mmHg"}},
+        {"code":{"text":"note"},"valueString":"high"}]}"##;
+    const MEDICATION: &str = r##"{"resourceType":"MedicationRequest","medicationReference":{"reference":"#m"},
+      "contained":[{"resourceType":"Medication","id":"m"}],"subject":{"reference":"http://other/Patient/9"}}"##;
+    const BUNDLE: &str = r##"{"resourceType":"Bundle","type":"document","entry":[{"resource":{"resourceType":"Composition",
+      "id":"c"}},{"resource":{"resourceType":"Patient","id":"d"}}]}"##;
+
+    /// What a parameter yields on a resource.
+    fn values(code: &str, resource: &str) -> Vec<String> {
+        let resource = tree(resource);
+        let kind = resource.get("resourceType").and_then(Json::as_str).and_then(ResourceType::find).expect("a type");
+        let param = search_param(kind, code).expect(code);
+        run_on(&expression_for(kind, param).expect(code), &resource).expect(code)
+    }
+
+    #[test]
+    fn every_expression_compiles_and_runs_on_resources_of_every_kind() {
+        let resources = [PATIENT, OBSERVATION, MEDICATION, BUNDLE].map(tree);
+        let mut count = 0;
+        for param in all_params() {
+            for text in param.expression.into_iter().chain(param.components.iter().map(|c| c.expression)) {
+                for resource in &resources {
+                    run_on(text, resource).unwrap_or_else(|fault| panic!("{}: {fault}", param.url));
+                }
+                count += 1;
+            }
+        }
+        assert!(count > 1400, "{count}");
+        for kind in ResourceType::all() {
+            for param in search_params(kind) {
+                let text = expression_for(kind, param);
+                assert!(text.is_none_or(|text| compile(&text).is_ok()), "{kind} {}", param.code);
+            }
+        }
+    }
+
+    #[test]
+    fn values_of_parameters() {
+        let cases = [
+            ("birthdate", PATIENT, "1974-12-25"),
+            ("family", PATIENT, "Chalmers"),
+            ("general-practitioner", PATIENT, "{},{},{},{}"),
+            ("deceased", PATIENT, "false"),
+            ("_id", PATIENT, "p"),
+            ("date", OBSERVATION, "2024-02-29"),
+            ("patient", OBSERVATION, "{}"),
+            ("combo-code", OBSERVATION, "{},{},{}"),
+            ("component-value-quantity", OBSERVATION, "{}"),
+            ("value-string", OBSERVATION, ""),
+            ("medication", MEDICATION, "{}"),
+            ("code", MEDICATION, ""),
+            ("patient", MEDICATION, "{}"),
+            ("composition", BUNDLE, "{}"),
+        ];
+        for (code, resource, expected) in cases {
+            assert_eq!(values(code, resource).join(","), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn choices_are_one_element_with_the_type_of_their_name() {
+        let observation = tree(OBSERVATION);
+        let cases = [
+            ("Observation.component.value.ofType(Quantity).unit", "mmHg"),
+            ("Observation.component.value.as(string)", "high"),
+            ("Observation.component.value.type().name", "Quantity,string"),
+            ("Observation.effective.id", "e"),
+            ("Observation.effective is dateTime", "true"),
+            ("Observation.effective.as(DateTime)", "2024-02-29"),
+            ("Observation.effectiveDateTime", ""),
+            ("Observation.component.valueQuantity", ""),
+            ("Observation.component.value.value", "120,high"),
+            ("Observation.status.is(string) and Observation.status.ofType(string).empty()", "true"),
+            ("Observation.status.value.type().namespace", "System"),
+            ("Observation.resourceType", ""),
+        ];
+        for (text, expected) in cases {
+            let got = run_on(text, &observation).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+            assert_eq!(got.join(","), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn primitives_without_a_value_are_elements_too() {
+        let patient = tree(
+            r##"{"resourceType":"Patient","_birthDate":{"extension":[{"url":"u","valueCode":"unknown"}]},
+            "name":[{"given":["a",null],"_given":[null,{"id":"x"}]}],
+            "deceasedBoolean":false,"_deceasedBoolean":{"id":"d"}}"##,
+        );
+        let cases = [
+            ("birthDate.exists() and birthDate.hasValue().not()", "true"),
+            ("birthDate.extension('u').value", "unknown"),
+            ("name.given.count() | name.given.id", "2,x"),
+            ("name.given.select(hasValue())", "true,false"),
+            ("deceased.id | deceased", "d,false"),
+            ("birthDate = birthDate", "true"),
+            ("name.given[1] = name.given[0]", "false"),
+            ("name.children().count()", "2"),
+        ];
+        for (text, expected) in cases {
+            let got = run_on(text, &patient).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+            assert_eq!(got.join(","), expected, "{text}");
+        }
+    }
+}

