@@ -38,6 +38,8 @@ pub enum WriteKind {
 /// One change of a transaction.
 #[derive(Debug)]
 pub struct WriteEntry {
+    /// For faults: `Some(i)` puts `Bundle.entry[i].resource` (or `.request`) before the place.
+    pub index: Option<usize>,
     /// The entry's `fullUrl`; references to it are rewritten to the resource's `Type/id`.
     pub full_url: Option<String>,
     /// What is to be done.
@@ -229,8 +231,8 @@ impl Session {
     /// All changes or none; answered when durable.
     ///
     /// # Errors
-    /// 400, 404, 409, 412, 422 as FHIR says; nothing is stored then. For a fault of one entry of several, an
-    /// issue's expression begins with `Bundle.entry[i]`.
+    /// 400, 404, 409, 412, 422 as FHIR says; nothing is stored then. The place of
+    /// a fault begins with `Bundle.entry[i]` where the entry has an index.
     pub async fn transaction(&self, entries: Vec<WriteEntry>) -> Result<Vec<Written>> {
         Err(Fault::unavailable(format!("{} {:?} {:?}", entries.len(), self.tenant, self.actor)))
     }
