@@ -118,3 +118,84 @@ fn train_dictionary() {
         std::fs::write(path, dictionary).unwrap();
     }
 }
+
+fn splice(offset: usize, place: Place) -> Splice {
+    Splice { offset, place }
+}
+
+fn shown(json: &str, offset: usize, place: Place) -> String {
+    let stored = encode(json.as_bytes(), splice(offset, place)).unwrap();
+    String::from_utf8(decode(&stored, 3, TIME).unwrap().to_vec()).unwrap()
+}
+
+#[test]
+fn splices_version_and_time_into_meta() {
+    let meta = r#""versionId":"3","lastUpdated":"2024-02-29T12:34:56.789Z""#;
+    let filled = r#"{"id":"1","meta":{"source":"x"}}"#;
+    assert_eq!(shown(filled, 18, Place::Filled), format!(r#"{{"id":"1","meta":{{{meta},"source":"x"}}}}"#));
+    assert_eq!(shown(r#"{"id":"1","meta":{}}"#, 18, Place::Empty), format!(r#"{{"id":"1","meta":{{{meta}}}}}"#));
+    assert_eq!(shown(r#"{"id":"1","a":2}"#, 10, Place::Absent), format!(r#"{{"id":"1","meta":{{{meta}}},"a":2}}"#));
+    assert_eq!(shown(r#"{"id":"1"}"#, 9, Place::AbsentLast), format!(r#"{{"id":"1","meta":{{{meta}}}}}"#));
+}
+
+#[test]
+fn keeps_every_length_and_content() {
+    let long = format!(r#"{{"resourceType":"Observation","note":[{}]}}"#, r#"{"text":"é"},"#.repeat(20_000));
+    let noise: String = (0..3000_u32).map(|n| char::from(b'!' + (n.wrapping_mul(2_654_435_761) >> 25) as u8 % 90)).collect();
+    for json in ["{}", "{\"id\":\"1\"}", &long, &noise] {
+        let stored = encode(json.as_bytes(), splice(1, Place::AbsentLast)).unwrap();
+        assert!(stored.len() <= json.len() + 16);
+        let shown = decode(&stored, 1, TIME).unwrap();
+        let insert = r#","meta":{"versionId":"1","lastUpdated":"2024-02-29T12:34:56.789Z"}"#;
+        assert_eq!(shown, format!("{}{insert}{}", &json[..1], &json[1..]));
+    }
+    assert!(encode(long.as_bytes(), splice(1, Place::Filled)).unwrap().len() < long.len() / 20);
+    assert!(encode(b"{}", splice(3, Place::Filled)).is_err());
+}
+
+#[test]
+fn refuses_what_it_does_not_know_and_what_is_broken() {
+    let json = r#"{"resourceType":"Patient","id":"1","name":[{"family":"Chalmers","given":["Peter","James"]}]}"#;
+    let stored = encode(json.as_bytes(), splice(1, Place::Absent)).unwrap();
+    assert_eq!(stored[0], FORMAT << 5 | ZSTD_1 << 2);
+    for first in [0, 0xFF, stored[0] | 1, FORMAT << 5 | 2 << 2, 2 << 5] {
+        let mut other = stored.clone();
+        other[0] = first;
+        assert!(decode(&other, 1, TIME).unwrap_err().message().contains("unknown format"));
+    }
+    for length in 0..stored.len() {
+        decode(&stored[..length], 1, TIME).unwrap_err();
+    }
+    let mut longer = stored.clone();
+    longer[2] ^= 0x40;
+    decode(&longer, 1, TIME).unwrap_err();
+    decode(&[FORMAT << 5, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF], 1, TIME).unwrap_err();
+    // A length of 1 TiB must not be believed.
+    decode(&[FORMAT << 5, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x20], 1, TIME).unwrap_err();
+}
+
+/// Resources one per line from `CRESSET_RESOURCES`.
+#[test]
+#[ignore = "measures compression of CRESSET_RESOURCES (NDJSON); run in release"]
+fn speed() {
+    let text = std::fs::read(std::env::var_os("CRESSET_RESOURCES").expect("CRESSET_RESOURCES: an NDJSON file")).unwrap();
+    let lines: Vec<&[u8]> = text.split(|b| *b == b'\n').filter(|line| line.len() > 2).collect();
+    let place = splice(1, Place::Absent);
+    for _ in 0..2 {
+        let start = Instant::now();
+        let stored: Vec<_> = lines.iter().map(|json| encode(json, place).unwrap()).collect();
+        let encoded = start.elapsed();
+        let start = Instant::now();
+        let shown: usize = stored.iter().map(|stored| decode(stored, 1, TIME).unwrap().len()).sum();
+        let decoded = start.elapsed();
+        let micros = |time: std::time::Duration| time.as_secs_f64() * 1e6 / lines.len() as f64;
+        println!(
+            "{} resources of {} bytes, stored in {}; encode {:.2} us, decode {:.2} us ({shown} bytes)",
+            lines.len(),
+            lines.iter().map(|line| line.len()).sum::<usize>() / lines.len(),
+            stored.iter().map(Vec::len).sum::<usize>() / lines.len(),
+            micros(encoded),
+            micros(decoded)
+        );
+    }
+}
