@@ -37,14 +37,16 @@ pub async fn raw_group_commit(folder: &Path, rows: u64, bytes_per_row: usize, ba
     connection.execute("DROP TABLE IF EXISTS bare").await.map_err(error)?;
     connection.execute("CREATE TABLE bare (seq INTEGER PRIMARY KEY, body BLOB NOT NULL)").await.map_err(error)?;
 
-    let body: Vec<u8> = (0..bytes_per_row as u64).map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect();
+    let body: Vec<u8> =
+        (0..bytes_per_row as u64).map(|n| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8).collect();
     let start = Instant::now();
     let mut seq = 0;
     while seq < rows {
         let mut transaction = connection.begin().await.map_err(error)?;
         for _ in 0..batch.clamp(1, rows - seq) {
             seq += 1;
-            let insert = sqlx::query("INSERT INTO bare (seq, body) VALUES (?, ?)").bind(seq.cast_signed()).bind(&body[..]);
+            let insert =
+                sqlx::query("INSERT INTO bare (seq, body) VALUES (?, ?)").bind(seq.cast_signed()).bind(&body[..]);
             insert.execute(&mut *transaction).await.map_err(error)?;
         }
         transaction.commit().await.map_err(error)?;

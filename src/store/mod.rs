@@ -24,6 +24,7 @@ mod claims;
 mod cursors;
 mod db;
 mod dialect;
+pub mod doctor;
 mod error;
 pub mod folder;
 mod handle;
@@ -40,6 +41,8 @@ mod writeset;
 mod contract;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod speed;
 

@@ -40,7 +40,8 @@ async fn write(store: &Store, kinds: &[ResourceType]) {
         let mut set = WriteSet::new();
         for (number, row) in rows.into_iter().enumerate() {
             if number % 4 == 0 {
-                set.identifiers_added.push(Identifier { key: row.key.clone(), hash: row.seq.0.wrapping_mul(0x9E37_79B9_7F4A) });
+                set.identifiers_added
+                    .push(Identifier { key: row.key.clone(), hash: row.seq.0.wrapping_mul(0x9E37_79B9_7F4A) });
             }
             let before = currents.get(&row.key);
             set.record(row, before, [7; 16]);
@@ -53,7 +54,16 @@ async fn write(store: &Store, kinds: &[ResourceType]) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures; run in release"]
 async fn speed() {
-    let names = ["Observation", "Condition", "Encounter", "Patient", "Procedure", "MedicationRequest", "Claim", "DiagnosticReport"];
+    let names = [
+        "Observation",
+        "Condition",
+        "Encounter",
+        "Patient",
+        "Procedure",
+        "MedicationRequest",
+        "Claim",
+        "DiagnosticReport",
+    ];
     let kinds: Vec<_> = names.iter().map(|name| ResourceType::find(name).unwrap()).collect();
     for place in harness::places().await {
         let store = place.store().await;
@@ -75,7 +85,11 @@ async fn speed() {
         println!("  by_seqs of 50 {:.1} us", start.elapsed().as_secs_f64() * 1e6 / 200.0);
         let start = Instant::now();
         let (mut after, mut read) = (Seq(0), 0);
-        while let Some(last) = { let rows = store.log(T, after, 1000).await.unwrap(); read += rows.len(); rows.last().map(|row| row.seq) } {
+        while let Some(last) = {
+            let rows = store.log(T, after, 1000).await.unwrap();
+            read += rows.len();
+            rows.last().map(|row| row.seq)
+        } {
             after = last;
         }
         println!("  log {:.0} rows/s", read as f64 / start.elapsed().as_secs_f64());
