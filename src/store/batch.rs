@@ -128,6 +128,14 @@ impl Batch {
         versions::identified(&mut self.transaction.driver(), self.tenant, hashes).await
     }
 
+    /// The identifiers of resources, seeing what this batch wrote.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn identifiers_of(&mut self, keys: &[ResourceKey]) -> Result<Vec<Identifier>> {
+        versions::identifiers_of(&mut self.transaction.driver(), self.tenant, keys).await
+    }
+
     /// As [`Store::type_heads`], seeing what this batch wrote.
     ///
     /// # Errors

@@ -204,6 +204,18 @@ pub fn decode(stored: &[u8], version: i64, updated: Timestamp) -> Result<Bytes> 
     Ok(json.into())
 }
 
+/// The complete JSON of a body that was never stored: see [`decode`].
+///
+/// # Errors
+/// 500 when the splice lies outside the JSON.
+pub fn complete(json: &[u8], splice: Splice, version: i64, updated: Timestamp) -> Result<Bytes> {
+    let SpliceText(insert) = splice.text(version, updated)?;
+    let Some((before, after)) = json.split_at_checked(splice.offset) else {
+        return Err(Fault::internal("body: the place of meta lies outside the JSON"));
+    };
+    Ok([before, &insert, after].concat().into())
+}
+
 fn decompress(compressed: &[u8], json: &mut [u8]) -> Result<()> {
     DECOMPRESSOR.with_borrow_mut(|context| {
         if context.is_none() {
