@@ -45,7 +45,7 @@ static BY_SEQS: Rows = Rows::new(
     ") AS k CROSS JOIN versions v WHERE v.tenant = k.column1 AND v.seq = k.column2",
 );
 
-const LOG: Statement = fixed(
+pub(super) const LOG: Statement = fixed(
     "versions: read log",
     concat!(
         "SELECT ",
