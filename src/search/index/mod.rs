@@ -30,6 +30,8 @@ pub(super) mod updated;
 mod writer;
 
 #[cfg(test)]
+mod measure;
+#[cfg(test)]
 mod tests;
 
 pub use prepare::{Catalog, Document, Prepared, prepare};
