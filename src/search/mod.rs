@@ -7,6 +7,7 @@
 
 pub mod baseline;
 mod compile;
+mod compile_values;
 pub mod index;
 mod joins;
 mod page;
