@@ -11,5 +11,6 @@ pub mod json;
 pub mod name;
 pub mod outcome;
 pub mod quantity;
+pub mod resource;
 pub mod time;
 pub mod types;

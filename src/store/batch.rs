@@ -73,7 +73,7 @@ static INSERT_JOBS: Rows = Rows::new(
 pub struct Batch {
     store: Store,
     tenant: Tenant,
-    transaction: Transaction,
+    pub(super) transaction: Transaction,
     head: Head,
     /// What was written last, to recognise the batch after a broken connection.
     last: Option<VersionRow>,
@@ -225,7 +225,7 @@ impl Batch {
     }
 }
 
-async fn was_committed(store: &Store, tenant: Tenant, last: &VersionRow) -> Result<bool> {
+pub(super) async fn was_committed(store: &Store, tenant: Tenant, last: &VersionRow) -> Result<bool> {
     for attempt in 0..5_u32 {
         tokio::time::sleep(std::time::Duration::from_millis(200) * attempt * attempt).await;
         let Ok(batch) = store.begin(tenant).await else { continue };

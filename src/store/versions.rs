@@ -45,7 +45,7 @@ static BY_SEQS: Rows = Rows::new(
     ") AS k CROSS JOIN versions v WHERE v.tenant = k.column1 AND v.seq = k.column2",
 );
 
-const LOG: Statement = fixed(
+pub(super) const LOG: Statement = fixed(
     "versions: read log",
     concat!(
         "SELECT ",
@@ -368,6 +368,14 @@ impl Store {
         hashes: &[(ResourceType, i64)],
     ) -> Result<Vec<(ResourceType, i64, ResourceId)>> {
         identified(&mut self.reader().await?.driver(), tenant, hashes).await
+    }
+
+    /// The identifiers of these resources, sorted.
+    ///
+    /// # Errors
+    /// 500 for a corrupt row.
+    pub async fn identifiers_of(&self, tenant: Tenant, keys: &[ResourceKey]) -> Result<Vec<Identifier>> {
+        identifiers_of(&mut self.reader().await?.driver(), tenant, keys).await
     }
 
     /// What the log holds of these types; a type without versions is absent.
