@@ -9,4 +9,5 @@ pub mod fhirpath;
 pub mod json;
 pub mod name;
 pub mod outcome;
+pub mod resource;
 pub mod types;

@@ -38,12 +38,14 @@ mod node;
 mod number;
 mod operators;
 mod parser;
-mod standin;
+mod pool;
 mod temporal;
 mod trouble;
 mod units;
 mod value;
 
+#[cfg(test)]
+mod suite;
 #[cfg(test)]
 mod tests;
 

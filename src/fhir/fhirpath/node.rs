@@ -167,6 +167,12 @@ impl<'a> Node<'a> {
         *self.json == Json::Null && self.sibling.is_none()
     }
 
+    /// Whether two nodes are one place in one tree.
+    pub fn is_same_place(&self, other: Self) -> bool {
+        let siblings = (self.sibling.map(std::ptr::from_ref), other.sibling.map(std::ptr::from_ref));
+        std::ptr::eq(self.json, other.json) && siblings.0 == siblings.1 && !self.is_stub()
+    }
+
     /// Whether the node is a primitive: by its type, else by its JSON.
     pub fn is_primitive(&self) -> bool {
         match self.type_id {

@@ -11,6 +11,7 @@ use crate::fhir::fhirpath::value::{Collection, Item, TypeInfo, maybe, one, truth
 use crate::fhir::json::Json;
 use crate::fhir::types::ResourceType;
 
+/// `extension(url)`: the extensions with this URL.
 pub fn extension<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let Some(url) = args::text(m, arguments, 0)? else { return Ok(Collection::new()) };
     let mut out = Collection::new();
@@ -20,10 +21,12 @@ pub fn extension<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: 
     Ok(out)
 }
 
+/// `hasValue()`: whether there is one primitive, with a value.
 pub fn has_value<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     Ok(truth(matches!(input.as_slice(), [Item::Node(node)] if node.has_value())))
 }
 
+/// `getValue()`: the System value of a primitive.
 pub fn get_value<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     Ok(match input.as_slice() {
         [Item::Node(node)] => maybe(convert::primitive(*node)),
