@@ -2,13 +2,14 @@
 
 use hashbrown::HashMap;
 
-use super::db::Driver;
+use super::db::{Driver, Row};
 use super::error::corrupt;
 use super::handle::Store;
 use super::many;
 use super::row::{Current, Head, TypeHead, VersionRow, key, version_columns};
 use super::sql::{Rows, Statement, fixed};
 use super::value::Value;
+use super::writeset::Identifier;
 use crate::base::clock::Timestamp;
 use crate::base::fault::{Fault, Result};
 use crate::base::id::{Seq, Tenant};
@@ -44,7 +45,7 @@ static BY_SEQS: Rows = Rows::new(
     ") AS k CROSS JOIN versions v WHERE v.tenant = k.column1 AND v.seq = k.column2",
 );
 
-const LOG: Statement = fixed(
+pub(super) const LOG: Statement = fixed(
     "versions: read log",
     concat!(
         "SELECT ",
@@ -103,6 +104,13 @@ static IDENTIFIED: Rows = Rows::new(
     ") AS k CROSS JOIN identifiers i WHERE i.tenant = k.column1 AND i.type = k.column2 AND i.hash = k.column3",
 );
 
+static IDENTIFIERS_OF: Rows = Rows::new(
+    "identifiers: read by holder",
+    "SELECT i.type, i.hash, i.id FROM (VALUES",
+    3,
+    ") AS k CROSS JOIN identifiers i WHERE i.tenant = k.column1 AND i.type = k.column2 AND i.id = k.column3",
+);
+
 static TYPE_HEADS: Rows = Rows::new(
     "type_heads: read",
     "SELECT t.type, t.seq, t.versions FROM (VALUES",
@@ -142,13 +150,30 @@ pub(super) async fn identified(
     let put = |values: &mut Vec<Value>, (kind, hash): &(ResourceType, i64)| {
         values.extend([tenant.0.into(), (*kind).into(), (*hash).into()]);
     };
-    let rows = many::fetch(driver, &IDENTIFIED, hashes, 3, put).await?;
+    let found = decode_identifiers(&many::fetch(driver, &IDENTIFIED, hashes, 3, put).await?)?;
+    let mut found: Vec<_> = found.into_iter().map(|Identifier { key, hash }| (key.kind, hash, key.id)).collect();
+    found.sort_unstable();
+    Ok(found)
+}
+
+pub(super) async fn identifiers_of(
+    driver: &mut Driver<'_>,
+    tenant: Tenant,
+    keys: &[ResourceKey],
+) -> Result<Vec<Identifier>> {
+    let put = |values: &mut Vec<Value>, key: &ResourceKey| {
+        values.extend([tenant.0.into(), key.kind.into(), key.id.as_str().into()]);
+    };
+    decode_identifiers(&many::fetch(driver, &IDENTIFIERS_OF, keys, 3, put).await?)
+}
+
+/// From rows of type, hash and id; sorted, each once.
+fn decode_identifiers(rows: &[Row]) -> Result<Vec<Identifier>> {
     let mut found = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let key =
-            key(row.text(0)?, row.text(2)?).map_err(|why| corrupt("identifiers", row.text(2).unwrap_or("?"), why));
-        let ResourceKey { kind, id } = key?;
-        found.push((kind, row.i64(1)?, id));
+    for row in rows {
+        let key = key(row.text(0)?, row.text(2)?);
+        let key = key.map_err(|why| corrupt("identifiers", row.text(2).unwrap_or("?"), why))?;
+        found.push(Identifier { key, hash: row.i64(1)? });
     }
     found.sort_unstable();
     found.dedup();
@@ -334,8 +359,8 @@ impl Store {
         Ok(Seq(low))
     }
 
-    /// The resources that have an identifier with one of these hashes (`system|value`), per type; several statements
-    /// when there are many. Different identifiers may share a hash: the caller looks into the resource.
+    /// The resources that have an identifier with one of these hashes (`system|value`), per type, sorted by type, hash
+    /// and id; several statements when there are many. Different identifiers may share a hash: the caller looks into the resource.
     ///
     /// # Errors
     /// 500 for a corrupt row.
@@ -345,6 +370,14 @@ impl Store {
         hashes: &[(ResourceType, i64)],
     ) -> Result<Vec<(ResourceType, i64, ResourceId)>> {
         identified(&mut self.reader().await?.driver(), tenant, hashes).await
+    }
+
+    /// The identifiers of these resources, sorted.
+    ///
+    /// # Errors
+    /// 500 for a corrupt row.
+    pub async fn identifiers_of(&self, tenant: Tenant, keys: &[ResourceKey]) -> Result<Vec<Identifier>> {
+        identifiers_of(&mut self.reader().await?.driver(), tenant, keys).await
     }
 
     /// What the log holds of these types; a type without versions is absent.
@@ -359,4 +392,11 @@ impl Store {
 fn one_count(row: Option<super::db::Row>) -> Result<u64> {
     let row = row.ok_or_else(|| Fault::internal("versions: count: no answer"))?;
     Ok(row.i64(0)?.unsigned_abs())
+}
+
+/// The lookups of this file, for one row each.
+#[cfg(test)]
+pub(super) fn lookups(dialect: super::dialect::Dialect) -> Vec<Statement> {
+    let all = [&BY_SEQS, &CURRENTS, &IDENTIFIED, &IDENTIFIERS_OF, &TYPE_HEADS];
+    all.into_iter().flat_map(|rows| rows.cut(dialect, 1)).map(|(_, statement)| statement).collect()
 }
