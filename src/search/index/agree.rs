@@ -320,3 +320,90 @@ proptest! {
         }
     }
 }
+
+/// What a value is sorted by: the smallest and the largest place it takes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Time(i64),
+    Number(Decimal),
+    Text(String),
+}
+
+fn places(value: &Value) -> (Place, Place) {
+    let text = |text: &str| (Place::Text(text.into()), Place::Text(text.into()));
+    match value {
+        Value::Date(span) => (Place::Time(span.start), Place::Time(span.end)),
+        Value::Number(number) => (Place::Number(*number), Place::Number(*number)),
+        Value::String { folded, .. } => text(folded),
+        Value::Token { code, .. } => text(code.as_deref().unwrap_or_default()),
+        Value::Uri(uri) => text(uri),
+        Value::Reference(Target::Local(key)) => text(&key.to_string()),
+        Value::Reference(Target::Other(url)) => text(url),
+        Value::Reference(Target::Identifier { value, .. }) => text(value),
+        _ => unreachable!(),
+    }
+}
+
+fn compare(keys: &[SortKey], a: &Values, b: &Values) -> std::cmp::Ordering {
+    for key in keys {
+        let SortBy::Param(param) = key.by else { unreachable!() };
+        let best = |values: &Values| {
+            let places = values.iter().filter(|(code, _)| *code == param.code).map(|(_, value)| places(value));
+            if key.descending { places.map(|pair| pair.1).max() } else { places.map(|pair| pair.0).min() }
+        };
+        let order = match (best(a), best(b)) {
+            (Some(a), Some(b)) if key.descending => b.cmp(&a),
+            (Some(a), Some(b)) => a.cmp(&b),
+            (a, b) => b.is_some().cmp(&a.is_some()),
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+    std::cmp::Ordering::Equal
+}
+
+fn a_sort() -> impl Strategy<Value = Vec<SortKey>> {
+    const BY: [&str; 6] = ["code", "subject", "date", "name", "probability", "url"];
+    let key = (0..BY.len(), any::<bool>())
+        .prop_map(|(at, descending)| SortKey { by: SortBy::Param(param(BY[at])), descending });
+    prop::collection::vec(key, 1..4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #[test]
+    fn pages_stand_in_the_order_of_the_values(
+        resources in prop::collection::vec((resource(), prop::bool::weighted(0.2)), 1..50),
+        sorts in prop::collection::vec(a_sort(), 10), size in 1_usize..9,
+    ) {
+        let dir = TempDir::new().unwrap();
+        let options = IndexOptions { heap_bytes: 16 << 20, ..IndexOptions::new(catalog()) };
+        let index = Index::open(dir.path(), options).unwrap();
+        for (n, (values, commit)) in resources.iter().enumerate() {
+            let key = key(&format!("Observation/{n}"));
+            let values = values.iter().map(|(code, value)| (param(code).id, value.clone())).collect();
+            let (seq, values) = (Seq(n as i64 + 1), Some(Extracted { values }));
+            index.apply(&[Document { key, seq, updated: Timestamp(0), values, is_new: true }]).unwrap();
+            if *commit {
+                index.commit(seq).unwrap();
+            }
+        }
+        index.commit(Seq(resources.len() as i64)).unwrap();
+        let searcher = index.searcher();
+        for sort in sorts {
+            let hash = |n: usize| key(&format!("Observation/{n}")).hash64();
+            let mut expected: Vec<usize> = (0..resources.len()).collect();
+            expected.sort_by(|a, b| {
+                compare(&sort, &resources[*a].0, &resources[*b].0).then(hash(*a).cmp(&hash(*b)))
+            });
+            let query = Query { sort, ..query("Observation", Vec::new()) };
+            let mut found = Vec::new();
+            for page in 0..resources.len().div_ceil(size) {
+                let hits = searcher.search(&query, page * size, size, &Limits::default()).unwrap().hits;
+                found.extend(hits.iter().map(|hit| hit.seq.0 as usize - 1));
+            }
+            prop_assert_eq!(found, expected, "{:?}", query.sort);
+        }
+    }
+}
