@@ -10,3 +10,4 @@ pub mod json;
 pub mod name;
 pub mod outcome;
 pub mod types;
+pub mod validate;
