@@ -148,9 +148,9 @@ impl Check {
 
     /// Refuses a second form of a choice; `valueString` and `_valueString` are the same form.
     fn one_choice(&mut self, object: &Object, owner: TypeId, second: &Property, path: &Path) {
-        let forms = object.iter().filter_map(|(name, _)| find(owner, name).0);
+        let mut forms = object.iter().filter_map(|(name, _)| find(owner, name).0);
         let is_other = |p: &Property| p.position == second.position && p.name != second.name;
-        if let Some(first) = forms.filter(|p| is_other(p)).next() {
+        if let Some(first) = forms.find(|p| is_other(p)) {
             let text = format!("only one of {}[x] is allowed: {} and {}", second.element, first.name, second.name);
             self.fail(STRUCTURE, text, &path.child(second.element));
         }
