@@ -36,6 +36,14 @@ pub fn environment() -> HashMap<String, String> {
     std::env::vars().filter(|(name, _)| name.starts_with("CRESSET_")).collect()
 }
 
+/// The file of the running program.
+///
+/// # Errors
+/// 500 when the system does not tell.
+pub fn program() -> Result<PathBuf> {
+    std::env::current_exe().map_err(|error| Fault::internal(format!("the program's own file: {error}")))
+}
+
 /// Reads all sources. Answers the configuration, and the origin of each setting in the order of [`SETTINGS`].
 ///
 /// # Errors

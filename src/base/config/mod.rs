@@ -8,6 +8,6 @@ mod load;
 mod sections;
 mod settings;
 
-pub use load::{Origin, Sources, environment, load};
+pub use load::{Origin, Sources, environment, load, program};
 pub use sections::{Access, Config, Http, IndexSettings, Log, Secret, StoreSettings};
 pub use settings::{SETTINGS, Setting};

@@ -19,7 +19,7 @@ pub struct LoadArgs {
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// The base URL of a running server; http://127.0.0.1:8080/fhir unless given
-    #[arg(long, conflicts_with_all = ["data", "database"])]
+    #[arg(long)]
     pub server: Option<String>,
     /// Requests at a time
     #[arg(long, default_value_t = 6)]
@@ -42,6 +42,7 @@ impl LoadArgs {
     /// 400 for paths, states and targets that are none; what goes wrong with a file is in the summary.
     pub async fn run(&self, target: &Target) -> Result<Summary> {
         let files = files::find(&self.paths)?;
+        target.reach().await?;
         let state = State::open(&self.state, target.url(), self.resume)?;
         let pace = Arc::new(Pace::new(files.first.len() + files.rest.len(), Some(state)));
         let pipeline = Pipeline { parallel: self.parallel, batch: self.batch };

@@ -48,6 +48,30 @@ impl Target {
         &self.url
     }
 
+    /// Waits a moment for the server to be there: whoever forgot to start it should hear so at once.
+    ///
+    /// # Errors
+    /// 503 when it cannot be reached.
+    pub async fn reach(&self) -> Result<()> {
+        let mut connection = Connection::new(&self.authority)?;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let path = format!("{}/metadata", self.path);
+            let found = match &self.secure {
+                Some(secure) => {
+                    secure.send(Method::GET, &format!("{}/metadata", self.url), HeaderMap::new(), Bytes::new()).await
+                }
+                None => connection.send(Method::GET, &path, HeaderMap::new(), Bytes::new()).await,
+            };
+            match found {
+                Ok(_) => return Ok(()),
+                Err(fault) if tries >= 5 => return Err(fault.context("is the server running?")),
+                Err(_) => tokio::time::sleep(pause(tries)).await,
+            }
+        }
+    }
+
     /// One more way to it: for a worker.
     ///
     /// # Errors
