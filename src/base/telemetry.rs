@@ -61,9 +61,8 @@ impl Counter {
 }
 
 /// Upper bounds of the buckets of a [`Histogram`], in microseconds; what is longer is in the last bucket (`+Inf`).
-pub const BOUNDS_MICROS: [u64; 14] = [
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000, 30_000_000,
-];
+pub const BOUNDS_MICROS: [u64; 14] =
+    [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000, 30_000_000];
 
 /// Durations in buckets.
 #[derive(Debug, Default)]
