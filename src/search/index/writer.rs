@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use tantivy::directory::{Directory, DirectoryLock, Lock};
 use tantivy::index::IndexSettings;
 use tantivy::indexer::{IndexWriterOptions, UserOperation};
 use tantivy::merge_policy::{LogMergePolicy, NoMergePolicy};
@@ -49,10 +50,12 @@ pub struct Index {
     root: PathBuf,
     folder: Folder,
     options: IndexOptions,
-    writer: Mutex<IndexWriter<Queued>>,
+    /// `None` only once it is closed.
+    writer: Mutex<Option<IndexWriter<Queued>>>,
     reader: IndexReader,
     gauge: Arc<Gauge>,
     shown: RwLock<Shown>,
+    _lock: DirectoryLock,
 }
 
 struct Shown {
@@ -71,10 +74,13 @@ impl Index {
     /// be proven.
     ///
     /// # Errors
-    /// 500 when the folder cannot be read or written, or another writer has it.
+    /// 503 when another index has the folder open; 500 when it cannot be read or written.
     pub fn open(root: &Path, options: IndexOptions) -> Result<Self> {
         fs::create_dir_all(root).map_err(failed_io("make the folder"))?;
         let folder = Folder::open(root).map_err(failed("open the folder"))?;
+        let lock = Lock { filepath: prove::LOCK.into(), is_blocking: false };
+        let lock =
+            folder.acquire_lock(&lock).map_err(|_| Fault::unavailable("search index: another process has it"))?;
         let (index, reached) = match prove::open(root, &folder).map_err(failed_io("prove the folder"))? {
             Some(found) => found,
             None => (create(root, &folder)?, Seq(0)),
@@ -89,7 +95,16 @@ impl Index {
         let searcher = Searcher::new(reader.searcher(), reached, options.catalog, root);
         let shown = RwLock::new(Shown { searcher, change: folder.changes() });
         let gauge = Arc::default();
-        Ok(Self { root: root.to_path_buf(), folder, options, writer: Mutex::new(writer), reader, gauge, shown })
+        Ok(Self {
+            root: root.to_path_buf(),
+            folder,
+            options,
+            writer: Mutex::new(Some(writer)),
+            reader,
+            gauge,
+            shown,
+            _lock: lock,
+        })
     }
 
     /// The Seq that a new searcher sees.
@@ -115,6 +130,7 @@ impl Index {
     /// 500 when the writer died; see [`Index`].
     pub fn apply_prepared(&self, documents: &[Prepared]) -> Result<()> {
         let writer = self.lock();
+        let writer = writer.as_ref().ok_or_else(closed)?;
         for document in documents {
             let mut steps = Vec::with_capacity(2);
             if !document.is_new {
@@ -136,6 +152,7 @@ impl Index {
     /// 500 when the writer died; see [`Index`].
     pub fn commit(&self, reached: Seq) -> Result<()> {
         let mut writer = self.lock();
+        let writer = writer.as_mut().ok_or_else(closed)?;
         let mut prepared = writer.prepare_commit().map_err(failed("prepare a commit"))?;
         prepared.set_payload(&prove::payload(reached));
         prepared.commit().map_err(failed("commit"))?;
@@ -166,14 +183,18 @@ impl Index {
     /// # Errors
     /// 500 when the folder cannot be synced; the next `open` proves it then.
     pub fn close(self) -> Result<()> {
-        let writer = self.writer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Some(writer) = self.lock().take() else { return Err(closed()) };
         writer.set_merge_policy(Box::new(NoMergePolicy));
         self.folder.refuse_writes();
-        drop(self.shown);
-        drop(self.reader);
         // The threads end with errors since they can no longer write: nothing of theirs was visible.
         let _ended = writer.wait_merging_threads();
         prove::seal(&self.root).map_err(failed_io("sync the folder"))
+    }
+
+    /// What a full disk does.
+    #[cfg(test)]
+    pub(super) fn stop_writing(&self) {
+        self.folder.refuse_writes();
     }
 
     /// Needs the writer's lock, so that no commit comes between the segments and their Seq.
@@ -185,9 +206,20 @@ impl Index {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, IndexWriter<Queued>> {
+    fn lock(&self) -> MutexGuard<'_, Option<IndexWriter<Queued>>> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// An index that is dropped, not closed: its merges must not write beside those of the next one.
+impl Drop for Index {
+    fn drop(&mut self) {
+        self.folder.refuse_writes();
+    }
+}
+
+fn closed() -> Fault {
+    Fault::internal("search index: it is closed")
 }
 
 fn create(root: &Path, folder: &Folder) -> Result<tantivy::Index> {

@@ -1,0 +1,54 @@
+//! `cresset doctor`: checks that log, tables and index agree.
+
+use std::sync::Arc;
+
+use clap::Args;
+
+use crate::base::clock::SystemClock;
+use crate::base::fault::Result;
+use crate::base::id::IdSource;
+use crate::cli::app::App;
+use crate::cli::place::Place;
+
+/// Arguments of `cresset doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    place: Place,
+    /// Read every body and every document of the index too
+    #[arg(long)]
+    deep: bool,
+}
+
+/// Findings that are shown.
+const SHOWN: usize = 200;
+
+impl DoctorArgs {
+    /// Checks; prints every finding. Answers whether all is well.
+    ///
+    /// The index first follows the log to its end, as it does when a server starts.
+    ///
+    /// # Errors
+    /// 409 when the data folder is in use; 503 when the database cannot be reached.
+    pub async fn run(&self) -> Result<bool> {
+        let (config, _) = self.place.load(Vec::new())?;
+        let clock = Arc::new(SystemClock);
+        let base = config.base_url(config.http.listen);
+        let app = App::open(config, base, clock.clone(), IdSource::random(clock)).await?;
+        let checked = match app.settle().await {
+            Ok(()) => app.repo().doctor(self.deep).await,
+            Err(fault) => Err(fault),
+        };
+        let status = app.repo().status();
+        app.close().await?;
+        let findings = checked?;
+        for finding in findings.iter().take(SHOWN) {
+            println!("{finding}");
+        }
+        if findings.len() > SHOWN {
+            println!("... and {} more", findings.len() - SHOWN);
+        }
+        println!("log of {} entries, index of {} documents, {} findings", status.head, status.documents, findings.len());
+        Ok(findings.is_empty())
+    }
+}
