@@ -8,9 +8,9 @@ use smallvec::SmallVec;
 use super::ast::Operator;
 use super::context::Context;
 use super::model::{TypeId, TypeSpec};
-use super::node::{Node, Step};
+use super::node::Step;
 use super::trouble;
-use super::value::{Collection, Item};
+use super::value::{Collection, Item, Node};
 use crate::base::fault::Result;
 
 /// A piece of a compiled expression.

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::node::Node;
-use super::value::Collection;
+use super::value::{Collection, Node};
 use crate::base::clock::Timestamp;
 
 /// Finds the targets of references.

@@ -5,10 +5,10 @@ use std::cmp::Ordering;
 
 use super::code::Machine;
 use super::convert::{decimal_of, system};
-use super::node::{KNOWN, Node};
+use super::node::KNOWN;
 use super::number;
 use super::units::{self, Relation};
-use super::value::{Collection, Item};
+use super::value::{Collection, Item, Node, Unit};
 use crate::base::fault::Result;
 use crate::fhir::json::{Json, Object};
 
@@ -72,7 +72,7 @@ fn equal_values(left: &Item<'_>, right: &Item<'_>) -> Option<bool> {
         },
         (Item::Quantity(quantity), number) | (number, Item::Quantity(quantity)) => {
             // a number is a quantity of the unit `1`
-            Some(quantity.unit == super::value::Unit::one() && decimal_of(number) == Some(quantity.value))
+            Some(quantity.unit == Unit::one() && decimal_of(number) == Some(quantity.value))
         }
         _ => Some(decimal_of(left).is_some_and(|a| decimal_of(right) == Some(a))),
     }

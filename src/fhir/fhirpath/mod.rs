@@ -53,6 +53,5 @@ pub use context::{Bounds, Context, Resolver};
 pub use convert::{boolean, to_text};
 pub use expression::{Expression, compile};
 pub use model::{SystemType, TypeSpec};
-pub use node::Node;
 pub use temporal::{Precision, Temporal, TemporalKind};
-pub use value::{CalendarUnit, Collection, Item, Quantity, Text, TypeInfo, Unit};
+pub use value::{CalendarUnit, Collection, Item, Node, Quantity, Text, TypeInfo, Unit};

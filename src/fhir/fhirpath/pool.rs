@@ -117,7 +117,7 @@ pub fn distinct<'a>(m: &mut Machine<'a, '_>, items: Collection<'a>) -> Result<Co
 fn digest(m: &mut Machine<'_, '_>, item: &Item<'_>) -> Result<u64> {
     m.charge(1)?;
     match system(item) {
-        Some(Item::String(text)) => Ok(digest_of(&*text)),
+        Some(Item::String(text)) => Ok(digest_of(&text)),
         Some(_) => Ok(0),
         None => match item {
             Item::Node(node) => digest_json(m, node.json),

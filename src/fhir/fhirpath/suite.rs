@@ -6,8 +6,12 @@ use std::path::PathBuf;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
+use super::context::Context;
+use super::convert::{boolean, to_text};
+use super::expression::compile;
 use super::model::{TypeId, TypeKind, property, type_by_name};
-use super::{Collection, Context, Item, Node, boolean, compile, to_text};
+use super::number;
+use super::value::{Collection, Item, Node};
 use crate::base::clock::Timestamp;
 use crate::base::fault::Result;
 use crate::fhir::json::{self, Json, Number, Object};
@@ -198,7 +202,7 @@ fn written(item: &Item<'_>) -> (String, String) {
 fn is_same(expected: &(String, String), got: &(String, String)) -> bool {
     let value = expected.1.trim_start_matches('@').trim_start_matches('T');
     let types = expected.0.is_empty() || expected.0.eq_ignore_ascii_case(&got.0);
-    let numbers = super::number::parse(value).zip(super::number::parse(&got.1)).is_some_and(|(a, b)| a == b);
+    let numbers = number::parse(value).zip(number::parse(&got.1)).is_some_and(|(a, b)| a == b);
     types && (value == got.1 || numbers)
 }
 

@@ -1,6 +1,9 @@
 //! Tests of the whole: text in, items out.
 
-use super::{Collection, Context, Item, Node, compile, to_text};
+use super::context::Context;
+use super::convert::to_text;
+use super::expression::compile;
+use super::value::{Collection, Item, Node};
 use crate::base::clock::Timestamp;
 use crate::base::fault::Result;
 use crate::fhir::json::{self, Json};

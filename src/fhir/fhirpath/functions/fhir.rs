@@ -5,9 +5,9 @@ use crate::base::fault::Result;
 use crate::fhir::fhirpath::code::{Code, Machine};
 use crate::fhir::fhirpath::convert::{self, string};
 use crate::fhir::fhirpath::model;
-use crate::fhir::fhirpath::node::{KNOWN, Node};
+use crate::fhir::fhirpath::node::KNOWN;
 use crate::fhir::fhirpath::trouble;
-use crate::fhir::fhirpath::value::{Collection, Item, TypeInfo, maybe, one, truth};
+use crate::fhir::fhirpath::value::{Collection, Item, Node, TypeInfo, maybe, one, truth};
 use crate::fhir::json::Json;
 use crate::fhir::types::ResourceType;
 

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::args;
 use crate::base::fault::Result;
 use crate::fhir::fhirpath::code::{Code, Machine};
-use crate::fhir::fhirpath::convert::{boolean, describe, single, single_value};
+use crate::fhir::fhirpath::convert::{boolean, describe, single, single_value, system};
 use crate::fhir::fhirpath::eval::{eval, eval_on};
 use crate::fhir::fhirpath::operators;
 use crate::fhir::fhirpath::pool::Pool;
@@ -189,7 +189,7 @@ pub fn sort<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Cod
             keys.push(single_value(&key, "a key of sort()")?);
         }
         if arguments.is_empty() {
-            keys.push(crate::fhir::fhirpath::convert::system(&item));
+            keys.push(system(&item));
         }
         rows.push((keys, item));
     }
