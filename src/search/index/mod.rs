@@ -32,6 +32,10 @@ pub(super) mod updated;
 mod writer;
 
 #[cfg(test)]
+mod agree;
+#[cfg(test)]
+mod durable;
+#[cfg(test)]
 mod measure;
 #[cfg(test)]
 mod tests;
