@@ -32,6 +32,12 @@ pub(super) mod updated;
 mod writer;
 
 #[cfg(test)]
+mod agree;
+#[cfg(test)]
+mod bounds;
+#[cfg(test)]
+mod durable;
+#[cfg(test)]
 mod measure;
 #[cfg(test)]
 mod tests;
