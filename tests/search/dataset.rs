@@ -90,7 +90,12 @@ impl Dataset {
     /// `Practitioner?identifier=system|value`.
     fn conditional(&self, text: &str) -> Option<usize> {
         let (kind, query) = text.split_once('?')?;
-        let value = query.strip_prefix("identifier=")?.replace("%7C", "|").replace("%7c", "|").replace("%3A", ":").replace("%2F", "/");
+        let value = query
+            .strip_prefix("identifier=")?
+            .replace("%7C", "|")
+            .replace("%7c", "|")
+            .replace("%3A", ":")
+            .replace("%2F", "/");
         let (system, value) = value.rsplit_once('|')?;
         self.by_identifier.get(&(kind.to_owned(), system.to_owned(), value.to_owned())).copied()
     }
@@ -119,7 +124,8 @@ fn bundle(resources: Vec<(String, Value)>) -> Value {
 fn generated() -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_cresset"));
-    let output = command.args(["generate", "--seed", "7", "--patients", "8", "--out"]).arg(folder.path()).output().unwrap();
+    let output =
+        command.args(["generate", "--seed", "7", "--patients", "8", "--out"]).arg(folder.path()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     read_folder(folder.path(), usize::MAX)
 }

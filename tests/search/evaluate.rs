@@ -190,13 +190,17 @@ fn compare(prefix: &str, search: i128, half: i128, value: i128) -> bool {
 }
 
 fn number(json: &Value, wanted: &Wanted) -> bool {
-    let (Some(value), Some(search)) = (Decimal::parse(&json.to_string()), Decimal::parse(&wanted.text)) else { return false };
+    let (Some(value), Some(search)) = (Decimal::parse(&json.to_string()), Decimal::parse(&wanted.text)) else {
+        return false;
+    };
     compare(wanted.prefix, search.value, search.half, value.value)
 }
 
 fn quantity(json: &Value, wanted: &Wanted) -> bool {
     let parts: Vec<&str> = wanted.text.split('|').collect();
-    let (Some(value), Some(search)) = (Decimal::parse(&json["value"].to_string()), Decimal::parse(parts[0])) else { return false };
+    let (Some(value), Some(search)) = (Decimal::parse(&json["value"].to_string()), Decimal::parse(parts[0])) else {
+        return false;
+    };
     let (system, code) = (parts.get(1).copied().unwrap_or(""), parts.get(2).copied().unwrap_or(""));
     if code.is_empty() {
         return compare(wanted.prefix, search.value, search.half, value.value);
@@ -222,10 +226,14 @@ fn quantity(json: &Value, wanted: &Wanted) -> bool {
 /// Whether FHIR leaves the answer open for a value in the data: the edges of `ap`, and numbers within the
 /// precision of `sa` and `eb`.
 pub fn is_open_question(kind: Kind, json: &Value, wanted: &Wanted) -> bool {
-    let with = |prefix: &'static str, text: &str| value(kind, "", json, &Wanted { prefix, text: text.to_owned(), ..wanted.clone() });
+    let with = |prefix: &'static str, text: &str| {
+        value(kind, "", json, &Wanted { prefix, text: text.to_owned(), ..wanted.clone() })
+    };
     match (kind, wanted.prefix) {
         (Kind::Date, "ap") => range(json).is_some_and(|r| Range::parse(&wanted.text).unwrap().is_open_question(r, NOW)),
-        (Kind::Number | Kind::Quantity, "sa" | "eb") => with("eq", &wanted.text) && (with("gt", &wanted.text) || with("lt", &wanted.text)),
+        (Kind::Number | Kind::Quantity, "sa" | "eb") => {
+            with("eq", &wanted.text) && (with("gt", &wanted.text) || with("lt", &wanted.text))
+        }
         (Kind::Number | Kind::Quantity, "ap") => with("nearly ap", &wanted.text) != with("surely ap", &wanted.text),
         _ => false,
     }

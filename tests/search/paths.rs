@@ -123,7 +123,9 @@ pub fn at<'a>(json: &'a Value, path: &str) -> Vec<&'a Value> {
 fn walk<'a>(json: &'a Value, path: &str) -> Vec<&'a Value> {
     let mut here = vec![json];
     for step in path.split('.').filter(|s| !s.is_empty()) {
-        let (name, filter) = step.split_once('(').map_or((step, None), |(name, rest)| (name, rest.trim_end_matches(')').split_once('=')));
+        let (name, filter) = step
+            .split_once('(')
+            .map_or((step, None), |(name, rest)| (name, rest.trim_end_matches(')').split_once('=')));
         here = here.iter().filter_map(|j| j.get(name)).flat_map(elements).collect();
         if let Some((property, wanted)) = filter {
             here.retain(|j| j[property] == wanted);

@@ -87,13 +87,23 @@ impl<'a> Planner<'a> {
             let Some((kind, conditions)) = make(self, attempt) else { continue };
             let expected = evaluate(self.data, kind, &conditions);
             let is_trivial = expected.is_empty() || expected.len() == self.data.of(kind).count();
-            let known = self.queries.iter().any(|q| q.kind == kind && format!("{:?}", q.conditions) == format!("{conditions:?}"));
+            let known = self
+                .queries
+                .iter()
+                .any(|q| q.kind == kind && format!("{:?}", q.conditions) == format!("{conditions:?}"));
             // A class whose answers are all trivial takes them at the end of its attempts.
             if known || (is_trivial && trivial > 0 && attempt < EACH * 10) {
                 continue;
             }
             (made, trivial) = (made + 1, trivial + usize::from(is_trivial));
-            let query = Query { class: class.to_owned(), kind, conditions, options: String::new(), expected, check: Check::Set };
+            let query = Query {
+                class: class.to_owned(),
+                kind,
+                conditions,
+                options: String::new(),
+                expected,
+                check: Check::Set,
+            };
             self.queries.push(query);
         }
     }
@@ -101,7 +111,8 @@ impl<'a> Planner<'a> {
     /// A parameter of a kind, in turn, with a value that occurs.
     fn sample(&mut self, kind: Kind, turn: usize) -> Option<(&'static Param, &'a Value, usize)> {
         let data = self.data;
-        let params: Vec<&'static Param> = PARAMS.iter().filter(|p| p.kind == kind && data.of(p.owner).next().is_some()).collect();
+        let params: Vec<&'static Param> =
+            PARAMS.iter().filter(|p| p.kind == kind && data.of(p.owner).next().is_some()).collect();
         let param = *params.get((turn * 7 + self.below(3)) % params.len().max(1))?;
         let (value, n) = self.value_of(param)?;
         Some((param, value, n))
@@ -133,7 +144,8 @@ impl<'a> Planner<'a> {
                     _ if turn % 2 == 0 => fold(&text).chars().take(3 + p.below(4)).collect(),
                     _ => text.to_uppercase().chars().take(3 + p.below(9)).collect(),
                 };
-                (!text.trim().is_empty() && text.trim() == text).then(|| (param.owner, vec![one(param.code, modifier, word(&text))]))
+                (!text.trim().is_empty() && text.trim() == text)
+                    .then(|| (param.owner, vec![one(param.code, modifier, word(&text))]))
             });
         }
         self.class("uri", |p, turn| {
@@ -152,7 +164,9 @@ impl<'a> Planner<'a> {
                 let wanted = match form {
                     "system|code" => word(&format!("{}|{code}", system.filter(|_| !contact)?)),
                     // Without a system: only where the element could have one.
-                    "|code" if value.is_object() && !contact && (system.is_none() || turn % 6 == 0) => word(&format!("|{code}")),
+                    "|code" if value.is_object() && !contact && (system.is_none() || turn % 6 == 0) => {
+                        word(&format!("|{code}"))
+                    }
                     "system|" => word(&format!("{}|", system.filter(|_| !contact)?)),
                     "|code" => return None,
                     _ => word(&code),
@@ -160,7 +174,9 @@ impl<'a> Planner<'a> {
                 let mut values = vec![wanted];
                 if form == "code,code" {
                     let (other, _) = p.value_of(param)?;
-                    values.push(word(tokens(other).first()?.1.as_deref().filter(|c| !c.contains(['|', ',', '$', '\\']))?));
+                    values.push(word(
+                        tokens(other).first()?.1.as_deref().filter(|c| !c.contains(['|', ',', '$', '\\']))?,
+                    ));
                 }
                 let modifier = if form == ":not" { ":not" } else { "" };
                 Some((param.owner, vec![Condition::Param { code: param.code, modifier, values }]))
@@ -174,7 +190,10 @@ impl<'a> Planner<'a> {
                 let (param, _, n) = p.sample(Kind::Reference, turn)?;
                 let target = p.pick(&targets(&p.data.resources[n], param))?;
                 let modifier = if form == ":Type" { type_modifier(&p.data.resources[target].kind)? } else { "" };
-                let single = matches!(param.code, "patient" | "encounter" | "organization" | "service-provider" | "location" | "result");
+                let single = matches!(
+                    param.code,
+                    "patient" | "encounter" | "organization" | "service-provider" | "location" | "result"
+                );
                 // A bare id is only clear where one type can have it.
                 (form != "id" || single).then_some(())?;
                 let wanted = Wanted { prefix: "", text: form.to_owned(), target: Some(target), parts: vec![] };
@@ -223,7 +242,9 @@ impl<'a> Planner<'a> {
                 let cut = [4, 7, 10, text.len()][turn % 4].min(text.len());
                 text[..cut].to_owned()
             }
-            Kind::Quantity if value["system"] == UCUM => format!("{}|{UCUM}|{}", value["value"], value["code"].as_str()?),
+            Kind::Quantity if value["system"] == UCUM => {
+                format!("{}|{UCUM}|{}", value["value"], value["code"].as_str()?)
+            }
             Kind::Quantity => value["value"].to_string(),
             _ => value.to_string(),
         };
@@ -247,7 +268,9 @@ impl<'a> Planner<'a> {
                     let root = if turn % 5 == 4 && !parts.is_empty() { p.value_of(param)?.0 } else { root };
                     let value = *super::paths::at(root, path).first()?;
                     parts.push(match kind {
-                        Kind::Token => word(&tokens(value).first().and_then(|(s, c)| Some(format!("{}|{}", (*s)?, c.as_deref()?)))?),
+                        Kind::Token => word(
+                            &tokens(value).first().and_then(|(s, c)| Some(format!("{}|{}", (*s)?, c.as_deref()?)))?,
+                        ),
                         _ => Wanted { prefix: ["", "gt", "le", "lt"][turn % 4], ..p.range_value(kind, value, turn)? },
                     });
                 }
@@ -261,7 +284,10 @@ impl<'a> Planner<'a> {
         for kind in [Kind::String, Kind::Token, Kind::Reference, Kind::Date, Kind::Number, Kind::Quantity, Kind::Uri] {
             self.class(&format!("{kind:?}:missing").to_lowercase(), |p, turn| {
                 let (param, _, _) = p.sample(kind, turn)?;
-                Some((param.owner, vec![one(param.code, ":missing", word(if turn % 2 == 0 { "true" } else { "false" }))]))
+                Some((
+                    param.owner,
+                    vec![one(param.code, ":missing", word(if turn % 2 == 0 { "true" } else { "false" }))],
+                ))
             });
         }
     }
@@ -273,7 +299,8 @@ impl<'a> Planner<'a> {
             let second = PARAMS.iter().filter(|q| q.owner == first.owner && q.kind == Kind::Date).collect::<Vec<_>>();
             let second = p.pick(&second)?;
             let date = *at_param(&p.data.resources[n], second).first()?;
-            let token = tokens(value).into_iter().find_map(|(_, c)| c).filter(|c| !c.contains(['|', ',', '$', '\\']))?;
+            let token =
+                tokens(value).into_iter().find_map(|(_, c)| c).filter(|c| !c.contains(['|', ',', '$', '\\']))?;
             let wanted = Wanted { prefix: ["ge", "lt"][turn % 2], ..p.range_value(Kind::Date, date, turn)? };
             Some((first.owner, vec![one(first.code, "", word(&token)), one(second.code, "", wanted)]))
         });
@@ -301,7 +328,9 @@ impl<'a> Planner<'a> {
         let (value, _) = self.value_of(param)?;
         let wanted = match param.kind {
             Kind::String => word(&texts(value).first()?.chars().take(4).collect::<String>().trim().to_owned()),
-            Kind::Token => word(tokens(value).into_iter().find_map(|(_, c)| c).filter(|c| !c.contains(['|', ',', '$', '\\']))?.as_str()),
+            Kind::Token => word(
+                tokens(value).into_iter().find_map(|(_, c)| c).filter(|c| !c.contains(['|', ',', '$', '\\']))?.as_str(),
+            ),
             _ => Wanted { prefix: "ge", ..self.range_value(param.kind, value, 2)? },
         };
         Some(one(code, "", wanted))
@@ -309,12 +338,21 @@ impl<'a> Planner<'a> {
 
     /// Includes, sorting and paging over sets of a size that can be looked at.
     fn results(&mut self) {
-        let fitting: Vec<Query> = self.queries.iter().filter(|q| (2..150).contains(&q.expected.len())).cloned().collect();
+        let fitting: Vec<Query> =
+            self.queries.iter().filter(|q| (2..150).contains(&q.expected.len())).cloned().collect();
         for (class, owner, parameter, source, code) in super::run::INCLUDES {
             for query in fitting.iter().filter(|q| q.kind == *owner).take(EACH) {
                 let found: Vec<usize> = match *source {
-                    "" => query.expected.iter().flat_map(|n| targets(&self.data.resources[*n], param(owner, code))).collect(),
-                    source => self.data.of(source).filter(|n| refers(self.data, *n, param(source, code), &query.expected)).collect(),
+                    "" => query
+                        .expected
+                        .iter()
+                        .flat_map(|n| targets(&self.data.resources[*n], param(owner, code)))
+                        .collect(),
+                    source => self
+                        .data
+                        .of(source)
+                        .filter(|n| refers(self.data, *n, param(source, code), &query.expected))
+                        .collect(),
                 };
                 let wanted_type = class.split(" to ").nth(1);
                 let mut found: Vec<usize> = found.into_iter().filter(|n| !query.expected.contains(n)).collect();
@@ -322,14 +360,20 @@ impl<'a> Planner<'a> {
                 found.sort_unstable();
                 found.dedup();
                 let options = format!("&{parameter}&_count=1000");
-                self.queries.push(Query { class: (*class).to_owned(), options, check: Check::Included(found), ..query.clone() });
+                self.queries.push(Query {
+                    class: (*class).to_owned(),
+                    options,
+                    check: Check::Included(found),
+                    ..query.clone()
+                });
             }
         }
         for (owner, code) in super::run::SORTS {
             for descending in [false, true] {
                 let some: Vec<&Query> = fitting.iter().filter(|q| q.kind == *owner).collect();
                 for query in some.into_iter().rev().take(3) {
-                    let options = format!("&_sort={}{code}&_count={}", if descending { "-" } else { "" }, 5 + self.below(40));
+                    let options =
+                        format!("&_sort={}{code}&_count={}", if descending { "-" } else { "" }, 5 + self.below(40));
                     let class = format!("sort {} {descending}", if descending { "descending" } else { "ascending" });
                     let check = Check::Sorted { code, descending };
                     self.queries.push(Query { class, options, check, ..query.clone() });
@@ -338,7 +382,11 @@ impl<'a> Planner<'a> {
         }
         for (turn, query) in fitting.iter().filter(|q| q.expected.len() < 60).step_by(5).enumerate() {
             let size = [1, 2, 7, 20, 59][turn % 5];
-            self.queries.push(Query { class: format!("paging {size}"), options: format!("&_count={size}"), ..query.clone() });
+            self.queries.push(Query {
+                class: format!("paging {size}"),
+                options: format!("&_count={size}"),
+                ..query.clone()
+            });
         }
     }
 }
@@ -356,13 +404,30 @@ fn one(code: &'static str, modifier: &'static str, value: Wanted) -> Condition {
 }
 
 fn type_modifier(kind: &str) -> Option<&'static str> {
-    let all = [":Patient", ":Encounter", ":Organization", ":Practitioner", ":Location", ":Observation", ":Condition", ":CareTeam"];
+    let all = [
+        ":Patient",
+        ":Encounter",
+        ":Organization",
+        ":Practitioner",
+        ":Location",
+        ":Observation",
+        ":Condition",
+        ":CareTeam",
+    ];
     all.into_iter().find(|m| &m[1..] == kind)
 }
 
 /// The same quantity in another unit, where the factor is a power of ten.
 fn converted(number: &str, code: &str, turn: usize) -> Option<String> {
-    let pairs = [("kg", "g", 3), ("g", "mg", 3), ("cm", "m", -2), ("g/dL", "g/L", 1), ("mg/dL", "mg/L", 1), ("kg", "mg", 6), ("mmol/L", "umol/L", 3)];
+    let pairs = [
+        ("kg", "g", 3),
+        ("g", "mg", 3),
+        ("cm", "m", -2),
+        ("g/dL", "g/L", 1),
+        ("mg/dL", "mg/L", 1),
+        ("kg", "mg", 6),
+        ("mmol/L", "umol/L", 3),
+    ];
     let fitting: Vec<_> = pairs.into_iter().filter(|(from, ..)| *from == code).collect();
     let (_, to, power) = *fitting.get(turn % fitting.len().max(1))?;
     unit(to)?;
@@ -376,7 +441,11 @@ pub fn order(kind: Kind, a: &Value, b: &Value) -> Option<std::cmp::Ordering> {
             let (a, b) = (range(a)?, range(b)?);
             (a.start.cmp(&b.start) == a.end.cmp(&b.end)).then(|| a.start.cmp(&b.start))
         }
-        Kind::Number => Some(super::decimal::Decimal::parse(&a.to_string())?.value.cmp(&super::decimal::Decimal::parse(&b.to_string())?.value)),
+        Kind::Number => Some(
+            super::decimal::Decimal::parse(&a.to_string())?
+                .value
+                .cmp(&super::decimal::Decimal::parse(&b.to_string())?.value),
+        ),
         Kind::String => Some(fold(a.as_str()?).cmp(&fold(b.as_str()?))),
         _ => None,
     }

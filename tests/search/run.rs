@@ -11,7 +11,7 @@ use super::dataset::Dataset;
 use super::evaluate::{Condition, Wanted, at_param};
 use super::paths::{Param, param};
 use super::plan::{Check, EACH, Planner, Query, order};
-use crate::support::{Client, Database, TestApp, on_both_databases, parallel};
+use crate::support::{Client, TestApp, on_both_databases, parallel};
 
 /// A step of a chain: parameter, type, and whether the type is written.
 type Step = (&'static str, &'static str, bool);
@@ -22,12 +22,27 @@ pub const CHAINS: &[(&str, &str, &[Step], &str)] = &[
     ("chain of a date", "Condition", &[("patient", "Patient", false)], "birthdate"),
     ("typed chain", "Observation", &[("subject", "Patient", true)], "gender"),
     ("typed chain of a token", "Encounter", &[("service-provider", "Organization", true)], "name"),
-    ("chain of three", "Observation", &[("encounter", "Encounter", true), ("service-provider", "Organization", false)], "name"),
-    ("chain of four", "DiagnosticReport", &[("result", "Observation", false), ("subject", "Patient", true), ("organization", "Organization", false)], "name"),
+    (
+        "chain of three",
+        "Observation",
+        &[("encounter", "Encounter", true), ("service-provider", "Organization", false)],
+        "name",
+    ),
+    (
+        "chain of four",
+        "DiagnosticReport",
+        &[("result", "Observation", false), ("subject", "Patient", true), ("organization", "Organization", false)],
+        "name",
+    ),
     ("_has", "Patient", &[("_has:patient", "Observation", true)], "code"),
     ("_has a date", "Patient", &[("_has:patient", "Encounter", true)], "date"),
     ("_has of a token", "Encounter", &[("_has:encounter", "Condition", true)], "code"),
-    ("nested _has", "Organization", &[("_has:service-provider", "Encounter", true), ("_has:encounter", "Observation", true)], "code"),
+    (
+        "nested _has",
+        "Organization",
+        &[("_has:service-provider", "Encounter", true), ("_has:encounter", "Observation", true)],
+        "code",
+    ),
     ("chain in _has", "Patient", &[("_has:patient", "Observation", true), ("encounter", "Encounter", true)], "class"),
     ("_has in chain", "Observation", &[("patient", "Patient", false), ("_has:patient", "Condition", true)], "code"),
 ];
@@ -74,7 +89,11 @@ fn the_plan_asks_for_something() {
     assert!(rare.is_empty(), "classes with less than 5 queries: {rare:?}");
     let telling = queries.iter().filter(|q| !q.expected.is_empty() && q.expected.len() < data().of(q.kind).count());
     let telling = telling.count();
-    assert!(telling * 3 >= queries.len() * 2, "{telling} of {} answers are neither empty nor everything", queries.len());
+    assert!(
+        telling * 3 >= queries.len() * 2,
+        "{telling} of {} answers are neither empty nor everything",
+        queries.len()
+    );
 }
 
 on_both_databases! {
@@ -173,7 +192,8 @@ impl Asker<'_> {
             Check::Set => {}
             Check::Included(expected) => self.compare(query, target, "included", expected, included),
             Check::Sorted { code, descending } => {
-                let places: HashMap<&str, usize> = self.names.iter().enumerate().map(|(n, name)| (name.as_str(), n)).collect();
+                let places: HashMap<&str, usize> =
+                    self.names.iter().enumerate().map(|(n, name)| (name.as_str(), n)).collect();
                 let order: Vec<usize> = matches.iter().filter_map(|m| places.get(m.as_str()).copied()).collect();
                 if let Some(wrong) = disorder(&order, param(query.kind, code), *descending) {
                     self.found.push(format!("[{}] {target}: {wrong}", query.class));
@@ -231,13 +251,16 @@ fn encode(text: &str) -> String {
 
 fn names_of(bundle: &Value, mode: &str, names: &mut Vec<String>) {
     let entries = bundle["entry"].as_array().into_iter().flatten().filter(|e| e["search"]["mode"] == mode);
-    let name = |e: &Value| format!("{}/{}", e["resource"]["resourceType"].as_str().unwrap(), e["resource"]["id"].as_str().unwrap());
+    let name = |e: &Value| {
+        format!("{}/{}", e["resource"]["resourceType"].as_str().unwrap(), e["resource"]["id"].as_str().unwrap())
+    };
     names.extend(entries.map(name));
 }
 
 /// Says where the order is wrong: values that go the wrong way, or a value after a resource without one.
 fn disorder(matches: &[usize], param: &Param, descending: bool) -> Option<String> {
-    let values: Vec<Option<&Value>> = matches.iter().map(|n| at_param(&data().resources[*n], param).first().copied()).collect();
+    let values: Vec<Option<&Value>> =
+        matches.iter().map(|n| at_param(&data().resources[*n], param).first().copied()).collect();
     let wrong = if descending { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater };
     values.windows(2).find_map(|pair| match (pair[0], pair[1]) {
         (None, Some(later)) => Some(format!("{later} stands after a resource without a value")),

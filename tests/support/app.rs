@@ -35,7 +35,8 @@ impl TestApp {
     pub fn start(database: Database) -> Self {
         let keep = tempfile::tempdir().unwrap();
         let url = (database == Database::Postgres).then(|| Postgres::shared().database());
-        let mut app = Self { child: None, address: free_port(), folder: keep.path().join("data"), keep: Some(keep), url };
+        let mut app =
+            Self { child: None, address: free_port(), folder: keep.path().join("data"), keep: Some(keep), url };
         app.restart(&[]);
         app
     }
@@ -64,7 +65,8 @@ impl TestApp {
         let listen = self.address.to_string();
         let mut arguments: Vec<&str> = through.to_vec();
         arguments.extend([env!("CARGO_BIN_EXE_cresset"), "serve", "--insecure-no-auth", "--listen", &listen]);
-        let child = self.with_store(&mut command(&arguments)).envs(variables.iter().copied()).stdin(Stdio::null());
+        let mut command = command(&arguments);
+        let child = self.with_store(&mut command).envs(variables.iter().copied()).stdin(Stdio::null());
         let log = std::fs::File::create(self.log()).unwrap();
         let child = child.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         self.child = Some(child);

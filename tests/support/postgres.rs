@@ -96,7 +96,8 @@ impl Postgres {
         let url = format!("{}postgres", self.server);
         let ready = || Command::new(self.bin.join("pg_isready")).args(["-q", "-d", &url]).status().unwrap().success();
         while !ready() {
-            let log = || ["initdb.log", "postgres.log"].map(|f| std::fs::read_to_string(folder.join(f)).unwrap_or_default());
+            let log =
+                || ["initdb.log", "postgres.log"].map(|f| std::fs::read_to_string(folder.join(f)).unwrap_or_default());
             assert!(start.elapsed() < Duration::from_secs(90), "PostgreSQL does not start: {:?}", log());
             std::thread::sleep(Duration::from_millis(50));
         }

@@ -10,7 +10,8 @@ use super::Answer;
 pub fn redact(answer: &Answer) -> String {
     let mut text = format!("{}\n", answer.status);
     let shown = ["allow", "content-type", "etag", "last-modified", "location"];
-    let mut headers: Vec<&(String, String)> = answer.headers.iter().filter(|(n, _)| shown.contains(&n.as_str())).collect();
+    let mut headers: Vec<&(String, String)> =
+        answer.headers.iter().filter(|(n, _)| shown.contains(&n.as_str())).collect();
     headers.sort();
     headers.iter().for_each(|(name, value)| text.push_str(&format!("{name}: {value}\n")));
     if !answer.body.is_empty() {
