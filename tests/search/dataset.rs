@@ -132,7 +132,9 @@ fn generated() -> Vec<Value> {
 
 /// The Synthea patients beside the repository.
 fn synthea() -> Vec<Value> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/synthea");
+    let shared =
+        variable("CRESSET_SHARED").unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared").to_owned());
+    let folder = Path::new(&shared).join("data/synthea");
     if !folder.is_dir() {
         skip("../shared/data/synthea", "REQUIRE_SHARED");
         return Vec::new();

@@ -115,7 +115,7 @@ fn answer(n: usize) -> Value {
         "code": {"coding": [{"system": "http://loinc.org", "code": (["72166-2", "11331-6", "5778-6"][n % 3])}]}});
     match n % 3 {
         0 => {
-            observation["valueCodeableConcept"] = json!({"coding": [{"system": "http://snomed.info/sct", "code": (["266919005", "8517006"][n / 3 % 2])}], "text": "Smoking Status"})
+            observation["valueCodeableConcept"] = json!({"coding": [{"system": "http://snomed.info/sct", "code": (["266919005", "8517006", "77176002", "449868002", "428041000124106"][n / 3 % 5])}], "text": "Smoking Status"})
         }
         1 => observation["valueString"] = json!((["Crème brûlée", "creme", "Brulee, Crème", "CRÈME"][n / 3 % 4])),
         _ => {

@@ -157,7 +157,13 @@ impl<'a> Planner<'a> {
     fn tokens(&mut self) {
         for form in ["code", "system|code", "|code", "system|", ":not", "code,code"] {
             self.class(&format!("token {form}"), |p, turn| {
-                let (param, value, _) = p.sample(Kind::Token, turn)?;
+                let (param, value) = match form {
+                    "|code" => {
+                        let param = param("Patient", ["identifier", "_tag"][turn % 2]);
+                        (param, p.value_of(param)?.0)
+                    }
+                    _ => p.sample(Kind::Token, turn).map(|(param, value, _)| (param, value))?,
+                };
                 let (system, code) = p.pick(&tokens(value))?;
                 let code = code.filter(|c| !c.contains(['|', ',', '$', '\\']))?;
                 let contact = value.get("value").is_some() && param.path.starts_with("telecom");
@@ -168,7 +174,6 @@ impl<'a> Planner<'a> {
                         word(&format!("|{code}"))
                     }
                     "system|" => word(&format!("{}|", system.filter(|_| !contact)?)),
-                    "|code" => return None,
                     _ => word(&code),
                 };
                 let mut values = vec![wanted];
@@ -261,11 +266,11 @@ impl<'a> Planner<'a> {
         let all: Vec<&'static Param> = PARAMS.iter().filter(|p| p.kind == Kind::Composite).collect();
         for param in all {
             self.class(&format!("composite {}", param.code), |p, turn| {
-                let (root, _) = p.value_of(param)?;
+                let root = p.tuple(param)?;
                 let mut parts = Vec::new();
                 for (kind, path) in composite(param.path).1 {
                     // Now and then the second part of another resource: a pair that does not exist.
-                    let root = if turn % 5 == 4 && !parts.is_empty() { p.value_of(param)?.0 } else { root };
+                    let root = if turn % 5 == 4 && !parts.is_empty() { p.tuple(param)? } else { root };
                     let value = *super::paths::at(root, path).first()?;
                     parts.push(match kind {
                         Kind::Token => word(
@@ -280,14 +285,30 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// The root of a tuple that has all components.
+    fn tuple(&mut self, param: &'static Param) -> Option<&'a Value> {
+        let data = self.data;
+        let (_, components) = composite(param.path);
+        let whole = |root: &&Value| components.iter().all(|(_, path)| !super::paths::at(root, path).is_empty());
+        let roots: Vec<&'a Value> =
+            data.of(param.owner).flat_map(|n| at_param(&data.resources[n], param)).filter(whole).collect();
+        self.pick(&roots)
+    }
+
     fn missing(&mut self) {
         for kind in [Kind::String, Kind::Token, Kind::Reference, Kind::Date, Kind::Number, Kind::Quantity, Kind::Uri] {
             self.class(&format!("{kind:?}:missing").to_lowercase(), |p, turn| {
                 let (param, _, _) = p.sample(kind, turn)?;
-                Some((
-                    param.owner,
-                    vec![one(param.code, ":missing", word(if turn % 2 == 0 { "true" } else { "false" }))],
-                ))
+                let mut conditions =
+                    vec![one(param.code, ":missing", word(if turn % 2 == 0 { "true" } else { "false" }))];
+                // Together with another condition, so that also the few parameters of a rare kind make several queries.
+                if turn > 1 {
+                    let tokens: Vec<_> =
+                        PARAMS.iter().filter(|q| q.owner == param.owner && q.kind == Kind::Token).collect();
+                    let other = p.pick(&tokens)?;
+                    conditions.push(p.leaf(other.owner, other.code)?);
+                }
+                Some((param.owner, conditions))
             });
         }
     }

@@ -20,7 +20,7 @@ type Step = (&'static str, &'static str, bool);
 pub const CHAINS: &[(&str, &str, &[Step], &str)] = &[
     ("chain", "Observation", &[("patient", "Patient", false)], "family"),
     ("chain of a date", "Condition", &[("patient", "Patient", false)], "birthdate"),
-    ("typed chain", "Observation", &[("subject", "Patient", true)], "gender"),
+    ("typed chain", "Observation", &[("subject", "Patient", true)], "given"),
     ("typed chain of a token", "Encounter", &[("service-provider", "Organization", true)], "name"),
     (
         "chain of three",
@@ -43,7 +43,7 @@ pub const CHAINS: &[(&str, &str, &[Step], &str)] = &[
         &[("_has:service-provider", "Encounter", true), ("_has:encounter", "Observation", true)],
         "code",
     ),
-    ("chain in _has", "Patient", &[("_has:patient", "Observation", true), ("encounter", "Encounter", true)], "class"),
+    ("chain in _has", "Patient", &[("_has:patient", "Observation", true), ("encounter", "Encounter", true)], "date"),
     ("_has in chain", "Observation", &[("patient", "Patient", false), ("_has:patient", "Condition", true)], "code"),
 ];
 
