@@ -31,7 +31,10 @@ pub(super) fn find(kind: ResourceType, code: &str, name: &str) -> Result<&'stati
         }
         Some(param) => Ok(param),
         None => {
-            let message = format!("unknown search parameter \"{}\" of {kind}", shown(code));
+            let mut message = format!("unknown search parameter \"{}\" of {kind}", shown(code));
+            if code != name {
+                message.push_str(&format!(", in \"{}\"", shown(name)));
+            }
             Err(Trouble::Unknown(Fault::unsupported(message)))
         }
     }
