@@ -1,9 +1,8 @@
 //! SIGKILL under load, several rounds over one store.
 
-use std::process::Command;
 use std::time::Duration;
 
-use super::load::{check, doctor, write_until};
+use super::load::{check, doctor, signal, write_until};
 use crate::support::{TestApp, on_both_databases, variable};
 
 on_both_databases! {
@@ -14,7 +13,7 @@ on_both_databases! {
         for round in 0..rounds {
             let pid = app.pid().to_string();
             let time = Duration::from_millis(400 + 170 * (round as u64 % 7));
-            let kill = || drop(Command::new("kill").args(["-KILL", &pid]).status().unwrap());
+            let kill = || signal("KILL", &pid);
             let written = write_until(&app, round, time, kill);
             assert!(!written.is_empty(), "round {round} wrote nothing");
             answered.extend(written);
@@ -28,7 +27,7 @@ on_both_databases! {
     fn sigterm_drains(database) {
         let mut app = TestApp::start(database);
         let pid = app.pid().to_string();
-        let term = || drop(Command::new("kill").args(["-TERM", &pid]).status().unwrap());
+        let term = || signal("TERM", &pid);
         let answered = write_until(&app, 0, Duration::from_millis(500), term);
         assert!(app.stop().success());
         app.restart(&[]);

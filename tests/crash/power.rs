@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::load::{check, doctor, write_until};
+use super::load::{check, doctor, signal, write_until};
 use crate::support::{Database, TestApp, has_program, skip};
 
 const SHIM: &str = r#"
@@ -107,7 +107,7 @@ fn what_was_answered_survives_a_loss_of_power() {
         let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         app.restart_with(&[], &variables);
         let pid = app.pid().to_string();
-        let kill = || drop(Command::new("kill").args(["-KILL", &pid]).status().unwrap());
+        let kill = || signal("KILL", &pid);
         let written = write_until(&app, round, Duration::from_millis(900), kill);
         assert!(!written.is_empty());
         answered.extend(written);

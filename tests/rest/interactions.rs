@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::patient;
+use super::{entries, patient};
 use crate::support::{TestApp, on_both_databases, redact};
 
 const JSON: (&str, &str) = ("Content-Type", "application/fhir+json");
@@ -131,7 +131,7 @@ on_both_databases! {
         let strict = client.send("GET", "/fhir/Patient?nonsense=1", &prefer("handling=strict"), &[]);
         strict.expect_outcome(400);
         let lenient = client.get("Patient?nonsense=1").expect(200).json();
-        let warning = super::entries(&lenient).into_iter().find(|e| e["search"]["mode"] == "outcome").unwrap();
+        let warning = entries(&lenient).into_iter().find(|e| e["search"]["mode"] == "outcome").unwrap();
         assert!(warning["resource"]["issue"][0]["diagnostics"].as_str().unwrap().contains("nonsense"), "{warning}");
     }
 
