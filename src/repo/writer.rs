@@ -1,0 +1,227 @@
+//! The Writer: one task per tenant and node that commits planned writes, a batch at a time.
+//!
+//! Invariants: a plan is answered after the commit that holds it; a refused plan leaves nothing behind
+//! and does not disturb its neighbours; preconditions and assumptions are checked against the state
+//! that includes everything accepted before, in this batch too; positions in the log have no gaps.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use super::face::{Existing, Stored, WriteKind, Written};
+use super::feed::{Feed, FeedEntry};
+use super::plan::Plan;
+use super::stage::{Refusal, Staging};
+use crate::base::clock::SharedClock;
+use crate::base::fault::{Fault, Result};
+use crate::base::id::{Seq, Tenant};
+use crate::base::limits::Limits;
+use crate::store::{Batch, Head, Store};
+
+/// Most versions in one commit: bounds the memory of a batch and the time of its transaction.
+const BATCH_ROWS: usize = 4000;
+
+/// How the Writer answers a plan.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// Committed, or nothing had to be.
+    Done(Vec<Written>),
+    /// An assumption does not hold any more: plan again.
+    Stale,
+}
+
+/// Plans while the Writer holds the tenant's head, when planning ahead went stale too often.
+pub(super) type Planner = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Result<Plan>> + Send>> + Send>;
+
+/// What is handed to the Writer.
+pub(super) enum Work {
+    /// A plan.
+    Ready(Plan),
+    /// A plan to be made under the lock.
+    Serial(Planner),
+}
+
+struct Submission {
+    work: Work,
+    reply: oneshot::Sender<Result<Verdict>>,
+}
+
+/// The sending end. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct WriterHandle {
+    queue: mpsc::Sender<Submission>,
+}
+
+impl std::fmt::Debug for Submission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Submission")
+    }
+}
+
+impl WriterHandle {
+    /// Waits for room in the queue, hands over `work` and waits for the verdict.
+    ///
+    /// # Errors
+    /// The plan's own fault; 503 when the database fails or the server stops.
+    pub(super) async fn submit(&self, work: Work) -> Result<Verdict> {
+        let (reply, answer) = oneshot::channel();
+        let stopped = || Fault::unavailable("the server is stopping");
+        self.queue.send(Submission { work, reply }).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// How many submissions wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+}
+
+/// What the Writer works with.
+pub(super) struct Writer {
+    pub(super) tenant: Tenant,
+    pub(super) store: Store,
+    pub(super) feed: Arc<Feed>,
+    pub(super) clock: SharedClock,
+    pub(super) limits: Arc<Limits>,
+}
+
+impl Writer {
+    /// Starts the task. It ends, after answering everything in its queue, when all handles are gone.
+    pub(super) fn start(self) -> (WriterHandle, tokio::task::JoinHandle<()>) {
+        let (queue, receiver) = mpsc::channel(self.limits.writer_queue);
+        (WriterHandle { queue }, tokio::spawn(self.run(receiver)))
+    }
+
+    async fn run(self, mut queue: mpsc::Receiver<Submission>) {
+        let mut waiting = Vec::new();
+        while !waiting.is_empty() || queue.recv_many(&mut waiting, self.limits.writer_batch).await > 0 {
+            let taken = take(&mut waiting);
+            self.commit(taken).await;
+            // More may have arrived during the commit: let the next batch grow with the load.
+            let room = self.limits.writer_batch.saturating_sub(waiting.len());
+            for _ in 0..room {
+                match queue.try_recv() {
+                    Ok(submission) => waiting.push(submission),
+                    Err(_) => break,
+                }
+            }
+        }
+    }
+
+    async fn commit(&self, submissions: Vec<Submission>) {
+        let mut replies = Vec::with_capacity(submissions.len());
+        let mut works = Vec::with_capacity(submissions.len());
+        for submission in submissions {
+            replies.push(submission.reply);
+            works.push(submission.work);
+        }
+        let verdicts = match self.process(works).await {
+            Ok(verdicts) => verdicts,
+            Err(fault) => {
+                tracing::error!(fault = %fault, plans = replies.len(), "a batch of writes failed");
+                replies.iter().map(|_| Err(fault.clone())).collect()
+            }
+        };
+        for (reply, verdict) in replies.into_iter().zip(verdicts) {
+            // Whoever asked may have gone away; the write stands.
+            let _ = reply.send(verdict);
+        }
+    }
+
+    async fn process(&self, works: Vec<Work>) -> Result<Vec<Result<Verdict>>> {
+        let mut batch = self.store.begin(self.tenant).await?;
+        let mut plans = Vec::with_capacity(works.len());
+        for work in works {
+            plans.push(match work {
+                Work::Ready(plan) => Ok(plan),
+                Work::Serial(planner) => planner().await,
+            });
+        }
+        let head = batch.head();
+        let now = self.clock.now().floor_millis().max(head.updated);
+        let mut staging = Staging::load(&mut batch, &plans, now).await?;
+        let accepted: Vec<Result<_, Refusal>> =
+            plans.into_iter().map(|plan| staging.stage(plan.map_err(Refusal::Fault)?)).collect();
+        let (writes, entries) = staging.finish();
+        let written = writes.versions.len();
+        if written > 0 {
+            batch.write(&writes).await?;
+            self.conclude(batch, writes.head).await?;
+            self.feed.publish(writes.head, entries);
+        }
+        tracing::debug!(plans = accepted.len(), versions = written, "committed a batch");
+        Ok(accepted.into_iter().map(Self::verdict).collect())
+    }
+
+    /// Commits. When the answer of the database is lost, looks whether the batch is there.
+    async fn conclude(&self, batch: Batch, head: Head) -> Result<()> {
+        let Err(fault) = batch.commit().await else { return Ok(()) };
+        tracing::warn!(fault = %fault, "the answer to a commit was lost; looking at the log");
+        for _ in 0..10 {
+            if let Ok(found) = self.store.log(self.tenant, Seq(head.seq.0 - 1), 1).await {
+                let ours = found.first().is_some_and(|row| row.seq == head.seq && row.updated == head.updated);
+                return if ours { Ok(()) } else { Err(fault) };
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        }
+        Err(fault)
+    }
+
+    fn verdict(accepted: Result<Vec<Written>, Refusal>) -> Result<Verdict> {
+        match accepted {
+            Ok(written) => Ok(Verdict::Done(written)),
+            Err(Refusal::Stale) => Ok(Verdict::Stale),
+            Err(Refusal::Fault(fault)) => Err(fault),
+        }
+    }
+}
+
+/// Takes from the front of the queue what fits into one commit; a plan made under the lock stands alone.
+fn take(waiting: &mut Vec<Submission>) -> Vec<Submission> {
+    let mut rows = 0;
+    let mut count = 0;
+    for submission in waiting.iter() {
+        match &submission.work {
+            Work::Serial(_) => {
+                count = count.max(1);
+                break;
+            }
+            Work::Ready(plan) => {
+                rows += plan.rows();
+                if count > 0 && rows > BATCH_ROWS {
+                    break;
+                }
+                count += 1;
+            }
+        }
+    }
+    waiting.drain(..count).collect()
+}
+
+/// The answer for one committed version.
+pub(super) fn written(existing: Existing, stored: Stored) -> Written {
+    Written { existing, stored: Some(stored) }
+}
+
+/// What followers get of a version.
+pub(super) fn feed_entry(stored: &Stored, seq: Seq, values: Option<crate::search::value::Extracted>) -> FeedEntry {
+    FeedEntry { key: stored.key.clone(), seq, version: stored.version, updated: stored.updated, values }
+}
+
+/// A version as an answer shows it.
+pub(super) fn stored_version(
+    key: &crate::fhir::types::ResourceKey,
+    version: i64,
+    updated: crate::base::clock::Timestamp,
+    body: Option<Bytes>,
+    kind: WriteKind,
+) -> Stored {
+    Stored { key: key.clone(), version, updated, body, kind }
+}
+
+/// Resources by key; the Writer's overlay over the database.
+pub(super) type ByKey<T> = HashMap<crate::fhir::types::ResourceKey, T>;
