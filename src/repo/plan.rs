@@ -10,13 +10,12 @@ use bytes::Bytes;
 use super::face::Stored;
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::id::Seq;
-use crate::fhir::json::{Json, write};
-use crate::fhir::name::Name;
+use crate::fhir::json::{Json, Object, write, write_string};
 use crate::fhir::resource;
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
 use crate::search::extract::extract;
 use crate::search::value::Extracted;
-use crate::store::body::{Splice, encode};
+use crate::store::body::{Place, Splice, encode};
 
 /// A transaction, ready for the Writer.
 #[derive(Debug, Default)]
@@ -153,16 +152,16 @@ pub(super) fn adopt(resource: &mut Json, key: &ResourceKey, update: bool) -> Res
 }
 
 /// Turns a checked resource with all references resolved into what the Writer inserts.
-pub(super) fn encode_write(resource: &Json, key: ResourceKey, precondition: Precondition, base: &str) -> Write {
+pub(super) fn encode_write(resource: &Json, key: ResourceKey, precondition: Precondition, base: &str) -> Result<Write> {
     let (json, splice) = serialise(resource);
-    let body = Bytes::from(encode(&json, splice));
+    let body = Bytes::from(encode(&json, splice)?);
     let digest = twox_hash::XxHash3_128::oneshot(&json);
     let mut identifiers: Vec<i64> =
         resource::identifiers(resource).into_iter().map(|(system, value)| identifier_hash(system, value)).collect();
     identifiers.sort_unstable();
     identifiers.dedup();
     let values = extract(key.kind, resource, base);
-    Write {
+    Ok(Write {
         key,
         precondition,
         json: Bytes::from(json),
@@ -172,33 +171,35 @@ pub(super) fn encode_write(resource: &Json, key: ResourceKey, precondition: Prec
         identifiers: identifiers.into(),
         values,
         index: None,
-    }
+    })
 }
 
-/// The compact JSON of a resource, and where `meta.versionId` and `meta.lastUpdated` belong in it.
+/// The compact JSON of a resource, and where `meta.versionId` and `meta.lastUpdated` belong in it: in its meta, or in
+/// one after `resourceType` and `id`.
 fn serialise(resource: &Json) -> (Vec<u8>, Splice) {
     let mut out = Vec::with_capacity(2048);
-    let mut splice = None;
-    let mut after_id = 1;
+    let mut inside = None;
+    let mut after = None;
     out.push(b'{');
-    for (i, (name, value)) in resource.as_object().into_iter().flat_map(|object| object.iter()).enumerate() {
+    for (i, (name, value)) in resource.as_object().into_iter().flat_map(Object::iter).enumerate() {
         if i > 0 {
             out.push(b',');
         }
-        property(name, &mut out);
+        if after.is_none() && *name != *"resourceType" && *name != *"id" {
+            after = Some(out.len());
+        }
+        write_string(name.as_str(), &mut out);
+        out.push(b':');
         if *name == *"meta" {
-            splice = Some(Splice::inside(out.len() + 1));
+            inside = Some(out.len() + 1);
         }
         write(value, &mut out);
-        if *name == *"id" || (i == 0 && *name == *"resourceType") {
-            after_id = out.len();
-        }
     }
     out.push(b'}');
-    (out, splice.unwrap_or_else(|| Splice::absent(after_id)))
-}
-
-fn property(name: &Name, out: &mut Vec<u8>) {
-    crate::fhir::json::write_string(name.as_str(), out);
-    out.push(b':');
+    let splice = match (inside, after) {
+        (Some(offset), _) => Splice { offset, place: Place::Filled },
+        (None, Some(offset)) => Splice { offset, place: Place::Absent },
+        (None, None) => Splice { offset: out.len() - 1, place: Place::AbsentLast },
+    };
+    (out, splice)
 }

@@ -53,14 +53,14 @@ pub(super) async fn history(at: &Tenancy, request: HistoryRequest) -> Result<His
     let asked = count + 1;
     let (mut rows, total) = match &request.scope {
         HistoryScope::Instance(key) => {
-            let total = at.store.instance_versions(at.tenant, key, request.since).await?;
+            let total = at.store.instance_count(at.tenant, key, request.since).await?;
             if total == 0 && at.store.read(at.tenant, key).await?.is_none() {
                 return Err(Fault::not_found(format!("{key} is not known")));
             }
             (at.store.instance_history(at.tenant, key, below, request.since, asked).await?, total)
         }
         HistoryScope::Type(kind) => {
-            let total = at.store.type_versions(at.tenant, *kind, request.since).await?;
+            let total = at.store.type_count(at.tenant, *kind, request.since).await?;
             (at.store.type_history(at.tenant, *kind, below.map(Seq), request.since, asked).await?, total)
         }
     };

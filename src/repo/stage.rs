@@ -12,7 +12,8 @@ use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::id::Seq;
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
-use crate::store::{Batch, Current, CurrentRow, Head, Identifier, Superseded, TypeHead, VersionKind, VersionRow, WriteSet, body};
+use crate::search::value::Extracted;
+use crate::store::{Batch, Current, Head, Identifier, TypeHead, VersionKind, VersionRow, WriteSet, body};
 
 /// Why a plan was not accepted.
 #[derive(Debug)]
@@ -30,10 +31,9 @@ pub(super) struct Staging {
     seq: Seq,
     current: HashMap<ResourceKey, Current>,
     holders: HashMap<(ResourceType, i64), Vec<ResourceId>>,
+    /// Hashes of the identifiers of resources that exist and are written.
+    identifiers: HashMap<ResourceKey, Vec<i64>>,
     type_heads: HashMap<ResourceType, TypeHead>,
-    touched: HashSet<ResourceType>,
-    /// Current rows of this batch, and whether they replace a row of an earlier batch.
-    rows: HashMap<ResourceKey, bool>,
     set: WriteSet,
     entries: Vec<FeedEntry>,
 }
@@ -73,9 +73,14 @@ impl Staging {
         hashes.sort_unstable();
         hashes.dedup();
         let kinds: Vec<_> = kinds.into_iter().collect();
-        let current = if keys.is_empty() { HashMap::new() } else { batch.currents(&keys).await? };
+        let current = batch.currents(&keys).await?;
+        let existing: Vec<_> = current.keys().cloned().collect();
+        let mut identifiers: HashMap<ResourceKey, Vec<i64>> = HashMap::new();
+        for Identifier { key, hash } in batch.identifiers_of(&existing).await? {
+            identifiers.entry(key).or_default().push(hash);
+        }
         let mut holders: HashMap<_, Vec<ResourceId>> = hashes.iter().map(|pair| (*pair, Vec::new())).collect();
-        for (kind, hash, id) in if hashes.is_empty() { Vec::new() } else { batch.identified(&hashes).await? } {
+        for (kind, hash, id) in batch.identified(&hashes).await? {
             holders.entry((kind, hash)).or_default().push(id);
         }
         let type_heads = batch.type_heads(&kinds).await?;
@@ -84,10 +89,9 @@ impl Staging {
             seq: batch.head().seq,
             current,
             holders,
+            identifiers,
             type_heads,
-            touched: HashSet::new(),
-            rows: HashMap::new(),
-            set: WriteSet::default(),
+            set: WriteSet::new(),
             entries: Vec::new(),
         })
     }
@@ -104,19 +108,9 @@ impl Staging {
         Ok(plan.steps.into_iter().map(|step| self.apply(step, tx)).collect())
     }
 
-    /// What is to be written, and what followers get.
-    pub(super) fn finish(mut self) -> (WriteSet, Vec<FeedEntry>) {
-        self.set.head = Head { seq: self.seq, updated: self.now };
-        self.set.type_heads = self.touched.iter().map(|kind| (*kind, self.type_heads[kind])).collect();
-        self.set.type_heads.sort_unstable_by_key(|(kind, _)| *kind);
-        let mut rows: Vec<_> = self.rows.into_iter().collect();
-        rows.sort_unstable();
-        for (key, replaces) in rows {
-            let Some(current) = self.current.remove(&key) else { continue };
-            let row = CurrentRow { key, current };
-            if replaces { self.set.currents_updated.push(row) } else { self.set.currents_inserted.push(row) }
-        }
-        (self.set, self.entries)
+    /// What is to be written, the head after it, and what followers get.
+    pub(super) fn finish(self) -> (WriteSet, Head, Vec<FeedEntry>) {
+        (self.set, Head { seq: self.seq, updated: self.now }, self.entries)
     }
 
     fn holds(&self, assumption: &Assumption) -> bool {
@@ -167,76 +161,63 @@ impl Staging {
     }
 
     fn write(&mut self, write: Write, tx: Seq) -> Written {
-        let old = self.current.get(&write.key).cloned();
-        let alive = old.as_ref().filter(|old| !old.deleted);
+        let old = self.current.get(&write.key).copied();
+        let alive = old.filter(|old| !old.deleted);
         let kind = if write.precondition == Precondition::New { WriteKind::Create } else { WriteKind::Update };
-        if let Some(same) = alive.filter(|old| old.digest == write.digest.to_be_bytes()) {
+        let digest = write.digest.to_be_bytes();
+        if let Some(same) = alive.filter(|old| old.digest == digest) {
             let stored = Self::stored(&write, same.version, same.updated, kind);
             return Written { existing: Existing::Unchanged, stored: Some(stored) };
         }
         let existing = if alive.is_some() { Existing::Updated } else { Existing::Created };
-        let version = old.as_ref().map_or(1, |old| old.version + 1);
+        let version = old.map_or(1, |old| old.version + 1);
         let stored = Self::stored(&write, version, self.now, kind);
-        let Write { key, body, digest, identifiers, values, .. } = write;
-        self.set_identifiers(&key, old.as_ref().map_or(&[], |old| &old.identifiers), &identifiers);
-        let current =
-            Current { seq: Seq(0), version, updated: self.now, deleted: false, digest: digest.to_be_bytes(), identifiers };
-        let version_kind = if kind == WriteKind::Create { VersionKind::Create } else { VersionKind::Update };
-        self.append(key, current, version_kind, Some(body), tx, Some(values));
+        let Write { key, body, identifiers, values, .. } = write;
+        self.set_identifiers(&key, identifiers.into_vec());
+        let kind = if kind == WriteKind::Create { VersionKind::Create } else { VersionKind::Update };
+        let row = VersionRow { seq: self.next(), key, version, updated: self.now, kind, tx, body: Some(body) };
+        self.append(row, digest, Some(values));
         Written { existing, stored: Some(stored) }
     }
 
     fn delete(&mut self, delete: Delete, tx: Seq) -> Written {
-        let Some(old) = self.current.get(&delete.key).filter(|old| !old.deleted).cloned() else {
+        let Some(old) = self.current.get(&delete.key).copied().filter(|old| !old.deleted) else {
             return Written { existing: Existing::Absent, stored: None };
         };
-        let version = old.version + 1;
-        self.set_identifiers(&delete.key, &old.identifiers, &[]);
-        let current = Current {
-            seq: Seq(0),
-            version,
-            updated: self.now,
-            deleted: true,
-            digest: [0; 16],
-            identifiers: Box::default(),
-        };
-        let kind = WriteKind::Delete;
-        let stored = Stored { key: delete.key.clone(), version, updated: self.now, body: None, kind };
-        self.append(delete.key, current, VersionKind::Delete, None, tx, None);
+        let (key, version, updated) = (delete.key, old.version + 1, self.now);
+        self.set_identifiers(&key, Vec::new());
+        let stored = Stored { key: key.clone(), version, updated, body: None, kind: WriteKind::Delete };
+        let row = VersionRow { seq: self.next(), key, version, updated, kind: VersionKind::Delete, tx, body: None };
+        self.append(row, [0; 16], None);
         Written { existing: Existing::Deleted, stored: Some(stored) }
     }
 
-    /// One more entry of the log.
-    fn append(
-        &mut self,
-        key: ResourceKey,
-        mut current: Current,
-        kind: VersionKind,
-        body: Option<bytes::Bytes>,
-        tx: Seq,
-        values: Option<crate::search::value::Extracted>,
-    ) {
+    fn next(&mut self) -> Seq {
         self.seq = Seq(self.seq.0 + 1);
-        let (seq, version, updated) = (self.seq, current.version, self.now);
-        current.seq = seq;
+        self.seq
+    }
+
+    /// One more entry of the log.
+    fn append(&mut self, row: VersionRow, digest: [u8; 16], values: Option<Extracted>) {
+        let VersionRow { seq, version, updated, .. } = row;
+        let (key, deleted) = (row.key.clone(), row.kind == VersionKind::Delete);
         let head = self.type_heads.entry(key.kind).or_default();
         *head = TypeHead { seq, versions: head.versions + 1 };
-        self.touched.insert(key.kind);
-        let old = self.current.insert(key.clone(), current);
-        if let Some(old) = &old {
-            self.set.superseded.push(Superseded { key: key.clone(), version: old.version, seq: old.seq });
-        }
-        self.rows.entry(key.clone()).or_insert(old.is_some());
-        self.set.versions.push(VersionRow { seq, key: key.clone(), version, updated, kind, tx, body });
+        let before = self.current.insert(key.clone(), Current { seq, version, updated, deleted, digest });
+        self.set.record(row, before.as_ref(), digest);
         self.entries.push(FeedEntry { seq, key, version, updated, values });
     }
 
-    fn set_identifiers(&mut self, key: &ResourceKey, old: &[i64], new: &[i64]) {
+    fn set_identifiers(&mut self, key: &ResourceKey, new: Vec<i64>) {
+        let old = self.identifiers.remove(key).unwrap_or_default();
         for hash in old.iter().filter(|hash| !new.contains(hash)) {
             self.remove_identifier(key, *hash);
         }
         for hash in new.iter().filter(|hash| !old.contains(hash)) {
             self.add_identifier(key, *hash);
+        }
+        if !new.is_empty() {
+            self.identifiers.insert(key.clone(), new);
         }
     }
 
@@ -264,7 +245,7 @@ impl Staging {
     }
 
     fn stored(write: &Write, version: i64, updated: Timestamp, kind: WriteKind) -> Stored {
-        let body = body::splice(&write.json, write.splice, version, updated);
+        let body = body::complete(&write.json, write.splice, version, updated);
         Stored { key: write.key.clone(), version, updated, body: Some(body), kind }
     }
 }

@@ -191,7 +191,7 @@ fn build(at: &Tenancy, mut drafts: Vec<Draft>, found: &Resolutions) -> Result<Pl
                     let select = |condition: &Condition| select(condition, found, &local);
                     rewrite(&mut resource, &targets, &select).map_err(|fault| in_entry(fault, index))?;
                 }
-                let mut write = encode_write(&resource, draft.key, precondition, &at.base);
+                let mut write = encode_write(&resource, draft.key, precondition, &at.base)?;
                 write.index = index;
                 Step::Write(Box::new(write))
             }

@@ -4,23 +4,21 @@
 //! and does not disturb its neighbours; preconditions and assumptions are checked against the state
 //! that includes everything accepted before, in this batch too; positions in the log have no gaps.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::face::{Existing, Stored, WriteKind, Written};
-use super::feed::{Feed, FeedEntry};
+use super::face::Written;
+use super::feed::Feed;
 use super::plan::Plan;
 use super::stage::{Refusal, Staging};
 use crate::base::clock::SharedClock;
 use crate::base::fault::{Fault, Result};
-use crate::base::id::{Seq, Tenant};
+use crate::base::id::Tenant;
 use crate::base::limits::Limits;
-use crate::store::{Batch, Head, Store};
+use crate::store::Store;
 
 /// Most versions in one commit: bounds the memory of a batch and the time of its transaction.
 const BATCH_ROWS: usize = 4000;
@@ -146,29 +144,15 @@ impl Writer {
         let mut staging = Staging::load(&mut batch, &plans, now).await?;
         let accepted: Vec<Result<_, Refusal>> =
             plans.into_iter().map(|plan| staging.stage(plan.map_err(Refusal::Fault)?)).collect();
-        let (writes, entries) = staging.finish();
-        let written = writes.versions.len();
-        if written > 0 {
+        let (writes, head, entries) = staging.finish();
+        let versions = entries.len();
+        if versions > 0 {
             batch.write(&writes).await?;
-            self.conclude(batch, writes.head).await?;
-            self.feed.publish(writes.head, entries);
+            batch.commit().await?;
+            self.feed.publish(head, entries);
         }
-        tracing::debug!(plans = accepted.len(), versions = written, "committed a batch");
+        tracing::debug!(plans = accepted.len(), versions, "committed a batch");
         Ok(accepted.into_iter().map(Self::verdict).collect())
-    }
-
-    /// Commits. When the answer of the database is lost, looks whether the batch is there.
-    async fn conclude(&self, batch: Batch, head: Head) -> Result<()> {
-        let Err(fault) = batch.commit().await else { return Ok(()) };
-        tracing::warn!(fault = %fault, "the answer to a commit was lost; looking at the log");
-        for _ in 0..10 {
-            if let Ok(found) = self.store.log(self.tenant, Seq(head.seq.0 - 1), 1).await {
-                let ours = found.first().is_some_and(|row| row.seq == head.seq && row.updated == head.updated);
-                return if ours { Ok(()) } else { Err(fault) };
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-        }
-        Err(fault)
     }
 
     fn verdict(accepted: Result<Vec<Written>, Refusal>) -> Result<Verdict> {
@@ -201,27 +185,3 @@ fn take(waiting: &mut Vec<Submission>) -> Vec<Submission> {
     }
     waiting.drain(..count).collect()
 }
-
-/// The answer for one committed version.
-pub(super) fn written(existing: Existing, stored: Stored) -> Written {
-    Written { existing, stored: Some(stored) }
-}
-
-/// What followers get of a version.
-pub(super) fn feed_entry(stored: &Stored, seq: Seq, values: Option<crate::search::value::Extracted>) -> FeedEntry {
-    FeedEntry { key: stored.key.clone(), seq, version: stored.version, updated: stored.updated, values }
-}
-
-/// A version as an answer shows it.
-pub(super) fn stored_version(
-    key: &crate::fhir::types::ResourceKey,
-    version: i64,
-    updated: crate::base::clock::Timestamp,
-    body: Option<Bytes>,
-    kind: WriteKind,
-) -> Stored {
-    Stored { key: key.clone(), version, updated, body, kind }
-}
-
-/// Resources by key; the Writer's overlay over the database.
-pub(super) type ByKey<T> = HashMap<crate::fhir::types::ResourceKey, T>;
