@@ -1,1 +1,10 @@
-//! Floor 9: the commands.
+//! Floor 9: the commands, and the composition root that the server is put together in.
+//!
+//! Each command is a file (or a folder) with its arguments and what it does. Exit codes: 0 = done, 1 = it
+//! failed, 2 = it was refused (bad arguments, a locked data folder, a server without a rule of who may enter).
+
+pub mod generate;
+
+mod command;
+
+pub use command::run;

@@ -3,7 +3,10 @@
 //! The JSON tree, FHIR's data types, the definitions of R4, FHIRPath and validation. No async, no
 //! I/O, nothing about storage or HTTP.
 
+pub mod bundle;
 pub mod definitions;
+pub mod fhirpath;
 pub mod json;
 pub mod name;
+pub mod outcome;
 pub mod types;

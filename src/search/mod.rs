@@ -5,5 +5,9 @@
 //! an element yields and when the two match; `compile` and `index` do the same over tantivy. The three
 //! faces of a parameter type (`extract` + `matches`, and the compiled query) must agree.
 
+mod compile;
+pub mod index;
+mod joins;
+mod page;
 pub mod query;
 pub mod value;

@@ -1,1 +1,47 @@
-//! Floor 3: the store.
+//! Floor 3: the store. SQL on embedded SQLite or on PostgreSQL.
+//!
+//! `versions` is the log: one entry per change, numbered by Seq in commit order without gaps. The other tables follow
+//! from it (`current`, `superseded`, `type_heads`) or are decided together with it (`identifiers`, `claims`, `jobs`), and are
+//! written in the same commit. [`Batch`] is the only way to write them: it holds the tenant's head row from its begin to its
+//! commit, so that the changes of a tenant have one serial order over all nodes.
+//!
+//! Invariants, which `doctor` checks:
+//! - Seq runs 1, 2, 3 ... to the head; times never decrease; the versions of one transaction are neighbours.
+//! - The versions of a resource run 1, 2, 3 ...; the last is in `current`, every other one in `superseded`.
+//! - Bodies are opaque bytes, in the form of [`body`]; a deletion has none, everything else has one.
+//!
+//! Every statement is written once; what differs between the databases is a method of `dialect`. A corrupt row is a
+//! fault that names table and key; what passes (busy, connection lost) is 503.
+//!
+//! Deliberately absent: search (the index follows the log), any knowledge of what a body says, and the decision who may
+//! do what.
+
+mod batch;
+mod blobs;
+pub mod body;
+mod claims;
+mod cursors;
+mod db;
+mod dialect;
+mod error;
+pub mod folder;
+mod handle;
+mod jobs;
+mod many;
+mod migrate;
+mod row;
+mod sql;
+mod value;
+mod versions;
+mod writeset;
+
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod harness;
+
+pub use batch::Batch;
+pub use handle::{Store, StoreConfig};
+pub use jobs::{Job, NewJob};
+pub use row::{Claim, Current, Head, TypeHead, VersionKind, VersionRow};
+pub use writeset::{CurrentWrite, Identifier, WriteSet};

@@ -1,0 +1,21 @@
+//! The functions of FHIRPath and those that FHIR adds, one file per chapter of N1.
+//!
+//! A function gets the collection that it is applied to and its arguments as code: it evaluates them
+//! itself, in the scope around the call or once for each item. `table` knows them by name; that
+//! is asked only while compiling.
+
+mod args;
+mod boundaries;
+mod collections;
+mod conversion;
+mod encoding;
+mod existence;
+mod fhir;
+mod math;
+mod projection;
+mod strings;
+mod table;
+mod utility;
+
+pub use strings::pattern;
+pub use table::{Argument, Entry, find};

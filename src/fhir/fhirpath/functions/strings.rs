@@ -1,0 +1,244 @@
+//! Texts (N1, 5.6). Positions and lengths count characters (Unicode scalar values).
+
+use regex::{Regex, RegexBuilder};
+
+use super::args;
+use crate::base::fault::Result;
+use crate::fhir::fhirpath::code::{Code, Machine};
+use crate::fhir::fhirpath::convert::string;
+use crate::fhir::fhirpath::eval::{bounded_text, eval};
+use crate::fhir::fhirpath::trouble;
+use crate::fhir::fhirpath::value::{Collection, Item, Text, maybe, one, truth};
+
+/// Longest regular expression in bytes, and most memory of a compiled one.
+const MAX_PATTERN: usize = 8 * 1024;
+const MAX_PROGRAM: usize = 1 << 20;
+
+/// A regular expression as FHIRPath reads it: case matters, `.` matches line ends, Unicode.
+///
+/// # Errors
+/// 400 when it is no regular expression, uses what the engine does not offer (look-around, back
+/// references), or is too large.
+pub fn pattern(text: &str) -> Result<Regex> {
+    if text.len() > MAX_PATTERN {
+        return Err(trouble::too_costly(format!("a regular expression has at most {MAX_PATTERN} bytes")));
+    }
+    let built = RegexBuilder::new(text).dot_matches_new_line(true).size_limit(MAX_PROGRAM).nest_limit(100).build();
+    built.map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => trouble::too_costly("the regular expression is too large"),
+        other => trouble::evaluation(format!("the regular expression is not understood: {other}")),
+    })
+}
+
+/// The single text that a function is applied to.
+fn subject<'a>(input: &Collection<'a>) -> Result<Option<Text<'a>>> {
+    string(input, "a function on strings")
+}
+
+/// A function of the text and one more text.
+fn with_text<'a, T>(
+    m: &mut Machine<'a, '_>,
+    input: &Collection<'a>,
+    arguments: &[Code],
+    apply: impl FnOnce(&str, &str) -> T,
+) -> Result<Option<T>> {
+    let (text, argument) = (subject(input)?, args::text(m, arguments, 0)?);
+    Ok(text.zip(argument).map(|(text, argument)| apply(&text, &argument)))
+}
+
+fn position<'a>(bytes: Option<usize>, text: &str) -> Item<'a> {
+    let characters = bytes.map(|at| text[..at].chars().count()).and_then(|at| i64::try_from(at).ok());
+    Item::Integer(characters.unwrap_or(-1))
+}
+
+pub fn index_of<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
+    Ok(maybe(with_text(m, &input, arguments, |text, part| position(text.find(part), text))?))
+}
+
+pub fn last_index_of<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
+    Ok(maybe(with_text(m, &input, arguments, |text, part| position(text.rfind(part), text))?))
+}
+
+pub fn starts_with<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
+    Ok(maybe(with_text(m, &input, arguments, |text, part| Item::Bool(text.starts_with(part)))?))
+}
+
+pub fn ends_with<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
+    Ok(maybe(with_text(m, &input, arguments, |text, part| Item::Bool(text.ends_with(part)))?))
+}
+
+pub fn contains<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
+    Ok(maybe(with_text(m, &input, arguments, |text, part| Item::Bool(text.contains(part)))?))
+}
+
+pub fn substring<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
+    let (text, start) = (subject(&input)?, args::integer(m, arguments, 0)?);
+    let length = args::integer(m, arguments, 1)?;
+    let Some((text, start)) = text.zip(start) else { return Ok(Collection::new()) };
+    let starts = usize::try_from(start).ok().and_then(|start| text.char_indices().nth(start));
+    let Some((from, _)) = starts else { return Ok(Collection::new()) };
+    let rest = &text[from..];
+    let length = length.map_or(usize::MAX, |length| usize::try_from(length).unwrap_or(0));
+    let end = rest.char_indices().nth(length).map_or(rest.len(), |(end, _)| end);
+    Ok(one(Item::text(&rest[..end])))
+}
+
+/// A function of the text alone.
+fn mapped<'a>(
+    m: &mut Machine<'a, '_>,
+    input: &Collection<'a>,
+    apply: impl FnOnce(&str) -> String,
+) -> Result<Collection<'a>> {
+    match subject(input)? {
+        Some(text) => bounded_text(m, apply(&text).into()),
+        None => Ok(Collection::new()),
+    }
+}
+
+pub fn upper<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
+    mapped(m, &input, str::to_uppercase)
+}
+
+pub fn lower<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
+    mapped(m, &input, str::to_lowercase)
+}
+
+pub fn trim<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
+    mapped(m, &input, |text| text.trim().to_owned())
+}
+
+pub fn length<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
+    let count = subject(&input)?.and_then(|text| i64::try_from(text.chars().count()).ok());
+    Ok(maybe(count.map(Item::Integer)))
+}
+
+pub fn to_chars<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
+    let Some(text) = subject(&input)? else { return Ok(Collection::new()) };
+    m.charge(text.len())?;
+    Ok(text.chars().map(|c| Item::text(c.to_string())).collect())
+}
+
+pub fn replace<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
+    let (text, part) = (subject(&input)?, args::text(m, arguments, 0)?);
+    let with = args::text(m, arguments, 1)?;
+    let (Some(text), Some(part), Some(with)) = (text, part, with) else { return Ok(Collection::new()) };
+    let places = if part.is_empty() { text.len() + 1 } else { text.matches(&*part).count() };
+    check_growth(m, text.len(), places, with.len())?;
+    bounded_text(m, text.replace(&*part, &with).into())
+}
+
+/// Refuses a replacement whose result would be too long, before it is made.
+fn check_growth(m: &mut Machine<'_, '_>, text: usize, places: usize, with: usize) -> Result<()> {
+    let length = places.saturating_mul(with).saturating_add(text);
+    m.charge(length / 64)?;
+    if length > m.context.bounds.text {
+        return Err(trouble::too_costly(format!(
+            "the expression makes a text of more than {} bytes",
+            m.context.bounds.text
+        )));
+    }
+    Ok(())
+}
+
+/// The regular expression in an argument: compiled with the expression if it is a literal.
+fn with_pattern<'a, T>(
+    m: &mut Machine<'a, '_>,
+    argument: &Code,
+    apply: impl FnOnce(&mut Machine<'a, '_>, &Regex) -> Result<T>,
+) -> Result<Option<T>> {
+    if let Code::Pattern(pattern, _) = argument {
+        return apply(m, pattern).map(Some);
+    }
+    let text = eval(m, argument)?;
+    match string(&text, "a regular expression")? {
+        Some(text) => {
+            m.charge(1000)?;
+            let built = pattern(&text)?;
+            apply(m, &built).map(Some)
+        }
+        None => Ok(None),
+    }
+}
+
+pub fn matches<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
+    let Some(text) = subject(&input)? else { return Ok(Collection::new()) };
+    m.charge(text.len() / 16)?;
+    let found = with_pattern(m, &arguments[0], |_, pattern| Ok(pattern.is_match(&text)))?;
+    Ok(found.map_or_else(Collection::new, truth))
+}
+
+pub fn matches_full<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
+    let Some(text) = subject(&input)? else { return Ok(Collection::new()) };
+    m.charge(text.len() / 16)?;
+    // leftmost-first matching may stop early on an alternative, so the whole is anchored anew
+    let found = with_pattern(m, &arguments[0], |m, found| {
+        m.charge(1000)?;
+        Ok(pattern(&format!("^(?:{})$", found.as_str()))?.is_match(&text))
+    })?;
+    Ok(found.map_or_else(Collection::new, truth))
+}
+
+pub fn replace_matches<'a>(
+    m: &mut Machine<'a, '_>,
+    input: Collection<'a>,
+    arguments: &[Code],
+) -> Result<Collection<'a>> {
+    let (text, with) = (subject(&input)?, args::text(m, arguments, 1)?);
+    let (Some(text), Some(with)) = (text, with) else { return Ok(Collection::new()) };
+    let replaced = with_pattern(m, &arguments[0], |m, pattern| {
+        if pattern.as_str().is_empty() {
+            return Ok(text.to_string());
+        }
+        let places = pattern.find_iter(&text).count();
+        // a substitution may name a group, which is at most the text itself
+        let longest = with.len() + with.matches('$').count() * text.len();
+        check_growth(m, text.len(), places, longest)?;
+        Ok(pattern.replace_all(&text, &*braced(&with)).into_owned())
+    })?;
+    replaced.map_or_else(|| Ok(Collection::new()), |text| bounded_text(m, text.into()))
+}
+
+/// A substitution in which `$1a` names group 1, as in PCRE, and not a group `1a`.
+fn braced(with: &str) -> String {
+    let mut out = String::with_capacity(with.len() + 8);
+    let mut rest = with;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..=at]);
+        rest = &rest[at + 1..];
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        if digits > 0 {
+            out.push_str(&format!("{{{}}}", &rest[..digits]));
+            rest = &rest[digits..];
+        }
+    }
+    out + rest
+}
+
+pub fn split<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
+    let (text, separator) = (subject(&input)?, args::text(m, arguments, 0)?);
+    let Some((text, separator)) = text.zip(separator) else { return Ok(Collection::new()) };
+    m.charge(text.len())?;
+    if separator.is_empty() {
+        return to_chars(m, input, arguments);
+    }
+    Ok(text.split(&*separator).map(Item::text).collect())
+}
+
+pub fn join<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
+    if input.is_empty() {
+        return Ok(Collection::new());
+    }
+    let separator = args::text(m, arguments, 0)?;
+    let mut joined = String::new();
+    for (at, item) in input.into_iter().enumerate() {
+        if at > 0 {
+            joined.push_str(separator.as_deref().unwrap_or(""));
+        }
+        let item = one(item);
+        joined.push_str(string(&item, "join()")?.as_deref().unwrap_or(""));
+        if joined.len() > m.context.bounds.text {
+            break;
+        }
+    }
+    bounded_text(m, joined.into())
+}

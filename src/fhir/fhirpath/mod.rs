@@ -1,0 +1,56 @@
+//! FHIRPath (N1, with the additions of FHIR R4 `fhirpath.html`): the language of search parameters,
+//! invariants and paths.
+//!
+//! A text goes through `lexer` and `parser` to a syntax tree (`ast`), and through `compile` to code
+//! (`code`): functions are pointers, property names are numbers, types are ids of the definitions,
+//! literal regular expressions are built. What is unknown or not offered fails there, with line and
+//! column; `eval` looks nothing up by text. It walks the JSON tree through nodes (`node`), which
+//! borrow from it, know their FHIR type, and show a primitive with its `_name` sibling as one element.
+//!
+//! Invariants:
+//! - Evaluating a plain path allocates nothing while it yields at most two items.
+//! - Everything is bounded: length and nesting of the text, steps, items and texts made while
+//!   evaluating, regular expressions.
+//! - An answer that is not known is empty, never a guess: partial dates, units that do not compare.
+//!
+//! Decisions where texts leave room:
+//! - `as` filters like `ofType` also when it is given several items; parameters of R4 need that.
+//!   Both take primitives only by their exact type (`code` is no `string`), while `is` knows descendants.
+//! - A path that begins with another type than the root's yields nothing, instead of an error: the
+//!   expressions of R4's search parameters are unions over many types.
+//! - `children()` yields elements; the System value of a primitive is reached by `value` or `getValue()`.
+//!
+//! Deliberately absent: `trace` logs nothing, for the values may be a patient's. What needs
+//! terminology or profiles (`memberOf`, `subsumes`, `conformsTo`, `slice` ...) is refused while compiling.
+
+mod ast;
+mod code;
+mod compile;
+mod context;
+mod convert;
+mod equality;
+mod eval;
+mod expression;
+mod functions;
+mod lexer;
+mod model;
+mod node;
+mod number;
+mod operators;
+mod parser;
+mod standin;
+mod temporal;
+mod trouble;
+mod units;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use context::{Bounds, Context, Resolver};
+pub use convert::{boolean, to_text};
+pub use expression::{Expression, compile};
+pub use model::{SystemType, TypeSpec};
+pub use node::Node;
+pub use temporal::{Precision, Temporal, TemporalKind};
+pub use value::{CalendarUnit, Collection, Item, Quantity, Text, TypeInfo, Unit};

@@ -1,0 +1,241 @@
+//! Reckoning with quantities: units of UCUM and durations of the calendar (N1, "Quantity Equality").
+//!
+//! Durations of a week and less are the same in the calendar and in UCUM; a calendar month or year is
+//! no definite duration, so beside `'mo'` and `'a'` the answer is unknown.
+
+use std::cmp::Ordering;
+
+use octofhir_ucum::{Number, get_canonical_units, unit_divide, unit_multiply};
+use rust_decimal::Decimal;
+
+use super::number;
+use super::value::{CalendarUnit, Quantity, Unit};
+
+/// Longest unit that is looked at, in bytes.
+const MAX_UNIT: usize = 256;
+
+/// A unit in base units: what it measures, and how a value gets there (`value * factor + offset`).
+struct Canonical {
+    unit: String,
+    factor: Number,
+    offset: Number,
+}
+
+fn canonical(code: &str) -> Option<Canonical> {
+    let found = (code.len() <= MAX_UNIT).then(|| get_canonical_units(code)).and_then(Result::ok)?;
+    Some(Canonical { unit: found.unit, factor: found.factor, offset: found.offset })
+}
+
+/// Whether a calendar unit is longer than every definite duration can tell.
+fn is_variable(unit: &Unit) -> bool {
+    matches!(unit, Unit::Calendar(CalendarUnit::Month | CalendarUnit::Year))
+}
+
+/// The UCUM code of a unit; a calendar duration gives that of the definite duration beside it.
+fn code(unit: &Unit) -> &str {
+    match unit {
+        Unit::Ucum(code) => code,
+        Unit::Calendar(unit) => unit.ucum(),
+    }
+}
+
+/// The value in base units.
+fn in_base(quantity: &Quantity, base: &Canonical) -> Option<Number> {
+    Number::parse(&quantity.value.to_string())?.checked_mul(base.factor)?.checked_add(base.offset)
+}
+
+/// The order of two calendar durations, by the factors of N1 for unanchored calculations.
+fn order_calendar(left: (Decimal, CalendarUnit), right: (Decimal, CalendarUnit)) -> Option<Ordering> {
+    let months = |unit| match unit {
+        CalendarUnit::Year => Some(12),
+        CalendarUnit::Month => Some(1),
+        _ => None,
+    };
+    let (a, b) = match (months(left.1), months(right.1)) {
+        (Some(a), Some(b)) => (a, b),
+        _ => (left.1.millis(), right.1.millis()),
+    };
+    Some(left.0.checked_mul(Decimal::from(a))?.cmp(&right.0.checked_mul(Decimal::from(b))?))
+}
+
+/// How two quantities relate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// They measure the same, in this order.
+    Ordered(Ordering),
+    /// They measure different things.
+    Different,
+    /// A unit is invalid, or a calendar month or year meets a definite duration.
+    Unknown,
+}
+
+/// How two quantities relate, whatever their units.
+pub fn relate(left: &Quantity, right: &Quantity) -> Relation {
+    if left.unit == right.unit {
+        return Relation::Ordered(left.value.cmp(&right.value));
+    }
+    if let (Unit::Calendar(a), Unit::Calendar(b)) = (&left.unit, &right.unit) {
+        return order_calendar((left.value, *a), (right.value, *b)).map_or(Relation::Unknown, Relation::Ordered);
+    }
+    if is_variable(&left.unit) || is_variable(&right.unit) {
+        return Relation::Unknown;
+    }
+    relate_ucum(left, right)
+}
+
+fn relate_ucum(left: &Quantity, right: &Quantity) -> Relation {
+    let (Some(a), Some(b)) = (canonical(code(&left.unit)), canonical(code(&right.unit))) else {
+        return Relation::Unknown;
+    };
+    if a.unit != b.unit {
+        return Relation::Different;
+    }
+    match in_base(left, &a).zip(in_base(right, &b)) {
+        Some((x, y)) => Relation::Ordered(x.cmp(&y)),
+        None => Relation::Unknown,
+    }
+}
+
+/// Whether two quantities can be compared, by their units alone.
+pub fn is_comparable(left: &Quantity, right: &Quantity) -> bool {
+    matches!(relate(left, right), Relation::Ordered(_))
+}
+
+/// Equivalence: values are rounded to the precision of the least precise, in the coarser unit;
+/// calendar and definite durations are equivalent (N1, "Quantity Equivalence").
+pub fn equivalent(left: &Quantity, right: &Quantity) -> bool {
+    let (a, b) = (canonical(code(&left.unit)), canonical(code(&right.unit)));
+    let (Some(a), Some(b)) = (a, b) else { return left == right };
+    if a.unit != b.unit {
+        return false;
+    }
+    let (coarse, fine, unit) =
+        if a.factor >= b.factor { (left, right, code(&left.unit)) } else { (right, left, code(&right.unit)) };
+    let converted = convert_value(fine.value, code(&fine.unit), unit);
+    converted.is_some_and(|value| number::equivalent(coarse.value, value))
+}
+
+/// A value in another unit of UCUM that measures the same.
+fn convert_value(value: Decimal, from: &str, to: &str) -> Option<Decimal> {
+    if from == to {
+        return Some(value);
+    }
+    let (from, to) = (canonical(from)?, canonical(to)?);
+    let base = Number::parse(&value.to_string())?.checked_mul(from.factor)?.checked_add(from.offset)?;
+    let converted = base.checked_sub(to.offset)?.checked_div(to.factor)?;
+    (from.unit == to.unit).then(|| number::parse(&converted.to_string())).flatten()
+}
+
+/// The quantity in another unit, if both measure the same.
+pub fn convert(quantity: &Quantity, unit: &Unit) -> Option<Quantity> {
+    if quantity.unit == *unit {
+        return Some(quantity.clone());
+    }
+    let value = match (&quantity.unit, unit) {
+        (Unit::Calendar(CalendarUnit::Year), Unit::Calendar(CalendarUnit::Month)) => {
+            quantity.value.checked_mul(Decimal::from(12))?
+        }
+        (Unit::Calendar(CalendarUnit::Month), Unit::Calendar(CalendarUnit::Year)) => {
+            quantity.value.checked_div(Decimal::from(12))?
+        }
+        (Unit::Calendar(from), Unit::Calendar(to)) => {
+            quantity.value.checked_mul(Decimal::from(from.millis()))?.checked_div(Decimal::from(to.millis()))?
+        }
+        (from, to) if is_variable(from) || is_variable(to) => return None,
+        (from, to) => convert_value(quantity.value, code(from), code(to))?,
+    };
+    Some(Quantity { value, unit: unit.clone() })
+}
+
+/// The sum or difference, in the finer unit of the two; none when they measure different things.
+pub fn add(left: &Quantity, right: &Quantity, minus: bool) -> Option<Quantity> {
+    let finer = match (canonical(code(&left.unit)), canonical(code(&right.unit))) {
+        (Some(a), Some(b)) if b.factor < a.factor => &right.unit,
+        _ => &left.unit,
+    };
+    let (a, b) = (convert(left, finer)?, convert(right, finer)?);
+    let value = if minus { a.value.checked_sub(b.value)? } else { a.value.checked_add(b.value)? };
+    Some(Quantity { value, unit: finer.clone() })
+}
+
+/// The product; calendar months and years have none.
+pub fn multiply(left: &Quantity, right: &Quantity) -> Option<Quantity> {
+    let value = left.value.checked_mul(right.value)?;
+    combine(value, left, right, false)
+}
+
+/// The quotient; none when dividing by zero.
+pub fn divide(left: &Quantity, right: &Quantity) -> Option<Quantity> {
+    let value = left.value.checked_div(right.value)?;
+    combine(value, left, right, true)
+}
+
+fn combine(value: Decimal, left: &Quantity, right: &Quantity, divided: bool) -> Option<Quantity> {
+    let (a, b) = (code(&left.unit), code(&right.unit));
+    if divided && left.unit == right.unit {
+        return Some(Quantity { value, unit: Unit::one() });
+    }
+    if b == "1" {
+        return Some(Quantity { value, unit: left.unit.clone() });
+    }
+    if a == "1" && !divided {
+        return Some(Quantity { value, unit: right.unit.clone() });
+    }
+    if is_variable(&left.unit) || is_variable(&right.unit) || a.len() + b.len() > MAX_UNIT {
+        return None;
+    }
+    let unit = if divided { unit_divide(a, b) } else { unit_multiply(a, b) }.ok()?;
+    if unit.is_dimensionless {
+        let factor = number::parse(&unit.factor.to_string())?;
+        return Some(Quantity { value: value.checked_mul(factor)?, unit: Unit::one() });
+    }
+    Some(Quantity { value, unit: Unit::Ucum(unit.expression.into()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quantity(value: &str, unit: &str) -> Quantity {
+        Quantity { value: value.parse().expect("a decimal"), unit: Unit::from_quoted(unit) }
+    }
+
+    #[test]
+    fn units_are_respected() {
+        let cases = [
+            (("4.0000", "g"), ("4000.0", "mg"), Relation::Ordered(Ordering::Equal)),
+            (("1", "km"), ("999", "m"), Relation::Ordered(Ordering::Greater)),
+            (("1", "cm"), ("1", "s"), Relation::Different),
+            (("1", "cm"), ("1", "nonsense"), Relation::Unknown),
+            (("7", "days"), ("1", "week"), Relation::Ordered(Ordering::Equal)),
+            (("7", "days"), ("1", "wk"), Relation::Ordered(Ordering::Equal)),
+            (("1", "year"), ("12", "months"), Relation::Ordered(Ordering::Equal)),
+            (("1", "year"), ("1", "a"), Relation::Unknown),
+            (("0", "Cel"), ("273.15", "K"), Relation::Ordered(Ordering::Equal)),
+        ];
+        for ((v, u), (w, t), expected) in cases {
+            assert_eq!(relate(&quantity(v, u), &quantity(w, t)), expected, "{v} {u} ? {w} {t}");
+        }
+    }
+
+    #[test]
+    fn arithmetic_keeps_what_is_measured() {
+        let equals = |q: Option<Quantity>, v: &str, u: &str| {
+            assert_eq!(relate(&q.expect("a result"), &quantity(v, u)), Relation::Ordered(Ordering::Equal));
+        };
+        equals(multiply(&quantity("2.0", "cm"), &quantity("2.0", "m")), "0.040", "m2");
+        equals(divide(&quantity("4.0", "g"), &quantity("2.0", "m")), "2", "g/m");
+        equals(divide(&quantity("1.0", "m"), &quantity("1.0", "cm")), "100", "1");
+        equals(add(&quantity("3", "m"), &quantity("3", "cm"), true), "297", "cm");
+        assert!(add(&quantity("3", "m"), &quantity("3", "s"), false).is_none());
+        assert!(divide(&quantity("3", "m"), &quantity("0", "s")).is_none());
+    }
+
+    #[test]
+    fn equivalence_rounds_to_the_least_precise() {
+        assert!(equivalent(&quantity("4", "g"), &quantity("4040", "mg")));
+        assert!(equivalent(&quantity("4040", "mg"), &quantity("4", "g")));
+        assert!(!equivalent(&quantity("4.01", "g"), &quantity("4040", "mg")));
+        assert!(equivalent(&quantity("1", "year"), &quantity("1", "a")));
+    }
+}

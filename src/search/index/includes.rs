@@ -1,0 +1,139 @@
+//! `_include` and `_revinclude` (FHIR R4 `search.html`, 3.1.1.5.2): from a page's resources to those they refer to,
+//! and to those that refer to them.
+
+use std::sync::Arc;
+
+use tantivy::Searcher;
+use tantivy::query::Query as Compiled;
+
+use super::codec::ParamHash;
+use super::keyset::{InKeys, KeySet, Place};
+use super::prepare::Catalog;
+use crate::base::fault::Result;
+use crate::base::limits::Limits;
+use crate::fhir::definitions::params::{ParamKind, SearchParam};
+use crate::search::compile::{all, all_of, any};
+use crate::search::joins::collect;
+use crate::search::page::page;
+use crate::search::query::Include;
+
+/// What was found so far.
+struct Walk<'a> {
+    searcher: &'a Searcher,
+    catalog: &'a Catalog,
+    limits: &'a Limits,
+    seen: KeySet,
+    rows: Vec<(i64, u64)>,
+    cut: bool,
+}
+
+/// Pairs of Seq and hash of what the includes add to a page, in the order of the includes, without the page's own
+/// resources and without duplicates; and whether the bound cut it.
+///
+/// # Errors
+/// 500 when the index cannot be read.
+pub fn walk(
+    searcher: &Searcher,
+    catalog: &Catalog,
+    includes: &[Include],
+    start: &[u64],
+    limits: &Limits,
+) -> Result<(Vec<(i64, u64)>, bool)> {
+    let seen: KeySet = start.iter().copied().collect();
+    let mut walk = Walk { searcher, catalog, limits, seen, rows: Vec::new(), cut: false };
+    let mut current: KeySet = start.iter().copied().collect();
+    let mut first = true;
+    while !current.is_empty() && !walk.cut {
+        let before = walk.rows.len();
+        for include in includes.iter().filter(|include| first || include.iterate) {
+            walk.step(include, &current)?;
+        }
+        first = false;
+        current = walk.rows[before..].iter().map(|(_, key)| *key).collect();
+    }
+    Ok((walk.rows, walk.cut))
+}
+
+impl Walk<'_> {
+    fn step(&mut self, include: &Include, current: &KeySet) -> Result<()> {
+        let params: Vec<ParamHash> =
+            self.params(include).map(|param| ParamHash::of(include.source, param.code)).collect();
+        if params.is_empty() || self.cut {
+            return Ok(());
+        }
+        let found = if include.reverse {
+            self.holders(include, &params, current)?
+        } else {
+            self.targets(include, &params, current)?
+        };
+        self.add(include, found)
+    }
+
+    fn params(&self, include: &Include) -> impl Iterator<Item = &'static SearchParam> + use<> {
+        let wanted = include.param;
+        let all = match wanted {
+            Some(_) => Default::default(),
+            None => (self.catalog.params)(include.source),
+        };
+        wanted.into_iter().chain(all.iter().copied()).filter(|param| param.kind == ParamKind::Reference)
+    }
+
+    /// The targets of those of the current resources that are of the include's source type.
+    fn targets(&self, include: &Include, params: &[ParamHash], current: &KeySet) -> Result<Option<Box<dyn Compiled>>> {
+        let holders = all(vec![in_keys(Place::Own, current.clone()), all_of(include.source)]);
+        let mut keys = KeySet::default();
+        for param in params {
+            let place = Place::Target(*param);
+            keys.extend(collect(self.searcher, holders.as_ref(), place, self.limits.join_keys)?);
+        }
+        keys.retain(|key| !self.seen.contains(key));
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        let found = in_keys(Place::Own, keys);
+        Ok(Some(match include.target {
+            Some(kind) => all(vec![found, all_of(kind)]),
+            None => found,
+        }))
+    }
+
+    /// The resources of the include's source type that refer to one of the current resources.
+    fn holders(&self, include: &Include, params: &[ParamHash], current: &KeySet) -> Result<Option<Box<dyn Compiled>>> {
+        let keys = match include.target {
+            Some(kind) => {
+                let narrowed = all(vec![in_keys(Place::Own, current.clone()), all_of(kind)]);
+                collect(self.searcher, narrowed.as_ref(), Place::Own, self.limits.join_keys)?
+            }
+            None => current.clone(),
+        };
+        let keys = Arc::new(keys);
+        let each = params.iter().map(|param| -> Box<dyn Compiled> {
+            Box::new(InKeys { place: Place::Target(*param), keys: keys.clone() })
+        });
+        Ok((!keys.is_empty()).then(|| any(each.collect())))
+    }
+
+    fn add(&mut self, include: &Include, found: Option<Box<dyn Compiled>>) -> Result<()> {
+        let Some(found) = found else { return Ok(()) };
+        // What is already there may come first: room for it, for what is still allowed, and for one too many.
+        let room = self.limits.includes.saturating_sub(self.rows.len());
+        let window = self.seen.len() + room + 1;
+        let page = page(self.searcher, found.as_ref(), &[include.source], &[], (0, window))?;
+        for row in page.rows {
+            if self.seen.contains(&row.1) {
+                continue;
+            }
+            if self.rows.len() >= self.limits.includes {
+                self.cut = true;
+                break;
+            }
+            self.seen.insert(row.1);
+            self.rows.push(row);
+        }
+        Ok(())
+    }
+}
+
+fn in_keys(place: Place, keys: KeySet) -> Box<dyn Compiled> {
+    Box::new(InKeys { place, keys: Arc::new(keys) })
+}

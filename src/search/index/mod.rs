@@ -1,0 +1,34 @@
+//! The index of one tenant: a tantivy index that follows the log and can always be rebuilt from it.
+//!
+//! Nothing is stored in it and nothing in it is the truth. A document has the 64-bit hash of its resource
+//! (`key`), the Seq of its version, its `lastUpdated`, one bag of terms and dynamic columns (`schema`). A
+//! search yields Seqs; the bodies come from the store.
+//!
+//! Invariants:
+//! - A commit carries the Seq that it reaches; a [`Searcher`] shows exactly that prefix of the log.
+//! - No fsync per commit (`directory`): the log is the truth. A folder that was not closed in order is
+//!   proven by its checksums when opened, or emptied (`prove`).
+//! - Terms and columns belong to a pair of resource type and parameter, so a posting list counts one type
+//!   only, and new parameters need no new schema.
+//! - Order is total and does not depend on segments: by Seq, or by the sort keys and then the resource's hash.
+//!
+//! Deliberately absent: stored fields, scores, frequencies, positions.
+
+pub(super) mod codec;
+pub(super) mod columns;
+mod directory;
+pub(super) mod error;
+mod includes;
+pub(super) mod keyset;
+mod prepare;
+mod prove;
+mod reader;
+pub(super) mod schema;
+mod segment;
+pub(super) mod terms;
+pub(super) mod updated;
+mod writer;
+
+pub use prepare::{Catalog, Document, Prepared, prepare};
+pub use reader::{Hit, Hits, Includes, Searcher};
+pub use writer::{Index, IndexOptions};

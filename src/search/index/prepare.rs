@@ -1,0 +1,273 @@
+//! From extracted values to the terms and columns of one document: pure work that request threads do.
+
+use std::sync::Arc;
+
+use super::codec::{
+    ColumnName, Form, ParamHash, Part, SORT_MAX, Scope, TEXT_MAX, cut, hash64, number, order, write_exact,
+};
+use super::segment::{Entry, Ticket};
+use crate::base::clock::Timestamp;
+use crate::base::id::Seq;
+use crate::fhir::definitions::params::{ParamId, SearchParam};
+use crate::fhir::types::{ResourceKey, ResourceType};
+use crate::search::value::{Canonical, Extracted, Quantity, Span, Target, Value};
+
+/// One entry of the log, for the index.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// The resource.
+    pub key: ResourceKey,
+    /// Its version's position in the log.
+    pub seq: Seq,
+    /// `meta.lastUpdated`.
+    pub updated: Timestamp,
+    /// What it can be found by; `None`: the version is a deletion.
+    pub values: Option<Extracted>,
+    /// The index holds no earlier version of it.
+    pub is_new: bool,
+}
+
+/// What the index must know of the loaded definitions.
+#[derive(Debug, Clone, Copy)]
+pub struct Catalog {
+    /// The code of a parameter.
+    pub code: fn(ParamId) -> &'static str,
+    /// The parameters of a type (for `_include=Type:*`).
+    pub params: fn(ResourceType) -> &'static [&'static SearchParam],
+}
+
+/// A document that is ready to be applied.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The hash of its resource.
+    pub(super) key: u64,
+    /// See [`Document::is_new`].
+    pub(super) is_new: bool,
+    /// What is added; `None`: a deletion. Shared with the indexing thread, which only reads it.
+    pub(super) entry: Option<Arc<Entry>>,
+}
+
+impl Prepared {
+    /// Bytes of memory that it holds, about.
+    pub fn bytes(&self) -> usize {
+        self.entry.as_ref().map_or(64, |entry| entry.bytes())
+    }
+}
+
+/// Prepares one document.
+pub fn prepare(document: &Document, catalog: &Catalog) -> Prepared {
+    let key = document.key.hash64();
+    let entry = document.values.as_ref().map(|values| {
+        let mut writer = Writer::new(document);
+        let mut rest = values.values.as_slice();
+        while let Some((id, _)) = rest.first() {
+            let end = rest.iter().position(|(other, _)| other != id).unwrap_or(rest.len());
+            let (group, after) = rest.split_at(end);
+            writer.param(ParamHash::of(document.key.kind, (catalog.code)(*id)), group);
+            rest = after;
+        }
+        Arc::new(writer.entry)
+    });
+    Prepared { key, is_new: document.is_new, entry }
+}
+
+struct Writer {
+    entry: Entry,
+}
+
+impl Writer {
+    fn new(document: &Document) -> Self {
+        let mut writer = Self { entry: Entry::new(document.key.hash64(), document.seq.0, document.updated.0) };
+        let kind = Scope::plain(ParamHash::kind(document.key.kind));
+        writer.term(&kind, Form::Kind, |_| ());
+        writer.entry.text(ColumnName::ID, document.key.id.as_str());
+        writer
+    }
+
+    fn term(&mut self, scope: &Scope, form: Form, payload: impl FnOnce(&mut Vec<u8>)) {
+        self.entry.term(|out| {
+            scope.write(form, out);
+            payload(out);
+        });
+    }
+
+    /// All values of one parameter.
+    fn param(&mut self, param: ParamHash, group: &[(ParamId, Value)]) {
+        let scope = Scope::plain(param);
+        self.term(&scope, Form::Present, |_| ());
+        let shape = group.first().map(|(_, value)| Shape::of(value));
+        let mut sort: Option<(&str, &str)> = None;
+        let mut sort_targets = Vec::new();
+        for (_, value) in group {
+            if matches!(value, Value::Composite(_)) && Some(Shape::of(value)) != shape {
+                continue; // tuples of another shape would break the alignment of the columns
+            }
+            match value {
+                Value::Reference(Target::Local(key)) => sort_targets.push(key.to_string()),
+                other => widen(&mut sort, sort_text(other)),
+            }
+            self.value(&scope, value);
+        }
+        for text in &sort_targets {
+            widen(&mut sort, Some(text));
+        }
+        if let Some((low, high)) = sort {
+            let name = ColumnName::new(param, None, Part::Sort);
+            self.entry.text(name, cut(low, SORT_MAX));
+            if low != high {
+                self.entry.text(name, cut(high, SORT_MAX));
+            }
+        }
+    }
+
+    fn value(&mut self, scope: &Scope, value: &Value) {
+        let param = scope.param;
+        match value {
+            Value::String { folded, exact } => {
+                self.term(scope, Form::Folded, |out| out.extend_from_slice(cut(folded, TEXT_MAX).as_bytes()));
+                self.term(scope, Form::Exact, |out| out.extend_from_slice(&hash64(exact).to_be_bytes()));
+            }
+            Value::Token { system, code, .. } => self.token(scope, system.as_deref(), code.as_deref()),
+            Value::Reference(target) => self.reference(scope, target),
+            Value::Uri(uri) => self.term(scope, Form::Url, |out| write_exact(uri, out)),
+            Value::Date(_) | Value::Number(_) | Value::Quantity(_) => self.cells(param, None, value),
+            Value::Composite(parts) => {
+                for (at, part) in parts.iter().enumerate() {
+                    if let Value::Token { system, code, .. } = part {
+                        self.token(&Scope::component(param, at), system.as_deref(), code.as_deref());
+                    }
+                    self.cells(param, Some(at), part);
+                }
+            }
+        }
+    }
+
+    fn token(&mut self, scope: &Scope, system: Option<&str>, code: Option<&str>) {
+        if let Some(code) = code {
+            self.term(scope, Form::Code, |out| write_exact(code, out));
+        }
+        match (system, code) {
+            (Some(system), Some(code)) => self.term(scope, Form::Both, |out| {
+                out.extend_from_slice(&hash64(system).to_be_bytes());
+                write_exact(code, out);
+            }),
+            (None, Some(code)) => self.term(scope, Form::Bare, |out| write_exact(code, out)),
+            (_, None) => (),
+        }
+        if let Some(system) = system {
+            self.term(scope, Form::System, |out| out.extend_from_slice(&hash64(system).to_be_bytes()));
+        }
+    }
+
+    fn reference(&mut self, scope: &Scope, target: &Target) {
+        match target {
+            Target::Local(key) => {
+                let hash = key.hash64();
+                self.term(scope, Form::Target, |out| out.extend_from_slice(&hash.to_be_bytes()));
+                self.entry.number(ColumnName::new(scope.param, None, Part::Target), hash as i64);
+            }
+            Target::Other(url) => {
+                self.term(scope, Form::Url, |out| write_exact(url, out));
+                if let Some((base, _)) = url.rsplit_once('|') {
+                    self.term(scope, Form::Url, |out| write_exact(base, out));
+                }
+            }
+            Target::Identifier { system, value } => {
+                self.token(&Scope::identifier(scope.param), system.as_deref(), Some(value));
+            }
+        }
+    }
+
+    /// The columns of one value: each column of its kind gets exactly one entry, so that rows stay aligned.
+    fn cells(&mut self, param: ParamHash, component: Option<usize>, value: &Value) {
+        let entry = &mut self.entry;
+        let mut put = |part, cell| entry.number(ColumnName::new(param, component, part), cell);
+        match value {
+            Value::Date(Span { start, end }) => {
+                put(Part::Start, *start);
+                put(Part::Length, end.wrapping_sub(*start));
+            }
+            Value::Number(decimal) => put(Part::Number, number(*decimal)),
+            Value::Quantity(quantity) => quantity_cells(quantity, put),
+            Value::Token { system, code, .. } => {
+                put(Part::Code, text_hash(code.as_deref()));
+                put(Part::System, text_hash(system.as_deref()));
+            }
+            Value::Reference(target) => put(Part::Target, target_hash(target)),
+            Value::Uri(uri) => put(Part::Target, hash64(uri) as i64),
+            Value::String { folded, exact } => {
+                put(Part::Exact, hash64(exact) as i64);
+                entry.text(ColumnName::new(param, component, Part::Folded), cut(folded, TEXT_MAX));
+            }
+            Value::Composite(_) => (), // composites are not nested
+        }
+    }
+}
+
+fn quantity_cells(quantity: &Quantity, mut put: impl FnMut(Part, i64)) {
+    let low = quantity.low.map_or(order(f64::NEG_INFINITY), number);
+    let high = quantity.high.map_or(order(f64::INFINITY), number);
+    put(Part::Low, low);
+    put(Part::High, high.wrapping_sub(low));
+    put(Part::UnitCode, text_hash(quantity.code.as_deref()));
+    put(Part::UnitSystem, text_hash(quantity.system.as_deref()));
+    let text = quantity.unit.as_deref().filter(|unit| Some(*unit) != quantity.code.as_deref());
+    put(Part::UnitText, text_hash(text));
+    let (low, high, unit) = quantity.canonical.as_ref().map_or((0, 0, 0), canonical_cells);
+    put(Part::CanonicalLow, low);
+    put(Part::CanonicalHigh, high.wrapping_sub(low));
+    put(Part::CanonicalUnit, unit);
+}
+
+fn canonical_cells(canonical: &Canonical) -> (i64, i64, i64) {
+    let low = canonical.low.map_or(order(f64::NEG_INFINITY), number);
+    let high = canonical.high.map_or(order(f64::INFINITY), number);
+    (low, high, hash64(&canonical.unit) as i64)
+}
+
+fn text_hash(text: Option<&str>) -> i64 {
+    text.map_or(0, |text| hash64(text) as i64)
+}
+
+fn target_hash(target: &Target) -> i64 {
+    match target {
+        Target::Local(key) => key.hash64() as i64,
+        Target::Other(url) => hash64(url) as i64,
+        Target::Identifier { .. } => 0,
+    }
+}
+
+/// The text that a value is sorted by, for the kinds that are sorted by text.
+fn sort_text(value: &Value) -> Option<&str> {
+    match value {
+        Value::String { folded, .. } => Some(folded),
+        Value::Token { code, text, .. } => code.as_deref().or(text.as_deref()),
+        Value::Reference(Target::Other(url)) => Some(url),
+        Value::Reference(Target::Identifier { value, .. }) => Some(value),
+        Value::Uri(uri) => Some(uri),
+        _ => None,
+    }
+}
+
+fn widen<'a>(range: &mut Option<(&'a str, &'a str)>, text: Option<&'a str>) {
+    let Some(text) = text else { return };
+    *range = Some(range.map_or((text, text), |(low, high)| (low.min(text), high.max(text))));
+}
+
+/// The kinds of a composite's components, or of a value.
+#[derive(PartialEq)]
+struct Shape(smallvec::SmallVec<[std::mem::Discriminant<Value>; 4]>);
+
+impl Shape {
+    fn of(value: &Value) -> Self {
+        match value {
+            Value::Composite(parts) => Self(parts.iter().map(std::mem::discriminant).collect()),
+            other => Self(std::iter::once(std::mem::discriminant(other)).collect()),
+        }
+    }
+}
+
+/// Keeps a document's share of the queue's memory until it is indexed (see `segment`).
+pub(super) fn ticketed(entry: &Arc<Entry>, ticket: Ticket) -> super::segment::Queued {
+    super::segment::Queued::new(entry.clone(), ticket)
+}

@@ -1,0 +1,133 @@
+//! A snapshot of the index, and what can be asked of it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::includes;
+use super::keyset::{InKeys, Place};
+use super::prepare::Catalog;
+use super::prove;
+use crate::base::fault::Result;
+use crate::base::id::Seq;
+use crate::base::limits::Limits;
+use crate::fhir::types::ResourceType;
+use crate::search::compile::{all_of, compile};
+use crate::search::page::{count, page};
+use crate::search::query::{Query, Total};
+
+/// A match: a version, by its place in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hit {
+    /// The Seq of the version.
+    pub seq: Seq,
+    /// [`crate::fhir::types::ResourceKey::hash64`] of its resource.
+    pub key: u64,
+}
+
+/// A page of matches.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// The number of all matches; `None` under `_total=none`.
+    pub total: Option<u64>,
+    /// The page, in order.
+    pub hits: Vec<Hit>,
+}
+
+/// What `_include` and `_revinclude` add to a page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Includes {
+    /// Without duplicates, without the matches themselves.
+    pub hits: Vec<Hit>,
+    /// There was more than `Limits::includes`.
+    pub cut: bool,
+}
+
+/// A snapshot: the log up to [`Searcher::reached`]. Cheap to clone; keeps its files as long as it lives.
+#[derive(Clone)]
+pub struct Searcher {
+    inner: tantivy::Searcher,
+    reached: Seq,
+    catalog: Catalog,
+    root: Arc<Path>,
+}
+
+impl std::fmt::Debug for Searcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Searcher").field("reached", &self.reached).finish_non_exhaustive()
+    }
+}
+
+impl Searcher {
+    pub(super) fn new(inner: tantivy::Searcher, reached: Seq, catalog: Catalog, root: &Path) -> Self {
+        Self { inner, reached, catalog, root: root.into() }
+    }
+
+    /// The last Seq that it shows.
+    pub fn reached(&self) -> Seq {
+        self.reached
+    }
+
+    /// The matches `offset..offset + limit` of a search, and their number. Without `_sort` they stand in the order
+    /// of the log (Seq, ascending); equal ones under `_sort` stand by the hash of their resource.
+    ///
+    /// # Errors
+    /// 400 when a part of the search cannot be done or is too costly; 500 when the index cannot be read.
+    pub fn search(&self, query: &Query, offset: usize, limit: usize, limits: &Limits) -> Result<Hits> {
+        let compiled = compile(&self.inner, query, limits)?;
+        if limit == 0 || query.count_only {
+            let total = count(&self.inner, compiled.as_ref())?;
+            return Ok(Hits { total: Some(total), hits: Vec::new() });
+        }
+        let page = page(&self.inner, compiled.as_ref(), &query.types, &query.sort, (offset, limit))?;
+        Ok(Hits { total: (query.total != Total::None).then_some(page.total), hits: hits(page.rows) })
+    }
+
+    /// What the includes of a search add to a page of its matches.
+    ///
+    /// # Errors
+    /// 500 when the index cannot be read.
+    pub fn includes(&self, query: &Query, matches: &[Hit], limits: &Limits) -> Result<Includes> {
+        if query.includes.is_empty() || matches.is_empty() {
+            return Ok(Includes::default());
+        }
+        let start: Vec<u64> = matches.iter().map(|hit| hit.key).collect();
+        let (rows, cut) = includes::walk(&self.inner, &self.catalog, &query.includes, &start, limits)?;
+        Ok(Includes { hits: hits(rows), cut })
+    }
+
+    /// The current versions of resources, by their hashes; those that do not exist are left out.
+    ///
+    /// # Errors
+    /// 500 when the index cannot be read.
+    pub fn lookup(&self, keys: &[u64]) -> Result<Vec<Hit>> {
+        let query = InKeys { place: Place::Own, keys: Arc::new(keys.iter().copied().collect()) };
+        Ok(hits(page(&self.inner, &query, &[], &[], (0, usize::MAX))?.rows))
+    }
+
+    /// Every live document of a type, in the order of the log.
+    ///
+    /// # Errors
+    /// 500 when the index cannot be read.
+    pub fn all(&self, kind: ResourceType) -> Result<Vec<Hit>> {
+        Ok(hits(page(&self.inner, all_of(kind).as_ref(), &[kind], &[], (0, usize::MAX))?.rows))
+    }
+
+    /// The number of live documents.
+    pub fn count(&self) -> u64 {
+        self.inner.num_docs()
+    }
+
+    /// The number of segments.
+    pub fn segments(&self) -> usize {
+        self.inner.segment_readers().len()
+    }
+
+    /// Bytes of the folder.
+    pub fn disk_bytes(&self) -> u64 {
+        prove::disk_bytes(&self.root)
+    }
+}
+
+fn hits(rows: Vec<(i64, u64)>) -> Vec<Hit> {
+    rows.into_iter().map(|(seq, key)| Hit { seq: Seq(seq), key }).collect()
+}

@@ -1,0 +1,60 @@
+//! Conditions on `_lastUpdated`: one instant of millisecond precision per document.
+
+use std::sync::Arc;
+
+use tantivy::columnar::Column;
+use tantivy::query::doc_predicate_query::{
+    ConstOrVariableSegmentPredicate, DocPredicate, DocPredicateQuery, SegmentDocPredicate,
+};
+use tantivy::query::{AllScorer, Query};
+use tantivy::{DocId, SegmentReader};
+
+use super::columns::date_passes;
+use super::schema::UPDATED;
+use crate::search::query::DateTest;
+
+/// One millisecond, the precision of `meta.lastUpdated`, in microseconds.
+const PRECISION: i64 = 1000;
+
+/// Documents whose `lastUpdated` passes one of the tests.
+#[derive(Debug, Clone)]
+pub struct Updated(Arc<[DateTest]>);
+
+impl Updated {
+    /// As a query.
+    pub fn query(tests: &[DateTest]) -> Box<dyn Query> {
+        Box::new(DocPredicateQuery::from(Self(tests.into())))
+    }
+}
+
+impl DocPredicate for Updated {
+    type SegmentDocPredicate = SegmentUpdated;
+
+    fn doc_predicate(
+        &self,
+        reader: &SegmentReader,
+    ) -> tantivy::Result<ConstOrVariableSegmentPredicate<SegmentUpdated>> {
+        let column = reader.fast_fields().i64(UPDATED)?;
+        Ok(ConstOrVariableSegmentPredicate::Variable {
+            predicate: SegmentUpdated { column, tests: self.0.clone() },
+            necessary_condition: Box::new(AllScorer::new(reader.max_doc())),
+        })
+    }
+}
+
+/// [`Updated`] on one segment.
+pub struct SegmentUpdated {
+    column: Column<i64>,
+    tests: Arc<[DateTest]>,
+}
+
+impl SegmentDocPredicate for SegmentUpdated {
+    fn eval(&mut self, doc: DocId) -> bool {
+        let Some(at) = self.column.first(doc) else { return false };
+        self.tests.iter().any(|test| date_passes(test, at, at + PRECISION))
+    }
+
+    fn cost(&self) -> u64 {
+        10
+    }
+}

@@ -1,0 +1,73 @@
+//! Semi-joins: what a chain or `_has` carries from one search to the next (FHIR R4 `search.html`, 3.1.1.4.13).
+//!
+//! tantivy has no joins. The inner search yields a set of resource hashes, the outer one takes the documents
+//! that own or refer to one of them (`index/keyset`).
+
+use tantivy::columnar::Column;
+use tantivy::query::{EnableScoring, Query};
+use tantivy::{DocId, Searcher, SegmentReader};
+
+use super::index::codec::{ColumnName, Part};
+use super::index::columns::numbers;
+use super::index::error::failed;
+use super::index::keyset::{KeySet, Place};
+use super::index::schema::KEY;
+use crate::base::fault::{Category, Fault, Result};
+
+/// The hashes in a place of all documents that match.
+///
+/// # Errors
+/// 400 `too-costly` when there are more than `bound`.
+pub fn collect(searcher: &Searcher, query: &dyn Query, place: Place, bound: usize) -> Result<KeySet> {
+    let scoring = EnableScoring::disabled_from_searcher(searcher);
+    let weight = query.weight(scoring).map_err(failed("join"))?;
+    let mut keys = KeySet::default();
+    for reader in searcher.segment_readers() {
+        let Some(column) = Hashes::open(reader, place).map_err(failed("open a join column"))? else { continue };
+        let alive = reader.alive_bitset();
+        let mut visit = |docs: &[DocId]| {
+            for doc in docs.iter().filter(|doc| alive.is_none_or(|alive| alive.is_alive(**doc))) {
+                // One too many is enough to know; what comes after it is not kept.
+                if keys.len() <= bound {
+                    column.add(*doc, &mut keys);
+                }
+            }
+        };
+        weight.for_each_no_score(reader, &mut visit).map_err(failed("join"))?;
+    }
+    check(&keys, bound)?;
+    Ok(keys)
+}
+
+/// Refuses a set that is too large.
+///
+/// # Errors
+/// 400 `too-costly`.
+pub fn check(keys: &KeySet, bound: usize) -> Result<()> {
+    if keys.len() > bound {
+        let message = format!("a chain or _has passes more than {bound} resources on: narrow it");
+        return Err(Fault::coded(Category::Invalid, "too-costly", message));
+    }
+    Ok(())
+}
+
+enum Hashes {
+    Own(Column<u64>),
+    Targets(Column<i64>),
+}
+
+impl Hashes {
+    fn open(reader: &SegmentReader, place: Place) -> tantivy::Result<Option<Self>> {
+        Ok(match place {
+            Place::Own => Some(Self::Own(reader.fast_fields().u64(KEY)?)),
+            Place::Target(param) => numbers(reader, ColumnName::new(param, None, Part::Target))?.map(Self::Targets),
+        })
+    }
+
+    fn add(&self, doc: DocId, keys: &mut KeySet) {
+        match self {
+            Self::Own(column) => keys.extend(column.first(doc)),
+            Self::Targets(column) => keys.extend(column.values_for_doc(doc).map(|key| key as u64)),
+        }
+    }
+}

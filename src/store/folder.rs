@@ -1,0 +1,59 @@
+//! The data folder and its lock: one process at a time works in it.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::base::fault::{Category, Fault, Result};
+
+/// Name of the file that is locked. It stays when the lock is given back; its content means nothing.
+const LOCK: &str = "lock";
+
+/// An exclusive lock of a data folder, held until it is dropped or the process ends, however it ends.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    /// Makes the folder if need be, and locks it.
+    ///
+    /// # Errors
+    /// 409 when another process has it; 400 when it cannot be made or opened.
+    pub fn lock(path: &Path) -> Result<Self> {
+        let bad = |error: std::io::Error| Fault::invalid(format!("data folder {}: {error}", path.display()));
+        std::fs::create_dir_all(path).map_err(bad)?;
+        let file = path.join(LOCK);
+        let lock = File::options().create(true).write(true).truncate(false).open(file).map_err(bad)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => {
+                let text = format!("data folder {} is in use by another process", path.display());
+                Err(Fault::new(Category::Conflict, text))
+            }
+            Err(TryLockError::Error(error)) => Err(bad(error)),
+        }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn has_one_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b");
+        let held = Folder::lock(&path).unwrap();
+        let second = Folder::lock(&path).unwrap_err();
+        assert_eq!(second.category(), Category::Conflict);
+        assert!(second.message().contains("in use by another process"));
+        drop(held);
+        assert_eq!(Folder::lock(&path).unwrap().path(), path);
+    }
+}
