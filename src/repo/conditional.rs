@@ -141,7 +141,8 @@ fn kinds_of(clause: &Clause, kinds: &mut Vec<ResourceType>) {
             kinds.push(*source);
             kinds_of(clause, kinds);
         }
-        Clause::Param { .. } | Clause::Not { .. } | Clause::Missing { .. } | Clause::Id(_) | Clause::LastUpdated(_) => {}
+        Clause::Param { .. } | Clause::Not { .. } | Clause::Missing { .. } | Clause::Id(_) | Clause::LastUpdated(_) => {
+        }
     }
 }
 
@@ -157,7 +158,15 @@ mod tests {
     fn tells_an_identifier_from_other_conditions() {
         assert_eq!(of("Patient?identifier=urn:x|1").identifier(), Some(("urn:x".into(), "1".into())));
         assert_eq!(of("Patient?identifier=urn%3Ax%7C1%202").identifier(), Some(("urn:x".into(), "1 2".into())));
-        for other in ["identifier=1", "identifier=|1", "identifier=urn:x|", "identifier=a|1,b|2", "name=x", "", "identifier=a|1&name=x"] {
+        for other in [
+            "identifier=1",
+            "identifier=|1",
+            "identifier=urn:x|",
+            "identifier=a|1,b|2",
+            "name=x",
+            "",
+            "identifier=a|1&name=x",
+        ] {
             assert_eq!(of(&format!("Patient?{other}")).identifier(), None, "{other}");
         }
         assert_eq!(Condition::of_reference("Nothing?a=b"), None);

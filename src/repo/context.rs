@@ -1,13 +1,13 @@
 //! The repository of a node: store, index, Writer and feed, opened together and closed together.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::feed::Feed;
-use super::indexer::{Indexer, Visibility, blocking};
+use super::indexer::{CATALOG, Indexer, Visibility, blocking};
 use super::pins::Pins;
 use super::session::Session;
 use super::writer::{Writer, WriterHandle};
@@ -81,17 +81,11 @@ impl Repo {
     pub async fn open(config: RepoConfig, clock: SharedClock, ids: IdSource, limits: Limits) -> Result<Self> {
         let limits = Arc::new(limits);
         let store = Store::open(config.store).await?;
-        let options = IndexOptions { heap_bytes: config.index_heap, ..IndexOptions::default() };
-        let folder = config.index.clone();
-        let mut index = blocking(move || Index::open(&folder, options)).await?;
+        let options = IndexOptions { heap_bytes: config.index_heap, ..IndexOptions::new(CATALOG) };
         let tenant = Tenant::DEFAULT;
         let head = store.head(tenant).await?;
-        if index.reached() > head.seq {
-            // The folder belongs to another database, or the log was lost: what it shows would be wrong.
-            tracing::warn!(index = index.reached().0, log = head.seq.0, "the index is ahead of the log; rebuilding it");
-            let options = IndexOptions { heap_bytes: config.index_heap, ..IndexOptions::default() };
-            index = blocking(move || Index::recreate(index, options)).await?;
-        }
+        let folder = config.index.clone();
+        let index = blocking(move || open_index(&folder, options, head.seq)).await?;
         let index = Arc::new(index);
         let feed = Arc::new(Feed::new(head.seq));
         let visibility = Arc::new(Visibility::new(index.reached()));
@@ -146,7 +140,7 @@ impl Repo {
             indexed: at.visibility.reached(),
             waiting: at.writer.waiting(),
             documents: at.index.searcher().count(),
-            index_bytes: at.index.disk_bytes(),
+            index_bytes: at.index.searcher().disk_bytes(),
         }
     }
 
@@ -187,8 +181,25 @@ impl Repo {
                 abort.abort();
             }
         }
-        blocking(move || index.close()).await?;
+        match Arc::into_inner(index) {
+            Some(index) => blocking(move || index.close()).await?,
+            None => tracing::warn!("requests are still under way; the next start proves the index again"),
+        }
         store.close().await;
         Ok(())
     }
+}
+
+/// The index of a log that ends at `head`. One that is ahead belongs to another database, or the log was
+/// lost: what it shows would be wrong.
+fn open_index(folder: &Path, options: IndexOptions, head: Seq) -> Result<Index> {
+    let index = Index::open(folder, options.clone())?;
+    if index.reached() <= head {
+        return Ok(index);
+    }
+    tracing::warn!(index = index.reached().0, log = head.0, "the index is ahead of the log; rebuilding it");
+    drop(index);
+    let removed = std::fs::remove_dir_all(folder);
+    removed.map_err(|error| Fault::internal(format!("index folder {}: {error}", folder.display())))?;
+    Index::open(folder, options)
 }

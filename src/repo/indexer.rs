@@ -13,12 +13,12 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 
 use super::feed::{Feed, FeedEntry};
-use super::plan::Plan;
 use crate::base::fault::{Fault, Result};
 use crate::base::id::{Seq, Tenant};
+use crate::fhir::definitions::params;
 use crate::fhir::json;
 use crate::search::extract::extract;
-use crate::search::index::{Document, Index, Prepared, prepare};
+use crate::search::index::{Catalog, Document, Index, Prepared, prepare};
 use crate::store::{Store, VersionRow, body};
 
 /// Entries taken at a time.
@@ -31,6 +31,9 @@ const LINGER: Duration = Duration::from_millis(250);
 const POLL: Duration = Duration::from_secs(1);
 /// How long a search waits for the index.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The definitions, as the index asks for them.
+pub(super) const CATALOG: Catalog = Catalog { code: |id| params::param(id).code, params: params::search_params };
 
 /// What searches wait on.
 #[derive(Debug)]
@@ -122,7 +125,8 @@ impl Indexer {
         }
         if self.feed.head() > applied {
             let taken = self.feed.take(applied, TAKE);
-            let (count, reached) = if taken.is_empty() { self.from_log(applied).await? } else { self.apply(taken).await? };
+            let (count, reached) =
+                if taken.is_empty() { self.read_log(applied).await? } else { self.apply(taken).await? };
             if *since_commit == 0 {
                 *oldest = Instant::now();
             }
@@ -155,20 +159,22 @@ impl Indexer {
         let index = self.index.clone();
         blocking(move || {
             let reached = entries.last().map_or(Seq(0), |entry| entry.seq);
-            let documents: Vec<Prepared> = entries.into_iter().map(|entry| prepare(document(entry))).collect();
-            index.apply(&documents)?;
+            let documents: Vec<Prepared> =
+                entries.into_iter().map(|entry| prepare(&document(entry), &CATALOG)).collect();
+            index.apply_prepared(&documents)?;
             Ok((documents.len(), reached))
         })
         .await
     }
 
-    async fn from_log(&self, applied: Seq) -> Result<(usize, Seq)> {
+    async fn read_log(&self, applied: Seq) -> Result<(usize, Seq)> {
         let rows = self.store.log(self.tenant, applied, TAKE).await?;
         if let Some(first) = rows.first().filter(|row| row.seq.0 != applied.0 + 1) {
             return Err(Fault::internal(format!("the log has a gap between {applied} and {}", first.seq)));
         }
         let base = self.base.clone();
-        let entries = blocking(move || rows.into_iter().map(|row| entry_of(row, &base)).collect::<Result<Vec<_>>>()).await?;
+        let entries =
+            blocking(move || rows.into_iter().map(|row| entry_of(row, &base)).collect::<Result<Vec<_>>>()).await?;
         self.apply(entries).await
     }
 
@@ -191,7 +197,8 @@ fn entry_of(row: VersionRow, base: &str) -> Result<FeedEntry> {
     let values = match &row.body {
         None => None,
         Some(stored) => {
-            let text = body::decode(stored, row.version, row.updated).map_err(|f| f.context(format!("log {}", row.seq)))?;
+            let text =
+                body::decode(stored, row.version, row.updated).map_err(|f| f.context(format!("log {}", row.seq)))?;
             let resource = json::parse(&text).map_err(|f| f.context(format!("log {}", row.seq)))?;
             Some(extract(row.key.kind, &resource, base))
         }
@@ -202,9 +209,4 @@ fn entry_of(row: VersionRow, base: &str) -> Result<FeedEntry> {
 /// Runs CPU work where it does not hold up the network.
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(Fault::internal(format!("a worker failed: {e}"))))
-}
-
-/// Nothing to do: a plan without steps.
-pub(super) fn empty() -> Plan {
-    Plan::default()
 }

@@ -67,21 +67,22 @@ async fn page(
 ) -> Result<SearchAnswer> {
     let count = query.count.unwrap_or(at.limits.page_default).min(at.limits.page_max);
     let wanted = if query.count_only { 0 } else { count };
-    let (hits, included) = run(at, &query, &searcher, offset, wanted).await?;
+    let (hits, includes) = run(at, &query, &searcher, offset, wanted).await?;
+    let included: Vec<Seq> = includes.hits.iter().map(|hit| hit.seq).collect();
     let mut answer = SearchAnswer {
         total: hits.total,
         used: query.used.clone(),
         warnings: query.warnings.clone(),
         ..SearchAnswer::default()
     };
-    if included.cut {
+    if includes.cut {
         let message = format!("more than {} resources would be included; the rest is left out", at.limits.includes);
         answer.warnings.push(Issue::warning("incomplete", message));
     }
     let matches: Vec<Seq> = hits.hits.iter().take(wanted).map(|hit| hit.seq).collect();
     let more = hits.hits.len() > wanted && wanted > 0;
     answer.entries = entries(at, &matches, MatchMode::Match).await?;
-    answer.entries.extend(entries(at, &included.seqs, MatchMode::Include).await?);
+    answer.entries.extend(entries(at, &included, MatchMode::Include).await?);
     let link = |offset| {
         let (node, seq) = (at.node, searcher.reached());
         PageToken { node, seq, offset, kind, params: params.to_vec() }.encode()

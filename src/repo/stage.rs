@@ -3,7 +3,9 @@
 //! Staging accepts or refuses one plan after another. Each sees the state as of everything accepted
 //! before it. A plan is checked whole before anything of it is applied, so a refused plan leaves no trace.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+
+use hashbrown::HashMap;
 
 use super::face::{Existing, Stored, WriteKind, Written};
 use super::feed::FeedEntry;
@@ -245,7 +247,151 @@ impl Staging {
     }
 
     fn stored(write: &Write, version: i64, updated: Timestamp, kind: WriteKind) -> Stored {
-        let body = body::complete(&write.json, write.splice, version, updated);
+        // The splice was made with the JSON, so it lies inside.
+        let body = body::complete(&write.json, write.splice, version, updated).unwrap_or_default();
         Stored { key: write.key.clone(), version, updated, body: Some(body), kind }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::base::id::Tenant;
+    use crate::fhir::json::{Json, parse};
+    use crate::repo::plan::{encode_write, identifier_hash};
+    use crate::store::{Store, StoreConfig};
+
+    const T: Tenant = Tenant::DEFAULT;
+
+    async fn store(folder: &tempfile::TempDir) -> Store {
+        Store::open(StoreConfig::Sqlite { folder: folder.path().into(), readers: 1 }).await.expect("a store")
+    }
+
+    fn key(id: &str) -> ResourceKey {
+        ResourceKey::new(ResourceType::find("Patient").expect("a type"), ResourceId::parse(id).expect("an id"))
+    }
+
+    fn resource(id: &str, mrn: &str) -> Json {
+        let text =
+            format!(r#"{{"resourceType":"Patient","id":"{id}","identifier":[{{"system":"s","value":"{mrn}"}}]}}"#);
+        parse(text.as_bytes()).expect("JSON")
+    }
+
+    fn put(id: &str, mrn: &str, precondition: Precondition) -> Step {
+        Step::Write(Box::new(encode_write(&resource(id, mrn), key(id), precondition, "http://x").expect("a write")))
+    }
+
+    fn plan(steps: Vec<Step>) -> Result<Plan> {
+        Ok(Plan { steps, assumptions: Vec::new() })
+    }
+
+    fn unless(mrn: &str, holders: &[&str], steps: Vec<Step>) -> Result<Plan> {
+        let holders = holders.iter().map(|id| key(id).id).collect();
+        let hash = identifier_hash(Some("s"), mrn);
+        Ok(Plan { steps, assumptions: vec![Assumption::Identified { kind: key("a").kind, hash, holders }] })
+    }
+
+    fn delete(id: &str) -> Step {
+        Step::Delete(Delete { key: key(id), if_match: None, index: None })
+    }
+
+    /// Stages plans as one batch and commits it; tells what became of each.
+    async fn batch(store: &Store, plans: Vec<Result<Plan>>) -> Vec<String> {
+        let mut batch = store.begin(T).await.expect("a batch");
+        let mut staging = Staging::load(&mut batch, &plans, Timestamp(1_000_000)).await.expect("loaded");
+        let told = plans
+            .into_iter()
+            .map(|plan| match staging.stage(plan.expect("a plan")) {
+                Ok(written) => written
+                    .iter()
+                    .map(|w| format!("{:?} {}", w.existing, w.stored.as_ref().map_or(0, |s| s.version)))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                Err(Refusal::Stale) => "stale".to_owned(),
+                Err(Refusal::Fault(fault)) => fault.category().status().to_string(),
+            })
+            .collect();
+        let (set, _, entries) = staging.finish();
+        if !entries.is_empty() {
+            batch.write(&set).await.expect("written");
+            batch.commit().await.expect("committed");
+        }
+        told
+    }
+
+    #[tokio::test]
+    async fn plans_of_a_batch_see_each_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = store(&folder).await;
+        let told = batch(
+            &store,
+            vec![
+                unless("1", &[], vec![put("a", "1", Precondition::New)]),
+                unless("1", &[], vec![put("b", "1", Precondition::New)]),
+                plan(vec![put("a", "2", Precondition::Version(1))]),
+                plan(vec![put("a", "3", Precondition::Version(1))]),
+                unless("1", &[], vec![put("c", "1", Precondition::New)]),
+                unless("2", &["a"], vec![put("d", "4", Precondition::Any)]),
+            ],
+        )
+        .await;
+        assert_eq!(told, ["Created 1", "stale", "Updated 2", "412", "Created 1", "Created 1"]);
+        let found = store.identified(T, &[(key("a").kind, identifier_hash(Some("s"), "1"))]).await.expect("found");
+        assert_eq!(found.len(), 1, "a has lost the identifier, c has it");
+        assert_eq!(found[0].2, key("c").id);
+    }
+
+    #[tokio::test]
+    async fn a_refused_plan_leaves_no_trace() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = store(&folder).await;
+        let told = batch(
+            &store,
+            vec![
+                plan(vec![put("a", "1", Precondition::New), put("b", "1", Precondition::Version(7))]),
+                plan(vec![put("b", "1", Precondition::Absent)]),
+                plan(vec![put("b", "1", Precondition::Absent)]),
+            ],
+        )
+        .await;
+        assert_eq!(told, ["412", "Created 1", "412"]);
+        assert_eq!(store.head(T).await.expect("a head").seq, Seq(1));
+        assert!(store.read(T, &key("a")).await.expect("read").is_none());
+    }
+
+    #[tokio::test]
+    async fn versions_go_on_over_deletions_and_equal_bodies_make_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = store(&folder).await;
+        let any = |mrn: &str| plan(vec![put("a", mrn, Precondition::Any)]);
+        assert_eq!(batch(&store, vec![any("1"), any("1")]).await, ["Created 1", "Unchanged 1"]);
+        assert_eq!(batch(&store, vec![any("1"), plan(vec![delete("a")])]).await, ["Unchanged 1", "Deleted 2"]);
+        assert_eq!(
+            batch(&store, vec![plan(vec![delete("a")]), plan(vec![delete("x")])]).await,
+            ["Absent 0", "Absent 0"]
+        );
+        assert_eq!(batch(&store, vec![any("1")]).await, ["Created 3"]);
+        let rows = store.log(T, Seq(0), 10).await.expect("the log");
+        let shape: Vec<_> = rows.iter().map(|row| (row.seq.0, row.version, row.body.is_some())).collect();
+        assert_eq!(shape, [(1, 1, true), (2, 2, false), (3, 3, true)]);
+        let stored = Arc::new(rows[2].clone());
+        let text = body::decode(stored.body.as_ref().expect("a body"), stored.version, stored.updated).expect("JSON");
+        let expected = r#"{"resourceType":"Patient","id":"a","meta":{"versionId":"3","lastUpdated":"1970-01-01T00:00:01.000Z"},"identifier":[{"system":"s","value":"1"}]}"#;
+        assert_eq!(std::str::from_utf8(&text).expect("UTF-8"), expected);
+    }
+
+    #[tokio::test]
+    async fn a_search_is_stale_when_its_type_was_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = store(&folder).await;
+        let searched = |since, id: &str| {
+            let assumptions = vec![Assumption::Unchanged { kind: key("a").kind, since: Seq(since) }];
+            Ok(Plan { steps: vec![put(id, "1", Precondition::New)], assumptions })
+        };
+        assert_eq!(batch(&store, vec![searched(0, "a"), searched(0, "b")]).await, ["Created 1", "stale"]);
+        assert_eq!(batch(&store, vec![searched(0, "b")]).await, ["stale"]);
+        assert_eq!(batch(&store, vec![searched(1, "b")]).await, ["Created 1"]);
     }
 }

@@ -256,7 +256,10 @@ fn local_matches(
         let mut keys = Vec::new();
         for (draft, present) in drafts.iter().zip(present) {
             let Action::Write { resource, .. } = &draft.action else { continue };
-            if draft.key.kind == condition.kind && present.is_none() && selects(at, condition, resolution, resource, &draft.key) {
+            if draft.key.kind == condition.kind
+                && present.is_none()
+                && selects(at, condition, resolution, resource, &draft.key)
+            {
                 keys.push(draft.key.clone());
             }
         }
