@@ -5,6 +5,7 @@
 //! falls behind the memory, or follows what other nodes wrote, reads the log.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
@@ -40,12 +41,19 @@ pub struct Feed {
     head: watch::Sender<Seq>,
     /// Told when entries leave the memory, for a Writer that waits a moment for a slow index.
     room: tokio::sync::Notify,
+    /// The index took nothing while a Writer waited for it: waiting again would hurt writes for nothing.
+    stuck: AtomicBool,
 }
 
 impl Feed {
     /// A feed whose log ends at `head`.
     pub(super) fn new(head: Seq) -> Self {
-        Self { recent: Mutex::default(), head: watch::Sender::new(head), room: tokio::sync::Notify::new() }
+        Self {
+            recent: Mutex::default(),
+            head: watch::Sender::new(head),
+            room: tokio::sync::Notify::new(),
+            stuck: AtomicBool::new(false),
+        }
     }
 
     /// The newest position that this node knows to be committed.
@@ -86,18 +94,18 @@ impl Feed {
         let run = recent.iter().zip(after.0 + 1..).take(limit).take_while(|(entry, seq)| entry.seq.0 == *seq).count();
         let taken = recent.drain(..run).collect();
         drop(recent);
+        self.stuck.store(false, Ordering::Relaxed);
         self.room.notify_waiters();
         taken
     }
 
-    /// Waits a moment while the memory is nearly full: a short wait costs less than reading the log again.
-    /// Bounded, because a slow follower hurts only itself.
+    /// Waits a moment while the memory is nearly full: a short wait costs less than reading the log again. Bounded, and
+    /// given up for an index that does not move, because a slow follower hurts only itself.
     pub(super) async fn breathe(&self) {
-        let deadline = tokio::time::Instant::now() + std::time::Duration::from_millis(100);
-        while self.recent().len() > MEMORY * 3 / 4 {
-            let room = self.room.notified();
-            if tokio::time::timeout_at(deadline, room).await.is_err() {
-                return;
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_millis(200);
+        while self.recent().len() > MEMORY * 3 / 4 && !self.stuck.load(Ordering::Relaxed) {
+            if tokio::time::timeout_at(deadline, self.room.notified()).await.is_err() {
+                self.stuck.store(true, Ordering::Relaxed);
             }
         }
     }

@@ -64,7 +64,6 @@ pub(super) async fn transaction(at: &Arc<Tenancy>, entries: Vec<WriteEntry>) -> 
         if plan.rows() == 0 {
             return Ok(plan.steps.into_iter().filter_map(present).collect());
         }
-        at.feed.breathe().await;
         if let Verdict::Done(written) = at.writer.submit(Work::Ready(plan)).await? {
             return Ok(written);
         }

@@ -97,6 +97,7 @@ impl Writer {
     async fn run(self, mut queue: mpsc::Receiver<Submission>) {
         let mut waiting = Vec::new();
         while !waiting.is_empty() || queue.recv_many(&mut waiting, self.limits.writer_batch).await > 0 {
+            self.feed.breathe().await;
             let taken = take(&mut waiting);
             self.commit(taken).await;
             // More may have arrived during the commit: let the next batch grow with the load.
