@@ -63,6 +63,8 @@ CREATE TABLE identifiers (
     id     TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (tenant, type, hash, id)
 );
+-- An update asks which identifiers its resource had.
+CREATE INDEX identifiers_holder ON identifiers (tenant, type, id);
 
 -- Spans of one subject never overlap, so their ends are as unique as their starts; keyed by the end, a search for
 -- overlaps begins at the first span that is not over yet.

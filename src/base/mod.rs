@@ -5,6 +5,8 @@
 //! beyond the environment, the system clock and outbound HTTP.
 
 pub mod clock;
+pub mod config;
 pub mod fault;
 pub mod id;
 pub mod limits;
+pub mod net;

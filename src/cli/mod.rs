@@ -3,8 +3,12 @@
 //! Each command is a file (or a folder) with its arguments and what it does. Exit codes: 0 = done, 1 = it
 //! failed, 2 = it was refused (bad arguments, a locked data folder, a server without a rule of who may enter).
 
-pub mod generate;
-
+mod admin;
+pub mod bench;
 mod command;
+pub mod generate;
+pub mod load;
+pub mod place;
+mod serve;
 
 pub use command::run;

@@ -9,7 +9,7 @@ use tantivy::schema::IndexRecordOption;
 use tantivy::{Searcher, Term};
 
 use super::index::codec::{Form, ParamHash, Scope, TEXT_MAX, hash64, number};
-use super::index::columns::{Bounds, Cell, Rows, TextTest, Unit};
+use super::index::columns::{Bounds, Cell, RowTest, Rows, TextTest, Unit};
 use super::index::keyset::{InKeys, KeySet, Place};
 use super::index::schema::{key_field, terms_field};
 use super::index::terms::{Select, Terms};
@@ -161,7 +161,7 @@ fn tests_of(kind: ResourceType, param: &SearchParam, tests: &[Test]) -> Result<B
     Ok(any(others))
 }
 
-fn rows_of(scope: &Scope, alternatives: Vec<Vec<(Option<usize>, Cell)>>) -> Box<dyn Compiled> {
+fn rows_of(scope: &Scope, alternatives: Vec<RowTest>) -> Box<dyn Compiled> {
     let present = scope.head(Form::Present);
     Rows { param: scope.param, present, alternatives: alternatives.into() }.query()
 }

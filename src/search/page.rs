@@ -248,8 +248,10 @@ impl Key {
         }
     }
 
+    /// Turns the order when descending, and back; never [`MISSING`].
     fn direct(&self, rank: u64) -> u64 {
-        if self.descending { !rank } else { rank }
+        let rank = rank.min(MISSING - 1);
+        if self.descending { MISSING - 1 - rank } else { rank }
     }
 
     fn finish(&self, rank: u64) -> Result<Final> {

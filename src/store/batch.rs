@@ -73,7 +73,7 @@ static INSERT_JOBS: Rows = Rows::new(
 pub struct Batch {
     store: Store,
     tenant: Tenant,
-    transaction: Transaction,
+    pub(super) transaction: Transaction,
     head: Head,
     /// What was written last, to recognise the batch after a broken connection.
     last: Option<VersionRow>,
@@ -126,6 +126,14 @@ impl Batch {
     /// From the database.
     pub async fn identified(&mut self, hashes: &[(ResourceType, i64)]) -> Result<Vec<(ResourceType, i64, ResourceId)>> {
         versions::identified(&mut self.transaction.driver(), self.tenant, hashes).await
+    }
+
+    /// The identifiers of resources, seeing what this batch wrote.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn identifiers_of(&mut self, keys: &[ResourceKey]) -> Result<Vec<Identifier>> {
+        versions::identifiers_of(&mut self.transaction.driver(), self.tenant, keys).await
     }
 
     /// As [`Store::type_heads`], seeing what this batch wrote.
@@ -217,7 +225,7 @@ impl Batch {
     }
 }
 
-async fn was_committed(store: &Store, tenant: Tenant, last: &VersionRow) -> Result<bool> {
+pub(super) async fn was_committed(store: &Store, tenant: Tenant, last: &VersionRow) -> Result<bool> {
     for attempt in 0..5_u32 {
         tokio::time::sleep(std::time::Duration::from_millis(200) * attempt * attempt).await;
         let Ok(batch) = store.begin(tenant).await else { continue };

@@ -53,6 +53,16 @@ impl Pools {
         .map_err(|error| fault("store: begin", &error))
     }
 
+    /// A transaction that reads one snapshot.
+    pub async fn snapshot(&self) -> Result<Transaction> {
+        let begin = self.dialect().begin_snapshot();
+        match self {
+            Self::Sqlite { read, .. } => read.begin_with(begin).await.map(Transaction::Sqlite),
+            Self::Postgres(pool) => pool.begin_with(begin).await.map(Transaction::Postgres),
+        }
+        .map_err(|error| fault("store: begin", &error))
+    }
+
     /// Closes every connection, after those in use are given back.
     pub async fn close(&self) {
         match self {

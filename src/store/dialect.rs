@@ -65,6 +65,14 @@ impl Dialect {
         }
     }
 
+    /// Begins a transaction that reads one snapshot throughout, while others write.
+    pub fn begin_snapshot(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN",
+            Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        }
+    }
+
     /// Wakes the other nodes when the transaction commits; SQLite has no other nodes.
     pub fn notify(self) -> Option<&'static str> {
         match self {

@@ -100,6 +100,11 @@ impl Store {
         self.news.subscribe()
     }
 
+    /// Whether other nodes may write to the same database.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.pools, Pools::Postgres(_))
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors

@@ -16,6 +16,7 @@
 //! Deliberately absent: search (the index follows the log), any knowledge of what a body says, and the decision who may
 //! do what.
 
+pub mod baseline;
 mod batch;
 mod blobs;
 pub mod body;
@@ -23,6 +24,7 @@ mod claims;
 mod cursors;
 mod db;
 mod dialect;
+pub mod doctor;
 mod error;
 pub mod folder;
 mod handle;
@@ -39,6 +41,10 @@ mod writeset;
 mod contract;
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod speed;
 
 pub use batch::Batch;
 pub use handle::{Store, StoreConfig};

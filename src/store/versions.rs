@@ -2,13 +2,14 @@
 
 use hashbrown::HashMap;
 
-use super::db::Driver;
+use super::db::{Driver, Row};
 use super::error::corrupt;
 use super::handle::Store;
 use super::many;
 use super::row::{Current, Head, TypeHead, VersionRow, key, version_columns};
 use super::sql::{Rows, Statement, fixed};
 use super::value::Value;
+use super::writeset::Identifier;
 use crate::base::clock::Timestamp;
 use crate::base::fault::{Fault, Result};
 use crate::base::id::{Seq, Tenant};
@@ -44,7 +45,7 @@ static BY_SEQS: Rows = Rows::new(
     ") AS k CROSS JOIN versions v WHERE v.tenant = k.column1 AND v.seq = k.column2",
 );
 
-const LOG: Statement = fixed(
+pub(super) const LOG: Statement = fixed(
     "versions: read log",
     concat!(
         "SELECT ",
@@ -103,6 +104,13 @@ static IDENTIFIED: Rows = Rows::new(
     ") AS k CROSS JOIN identifiers i WHERE i.tenant = k.column1 AND i.type = k.column2 AND i.hash = k.column3",
 );
 
+static IDENTIFIERS_OF: Rows = Rows::new(
+    "identifiers: read by holder",
+    "SELECT i.type, i.hash, i.id FROM (VALUES",
+    3,
+    ") AS k CROSS JOIN identifiers i WHERE i.tenant = k.column1 AND i.type = k.column2 AND i.id = k.column3",
+);
+
 static TYPE_HEADS: Rows = Rows::new(
     "type_heads: read",
     "SELECT t.type, t.seq, t.versions FROM (VALUES",
@@ -142,13 +150,28 @@ pub(super) async fn identified(
     let put = |values: &mut Vec<Value>, (kind, hash): &(ResourceType, i64)| {
         values.extend([tenant.0.into(), (*kind).into(), (*hash).into()]);
     };
-    let rows = many::fetch(driver, &IDENTIFIED, hashes, 3, put).await?;
+    let found = decode_identifiers(&many::fetch(driver, &IDENTIFIED, hashes, 3, put).await?)?;
+    Ok(found.into_iter().map(|Identifier { key, hash }| (key.kind, hash, key.id)).collect())
+}
+
+pub(super) async fn identifiers_of(
+    driver: &mut Driver<'_>,
+    tenant: Tenant,
+    keys: &[ResourceKey],
+) -> Result<Vec<Identifier>> {
+    let put = |values: &mut Vec<Value>, key: &ResourceKey| {
+        values.extend([tenant.0.into(), key.kind.into(), key.id.as_str().into()]);
+    };
+    decode_identifiers(&many::fetch(driver, &IDENTIFIERS_OF, keys, 3, put).await?)
+}
+
+/// From rows of type, hash and id; sorted, each once.
+fn decode_identifiers(rows: &[Row]) -> Result<Vec<Identifier>> {
     let mut found = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let key =
-            key(row.text(0)?, row.text(2)?).map_err(|why| corrupt("identifiers", row.text(2).unwrap_or("?"), why));
-        let ResourceKey { kind, id } = key?;
-        found.push((kind, row.i64(1)?, id));
+    for row in rows {
+        let key = key(row.text(0)?, row.text(2)?);
+        let key = key.map_err(|why| corrupt("identifiers", row.text(2).unwrap_or("?"), why))?;
+        found.push(Identifier { key, hash: row.i64(1)? });
     }
     found.sort_unstable();
     found.dedup();

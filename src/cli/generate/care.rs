@@ -1,7 +1,7 @@
 //! What is found and what is done: conditions, prescriptions, procedures, vaccines, allergies, devices.
 
 use crate::cli::generate::chart::Chart;
-use crate::cli::generate::code::{Code, cvx, hl7, rxnorm, snomed, system, ucum};
+use crate::cli::generate::code::{Code, cvx, hl7, rxnorm, snomed, ucum};
 use crate::cli::generate::directory::DEPARTMENTS;
 use crate::cli::generate::illness::{Acute, CHRONIC, Chronic, Medication};
 use crate::cli::generate::out::{Fixed, Out, Target};

@@ -247,6 +247,7 @@ impl std::fmt::Display for Fixed {
 pub struct Bundle {
     out: Out,
     resources: usize,
+    ndjson_bytes: usize,
 }
 
 impl Bundle {
@@ -255,7 +256,7 @@ impl Bundle {
         let head = b"{\"resourceType\":\"Bundle\",\"type\":\"transaction\",\"entry\":[";
         let mut text = Vec::with_capacity(256 << 10);
         text.extend_from_slice(head);
-        Self { out: Out(text), resources: 0 }
+        Self { out: Out(text), resources: 0, ndjson_bytes: 0 }
     }
 
     /// Adds a creation under the full URL `urn:uuid:...`.
@@ -270,14 +271,17 @@ impl Bundle {
 
     fn entry(&mut self, kind: &str, uuid: Uuid, once: Option<(&str, &str)>, fill: impl FnOnce(&mut Out)) {
         self.resources += 1;
+        let bytes = &mut self.ndjson_bytes;
         self.out.item(|out| {
             out.name("fullUrl").0.extend_from_slice(b"\"urn:uuid:");
             out.0.extend_from_slice(&uuid.text());
             out.0.push(b'"');
-            out.object("resource", |out| {
+            let start = out.name("resource").0.len();
+            out.item(|out| {
                 out.text("resourceType", kind);
                 fill(out);
             });
+            *bytes += out.0.len() - start + 1;
             out.object("request", |out| {
                 out.text("method", "POST").text("url", kind);
                 if let Some((system, value)) = once {
@@ -290,6 +294,11 @@ impl Bundle {
     /// The number of entries.
     pub fn resources(&self) -> usize {
         self.resources
+    }
+
+    /// The size of the resources as NDJSON: each with its line feed.
+    pub fn ndjson_bytes(&self) -> usize {
+        self.ndjson_bytes
     }
 
     /// The JSON text.

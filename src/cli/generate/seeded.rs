@@ -13,6 +13,8 @@ pub struct Generated {
     pub bytes: Vec<u8>,
     /// The number of its entries.
     pub resources: usize,
+    /// The size of its resources as NDJSON.
+    pub ndjson_bytes: usize,
 }
 
 /// Makes Bundles. Cheap to clone; shared by threads.
@@ -43,7 +45,8 @@ impl Generator {
 
 impl From<Bundle> for Generated {
     fn from(bundle: Bundle) -> Self {
-        Self { resources: bundle.resources(), bytes: bundle.finish() }
+        let (resources, ndjson_bytes) = (bundle.resources(), bundle.ndjson_bytes());
+        Self { resources, ndjson_bytes, bytes: bundle.finish() }
     }
 }
 

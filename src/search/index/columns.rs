@@ -19,11 +19,11 @@ pub fn date_passes(test: &DateTest, start: i64, end: i64) -> bool {
     let span = test.span;
     match test.prefix {
         Prefix::Eq => span.start <= start && end <= span.end,
-        Prefix::Ne => !(span.start <= start && end <= span.end),
+        Prefix::Ne => start < span.start || span.end < end,
         Prefix::Gt => end > span.end,
         Prefix::Lt => start < span.start,
-        Prefix::Ge => end > span.end || (span.start <= start && end <= span.end),
-        Prefix::Le => start < span.start || (span.start <= start && end <= span.end),
+        Prefix::Ge => end > span.end || span.start <= start, // `gt` or `eq`
+        Prefix::Le => start < span.start || end <= span.end, // `lt` or `eq`
         Prefix::Sa => start >= span.end,
         Prefix::Eb => end <= span.start,
         Prefix::Ap => start < span.end && end > span.start,
@@ -102,6 +102,9 @@ pub enum Cell {
     Text(TextTest),
 }
 
+/// Conditions on one row: one per component (for a plain parameter one without a number).
+pub type RowTest = Vec<(Option<usize>, Cell)>;
+
 /// The documents that have a row of `param` for which one of the alternatives holds in all its components.
 #[derive(Debug, Clone)]
 pub struct Rows {
@@ -109,8 +112,8 @@ pub struct Rows {
     pub param: ParamHash,
     /// The term of its presence: documents without it are not looked at.
     pub present: Vec<u8>,
-    /// Each: one condition per component (for a plain parameter one without a number).
-    pub alternatives: Arc<[Vec<(Option<usize>, Cell)>]>,
+    /// One of them must hold.
+    pub alternatives: Arc<[RowTest]>,
 }
 
 impl Rows {
@@ -192,7 +195,7 @@ struct OpenCell {
 enum OpenTest {
     Date(DateTest, Column<i64>, Column<i64>),
     Number(Bounds, Column<i64>),
-    Quantity { bounds: Bounds, low: Column<i64>, high: Column<i64>, unit: OpenUnit },
+    Quantity { bounds: Bounds, low: Column<i64>, high: Column<i64>, unit: Box<OpenUnit> },
     Token { code: Option<i64>, system: Option<i64>, codes: Column<i64>, systems: Column<i64> },
     Hashes(Arc<[i64]>, Column<i64>),
     Ordinals(hashbrown::HashSet<u64>, Column<u64>),
@@ -260,7 +263,7 @@ impl OpenCell {
                 bounds.pass(value, value)
             }
             OpenTest::Quantity { bounds, low, high, unit } => {
-                let fits = match unit {
+                let fits = match unit.as_ref() {
                     OpenUnit::Any => true,
                     OpenUnit::Either(hash, a, b) => at(a) == *hash || at(b) == *hash,
                     OpenUnit::Both(one, a, two, b) => at(a) == *one && at(b) == *two,
@@ -302,7 +305,7 @@ fn open_quantity(
         Unit::Canonical(hash) => column(Part::CanonicalUnit)?.map(|a| OpenUnit::One(hash, a)),
     };
     let columns = low.zip(high).zip(unit);
-    Ok(columns.map(|((low, high), unit)| OpenTest::Quantity { bounds, low, high, unit }))
+    Ok(columns.map(|((low, high), unit)| OpenTest::Quantity { bounds, low, high, unit: Box::new(unit) }))
 }
 
 /// The ordinals of the texts of a segment that pass.

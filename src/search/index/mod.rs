@@ -29,6 +29,9 @@ pub(super) mod terms;
 pub(super) mod updated;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use prepare::{Catalog, Document, Prepared, prepare};
 pub use reader::{Hit, Hits, Includes, Searcher};
 pub use writer::{Index, IndexOptions};

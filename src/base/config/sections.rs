@@ -1,0 +1,171 @@
+//! The sections of the configuration.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use crate::base::limits::Limits;
+
+/// The whole configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// What listens.
+    pub http: Http,
+    /// Where data is kept.
+    pub store: StoreSettings,
+    /// The search index.
+    pub index: IndexSettings,
+    /// Who may enter.
+    pub access: Access,
+    /// The log for people.
+    pub log: Log,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+/// What listens.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// The address; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The base URL that clients see, when it is not `http://ADDRESS/fhir`.
+    pub base: Option<String>,
+    /// How long requests that are under way may take after SIGTERM, in seconds.
+    pub drain_seconds: u64,
+}
+
+/// Where data is kept.
+#[derive(Debug, Clone)]
+pub struct StoreSettings {
+    /// The data folder: the embedded database, the index, the lock.
+    pub data: PathBuf,
+    /// The URL of a PostgreSQL database, instead of the embedded one.
+    pub database: Option<Secret>,
+    /// Connections that read the embedded database.
+    pub readers: usize,
+    /// Connections to PostgreSQL at most.
+    pub connections: usize,
+}
+
+/// The search index.
+#[derive(Debug, Clone)]
+pub struct IndexSettings {
+    /// Its folder, when it is not `index` in the data folder.
+    pub folder: Option<PathBuf>,
+    /// Memory of its writer in bytes.
+    pub heap_bytes: usize,
+}
+
+/// Who may enter. Until the authorization server exists, one of the two is needed.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// Fill an empty store with generated patients; implies `insecure_no_auth`.
+    pub demo: bool,
+    /// How many patients that are.
+    pub demo_patients: u64,
+    /// Every request acts as a development user, on loopback only.
+    pub insecure_no_auth: bool,
+}
+
+/// The log for people.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// Which messages: `info`, `cresset=debug,info` ...
+    pub filter: String,
+    /// One JSON object per line instead of text.
+    pub json: bool,
+}
+
+/// Text that is not shown: of a URL the password, of anything else all of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps `text`.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself: for the one who needs it, never for a log.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((scheme, rest)) = self.0.split_once("://") else { return f.write_str("***") };
+        let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        // The last @ ends the user's part: a password may hold one that is not encoded.
+        let Some(at) = rest[..authority_end].rfind('@') else {
+            // Parameters after `?` can hold a password too.
+            let shown = rest.split(['?', '#']).next().unwrap_or_default();
+            return write!(f, "{scheme}://{shown}{}", if shown.len() < rest.len() { "?***" } else { "" });
+        };
+        let user = rest[..at].split(':').next().unwrap_or_default();
+        let after = &rest[at..];
+        let shown = after.split(['?', '#']).next().unwrap_or_default();
+        write!(f, "{scheme}://{user}:***{shown}{}", if shown.len() < after.len() { "?***" } else { "" })
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), base: None, drain_seconds: 20 }
+    }
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self { data: PathBuf::from("./data"), database: None, readers: 8, connections: 16 }
+    }
+}
+
+impl Default for IndexSettings {
+    fn default() -> Self {
+        Self { folder: None, heap_bytes: 48 << 20 }
+    }
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self { demo: false, demo_patients: 40, insecure_no_auth: false }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), json: false }
+    }
+}
+
+impl Config {
+    /// The folder of the search index.
+    pub fn index_folder(&self) -> PathBuf {
+        self.index.folder.clone().unwrap_or_else(|| self.store.data.join("index"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_stay_secret() {
+        for (text, shown) in [
+            ("postgres://ann:pw@db:5432/cresset", "postgres://ann:***@db:5432/cresset"),
+            ("postgres://ann:p@w@db/cresset?sslmode=require&password=pw", "postgres://ann:***@db/cresset?***"),
+            ("postgres://db/cresset?password=pw", "postgres://db/cresset?***"),
+            ("postgres:///cresset", "postgres:///cresset"),
+            ("pw", "***"),
+        ] {
+            assert_eq!(format!("{:?}", Secret::new(text)), shown);
+        }
+    }
+}

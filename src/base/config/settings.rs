@@ -1,0 +1,193 @@
+//! The table of settings: the one definition of their names, readers, and texts.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use crate::base::config::sections::{Config, Secret};
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// Section and name, as in the file: `http.listen`.
+    pub key: &'static str,
+    /// The environment variable.
+    pub variable: &'static str,
+    /// What it is, for people.
+    pub about: &'static str,
+    /// Reads a value; the error says what was expected.
+    pub set: fn(&mut Config, &str) -> Result<(), String>,
+    /// The value, without secrets; empty when there is none.
+    pub show: fn(&Config) -> String,
+}
+
+fn parsed<T: FromStr>(text: &str, expected: &str) -> Result<T, String> {
+    text.trim().parse().map_err(|_| format!("expected {expected}"))
+}
+
+fn truth(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" | "" => Ok(false),
+        _ => Err("expected true or false".to_owned()),
+    }
+}
+
+fn optional(value: Option<impl Display>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+/// A number of at least 1: no bound of the server may be zero.
+fn number<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<T, String> {
+    let value: T = parsed(text, "a whole number of at least 1")?;
+    if value < T::from(1) { Err("expected a whole number of at least 1".to_owned()) } else { Ok(value) }
+}
+
+macro_rules! limit {
+    ($field:ident, $variable:literal, $about:literal) => {
+        Setting {
+            key: concat!("limits.", stringify!($field)),
+            variable: $variable,
+            about: $about,
+            set: |config, text| number(text).map(|value| config.limits.$field = value),
+            show: |config| config.limits.$field.to_string(),
+        }
+    };
+}
+
+/// All settings, in the order in which they are shown.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        key: "http.listen",
+        variable: "CRESSET_LISTEN",
+        about: "address and port to listen on",
+        set: |config, text| parsed(text, "an address such as 127.0.0.1:8080").map(|value| config.http.listen = value),
+        show: |config| config.http.listen.to_string(),
+    },
+    Setting {
+        key: "http.base",
+        variable: "CRESSET_BASE",
+        about: "base URL that clients see, when it is not http://LISTEN/fhir",
+        set: |config, text| {
+            let base = text.trim().trim_end_matches('/');
+            if !base.starts_with("http://") && !base.starts_with("https://") {
+                return Err("expected a URL such as https://fhir.example.org/fhir".to_owned());
+            }
+            config.http.base = Some(base.to_owned());
+            Ok(())
+        },
+        show: |config| optional(config.http.base.as_ref()),
+    },
+    Setting {
+        key: "http.drain_seconds",
+        variable: "CRESSET_DRAIN_SECONDS",
+        about: "how long running requests may take after SIGTERM",
+        set: |config, text| number(text).map(|value| config.http.drain_seconds = value),
+        show: |config| config.http.drain_seconds.to_string(),
+    },
+    Setting {
+        key: "store.data",
+        variable: "CRESSET_DATA",
+        about: "data folder",
+        set: |config, text| match text {
+            "" => Err("expected a folder".to_owned()),
+            _ => Ok(config.store.data = text.into()),
+        },
+        show: |config| config.store.data.display().to_string(),
+    },
+    Setting {
+        key: "store.database",
+        variable: "CRESSET_DATABASE",
+        about: "URL of a PostgreSQL database instead of the embedded one",
+        set: |config, text| {
+            if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+                return Err("expected a URL such as postgres://user:password@host/database".to_owned());
+            }
+            config.store.database = Some(Secret::new(text));
+            Ok(())
+        },
+        show: |config| optional(config.store.database.as_ref()),
+    },
+    Setting {
+        key: "store.readers",
+        variable: "CRESSET_READERS",
+        about: "connections that read the embedded database",
+        set: |config, text| number(text).map(|value: u32| config.store.readers = value as usize),
+        show: |config| config.store.readers.to_string(),
+    },
+    Setting {
+        key: "store.connections",
+        variable: "CRESSET_CONNECTIONS",
+        about: "connections to PostgreSQL at most",
+        set: |config, text| number(text).map(|value: u32| config.store.connections = value as usize),
+        show: |config| config.store.connections.to_string(),
+    },
+    Setting {
+        key: "index.folder",
+        variable: "CRESSET_INDEX",
+        about: "folder of the search index, when it is not index in the data folder",
+        set: |config, text| match text {
+            "" => Err("expected a folder".to_owned()),
+            _ => Ok(config.index.folder = Some(text.into())),
+        },
+        show: |config| optional(config.index.folder.as_ref().map(|folder| folder.display())),
+    },
+    Setting {
+        key: "index.heap_bytes",
+        variable: "CRESSET_INDEX_HEAP_BYTES",
+        about: "memory of the index's writer",
+        set: |config, text| number(text).map(|value| config.index.heap_bytes = value),
+        show: |config| config.index.heap_bytes.to_string(),
+    },
+    Setting {
+        key: "access.demo",
+        variable: "CRESSET_DEMO",
+        about: "fill an empty store with generated patients; implies insecure_no_auth",
+        set: |config, text| truth(text).map(|value| config.access.demo = value),
+        show: |config| config.access.demo.to_string(),
+    },
+    Setting {
+        key: "access.demo_patients",
+        variable: "CRESSET_DEMO_PATIENTS",
+        about: "how many patients the demo has",
+        set: |config, text| number(text).map(|value| config.access.demo_patients = value),
+        show: |config| config.access.demo_patients.to_string(),
+    },
+    Setting {
+        key: "access.insecure_no_auth",
+        variable: "CRESSET_INSECURE_NO_AUTH",
+        about: "every request acts as a development user, on loopback only",
+        set: |config, text| truth(text).map(|value| config.access.insecure_no_auth = value),
+        show: |config| config.access.insecure_no_auth.to_string(),
+    },
+    Setting {
+        key: "log.filter",
+        variable: "CRESSET_LOG",
+        about: "which messages: info, cresset=debug,info ...",
+        set: |config, text| {
+            config.log.filter = text.to_owned();
+            Ok(())
+        },
+        show: |config| config.log.filter.clone(),
+    },
+    Setting {
+        key: "log.json",
+        variable: "CRESSET_LOG_JSON",
+        about: "one JSON object per line instead of text",
+        set: |config, text| truth(text).map(|value| config.log.json = value),
+        show: |config| config.log.json.to_string(),
+    },
+    limit!(body_bytes, "CRESSET_LIMIT_BODY_BYTES", "largest request body"),
+    limit!(bundle_entries, "CRESSET_LIMIT_BUNDLE_ENTRIES", "most entries of a batch or transaction"),
+    limit!(nesting, "CRESSET_LIMIT_NESTING", "deepest nesting of JSON"),
+    limit!(page_default, "CRESSET_LIMIT_PAGE_DEFAULT", "page size when _count is absent"),
+    limit!(page_max, "CRESSET_LIMIT_PAGE_MAX", "largest page"),
+    limit!(chain_depth, "CRESSET_LIMIT_CHAIN_DEPTH", "longest chain"),
+    limit!(search_values, "CRESSET_LIMIT_SEARCH_VALUES", "most values of a parameter and parameters of a search"),
+    limit!(query_bytes, "CRESSET_LIMIT_QUERY_BYTES", "longest query string or form body"),
+    limit!(includes, "CRESSET_LIMIT_INCLUDES", "most resources that includes add to a page"),
+    limit!(join_keys, "CRESSET_LIMIT_JOIN_KEYS", "most keys that a chain carries"),
+    limit!(page_pin_seconds, "CRESSET_LIMIT_PAGE_PIN_SECONDS", "how long the snapshot of a page lives"),
+    limit!(page_pins, "CRESSET_LIMIT_PAGE_PINS", "most snapshots of pages at a time"),
+    limit!(writer_queue, "CRESSET_LIMIT_WRITER_QUEUE", "most writes waiting for the Writer"),
+    limit!(writer_batch, "CRESSET_LIMIT_WRITER_BATCH", "most writes in one commit"),
+];

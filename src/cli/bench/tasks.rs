@@ -1,0 +1,234 @@
+//! The run: one store per size, every task on it, lines as they come.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::child::Server;
+use super::command::{BenchArgs, Task};
+use super::machine::disk_bytes;
+use super::measure::median;
+use super::report::{Line, Target};
+use super::searches::{self, KINDS, Known};
+use super::writes::{self, Imported};
+use crate::base::fault::{Fault, Result};
+use crate::cli::generate::{Day, Depth, Generator};
+
+/// A run of the benchmark.
+#[derive(Debug)]
+pub struct Bench<'a> {
+    args: &'a BenchArgs,
+    /// What was measured so far.
+    pub lines: Vec<Line>,
+}
+
+impl<'a> Bench<'a> {
+    /// Nothing measured yet.
+    pub fn new(args: &'a BenchArgs) -> Self {
+        Self { args, lines: Vec::new() }
+    }
+
+    /// Measures everything.
+    ///
+    /// # Errors
+    /// 500 when the server fails; what was measured before stays in `lines`.
+    pub async fn run(&mut self) -> Result<()> {
+        if self.args.does(Task::Baselines) {
+            self.baselines().await?;
+        }
+        if self.args.does(Task::Start) {
+            self.empty_start().await?;
+        }
+        for size in self.args.sizes.clone() {
+            self.size(size).await?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, line: Line) {
+        eprintln!("  {}: {:.2} {}", line.what, line.value, line.unit);
+        self.lines.push(line);
+    }
+
+    /// A fresh data folder on the file system that is measured.
+    fn folder(&self) -> Result<tempfile::TempDir> {
+        let made = tempfile::Builder::new().prefix("cresset-bench-").tempdir_in(&self.args.work);
+        made.map_err(|error| Fault::internal(format!("{}: {error}", self.args.work.display())))
+    }
+
+    async fn baselines(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn empty_start(&mut self) -> Result<()> {
+        let (mut times, mut anon, mut resident) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..self.args.runs.max(1) {
+            let folder = self.folder()?;
+            let server = Server::start(folder.path(), self.args.database.as_deref()).await?;
+            times.push(millis(server.started_in));
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            anon.push(server.memory().0);
+            resident.push(server.memory().1);
+            server.stop().await?;
+        }
+        self.add(Line::new("start, empty store, until /metadata", median(times), "ms").target(Target::AtMost(250.0)));
+        self.add(Line::new("memory idle, RssAnon", median(anon), "MiB").target(Target::AtMost(150.0)));
+        self.add(Line::new("memory idle, RSS", median(resident), "MiB"));
+        Ok(())
+    }
+
+    async fn size(&mut self, size: u64) -> Result<()> {
+        eprintln!("store of {size} resources");
+        // A database outside cannot be emptied from here, so it is filled once.
+        let runs = if self.args.database.is_some() { 1 } else { self.args.runs.max(1) };
+        let runs = if self.args.does(Task::Import) { runs } else { 1 };
+        let (mut rates, mut last) = (Vec::new(), None);
+        for _ in 0..runs {
+            drop(last.take());
+            let folder = self.folder()?;
+            let server = Server::start(folder.path(), self.args.database.as_deref()).await?;
+            let imported = self.import(&server, size).await?;
+            eprintln!("  imported {} at {:.0} resources/s", imported.resources, imported.rate());
+            rates.push(imported.rate());
+            last = Some((server, folder, imported));
+        }
+        let Some((server, folder, imported)) = last else { return Ok(()) };
+        let size = imported.resources;
+        if self.args.does(Task::Import) {
+            let what = if self.args.database.is_some() { 5_000.0 } else { 10_000.0 };
+            self.add(Line::new("import", median(rates), "resources/s").at(size).target(Target::AtLeast(what)));
+        }
+        let known = searches::known(&server.authority).await?;
+        self.queries(&server, size, &known).await?;
+        self.visibility(&server, size, &known).await?;
+        self.memory(&server, size);
+        self.creates(&server, size, &known).await?;
+        self.restart(server, folder.path(), &imported).await
+    }
+
+    async fn import(&self, server: &Server, size: u64) -> Result<Imported> {
+        if !self.args.synthea.is_empty() {
+            return writes::files(&server.authority, &self.args.synthea, self.args.connections).await;
+        }
+        let depth = if self.args.brief { Depth::Visit } else { Depth::Years };
+        let generator = Generator::new(self.args.seed, Day::of(2026, 11, 2), depth);
+        writes::generated(&server.authority, generator, size, self.args.connections).await
+    }
+
+    async fn queries(&mut self, server: &Server, size: u64, known: &Known) -> Result<()> {
+        if self.args.does(Task::Read) {
+            self.reads(server, size, known).await?;
+        }
+        for kind in KINDS {
+            let task = if kind.query == searches::COUNTED { Task::Count } else { Task::Search };
+            if !self.args.does(task) {
+                continue;
+            }
+            let (mut middle, mut slow) = (Vec::new(), Vec::new());
+            for _ in 0..self.args.runs.max(1) {
+                let found = searches::searches(&server.authority, kind, known).await?;
+                middle.push(found.percentile(50.0));
+                slow.push(found.percentile(99.0));
+            }
+            self.add(Line::new(format!("{}, p50", kind.name), median(middle), "ms").at(size));
+            let line = Line::new(format!("{}, p99", kind.name), median(slow), "ms").at(size);
+            self.add(match kind.p99_ms {
+                Some(bound) => line.target(Target::AtMost(bound)),
+                None => line,
+            });
+        }
+        Ok(())
+    }
+
+    async fn reads(&mut self, server: &Server, size: u64, known: &Known) -> Result<()> {
+        let bare = Server::start_bare(known.bytes).await?;
+        let time = Duration::from_secs(self.args.seconds);
+        let (mut ours, mut raw, mut slow) = (Vec::new(), Vec::new(), Vec::new());
+        // In turns, so that whatever else the machine does meets both.
+        for _ in 0..self.args.runs.max(1) {
+            raw.push(searches::bare_reads(&bare.authority, time).await?.rate());
+            let drive = searches::reads(&server.authority, time, known).await?;
+            slow.push(drive.latencies.percentile(99.0));
+            ours.push(drive.rate());
+        }
+        drop(bare);
+        let line = Line::new("read by id, 16 connections", median(ours), "requests/s").at(size);
+        self.add(line.beside("bare axum handler", median(raw)).target(Target::ShareOfBaseline(0.5)));
+        self.add(Line::new("read by id, p99", median(slow), "ms").at(size));
+        Ok(())
+    }
+
+    async fn visibility(&mut self, server: &Server, size: u64, known: &Known) -> Result<()> {
+        if !self.args.does(Task::Visibility) {
+            return Ok(());
+        }
+        let (mut middle, mut slow) = (Vec::new(), Vec::new());
+        for run in 0..self.args.runs.max(1) as u64 {
+            let found = writes::visibility(&server.authority, 1000 + run, 300, &known.patients[0]).await?;
+            middle.push(found.percentile(50.0));
+            slow.push(found.percentile(99.0));
+        }
+        self.add(Line::new("write, then found by a search, p50", median(middle), "ms").at(size));
+        let line = Line::new("write, then found by a search, p99", median(slow), "ms").at(size);
+        self.add(line.target(Target::AtMost(30.0)));
+        Ok(())
+    }
+
+    async fn creates(&mut self, server: &Server, size: u64, known: &Known) -> Result<()> {
+        if !self.args.does(Task::Create) {
+            return Ok(());
+        }
+        let (mut rates, mut slow) = (Vec::new(), Vec::new());
+        for run in 0..self.args.runs.max(1) as u64 {
+            let time = Duration::from_secs(self.args.seconds);
+            let found = writes::creates(&server.authority, run, time, &known.patients).await?;
+            rates.push(found.rate());
+            slow.push(found.latencies.percentile(99.0));
+        }
+        let line = Line::new("create, 64 connections", median(rates), "creates/s").at(size);
+        self.add(line.target(Target::AtLeast(5_000.0)));
+        self.add(Line::new("create, 64 connections, p99", median(slow), "ms").at(size));
+        Ok(())
+    }
+
+    fn memory(&mut self, server: &Server, size: u64) {
+        if self.args.does(Task::Memory) {
+            let (anon, resident) = server.memory();
+            self.add(Line::new("memory after searches, RssAnon", anon, "MiB").at(size).target(Target::AtMost(400.0)));
+            self.add(Line::new("memory after searches, RSS", resident, "MiB").at(size));
+        }
+    }
+
+    /// Ends the server, looks at its folder, and starts it again.
+    async fn restart(&mut self, server: Server, folder: &Path, imported: &Imported) -> Result<()> {
+        let stopped = server.stop().await?;
+        self.add(Line::new("stop after SIGTERM", millis(stopped), "ms").at(imported.resources));
+        if self.args.does(Task::Disk) && imported.ndjson_bytes > 0 && !self.args.does(Task::Create) {
+            self.disk(folder, imported);
+        }
+        if self.args.does(Task::Start) {
+            let mut times = Vec::new();
+            for _ in 0..self.args.runs.max(1) {
+                let server = Server::start(folder, self.args.database.as_deref()).await?;
+                times.push(millis(server.started_in));
+                server.stop().await?;
+            }
+            let line = Line::new("start, existing store, until /metadata", median(times), "ms");
+            self.add(line.at(imported.resources).target(Target::AtMost(500.0)));
+        }
+        Ok(())
+    }
+
+    fn disk(&mut self, folder: &Path, imported: &Imported) {
+        let mib = |bytes: u64| bytes as f64 / (1 << 20) as f64;
+        let index: PathBuf = folder.join("index");
+        let (all, index) = (disk_bytes(folder), disk_bytes(&index));
+        let ndjson = mib(imported.ndjson_bytes);
+        self.add(Line::new("disk, index alone", mib(index), "MiB").at(imported.resources).beside("NDJSON", ndjson));
+        let line = Line::new("disk, store and index", mib(all), "MiB").at(imported.resources).beside("NDJSON", ndjson);
+        self.add(line.target(Target::AtMost(ndjson)));
+    }
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
