@@ -160,6 +160,15 @@ impl Repo {
         super::search::fresh(&self.default).await.map(drop)
     }
 
+    /// Everything that is not as it must be, one line each (ids and numbers only); empty when all is well. `deep` also
+    /// reads every body and every document of the index.
+    ///
+    /// # Errors
+    /// 503 or 500 when the data cannot be read at all.
+    pub async fn doctor(&self, deep: bool) -> Result<Vec<String>> {
+        super::doctor::examine(&self.default, deep).await
+    }
+
     /// Lets go of page snapshots that nobody has asked for in time.
     pub fn sweep(&self) {
         self.default.pins.sweep(self.default.clock.now());

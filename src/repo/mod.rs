@@ -13,6 +13,7 @@
 
 mod conditional;
 mod context;
+mod doctor;
 mod face;
 mod feed;
 mod indexer;

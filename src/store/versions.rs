@@ -370,6 +370,14 @@ impl Store {
         identified(&mut self.reader().await?.driver(), tenant, hashes).await
     }
 
+    /// The identifiers of these resources, sorted.
+    ///
+    /// # Errors
+    /// 500 for a corrupt row.
+    pub async fn identifiers_of(&self, tenant: Tenant, keys: &[ResourceKey]) -> Result<Vec<Identifier>> {
+        identifiers_of(&mut self.reader().await?.driver(), tenant, keys).await
+    }
+
     /// What the log holds of these types; a type without versions is absent.
     ///
     /// # Errors
