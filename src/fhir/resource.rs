@@ -25,7 +25,9 @@ pub fn resource_type(resource: &Json) -> Result<ResourceType> {
             let message = format!("resourceType is a string, not {}", other.kind());
             Err(Fault::coded(Category::Invalid, "structure", message).at("resourceType"))
         }
-        None => Err(Fault::coded(Category::Invalid, "structure", "the resource has no resourceType").at("resourceType")),
+        None => {
+            Err(Fault::coded(Category::Invalid, "structure", "the resource has no resourceType").at("resourceType"))
+        }
     }
 }
 
@@ -208,11 +210,14 @@ mod tests {
 
     #[test]
     fn sets_and_strips_in_place() {
-        let mut json = parse(br#"{"resourceType":"Patient","meta":{"versionId":"3","lastUpdated":"2020-01-01T00:00:00Z"}}"#).expect("JSON");
+        let mut json =
+            parse(br#"{"resourceType":"Patient","meta":{"versionId":"3","lastUpdated":"2020-01-01T00:00:00Z"}}"#)
+                .expect("JSON");
         set_id(&mut json, "a");
         strip_version(&mut json);
         assert_eq!(text(&json), r#"{"resourceType":"Patient","id":"a"}"#);
-        let mut json = parse(br#"{"id":"b","meta":{"versionId":"3","tag":[]},"resourceType":"Patient"}"#).expect("JSON");
+        let mut json =
+            parse(br#"{"id":"b","meta":{"versionId":"3","tag":[]},"resourceType":"Patient"}"#).expect("JSON");
         set_id(&mut json, "a");
         strip_version(&mut json);
         assert_eq!(text(&json), r#"{"id":"a","meta":{"tag":[]},"resourceType":"Patient"}"#);
@@ -238,20 +243,30 @@ mod tests {
         })
         .expect("no error");
         let number = |site: ReferenceSite| {
-            let mut found: Vec<_> = seen.iter().filter(|(s, _)| *s == site).map(|(_, t)| t.rsplit(':').next().expect("a number").to_owned()).collect();
+            let mut found: Vec<_> = seen
+                .iter()
+                .filter(|(s, _)| *s == site)
+                .map(|(_, t)| t.rsplit(':').next().expect("a number").to_owned())
+                .collect();
             found.sort();
             found.join(" ")
         };
         assert_eq!(number(ReferenceSite::Narrative), "1 2");
         assert_eq!(number(ReferenceSite::Reference), "10 4 6 8");
-        assert!(["3", "5", "7", "9"].iter().all(|n| number(ReferenceSite::Uri).split(' ').any(|x| x == *n)), "{seen:?}");
+        assert!(
+            ["3", "5", "7", "9"].iter().all(|n| number(ReferenceSite::Uri).split(' ').any(|x| x == *n)),
+            "{seen:?}"
+        );
         assert!(!seen.iter().any(|(_, t)| t == "urn:uuid:no"), "{seen:?}");
         assert!(text(&json).contains(r#"<a href=\"Patient/1\">x</a><img src='Patient/2'/>"#));
     }
 
     #[test]
     fn finds_identifiers() {
-        let json = parse(br#"{"resourceType":"Patient","identifier":[{"system":"s","value":"v"},{"value":"w"},{"system":"t"}]}"#).expect("JSON");
+        let json = parse(
+            br#"{"resourceType":"Patient","identifier":[{"system":"s","value":"v"},{"value":"w"},{"system":"t"}]}"#,
+        )
+        .expect("JSON");
         assert_eq!(identifiers(&json), [(Some("s"), "v"), (None, "w")]);
         let one = parse(br#"{"resourceType":"Bundle","identifier":{"system":"s","value":"v"}}"#).expect("JSON");
         assert_eq!(identifiers(&one), [(Some("s"), "v")]);
