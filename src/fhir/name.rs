@@ -27,7 +27,7 @@ impl Name {
     }
 
     /// The name with a number of [`names::ALL`].
-    pub fn known(id: u16) -> Self {
+    pub const fn known(id: u16) -> Self {
         Self(Repr::Known(id))
     }
 

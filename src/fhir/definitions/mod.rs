@@ -1,5 +1,16 @@
 //! The definitions of FHIR R4, embedded in compact tables that `build.rs` makes of `fhir-profiles/`.
+//!
+//! [`element`] knows every type and its JSON properties, [`params`] the search parameters,
+//! [`compartment`] the compartments, [`names`] the property names, [`types`] the resource types. All are
+//! data: nothing is generated per type. The tables are decoded at first use, in milliseconds, without
+//! any JSON. Known faults of the definitions are corrected at build time (`build/corrections.rs`).
+//!
+//! Absent: profiles, value sets and operations; they come with validation against profiles.
 
+pub mod compartment;
+pub mod element;
+pub mod format;
 pub mod names;
 pub mod params;
+mod tables;
 pub mod types;

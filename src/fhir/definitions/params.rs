@@ -1,5 +1,9 @@
-//! Search parameters (FHIR R4 `searchparameter.html`).
+//! Search parameters (FHIR R4 `searchparameter.html`): the 1375 of the official definitions.
 
+use std::sync::LazyLock;
+
+use super::format::ParamRow;
+use super::tables;
 use crate::fhir::types::ResourceType;
 
 /// A search parameter in the table of those loaded; valid within the process.
@@ -57,4 +61,211 @@ pub struct SearchParam {
     pub targets: Vec<ResourceType>,
     /// Components of a composite.
     pub components: Vec<Component>,
+}
+
+static ALL: LazyLock<Vec<SearchParam>> = LazyLock::new(|| {
+    tables::rows().params.into_iter().enumerate().map(|(n, row)| SearchParam::new(n as u16, row)).collect()
+});
+
+/// By the number of the resource type, sorted by code.
+static BY_TYPE: LazyLock<Vec<Vec<&'static SearchParam>>> = LazyLock::new(|| {
+    let mut by_type = vec![Vec::new(); ResourceType::all().len()];
+    for param in all_params() {
+        param.base.iter().for_each(|kind| by_type[kind.index()].push(param));
+    }
+    by_type.iter_mut().for_each(|params| params.sort_unstable_by_key(|param| param.code));
+    by_type
+});
+
+impl SearchParam {
+    fn new(number: u16, row: ParamRow<'static>) -> Self {
+        let kinds = |numbers: Vec<u16>| numbers.into_iter().filter_map(|n| ResourceType::all().nth(n.into())).collect();
+        let component = |(param, expression)| Component { param: ParamId(param), expression };
+        Self {
+            id: ParamId(number),
+            code: row.code,
+            url: row.url,
+            kind: ParamKind::ALL[row.kind as usize],
+            base: kinds(row.base),
+            expression: (!row.expression.is_empty()).then_some(row.expression),
+            targets: kinds(row.targets),
+            components: row.components.into_iter().map(component).collect(),
+        }
+    }
+}
+
+impl ParamKind {
+    /// All, in the order of the table.
+    const ALL: [Self; 9] = [
+        Self::Number,
+        Self::Date,
+        Self::String,
+        Self::Token,
+        Self::Reference,
+        Self::Composite,
+        Self::Quantity,
+        Self::Uri,
+        Self::Special,
+    ];
+}
+
+/// All search parameters; the index of one is its [`ParamId`].
+pub fn all_params() -> &'static [SearchParam] {
+    &ALL
+}
+
+/// The parameter with a number.
+pub fn param(id: ParamId) -> &'static SearchParam {
+    &ALL[id.0 as usize]
+}
+
+/// The parameters of a resource type, those of Resource and DomainResource included, sorted by code.
+pub fn search_params(kind: ResourceType) -> &'static [&'static SearchParam] {
+    &BY_TYPE[kind.index()]
+}
+
+/// The parameter of a resource type with a code.
+pub fn search_param(kind: ResourceType, code: &str) -> Option<&'static SearchParam> {
+    let params = search_params(kind);
+    params.binary_search_by_key(&code, |param| param.code).ok().map(|at| params[at])
+}
+
+/// The expression of a parameter for one resource type: of its branches (`A.x | B.y`) those that can
+/// apply to the type, which are those that begin with its name, with `Resource` or `DomainResource`, or
+/// without any type. None when the parameter has no expression or no branch applies.
+pub fn expression_for(kind: ResourceType, param: &SearchParam) -> Option<String> {
+    let branches: Vec<&str> = branches(param.expression?).filter(|branch| applies(kind, branch)).collect();
+    (!branches.is_empty()).then(|| branches.join(" | "))
+}
+
+/// The operands of the unions at the top level: outside of parentheses, brackets and quotes.
+fn branches(expression: &str) -> impl Iterator<Item = &str> {
+    let (mut depth, mut quote, mut is_escaped) = (0_usize, None, false);
+    let splits = move |c: char| {
+        match (quote, c) {
+            (Some(_), _) if is_escaped => is_escaped = false,
+            (Some(_), '\\') => is_escaped = true,
+            (Some(open), _) if open == c => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"' | '`') => quote = Some(c),
+            (None, '(' | '[' | '{') => depth += 1,
+            (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
+            (None, '|') => return depth == 0,
+            _ => {}
+        }
+        false
+    };
+    expression.split(splits).map(str::trim)
+}
+
+fn applies(kind: ResourceType, branch: &str) -> bool {
+    let start = branch.trim_start_matches(['(', ' ']);
+    let end = start.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(start.len());
+    let first = &start[..end];
+    first == kind.name() || matches!(first, "Resource" | "DomainResource") || ResourceType::find(first).is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(kind: &str, code: &str) -> &'static SearchParam {
+        search_param(ResourceType::find(kind).expect(kind), code).expect(code)
+    }
+
+    fn expression(kind: &str, code: &str) -> String {
+        expression_for(ResourceType::find(kind).expect(kind), find(kind, code)).expect(code)
+    }
+
+    #[test]
+    fn all_are_there() {
+        assert_eq!(all_params().len(), 1375);
+        let without: Vec<&str> = all_params().iter().filter(|p| p.expression.is_none()).map(|p| p.code).collect();
+        assert_eq!(without.len(), 3);
+        assert!(["_text", "_content", "_query"].iter().all(|code| without.contains(code)));
+        for (n, found) in all_params().iter().enumerate() {
+            assert_eq!(usize::from(found.id.0), n);
+            assert!(std::ptr::eq(param(found.id), found));
+            assert!(!found.base.is_empty() && (found.kind == ParamKind::Composite) != found.components.is_empty());
+        }
+    }
+
+    #[test]
+    fn types_have_their_parameters_once_and_the_common_ones() {
+        for kind in ResourceType::all() {
+            let codes: Vec<&str> = search_params(kind).iter().map(|p| p.code).collect();
+            assert!(codes.is_sorted_by(|a, b| a < b), "{kind}: {codes:?}");
+            for code in ["_id", "_lastUpdated", "_tag", "_profile", "_security", "_source", "_content"] {
+                assert!(search_param(kind, code).is_some(), "{kind} {code}");
+            }
+            for param in search_params(kind).iter().filter(|p| p.expression.is_some()) {
+                assert!(expression_for(kind, param).is_some(), "{kind} {}", param.code);
+            }
+        }
+        assert!(search_param(ResourceType::find("Bundle").expect("Bundle"), "_text").is_none());
+        assert_eq!(find("Patient", "birthdate").kind, ParamKind::Date);
+        assert_eq!(find("Patient", "_text").kind, ParamKind::String);
+        assert_eq!(find("Location", "near").kind, ParamKind::Special);
+        assert_eq!(find("RiskAssessment", "probability").kind, ParamKind::Number);
+        assert_eq!(find("ValueSet", "url").kind, ParamKind::Uri);
+        assert_eq!(find("Observation", "value-quantity").kind, ParamKind::Quantity);
+    }
+
+    #[test]
+    fn the_branches_of_one_type() {
+        assert_eq!(expression("CarePlan", "patient"), "CarePlan.subject.where(resolve() is Patient)");
+        assert_eq!(
+            expression("AllergyIntolerance", "code"),
+            "AllergyIntolerance.code | AllergyIntolerance.reaction.substance"
+        );
+        assert_eq!(expression("Account", "_id"), "Resource.id");
+        assert_eq!(expression("Observation", "combo-code"), "Observation.code | Observation.component.code");
+        assert_eq!(expression("Bundle", "composition"), "Bundle.entry[0].resource");
+        let split: Vec<&str> = branches("a.where(b | c) | d = 'x|\\'|y' | e[1 | 2]").collect();
+        assert_eq!(split, ["a.where(b | c)", "d = 'x|\\'|y'", "e[1 | 2]"]);
+    }
+
+    // The corrections of `build/corrections.rs`.
+
+    #[test]
+    fn dates_of_an_observation_are_of_the_fhir_type() {
+        let param = find("Observation", "code-value-date");
+        assert_eq!(param.components[1].expression, "value.ofType(dateTime) | value.ofType(Period)");
+    }
+
+    #[test]
+    fn the_components_of_relationship_read_what_they_say() {
+        let param = find("DocumentReference", "relationship");
+        let shown: Vec<_> = param.components.iter().map(|c| (super::param(c.param).code, c.expression)).collect();
+        assert_eq!(shown, [("relatesto", "target"), ("relation", "code")]);
+    }
+
+    #[test]
+    fn patient_refers_to_patients() {
+        for kind in ResourceType::all() {
+            if let Some(param) = search_param(kind, "patient") {
+                assert_eq!(param.targets, [ResourceType::find("Patient").expect("Patient")], "{kind}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_name_of_an_insurance_plan_has_its_type() {
+        assert_eq!(expression("InsurancePlan", "name"), "InsurancePlan.name | InsurancePlan.alias");
+    }
+
+    #[test]
+    fn items_are_filtered_by_type_not_cast() {
+        for param in all_params() {
+            let texts = param.expression.into_iter().chain(param.components.iter().map(|c| c.expression));
+            for text in texts {
+                assert!(!text.contains(" as ") && !text.contains(".as("), "{}: {text}", param.url);
+            }
+        }
+        assert_eq!(expression("Measure", "context"), "(Measure.useContext.value.ofType(CodeableConcept))");
+        assert_eq!(
+            expression("Condition", "onset-date"),
+            "Condition.onset.ofType(dateTime) | Condition.onset.ofType(Period)"
+        );
+    }
 }

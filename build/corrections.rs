@@ -1,0 +1,62 @@
+//! The known faults of the R4 definitions, corrected in one place before anything is made of them. The tests stand in
+//! `src/fhir/definitions`, on the finished tables.
+
+use serde_json::{Value, json};
+
+/// Corrects a StructureDefinition, SearchParameter or CompartmentDefinition.
+pub fn correct(definition: &mut Value) {
+    match definition["resourceType"].as_str() {
+        Some("SearchParameter") => search_parameter(definition),
+        Some("StructureDefinition") => structure_definition(definition),
+        _ => {}
+    }
+}
+
+fn structure_definition(definition: &mut Value) {
+    // The id of a resource is of type `id`; the snapshots say `string`, which is right for the id of an element only.
+    let id = format!("{}.id", definition["name"].as_str().unwrap_or(""));
+    if definition["kind"] != "resource" {
+        return;
+    }
+    let Some(elements) = definition["snapshot"]["element"].as_array_mut() else { return };
+    for element in elements.iter_mut().filter(|element| element["path"] == id.as_str()) {
+        element["type"] = json!([{ "code": "id" }]);
+    }
+}
+
+fn search_parameter(definition: &mut Value) {
+    match definition["id"].as_str().unwrap_or("") {
+        // Names the System type; the element is of FHIR's type `dateTime`.
+        "Observation-code-value-date" => {
+            definition["component"][1]["expression"] = json!("value.as(dateTime) | value.as(Period)");
+        }
+        // Reads the code for the reference `relatesto`, and the target for the token `relation`.
+        "DocumentReference-relationship" => {
+            definition["component"][0]["expression"] = json!("target");
+            definition["component"][1]["expression"] = json!("code");
+        }
+        // A parameter `patient` refers to patients.
+        "clinical-patient" => definition["target"] = json!(["Patient"]),
+        // The only expression without the type in front.
+        "InsurancePlan-name" => definition["expression"] = json!("InsurancePlan.name | InsurancePlan.alias"),
+        _ => {}
+    }
+    repeat(&mut definition["expression"]);
+    if let Some(components) = definition["component"].as_array_mut() {
+        components.iter_mut().for_each(|component| repeat(&mut component["expression"]));
+    }
+}
+
+/// `as` fails on several items, and many expressions apply it to elements that repeat: `ofType` filters them, and is
+/// the same for a single item. `(A.b as C)` -> `(A.b.ofType(C))`, `A.b.as(C)` -> `A.b.ofType(C)`.
+fn repeat(expression: &mut Value) {
+    let Some(text) = expression.as_str().filter(|text| text.contains(" as ") || text.contains(".as(")) else { return };
+    let text = text.replace(".as(", ".ofType(");
+    let mut parts = text.split(" as ");
+    let mut out = parts.next().unwrap_or("").to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(part.len());
+        out += &format!(".ofType({}){}", &part[..end], &part[end..]);
+    }
+    *expression = Value::String(out);
+}
