@@ -4,9 +4,13 @@
 //! I/O, nothing about storage or HTTP.
 
 pub mod bundle;
+pub mod decimal;
 pub mod definitions;
 pub mod fhirpath;
 pub mod json;
 pub mod name;
 pub mod outcome;
+pub mod quantity;
+pub mod resource;
+pub mod time;
 pub mod types;

@@ -53,6 +53,9 @@ async fn a_random_script_gives_the_answers_of_the_model() {
                 for (key, write) in &set.currents {
                     assert_eq!(batch.currents(std::slice::from_ref(key)).await.unwrap()[key], write.current);
                 }
+                let keys: Vec<_> = set.currents.keys().cloned().collect();
+                let held = batch.identifiers_of(&keys).await.unwrap();
+                assert_eq!(held, planned.identifiers_of(&keys));
                 if dice.below(4) == 0 {
                     drop(batch);
                 } else {
@@ -231,6 +234,26 @@ async fn cursors_go_forwards_and_blobs_stay() {
         assert!(!store.delete_blob(T, b"digest").await.unwrap());
     })
     .await;
+}
+
+/// Lookups must go through an index, or they read a whole type. SQLite's plan says which.
+#[tokio::test]
+async fn lookups_use_an_index() {
+    let store = harness::sqlite().store().await;
+    let mut connection = store.reader().await.unwrap();
+    for statement in versions::lookups(dialect::Dialect::Sqlite) {
+        let Text::Built(text) = &statement.text else { continue };
+        let plan = Statement { what: "plan", text: Text::Built(format!("EXPLAIN QUERY PLAN {text}").into()) };
+        let rows = connection.driver().fetch(&plan, vec![]).await.unwrap();
+        let plan: Vec<_> = rows.iter().map(|row| row.text(3).unwrap().to_owned()).collect();
+        let searches = plan.iter().filter(|step| step.starts_with("SEARCH")).collect::<Vec<_>>();
+        let [search] = searches[..] else { panic!("{}: {plan:?}", statement.what) };
+        // An automatic index is made for the one statement, by reading the whole table.
+        assert!(!search.contains("AUTOMATIC"), "{}: {plan:?}", statement.what);
+        let columns = search.matches("=?").count();
+        let keys = text.split("CROSS JOIN").nth(1).unwrap().matches("= k.column").count();
+        assert_eq!(columns, keys, "{}: not every column of the key is used: {plan:?}", statement.what);
+    }
 }
 
 /// A damage by a statement, and the table in which the doctor must find it.

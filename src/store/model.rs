@@ -116,6 +116,14 @@ impl Model {
         self.claims.iter().filter(overlaps).cloned().collect()
     }
 
+    pub fn identifiers_of(&self, keys: &[ResourceKey]) -> Vec<Identifier> {
+        let all = self.identifiers.iter();
+        let all = all.map(|(kind, hash, id)| Identifier { key: ResourceKey::new(*kind, id.clone()), hash: *hash });
+        let mut held: Vec<_> = all.filter(|identifier| keys.contains(&identifier.key)).collect();
+        held.sort();
+        held
+    }
+
     pub fn current(&self, key: &ResourceKey) -> Option<Current> {
         let row = self.versions(key).pop()?;
         let deleted = row.kind == VersionKind::Delete;

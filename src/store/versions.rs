@@ -151,7 +151,9 @@ pub(super) async fn identified(
         values.extend([tenant.0.into(), (*kind).into(), (*hash).into()]);
     };
     let found = decode_identifiers(&many::fetch(driver, &IDENTIFIED, hashes, 3, put).await?)?;
-    Ok(found.into_iter().map(|Identifier { key, hash }| (key.kind, hash, key.id)).collect())
+    let mut found: Vec<_> = found.into_iter().map(|Identifier { key, hash }| (key.kind, hash, key.id)).collect();
+    found.sort_unstable();
+    Ok(found)
 }
 
 pub(super) async fn identifiers_of(
@@ -357,8 +359,8 @@ impl Store {
         Ok(Seq(low))
     }
 
-    /// The resources that have an identifier with one of these hashes (`system|value`), per type; several statements
-    /// when there are many. Different identifiers may share a hash: the caller looks into the resource.
+    /// The resources that have an identifier with one of these hashes (`system|value`), per type, sorted by type, hash
+    /// and id; several statements when there are many. Different identifiers may share a hash: the caller looks into the resource.
     ///
     /// # Errors
     /// 500 for a corrupt row.
@@ -390,4 +392,11 @@ impl Store {
 fn one_count(row: Option<super::db::Row>) -> Result<u64> {
     let row = row.ok_or_else(|| Fault::internal("versions: count: no answer"))?;
     Ok(row.i64(0)?.unsigned_abs())
+}
+
+/// The lookups of this file, for one row each.
+#[cfg(test)]
+pub(super) fn lookups(dialect: super::dialect::Dialect) -> Vec<Statement> {
+    let all = [&BY_SEQS, &CURRENTS, &IDENTIFIED, &IDENTIFIERS_OF, &TYPE_HEADS];
+    all.into_iter().flat_map(|rows| rows.cut(dialect, 1)).map(|(_, statement)| statement).collect()
 }

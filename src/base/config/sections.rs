@@ -150,6 +150,11 @@ impl Config {
     pub fn index_folder(&self) -> PathBuf {
         self.index.folder.clone().unwrap_or_else(|| self.store.data.join("index"))
     }
+
+    /// The base URL that clients see when the server listens on `address`.
+    pub fn base_url(&self, address: SocketAddr) -> String {
+        self.http.base.clone().unwrap_or_else(|| format!("http://{address}/fhir"))
+    }
 }
 
 #[cfg(test)]

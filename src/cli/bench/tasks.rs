@@ -1,5 +1,6 @@
 //! The run: one store per size, every task on it, lines as they come.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,11 +13,14 @@ use super::searches::{self, KINDS, Known};
 use super::writes::{self, Imported};
 use crate::base::fault::{Fault, Result};
 use crate::cli::generate::{Day, Depth, Generator};
+use crate::store::baseline::raw_group_commit;
 
 /// A run of the benchmark.
 #[derive(Debug)]
 pub struct Bench<'a> {
     args: &'a BenchArgs,
+    /// Rows per second of the raw database, by the rows of a commit.
+    raw: BTreeMap<u64, f64>,
     /// What was measured so far.
     pub lines: Vec<Line>,
 }
@@ -24,7 +28,7 @@ pub struct Bench<'a> {
 impl<'a> Bench<'a> {
     /// Nothing measured yet.
     pub fn new(args: &'a BenchArgs) -> Self {
-        Self { args, lines: Vec::new() }
+        Self { args, raw: BTreeMap::new(), lines: Vec::new() }
     }
 
     /// Measures everything.
@@ -56,7 +60,25 @@ impl<'a> Bench<'a> {
     }
 
     async fn baselines(&mut self) -> Result<()> {
+        for (what, batch) in [("raw SQLite, commits of 500 rows", 500), ("raw SQLite, commits of 64 rows", 64)] {
+            let mut rates = Vec::new();
+            for _ in 0..self.args.runs.max(1) {
+                let folder = self.folder()?;
+                rates.push(raw_group_commit(folder.path(), 100_000, 400, batch).await?.per_second());
+            }
+            let rate = median(rates);
+            self.raw.insert(batch, rate);
+            self.add(Line::new(what, rate, "rows/s"));
+        }
         Ok(())
+    }
+
+    /// The line beside the raw database at commits of so many rows, if that was measured.
+    fn beside_raw(&self, line: Line, batch: u64) -> Line {
+        match self.raw.get(&batch) {
+            Some(rate) => line.beside("raw SQLite", *rate),
+            None => line,
+        }
     }
 
     async fn empty_start(&mut self) -> Result<()> {
@@ -94,8 +116,9 @@ impl<'a> Bench<'a> {
         let Some((server, folder, imported)) = last else { return Ok(()) };
         let size = imported.resources;
         if self.args.does(Task::Import) {
-            let what = if self.args.database.is_some() { 5_000.0 } else { 10_000.0 };
-            self.add(Line::new("import", median(rates), "resources/s").at(size).target(Target::AtLeast(what)));
+            let bound = if self.args.database.is_some() { 5_000.0 } else { 10_000.0 };
+            let line = Line::new("import", median(rates), "resources/s").at(size).target(Target::AtLeast(bound));
+            self.add(self.beside_raw(line, 500));
         }
         let known = searches::known(&server.authority).await?;
         self.queries(&server, size, &known).await?;
@@ -185,7 +208,7 @@ impl<'a> Bench<'a> {
             slow.push(found.latencies.percentile(99.0));
         }
         let line = Line::new("create, 64 connections", median(rates), "creates/s").at(size);
-        self.add(line.target(Target::AtLeast(5_000.0)));
+        self.add(self.beside_raw(line, 64).target(Target::AtLeast(5_000.0)));
         self.add(Line::new("create, 64 connections, p99", median(slow), "ms").at(size));
         Ok(())
     }

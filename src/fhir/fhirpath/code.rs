@@ -8,9 +8,9 @@ use smallvec::SmallVec;
 use super::ast::Operator;
 use super::context::Context;
 use super::model::{TypeId, TypeSpec};
-use super::node::{Node, Step};
+use super::node::Step;
 use super::trouble;
-use super::value::{Collection, Item};
+use super::value::{Collection, Item, Node};
 use crate::base::fault::Result;
 
 /// A piece of a compiled expression.
@@ -121,11 +121,20 @@ impl<'a, 'c> Machine<'a, 'c> {
     /// 400 `too-costly` when a bound is reached.
     pub fn made(&mut self, items: Collection<'a>) -> Result<Collection<'a>> {
         self.charge(items.len())?;
-        if items.len() > self.context.bounds.items {
-            let message = format!("the expression makes a collection of more than {} items", self.context.bounds.items);
-            return Err(trouble::too_costly(message));
-        }
+        self.check_size(items.len())?;
         Ok(items)
+    }
+
+    /// Checks that a collection has not too many items.
+    ///
+    /// # Errors
+    /// 400 `too-costly` when it has.
+    pub fn check_size(&self, items: usize) -> Result<()> {
+        if items <= self.context.bounds.items {
+            return Ok(());
+        }
+        let message = format!("the expression makes a collection of more than {} items", self.context.bounds.items);
+        Err(trouble::too_costly(message))
     }
 
     /// `%resource`

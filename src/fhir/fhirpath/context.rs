@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::node::Node;
-use super::value::Collection;
+use super::value::{Collection, Node};
 use crate::base::clock::Timestamp;
 
 /// Finds the targets of references.
@@ -16,7 +15,7 @@ pub trait Resolver<'a> {
 }
 
 /// The surroundings of an evaluation.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Context<'a> {
     /// `%resource`; the root of the evaluation when absent.
     pub resource: Option<Node<'a>>,
@@ -53,19 +52,6 @@ impl<'a> Context<'a> {
     /// A context in which `resource` is `%resource`, `%rootResource`, and there is nothing else.
     pub fn new(resource: Node<'a>) -> Self {
         Self { resource: Some(resource), ..Self::default() }
-    }
-}
-
-impl Default for Context<'_> {
-    fn default() -> Self {
-        Self {
-            resource: None,
-            root_resource: None,
-            variables: &[],
-            resolver: None,
-            now: None,
-            bounds: Bounds::default(),
-        }
     }
 }
 

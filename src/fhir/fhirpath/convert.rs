@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 use rust_decimal::Decimal;
 
 use super::model::{SystemType, TypeId, system_of, type_by_name};
-use super::node::{KNOWN, Node};
+use super::node::KNOWN;
 use super::number;
 use super::temporal::{Temporal, TemporalKind};
 use super::trouble;
-use super::value::{CalendarUnit, Collection, Item, Quantity, Text, Unit};
+use super::value::{CalendarUnit, Collection, Item, Node, Quantity, Text, Unit};
 use crate::base::fault::Result;
 use crate::fhir::json::Json;
 

@@ -5,10 +5,10 @@ use std::cmp::Ordering;
 
 use super::code::Machine;
 use super::convert::{decimal_of, system};
-use super::node::{KNOWN, Node};
+use super::node::KNOWN;
 use super::number;
 use super::units::{self, Relation};
-use super::value::{Collection, Item};
+use super::value::{Collection, Item, Node, Unit};
 use crate::base::fault::Result;
 use crate::fhir::json::{Json, Object};
 
@@ -41,7 +41,7 @@ pub fn equal_all<'a>(m: &mut Machine<'a, '_>, left: &Collection<'a>, right: &Col
 pub fn equal<'a>(m: &mut Machine<'a, '_>, left: &Item<'a>, right: &Item<'a>) -> Result<Option<bool>> {
     m.charge(1)?;
     if let (Item::Node(a), Item::Node(b)) = (left, right) {
-        if std::ptr::eq(a.json, b.json) && !a.is_stub() {
+        if a.is_same_place(*b) {
             return Ok(Some(true));
         }
         if !a.is_primitive() && !b.is_primitive() {
@@ -72,7 +72,7 @@ fn equal_values(left: &Item<'_>, right: &Item<'_>) -> Option<bool> {
         },
         (Item::Quantity(quantity), number) | (number, Item::Quantity(quantity)) => {
             // a number is a quantity of the unit `1`
-            Some(quantity.unit == super::value::Unit::one() && decimal_of(number) == Some(quantity.value))
+            Some(quantity.unit == Unit::one() && decimal_of(number) == Some(quantity.value))
         }
         _ => Some(decimal_of(left).is_some_and(|a| decimal_of(right) == Some(a))),
     }
@@ -252,34 +252,4 @@ fn equivalent_lists(m: &mut Machine<'_, '_>, left: &[Json], right: &[Json]) -> R
         }
     }
     Ok(true)
-}
-
-/// Whether a collection has an item equal to this one.
-///
-/// # Errors
-/// 400 when comparing costs too much.
-pub fn contains<'a>(m: &mut Machine<'a, '_>, items: &[Item<'a>], wanted: &Item<'a>) -> Result<bool> {
-    for item in items {
-        if equal(m, item, wanted)? == Some(true) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// The items without repetition, in order.
-///
-/// # Errors
-/// 400 when comparing costs too much.
-pub fn distinct<'a>(m: &mut Machine<'a, '_>, items: Collection<'a>) -> Result<Collection<'a>> {
-    if items.len() < 2 {
-        return Ok(items);
-    }
-    let mut unique = Collection::new();
-    for item in items {
-        if !contains(m, &unique, &item)? {
-            unique.push(item);
-        }
-    }
-    Ok(unique)
 }

@@ -1,12 +1,13 @@
 //! The evaluator: runs compiled code over the tree without copying it.
 
 use super::ast::Operator;
-use super::code::{Code, Machine, Variable};
+use super::code::{Code, Machine, Run, Variable};
 use super::convert::{self, boolean, describe, integer, single_value, to_text};
 use super::equality;
 use super::model::{SystemType, TypeSpec, selects, system_of};
-use super::node::Step;
+use super::node::{KNOWN, Step};
 use super::operators;
+use super::pool;
 use super::trouble;
 use super::value::{Collection, Item, Text, maybe, one, truth};
 use crate::base::fault::Result;
@@ -17,44 +18,57 @@ use crate::base::fault::Result;
 /// 400 when the evaluation cannot go on, or a bound is reached.
 pub fn eval<'a>(m: &mut Machine<'a, '_>, code: &Code) -> Result<Collection<'a>> {
     m.charge(1)?;
+    // every arm is one call, so that the stack of a deep expression holds small frames
     match code {
-        Code::Empty => Ok(Collection::new()),
-        Code::Literal(item) | Code::Pattern(_, item) => Ok(one(item.clone())),
-        Code::This => Ok(maybe(m.this.clone())),
-        Code::Index => Ok(maybe(m.index.and_then(|index| i64::try_from(index).ok()).map(Item::Integer))),
-        Code::Total => Ok(m.total.clone()),
-        Code::Variable(variable) => self::variable(m, variable),
-        Code::Root(kind) => {
-            let node = m.this.as_ref().and_then(Item::as_node);
-            let fits = node.filter(|node| node.type_id.is_some_and(|actual| actual.is_a(*kind)));
-            Ok(maybe(fits.map(Item::Node)))
-        }
         Code::Path(start, steps) => path(m, start, steps),
-        Code::Indexer(on, index) => indexer(m, on, index),
-        Code::Minus(operand) => negate(m, operand),
-        Code::Plus(operand) => {
-            let value = number_operand(m, operand)?;
-            Ok(maybe(value))
-        }
+        Code::Call(on, run, arguments) => call(m, on, *run, arguments),
         Code::Binary(operator, left, right) => binary(m, *operator, left, right),
         Code::Union(parts) => union(m, parts),
-        Code::Is(operand, spec) => {
-            let items = eval(m, operand)?;
-            let item = convert::single(&items, "`is`")?;
-            Ok(item.map_or_else(Collection::new, |item| truth(is(item, *spec))))
-        }
-        Code::OfType(operand, spec) => {
-            let mut items = eval(m, operand)?;
-            items.retain(|item| is_selected(item, *spec));
-            Ok(items)
-        }
-        Code::Call(on, run, arguments) => {
-            let input = eval(m, on)?;
-            let output = run(m, input, arguments)?;
-            m.made(output)
-        }
+        Code::Is(operand, spec) => is_type(m, operand, *spec),
+        Code::OfType(operand, spec) => of_type(m, operand, *spec),
+        Code::Indexer(on, index) => indexer(m, on, index),
+        Code::Minus(operand) => negate(m, operand),
+        Code::Plus(operand) => number_operand(m, operand).map(maybe),
         Code::SortKey(key, _) => eval(m, key),
+        Code::Variable(Variable::Named(name)) => named(m, name),
+        Code::Total => Ok(m.total.clone()),
+        leaf => Ok(maybe(self::leaf(m, leaf))),
     }
+}
+
+/// The item of a piece of code that has no parts.
+fn leaf<'a>(m: &Machine<'a, '_>, code: &Code) -> Option<Item<'a>> {
+    match code {
+        Code::Literal(item) | Code::Pattern(_, item) => Some(item.clone()),
+        Code::This => m.this.clone(),
+        Code::Index => m.index.and_then(|index| i64::try_from(index).ok()).map(Item::Integer),
+        Code::Variable(Variable::Context) => Some(Item::Node(m.root)),
+        Code::Variable(Variable::Resource) => Some(Item::Node(m.resource())),
+        Code::Variable(Variable::RootResource) => Some(Item::Node(m.root_resource())),
+        Code::Root(kind) => {
+            let node = m.this.as_ref().and_then(Item::as_node);
+            node.filter(|node| node.type_id.is_some_and(|actual| actual.is_a(*kind))).map(Item::Node)
+        }
+        _ => None,
+    }
+}
+
+fn call<'a>(m: &mut Machine<'a, '_>, on: &Code, run: Run, arguments: &[Code]) -> Result<Collection<'a>> {
+    let input = eval(m, on)?;
+    let output = run(m, input, arguments)?;
+    m.made(output)
+}
+
+fn is_type<'a>(m: &mut Machine<'a, '_>, operand: &Code, spec: TypeSpec) -> Result<Collection<'a>> {
+    let items = eval(m, operand)?;
+    let item = convert::single(&items, "`is`")?;
+    Ok(item.map_or_else(Collection::new, |item| truth(is(item, spec))))
+}
+
+fn of_type<'a>(m: &mut Machine<'a, '_>, operand: &Code, spec: TypeSpec) -> Result<Collection<'a>> {
+    let mut items = eval(m, operand)?;
+    items.retain(|item| is_selected(item, spec));
+    Ok(items)
 }
 
 /// Runs code with an item as `$this`.
@@ -70,25 +84,14 @@ pub fn eval_on<'a>(m: &mut Machine<'a, '_>, code: &Code, item: Item<'a>, index: 
     result
 }
 
-fn variable<'a>(m: &Machine<'a, '_>, variable: &Variable) -> Result<Collection<'a>> {
-    match variable {
-        Variable::Context => Ok(one(Item::Node(m.root))),
-        Variable::Resource => Ok(one(Item::Node(m.resource()))),
-        Variable::RootResource => Ok(one(Item::Node(m.root_resource()))),
-        Variable::Named(name) => {
-            let found = m.context.variables.iter().find(|(known, _)| *known == &**name);
-            let found = found.map(|(_, value)| value.clone());
-            found.ok_or_else(|| trouble::evaluation(format!("unknown variable `%{}`", name.escape_debug())))
-        }
-    }
+/// A variable of the caller.
+fn named<'a>(m: &Machine<'a, '_>, name: &str) -> Result<Collection<'a>> {
+    let found = m.context.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+    found.ok_or_else(|| trouble::evaluation(format!("unknown variable `%{}`", name.escape_debug())))
 }
 
 fn path<'a>(m: &mut Machine<'a, '_>, start: &Code, steps: &[Step]) -> Result<Collection<'a>> {
-    // the two usual starts need no collection of their own
-    let mut items = match start {
-        Code::This => maybe(m.this.clone()),
-        other => eval(m, other)?,
-    };
+    let mut items = eval(m, start)?;
     for step in steps {
         let mut next = Collection::new();
         for item in &items {
@@ -105,18 +108,18 @@ fn path<'a>(m: &mut Machine<'a, '_>, start: &Code, steps: &[Step]) -> Result<Col
 
 /// The children of an item under a name.
 fn member<'a>(item: &Item<'a>, step: &Step, out: &mut Collection<'a>) {
-    match (item, step.name().as_str()) {
-        (Item::Node(node), _) => {
+    match item {
+        Item::Node(node) => {
             let before = out.len();
             node.child(step, out);
             // a primitive has its System value as the implicit child `value` (FHIR R4 fhirpath.html, 2.9.1.2)
-            if out.len() == before && node.has_value() && step.name() == "value" {
+            if out.len() == before && node.has_value() && *step.name() == KNOWN.value {
                 out.extend(convert::primitive(*node));
             }
         }
-        (Item::Quantity(quantity), "value") => out.push(Item::Decimal(quantity.value)),
-        (Item::TypeInfo(info), "name") => out.push(Item::text(info.name)),
-        (Item::TypeInfo(info), "namespace") => out.push(Item::text(info.namespace)),
+        Item::Quantity(quantity) if *step.name() == KNOWN.value => out.push(Item::Decimal(quantity.value)),
+        Item::TypeInfo(info) if step.name() == "name" => out.push(Item::text(info.name)),
+        Item::TypeInfo(info) if step.name() == "namespace" => out.push(Item::text(info.namespace)),
         _ => {}
     }
 }
@@ -160,7 +163,7 @@ fn union<'a>(m: &mut Machine<'a, '_>, parts: &[Code]) -> Result<Collection<'a>> 
         }
     }
     let all = m.made(all)?;
-    equality::distinct(m, all)
+    pool::distinct(m, all)
 }
 
 fn binary<'a>(m: &mut Machine<'a, '_>, operator: Operator, left: &Code, right: &Code) -> Result<Collection<'a>> {
@@ -208,7 +211,7 @@ fn logic<'a>(
 fn membership<'a>(m: &mut Machine<'a, '_>, item: &Collection<'a>, items: &Collection<'a>) -> Result<Collection<'a>> {
     match convert::single(item, "a test of membership")? {
         None => Ok(Collection::new()),
-        Some(item) => Ok(truth(equality::contains(m, items, item)?)),
+        Some(item) => Ok(truth(pool::contains(m, items, item)?)),
     }
 }
 

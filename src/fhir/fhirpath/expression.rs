@@ -6,9 +6,8 @@ use super::code::{Code, Machine};
 use super::compile::compile as to_code;
 use super::context::Context;
 use super::eval::eval;
-use super::node::Node;
 use super::parser;
-use super::value::Collection;
+use super::value::{Collection, Node};
 use crate::base::fault::Result;
 
 /// A compiled expression. It can be shared between threads and run any number of times.

@@ -38,12 +38,14 @@ mod node;
 mod number;
 mod operators;
 mod parser;
-mod standin;
+mod pool;
 mod temporal;
 mod trouble;
 mod units;
 mod value;
 
+#[cfg(test)]
+mod suite;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +53,5 @@ pub use context::{Bounds, Context, Resolver};
 pub use convert::{boolean, to_text};
 pub use expression::{Expression, compile};
 pub use model::{SystemType, TypeSpec};
-pub use node::Node;
 pub use temporal::{Precision, Temporal, TemporalKind};
-pub use value::{CalendarUnit, Collection, Item, Quantity, Text, TypeInfo, Unit};
+pub use value::{CalendarUnit, Collection, Item, Node, Quantity, Text, TypeInfo, Unit};

@@ -1,6 +1,6 @@
 //! The types that FHIRPath sees: those of FHIR, from the definitions, and the nine of the System namespace.
 
-pub use super::standin::{TypeId, TypeKind, property, type_by_name};
+pub use crate::fhir::definitions::element::{TypeId, TypeKind, property, type_by_name};
 
 /// A type of the `System` namespace (N1, "Literals").
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

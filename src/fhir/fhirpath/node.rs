@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::model::{TypeId, TypeKind, property, type_by_name};
-use super::value::{Collection, Item, Text, TypeInfo};
+use super::value::{Collection, Item, Node, Text, TypeInfo};
 use crate::fhir::definitions::names;
 use crate::fhir::json::{Json, Object};
 use crate::fhir::name::Name;
@@ -58,17 +58,6 @@ pub static KNOWN: LazyLock<KnownNames> = LazyLock::new(|| KnownNames {
     comparator: Name::new("comparator"),
     coding: Name::new("coding"),
 });
-
-/// A place in a resource.
-#[derive(Debug, Clone, Copy)]
-pub struct Node<'a> {
-    /// Its value; `null` for a primitive that has only an id or extensions.
-    pub json: &'a Json,
-    /// For a primitive, the object `_name` with its id and extensions.
-    pub sibling: Option<&'a Json>,
-    /// Its type, if the definitions know it.
-    pub type_id: Option<TypeId>,
-}
 
 /// One property name of a path, prepared.
 #[derive(Debug)]
@@ -165,6 +154,12 @@ impl<'a> Node<'a> {
     /// Whether the node is a [`Node::stub`].
     pub fn is_stub(&self) -> bool {
         *self.json == Json::Null && self.sibling.is_none()
+    }
+
+    /// Whether two nodes are one place in one tree.
+    pub fn is_same_place(&self, other: Self) -> bool {
+        let siblings = (self.sibling.map(std::ptr::from_ref), other.sibling.map(std::ptr::from_ref));
+        std::ptr::eq(self.json, other.json) && siblings.0 == siblings.1 && !self.is_stub()
     }
 
     /// Whether the node is a primitive: by its type, else by its JSON.

@@ -7,7 +7,7 @@ use crate::base::fault::Result;
 
 /// Deepest nesting of an expression. Chains of paths and unions are flat and do not count; operators
 /// and brackets do. It bounds the stack of parser, compiler and evaluator alike.
-pub const MAX_DEPTH: usize = 128;
+pub const MAX_DEPTH: usize = 100;
 
 /// Levels of precedence, loosest first.
 const IMPLIES: u8 = 1;

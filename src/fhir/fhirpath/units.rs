@@ -22,7 +22,10 @@ struct Canonical {
 }
 
 fn canonical(code: &str) -> Option<Canonical> {
-    let found = (code.len() <= MAX_UNIT).then(|| get_canonical_units(code)).and_then(Result::ok)?;
+    if code.len() > MAX_UNIT {
+        return None;
+    }
+    let found = get_canonical_units(code).ok()?;
     Some(Canonical { unit: found.unit, factor: found.factor, offset: found.offset })
 }
 

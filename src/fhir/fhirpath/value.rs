@@ -7,9 +7,9 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 use smallvec::SmallVec;
 
-use super::model::SystemType;
-use super::node::Node;
+use super::model::{SystemType, TypeId};
 use super::temporal::{Temporal, TemporalKind};
+use crate::fhir::json::Json;
 
 /// What an expression yields. Up to two items need no allocation.
 pub type Collection<'a> = SmallVec<[Item<'a>; 2]>;
@@ -33,6 +33,17 @@ pub enum Item<'a> {
     Quantity(Quantity),
     /// What `type()` yields (N1, "Reflection").
     TypeInfo(TypeInfo),
+}
+
+/// A place in a resource.
+#[derive(Debug, Clone, Copy)]
+pub struct Node<'a> {
+    /// Its value; `null` for a primitive that has only an id or extensions.
+    pub json: &'a Json,
+    /// For a primitive, the object `_name` with its id and extensions.
+    pub sibling: Option<&'a Json>,
+    /// Its type, if the definitions know it.
+    pub type_id: Option<TypeId>,
 }
 
 /// A text that is cheap to clone: borrowed from the resource, or shared.

@@ -11,55 +11,8 @@ use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, SegmentReader};
 
 use super::codec::{ColumnName, ParamHash, Part};
+use super::ranges::{DateRule, NumberRule};
 use super::schema::{COLUMNS, terms_field};
-use crate::search::query::{DateTest, Prefix};
-
-/// A condition on a span of time.
-pub fn date_passes(test: &DateTest, start: i64, end: i64) -> bool {
-    let span = test.span;
-    match test.prefix {
-        Prefix::Eq => span.start <= start && end <= span.end,
-        Prefix::Ne => start < span.start || span.end < end,
-        Prefix::Gt => end > span.end,
-        Prefix::Lt => start < span.start,
-        Prefix::Ge => end > span.end || span.start <= start, // `gt` or `eq`
-        Prefix::Le => start < span.start || end <= span.end, // `lt` or `eq`
-        Prefix::Sa => start >= span.end,
-        Prefix::Eb => end <= span.start,
-        Prefix::Ap => start < span.end && end > span.start,
-    }
-}
-
-/// A condition on a number or a range of numbers, in the order-preserving form of `codec::number`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// The prefix.
-    pub prefix: Prefix,
-    /// The search value.
-    pub value: i64,
-    /// Start of its implied range (inclusive).
-    pub low: i64,
-    /// End of its implied range (exclusive).
-    pub high: i64,
-}
-
-impl Bounds {
-    /// Whether a value from `low` to `high` (both inclusive; equal for a plain number) passes.
-    pub fn pass(&self, low: i64, high: i64) -> bool {
-        let inside = self.low <= low && high < self.high;
-        match self.prefix {
-            Prefix::Eq => inside,
-            Prefix::Ne => !inside,
-            Prefix::Gt => high > self.value,
-            Prefix::Lt => low < self.value,
-            Prefix::Ge => high >= self.value,
-            Prefix::Le => low <= self.value,
-            Prefix::Sa => low > self.value,
-            Prefix::Eb => high < self.value,
-            Prefix::Ap => low < self.high && high >= self.low,
-        }
-    }
-}
 
 /// What is asked of a quantity's unit, as hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,11 +40,11 @@ pub enum TextTest {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
     /// A span of time.
-    Date(DateTest),
+    Date(DateRule),
     /// A number.
-    Number(Bounds),
+    Number(NumberRule),
     /// A quantity.
-    Quantity(Bounds, Unit),
+    Quantity(NumberRule, Unit),
     /// A token: hashes of code and system; `None` asks nothing, 0 asks for absence.
     Token { code: Option<i64>, system: Option<i64> },
     /// Hashes of targets or URLs, sorted.
@@ -193,9 +146,9 @@ struct OpenCell {
 }
 
 enum OpenTest {
-    Date(DateTest, Column<i64>, Column<i64>),
-    Number(Bounds, Column<i64>),
-    Quantity { bounds: Bounds, low: Column<i64>, high: Column<i64>, unit: Box<OpenUnit> },
+    Date(DateRule, Column<i64>, Column<i64>),
+    Number(NumberRule, Column<i64>),
+    Quantity { rule: NumberRule, low: Column<i64>, high: Column<i64>, unit: Box<OpenUnit> },
     Token { code: Option<i64>, system: Option<i64>, codes: Column<i64>, systems: Column<i64> },
     Hashes(Arc<[i64]>, Column<i64>),
     Ordinals(hashbrown::HashSet<u64>, Column<u64>),
@@ -219,10 +172,10 @@ impl OpenCell {
         let column = |part| numbers(reader, ColumnName::new(param, component, part));
         let test = match cell {
             Cell::Date(test) => {
-                column(Part::Start)?.zip(column(Part::Length)?).map(|(a, b)| OpenTest::Date(*test, a, b))
+                column(Part::Start)?.zip(column(Part::Length)?).map(|(a, b)| OpenTest::Date(test.clone(), a, b))
             }
-            Cell::Number(bounds) => column(Part::Number)?.map(|values| OpenTest::Number(*bounds, values)),
-            Cell::Quantity(bounds, unit) => open_quantity(column, *bounds, *unit)?,
+            Cell::Number(rule) => column(Part::Number)?.map(|values| OpenTest::Number(rule.clone(), values)),
+            Cell::Quantity(rule, unit) => open_quantity(column, rule.clone(), *unit)?,
             Cell::Token { code, system } => {
                 let columns = column(Part::Code)?.zip(column(Part::System)?);
                 columns.map(|(codes, systems)| OpenTest::Token { code: *code, system: *system, codes, systems })
@@ -256,13 +209,13 @@ impl OpenCell {
         match &self.test {
             OpenTest::Date(test, start, length) => {
                 let start = at(start);
-                date_passes(test, start, start.wrapping_add(at(length)))
+                test.passes(start, start.wrapping_add(at(length)))
             }
-            OpenTest::Number(bounds, values) => {
+            OpenTest::Number(rule, values) => {
                 let value = at(values);
-                bounds.pass(value, value)
+                rule.passes(value, value)
             }
-            OpenTest::Quantity { bounds, low, high, unit } => {
+            OpenTest::Quantity { rule, low, high, unit } => {
                 let fits = match unit.as_ref() {
                     OpenUnit::Any => true,
                     OpenUnit::Either(hash, a, b) => at(a) == *hash || at(b) == *hash,
@@ -270,7 +223,7 @@ impl OpenCell {
                     OpenUnit::One(hash, a) => at(a) == *hash,
                 };
                 let low = at(low);
-                fits && bounds.pass(low, low.wrapping_add(at(high)))
+                fits && rule.passes(low, low.wrapping_add(at(high)))
             }
             OpenTest::Token { code, system, codes, systems } => {
                 code.is_none_or(|hash| at(codes) == hash) && system.is_none_or(|hash| at(systems) == hash)
@@ -287,7 +240,7 @@ fn index(column: &Column<i64>) -> Column<u64> {
 
 fn open_quantity(
     column: impl Fn(Part) -> tantivy::Result<Option<Column<i64>>>,
-    bounds: Bounds,
+    rule: NumberRule,
     unit: Unit,
 ) -> tantivy::Result<Option<OpenTest>> {
     let (low, high) = match unit {
@@ -305,7 +258,7 @@ fn open_quantity(
         Unit::Canonical(hash) => column(Part::CanonicalUnit)?.map(|a| OpenUnit::One(hash, a)),
     };
     let columns = low.zip(high).zip(unit);
-    Ok(columns.map(|((low, high), unit)| OpenTest::Quantity { bounds, low, high, unit: Box::new(unit) }))
+    Ok(columns.map(|((low, high), unit)| OpenTest::Quantity { rule, low, high, unit: Box::new(unit) }))
 }
 
 /// The ordinals of the texts of a segment that pass.

@@ -23,10 +23,12 @@ pub struct Folder {
     state: Arc<State>,
 }
 
+/// Numbers the temporary files of this process, whichever folder they are for.
+static TEMPORARY: AtomicU64 = AtomicU64::new(0);
+
 #[derive(Debug, Default)]
 struct State {
     closed: AtomicBool,
-    temporary: AtomicU64,
     changes: AtomicU64,
 }
 
@@ -55,7 +57,7 @@ impl Folder {
 
     fn replace(&self, path: &Path, data: &[u8]) -> io::Result<()> {
         self.check()?;
-        let number = self.state.temporary.fetch_add(1, Ordering::Relaxed);
+        let number = TEMPORARY.fetch_add(1, Ordering::Relaxed);
         let temporary: PathBuf = self.root.join(format!(".tmp-{number}"));
         fs::write(&temporary, data)?;
         fs::rename(&temporary, self.root.join(path))?;

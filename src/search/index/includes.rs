@@ -7,12 +7,12 @@ use tantivy::Searcher;
 use tantivy::query::Query as Compiled;
 
 use super::codec::ParamHash;
+use super::combine::{all, all_of, any};
 use super::keyset::{InKeys, KeySet, Place};
 use super::prepare::Catalog;
 use crate::base::fault::Result;
 use crate::base::limits::Limits;
 use crate::fhir::definitions::params::{ParamKind, SearchParam};
-use crate::search::compile::{all, all_of, any};
 use crate::search::joins::collect;
 use crate::search::page::page;
 use crate::search::query::Include;

@@ -16,12 +16,14 @@
 
 pub(super) mod codec;
 pub(super) mod columns;
+pub(super) mod combine;
 mod directory;
 pub(super) mod error;
 mod includes;
 pub(super) mod keyset;
 mod prepare;
 mod prove;
+pub(super) mod ranges;
 mod reader;
 pub(super) mod schema;
 mod segment;
@@ -29,6 +31,8 @@ pub(super) mod terms;
 pub(super) mod updated;
 mod writer;
 
+#[cfg(test)]
+mod measure;
 #[cfg(test)]
 mod tests;
 

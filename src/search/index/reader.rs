@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::combine::all_of;
 use super::includes;
 use super::keyset::{InKeys, Place};
 use super::prepare::Catalog;
@@ -11,7 +12,7 @@ use crate::base::fault::Result;
 use crate::base::id::Seq;
 use crate::base::limits::Limits;
 use crate::fhir::types::ResourceType;
-use crate::search::compile::{all_of, compile};
+use crate::search::compile::compile;
 use crate::search::page::{count, page};
 use crate::search::query::{Query, Total};
 

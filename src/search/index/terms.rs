@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use memchr::memmem::Finder;
 use tantivy::query::{BitSetDocSet, ConstScorer, EmptyScorer, EnableScoring, Explanation, Query, Scorer, Weight};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{BitSet, DocId, DocSet, InvertedIndexReader, Score, SegmentReader, TERMINATED, TantivyError};
@@ -11,10 +12,10 @@ use super::codec::prefix_end;
 /// Which terms of a field.
 #[derive(Debug, Clone)]
 pub enum Select {
-    /// Those that begin with these bytes.
-    Prefix(Arc<[u8]>),
-    /// Those that begin with these bytes and contain the others after them.
-    Contains(Arc<[u8]>, Arc<[u8]>),
+    /// Those that begin with one of these; sorted, none is the beginning of another.
+    Prefixes(Arc<[Vec<u8>]>),
+    /// Those that begin with the bytes and contain one of the others after them.
+    Contains(Arc<[u8]>, Arc<[Box<[u8]>]>),
     /// These, sorted and without duplicates.
     List(Arc<[Vec<u8>]>),
 }
@@ -34,6 +35,13 @@ impl Terms {
         terms.sort_unstable();
         terms.dedup();
         Self { field, select: Select::List(terms.into()) }
+    }
+
+    /// What begins with one of these.
+    pub fn prefixes(field: Field, mut prefixes: Vec<Vec<u8>>) -> Self {
+        prefixes.sort_unstable();
+        prefixes.dedup_by(|longer, shorter| longer.starts_with(shorter));
+        Self { field, select: Select::Prefixes(prefixes.into()) }
     }
 }
 
@@ -58,31 +66,41 @@ impl Weight for Terms {
 
 impl Terms {
     fn visit(&self, inverted: &InvertedIndexReader, union: &mut Union) -> tantivy::Result<()> {
-        let (prefix, part): (&[u8], Option<&[u8]>) = match &self.select {
+        match &self.select {
             Select::List(terms) => {
                 for term in terms.iter() {
                     let info = inverted.terms().get(term)?;
                     info.map_or(Ok(()), |info| union.add(inverted, &info))?;
                 }
-                return Ok(());
             }
-            Select::Prefix(prefix) => (prefix, None),
-            Select::Contains(prefix, part) => (prefix, Some(part)),
-        };
-        let finder = part.map(memchr::memmem::Finder::new);
-        let mut range = inverted.terms().range().ge(prefix);
-        if let Some(end) = prefix_end(prefix) {
-            range = range.lt(end);
-        }
-        let mut stream = range.into_stream()?;
-        while stream.advance() {
-            let rest = stream.key().get(prefix.len()..).unwrap_or_default();
-            if finder.as_ref().is_none_or(|finder| finder.find(rest).is_some()) {
-                union.add(inverted, stream.value())?;
+            Select::Prefixes(prefixes) => {
+                for prefix in prefixes.iter() {
+                    scan(inverted, prefix, &[], union)?;
+                }
+            }
+            Select::Contains(prefix, parts) => {
+                let finders: Vec<Finder<'_>> = parts.iter().map(|part| Finder::new(part.as_ref())).collect();
+                scan(inverted, prefix, &finders, union)?;
             }
         }
         Ok(())
     }
+}
+
+/// Adds the documents of the terms that begin with `prefix`, and contain one of the parts if there are any.
+fn scan(inverted: &InvertedIndexReader, prefix: &[u8], parts: &[Finder<'_>], union: &mut Union) -> tantivy::Result<()> {
+    let mut range = inverted.terms().range().ge(prefix);
+    if let Some(end) = prefix_end(prefix) {
+        range = range.lt(end);
+    }
+    let mut stream = range.into_stream()?;
+    while stream.advance() {
+        let rest = stream.key().get(prefix.len()..).unwrap_or_default();
+        if parts.is_empty() || parts.iter().any(|part| part.find(rest).is_some()) {
+            union.add(inverted, stream.value())?;
+        }
+    }
+    Ok(())
 }
 
 /// The answer of every own [`Weight`] to `explain`: whether the document is among its matches.

@@ -19,7 +19,7 @@ use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
 use crate::search::query::*;
 use crate::search::value::*;
 
-const TABLE: &[(&str, ParamKind)] = &[
+pub const TABLE: &[(&str, ParamKind)] = &[
     ("code", ParamKind::Token),
     ("subject", ParamKind::Reference),
     ("date", ParamKind::Date),
@@ -30,6 +30,14 @@ const TABLE: &[(&str, ParamKind)] = &[
     ("code-value-quantity", ParamKind::Composite),
     ("encounter", ParamKind::Reference),
     ("code-value-string", ParamKind::Composite),
+    ("status", ParamKind::Token),
+    ("category", ParamKind::Token),
+    ("patient", ParamKind::Reference),
+    ("combo-code", ParamKind::Token),
+    ("combo-value-quantity", ParamKind::Quantity),
+    ("combo-code-value-quantity", ParamKind::Composite),
+    ("_profile", ParamKind::Uri),
+    ("gender", ParamKind::Token),
 ];
 
 fn params() -> &'static [&'static SearchParam] {
@@ -51,40 +59,40 @@ fn params() -> &'static [&'static SearchParam] {
     })
 }
 
-fn param(code: &str) -> &'static SearchParam {
+pub fn param(code: &str) -> &'static SearchParam {
     params().iter().find(|param| param.code == code).unwrap()
 }
 
-fn catalog() -> Catalog {
+pub fn catalog() -> Catalog {
     Catalog { code: |id| TABLE[id.0 as usize].0, params: |_| params() }
 }
 
-fn kind(name: &str) -> ResourceType {
+pub fn kind(name: &str) -> ResourceType {
     ResourceType::find(name).unwrap()
 }
 
-fn key(text: &str) -> ResourceKey {
+pub fn key(text: &str) -> ResourceKey {
     let (name, id) = text.split_once('/').unwrap();
     ResourceKey::new(kind(name), ResourceId::parse(id).unwrap())
 }
 
-fn token(system: Option<&str>, code: &str) -> Value {
+pub fn token(system: Option<&str>, code: &str) -> Value {
     Value::Token { system: system.map(Into::into), code: Some(code.into()), text: None }
 }
 
-fn subject(text: &str) -> Value {
+pub fn subject(text: &str) -> Value {
     Value::Reference(Target::Local(key(text)))
 }
 
-fn string(text: &str) -> Value {
+pub fn string(text: &str) -> Value {
     Value::String { folded: text.to_lowercase().into(), exact: text.into() }
 }
 
-fn day(number: i64) -> Span {
+pub fn day(number: i64) -> Span {
     Span { start: number * 86_400_000_000, end: (number + 1) * 86_400_000_000 }
 }
 
-fn quantity(value: Decimal, code: &str, canonical: Option<(Decimal, &str)>) -> Quantity {
+pub fn quantity(value: Decimal, code: &str, canonical: Option<(Decimal, &str)>) -> Quantity {
     Quantity {
         low: Some(value),
         high: Some(value),
@@ -153,7 +161,7 @@ fn seqs(hits: &[Hit]) -> Vec<i64> {
     hits.iter().map(|hit| hit.seq.0).collect()
 }
 
-fn query(name: &str, clauses: Vec<Clause>) -> Query {
+pub fn query(name: &str, clauses: Vec<Clause>) -> Query {
     Query {
         types: vec![kind(name)],
         clauses,
@@ -167,28 +175,28 @@ fn query(name: &str, clauses: Vec<Clause>) -> Query {
     }
 }
 
-fn tests(code: &str, tests: Vec<Test>) -> Clause {
+pub fn tests(code: &str, tests: Vec<Test>) -> Clause {
     Clause::Param { param: param(code), tests }
 }
 
-fn token_test(system: SystemTest, code: Option<&str>) -> Test {
+pub fn token_test(system: SystemTest, code: Option<&str>) -> Test {
     Test::Token(TokenTest { system, code: code.map(Into::into) })
 }
 
-fn is(system: &str) -> SystemTest {
+pub fn is(system: &str) -> SystemTest {
     SystemTest::Is(system.into())
 }
 
-fn date(prefix: Prefix, span: Span) -> Test {
+pub fn date(prefix: Prefix, span: Span) -> Test {
     Test::Date(DateTest { prefix, span })
 }
 
-fn number_test(prefix: Prefix, value: &str, low: &str, high: &str) -> NumberTest {
+pub fn number_test(prefix: Prefix, value: &str, low: &str, high: &str) -> NumberTest {
     let decimal = |text: &str| text.parse().unwrap();
     NumberTest { prefix, value: decimal(value), low: decimal(low), high: decimal(high) }
 }
 
-fn dec(text: &str) -> Decimal {
+pub fn dec(text: &str) -> Decimal {
     text.parse().unwrap()
 }
 

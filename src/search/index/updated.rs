@@ -9,7 +9,7 @@ use tantivy::query::doc_predicate_query::{
 use tantivy::query::{AllScorer, Query};
 use tantivy::{DocId, SegmentReader};
 
-use super::columns::date_passes;
+use super::ranges::DateRule;
 use super::schema::UPDATED;
 use crate::search::query::DateTest;
 
@@ -18,12 +18,12 @@ const PRECISION: i64 = 1000;
 
 /// Documents whose `lastUpdated` passes one of the tests.
 #[derive(Debug, Clone)]
-pub struct Updated(Arc<[DateTest]>);
+pub struct Updated(Arc<[DateRule]>);
 
 impl Updated {
     /// As a query.
     pub fn query(tests: &[DateTest]) -> Box<dyn Query> {
-        Box::new(DocPredicateQuery::from(Self(tests.into())))
+        Box::new(DocPredicateQuery::from(Self(DateRule::collapse(tests).into())))
     }
 }
 
@@ -45,13 +45,13 @@ impl DocPredicate for Updated {
 /// [`Updated`] on one segment.
 pub struct SegmentUpdated {
     column: Column<i64>,
-    tests: Arc<[DateTest]>,
+    tests: Arc<[DateRule]>,
 }
 
 impl SegmentDocPredicate for SegmentUpdated {
     fn eval(&mut self, doc: DocId) -> bool {
         let Some(at) = self.column.first(doc) else { return false };
-        self.tests.iter().any(|test| date_passes(test, at, at + PRECISION))
+        self.tests.iter().any(|test| test.passes(at, at + PRECISION))
     }
 
     fn cost(&self) -> u64 {

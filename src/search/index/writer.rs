@@ -49,7 +49,8 @@ pub struct Index {
     root: PathBuf,
     folder: Folder,
     options: IndexOptions,
-    writer: Mutex<IndexWriter<Queued>>,
+    /// `None` only once it is closed.
+    writer: Mutex<Option<IndexWriter<Queued>>>,
     reader: IndexReader,
     gauge: Arc<Gauge>,
     shown: RwLock<Shown>,
@@ -89,7 +90,7 @@ impl Index {
         let searcher = Searcher::new(reader.searcher(), reached, options.catalog, root);
         let shown = RwLock::new(Shown { searcher, change: folder.changes() });
         let gauge = Arc::default();
-        Ok(Self { root: root.to_path_buf(), folder, options, writer: Mutex::new(writer), reader, gauge, shown })
+        Ok(Self { root: root.to_path_buf(), folder, options, writer: Mutex::new(Some(writer)), reader, gauge, shown })
     }
 
     /// The Seq that a new searcher sees.
@@ -115,6 +116,7 @@ impl Index {
     /// 500 when the writer died; see [`Index`].
     pub fn apply_prepared(&self, documents: &[Prepared]) -> Result<()> {
         let writer = self.lock();
+        let writer = writer.as_ref().ok_or_else(closed)?;
         for document in documents {
             let mut steps = Vec::with_capacity(2);
             if !document.is_new {
@@ -136,6 +138,7 @@ impl Index {
     /// 500 when the writer died; see [`Index`].
     pub fn commit(&self, reached: Seq) -> Result<()> {
         let mut writer = self.lock();
+        let writer = writer.as_mut().ok_or_else(closed)?;
         let mut prepared = writer.prepare_commit().map_err(failed("prepare a commit"))?;
         prepared.set_payload(&prove::payload(reached));
         prepared.commit().map_err(failed("commit"))?;
@@ -166,11 +169,9 @@ impl Index {
     /// # Errors
     /// 500 when the folder cannot be synced; the next `open` proves it then.
     pub fn close(self) -> Result<()> {
-        let writer = self.writer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Some(writer) = self.lock().take() else { return Err(closed()) };
         writer.set_merge_policy(Box::new(NoMergePolicy));
         self.folder.refuse_writes();
-        drop(self.shown);
-        drop(self.reader);
         // The threads end with errors since they can no longer write: nothing of theirs was visible.
         let _ended = writer.wait_merging_threads();
         prove::seal(&self.root).map_err(failed_io("sync the folder"))
@@ -185,9 +186,20 @@ impl Index {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, IndexWriter<Queued>> {
+    fn lock(&self) -> MutexGuard<'_, Option<IndexWriter<Queued>>> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// An index that is dropped, not closed: its merges must not write beside those of the next one.
+impl Drop for Index {
+    fn drop(&mut self) {
+        self.folder.refuse_writes();
+    }
+}
+
+fn closed() -> Fault {
+    Fault::internal("search index: it is closed")
 }
 
 fn create(root: &Path, folder: &Folder) -> Result<tantivy::Index> {

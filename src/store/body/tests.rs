@@ -125,7 +125,9 @@ fn splice(offset: usize, place: Place) -> Splice {
 
 fn shown(json: &str, offset: usize, place: Place) -> String {
     let stored = encode(json.as_bytes(), splice(offset, place)).unwrap();
-    String::from_utf8(decode(&stored, 3, TIME).unwrap().to_vec()).unwrap()
+    let shown = decode(&stored, 3, TIME).unwrap();
+    assert_eq!(shown, complete(json.as_bytes(), splice(offset, place), 3, TIME).unwrap());
+    String::from_utf8(shown.to_vec()).unwrap()
 }
 
 #[test]

@@ -15,10 +15,12 @@ use crate::fhir::fhirpath::value::{Collection, Item, Quantity, maybe, truth};
 /// Most digits after the point.
 const MAX_SCALE: i64 = 28;
 
+/// `lowBoundary([precision])`: the least value that is written like this one.
 pub fn low_boundary<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     boundary(m, &input, arguments, false)
 }
 
+/// `highBoundary([precision])`: the greatest value that is written like this one.
 pub fn high_boundary<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     boundary(m, &input, arguments, true)
 }
@@ -69,6 +71,7 @@ fn decimal_boundary(value: Decimal, digits: Option<i64>, high: bool) -> Option<D
     Some(cut)
 }
 
+/// `precision()`: the digits after the point, or of a date or time.
 pub fn precision<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     let Some(item) = single_value(&input, "precision()")? else { return Ok(Collection::new()) };
     let digits = match item {
@@ -81,6 +84,7 @@ pub fn precision<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code])
     Ok(maybe(Some(Item::Integer(digits))))
 }
 
+/// `comparable(quantity)`: whether the units measure the same.
 pub fn comparable<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let other = args::value(m, arguments, 0)?;
     Ok(match single_value(&input, "comparable()")?.zip(other) {

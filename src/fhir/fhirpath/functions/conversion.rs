@@ -120,58 +120,72 @@ fn quantity_text(text: &str) -> Option<Quantity> {
     Some(Quantity { value, unit })
 }
 
+/// `toBoolean()`: the value as a Boolean, or empty.
 pub fn to_boolean<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     converted(&input, boolean)
 }
 
+/// `convertsToBoolean()`: whether `toBoolean()` has a result.
 pub fn converts_to_boolean<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     converts(&input, boolean)
 }
 
+/// `toInteger()`: the value as a Integer, or empty.
 pub fn to_integer<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     converted(&input, integer)
 }
 
+/// `convertsToInteger()`: whether `toInteger()` has a result.
 pub fn converts_to_integer<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     converts(&input, integer)
 }
 
+/// `toDecimal()`: the value as a Decimal, or empty.
 pub fn to_decimal<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     converted(&input, decimal)
 }
 
+/// `convertsToDecimal()`: whether `toDecimal()` has a result.
 pub fn converts_to_decimal<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     converts(&input, decimal)
 }
 
+/// `toString()`: the value as a String, or empty.
 pub fn to_string<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     converted(&input, string)
 }
 
+/// `convertsToString()`: whether `toString()` has a result.
 pub fn converts_to_string<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     converts(&input, string)
 }
 
+/// `toDate()`: the value as a Date, or empty.
 pub fn to_date<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     converted(&input, date)
 }
 
+/// `convertsToDate()`: whether `toDate()` has a result.
 pub fn converts_to_date<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     converts(&input, date)
 }
 
+/// `toDateTime()`: the value as a DateTime, or empty.
 pub fn to_date_time<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     converted(&input, date_time)
 }
 
+/// `convertsToDateTime()`: whether `toDateTime()` has a result.
 pub fn converts_to_date_time<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     converts(&input, date_time)
 }
 
+/// `toTime()`: the value as a Time, or empty.
 pub fn to_time<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     converted(&input, time)
 }
 
+/// `convertsToTime()`: whether `toTime()` has a result.
 pub fn converts_to_time<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     converts(&input, time)
 }
@@ -187,10 +201,12 @@ fn quantity_in<'a>(m: &mut Machine<'a, '_>, input: &Collection<'a>, arguments: &
     })
 }
 
+/// `toQuantity([unit])`: the value as a Quantity, in the unit if one is given; or empty.
 pub fn to_quantity<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     quantity_in(m, &input, arguments)
 }
 
+/// `convertsToQuantity()`: whether `toQuantity()` has a result.
 pub fn converts_to_quantity<'a>(
     m: &mut Machine<'a, '_>,
     input: Collection<'a>,

@@ -6,7 +6,7 @@ use crate::fhir::fhirpath::code::{Code, Machine};
 use crate::fhir::fhirpath::convert::string;
 use crate::fhir::fhirpath::eval::bounded_text;
 use crate::fhir::fhirpath::value::Collection;
-use crate::fhir::json::{self, Json};
+use crate::fhir::json;
 
 const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -25,6 +25,7 @@ fn converted<'a>(
     }
 }
 
+/// `encode(format)`: as `hex`, `base64` or `urlbase64`.
 pub fn encode<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     converted(m, &input, arguments, |text, format| match format {
         "hex" => Some(text.bytes().map(|byte| format!("{byte:02x}")).collect()),
@@ -34,6 +35,7 @@ pub fn encode<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[C
     })
 }
 
+/// `decode(format)`: from `hex`, `base64` or `urlbase64`.
 pub fn decode<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     converted(m, &input, arguments, |text, format| {
         let bytes = match format {
@@ -84,6 +86,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     Some(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
 }
 
+/// `escape(target)`: for `html` or `json`.
 pub fn escape<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     converted(m, &input, arguments, |text, format| match format {
         "html" => Some(escape_html(text)),
@@ -112,16 +115,53 @@ fn escape_html(text: &str) -> String {
     out
 }
 
+/// `unescape(target)`: from `html` or `json`.
 pub fn unescape<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     converted(m, &input, arguments, |text, format| match format {
         "html" => {
             let plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'");
             Some(plain.replace("&amp;", "&"))
         }
-        "json" => match json::parse(format!("\"{text}\"").as_bytes()).ok()? {
-            Json::String(plain) => Some(plain.into()),
-            _ => None,
-        },
+        "json" => unescape_json(text),
         _ => None,
     })
+}
+
+/// Undoes the escapes of JSON (RFC 8259, 7); none when one is broken.
+fn unescape_json(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut units: Vec<u16> = Vec::new();
+    let mut rest = text;
+    loop {
+        let (plain, escaped) = rest.split_once('\\').unwrap_or((rest, ""));
+        if !plain.is_empty() || rest.is_empty() {
+            out.push_str(&String::from_utf16(&units).ok()?);
+            units.clear();
+            out.push_str(plain);
+        }
+        if plain.len() == rest.len() {
+            return Some(out);
+        }
+        let mut chars = escaped.chars();
+        let unit = match chars.next()? {
+            c @ ('"' | '\\' | '/') => u16::try_from(u32::from(c)).ok()?,
+            'b' => 8,
+            'f' => 12,
+            'n' => 10,
+            'r' => 13,
+            't' => 9,
+            'u' => {
+                let digits = escaped.get(1..5)?;
+                chars = escaped[5..].chars();
+                u16::from_str_radix(digits, 16).ok()?
+            }
+            _ => return None,
+        };
+        units.push(unit);
+        rest = chars.as_str();
+        if rest.is_empty() {
+            out.push_str(&String::from_utf16(&units).ok()?);
+            return Some(out);
+        }
+    }
 }

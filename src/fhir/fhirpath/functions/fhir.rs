@@ -5,12 +5,13 @@ use crate::base::fault::Result;
 use crate::fhir::fhirpath::code::{Code, Machine};
 use crate::fhir::fhirpath::convert::{self, string};
 use crate::fhir::fhirpath::model;
-use crate::fhir::fhirpath::node::{KNOWN, Node};
+use crate::fhir::fhirpath::node::KNOWN;
 use crate::fhir::fhirpath::trouble;
-use crate::fhir::fhirpath::value::{Collection, Item, TypeInfo, maybe, one, truth};
+use crate::fhir::fhirpath::value::{Collection, Item, Node, TypeInfo, maybe, one, truth};
 use crate::fhir::json::Json;
 use crate::fhir::types::ResourceType;
 
+/// `extension(url)`: the extensions with this URL.
 pub fn extension<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let Some(url) = args::text(m, arguments, 0)? else { return Ok(Collection::new()) };
     let mut out = Collection::new();
@@ -20,10 +21,12 @@ pub fn extension<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: 
     Ok(out)
 }
 
+/// `hasValue()`: whether there is one primitive, with a value.
 pub fn has_value<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     Ok(truth(matches!(input.as_slice(), [Item::Node(node)] if node.has_value())))
 }
 
+/// `getValue()`: the System value of a primitive.
 pub fn get_value<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     Ok(match input.as_slice() {
         [Item::Node(node)] => maybe(convert::primitive(*node)),

@@ -37,6 +37,7 @@ fn integer<'a>(input: &Collection<'a>, what: &str, apply: impl FnOnce(Decimal) -
     Ok(maybe(value.and_then(|value| apply(value).to_i64()).map(Item::Integer)))
 }
 
+/// `abs()`
 pub fn abs<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     Ok(maybe(match single_value(&input, "abs()")? {
         Some(Item::Integer(value)) => value.checked_abs().map(Item::Integer),
@@ -47,26 +48,32 @@ pub fn abs<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Re
     }))
 }
 
+/// `ceiling()`: the least integer that is not below.
 pub fn ceiling<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     integer(&input, "ceiling()", |value| value.ceil())
 }
 
+/// `floor()`: the greatest integer that is not above.
 pub fn floor<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     integer(&input, "floor()", |value| value.floor())
 }
 
+/// `truncate()`: the integer part.
 pub fn truncate<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     integer(&input, "truncate()", |value| value.trunc())
 }
 
+/// `exp()`: e to the power of the number.
 pub fn exp<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     decimal(&input, "exp()", |value| float(value, f64::exp))
 }
 
+/// `ln()`: the natural logarithm; empty where there is none.
 pub fn ln<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     decimal(&input, "ln()", |value| float(value, f64::ln))
 }
 
+/// `log(base)`: the logarithm; empty where there is none.
 pub fn log<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let base = args::value(m, arguments, 0)?.as_ref().and_then(decimal_of);
     let Some(base) = base else { return Ok(Collection::new()) };
@@ -91,7 +98,7 @@ fn whole_power(base: Decimal, exponent: i64) -> Option<Decimal> {
             factor = factor.checked_mul(factor)?;
         }
     }
-    if exponent < 0 { Decimal::ONE.checked_div(power) } else { Some(power) }
+    if exponent < 0 { Decimal::ONE.checked_div(power).map(|power| power.normalize()) } else { Some(power) }
 }
 
 /// The logarithm: exact where it is a whole number, else from natural logarithms.
@@ -102,6 +109,7 @@ fn exact_log(value: Decimal, base: Decimal) -> Option<Decimal> {
     Some(if is_whole { whole } else { approximate })
 }
 
+/// `power(exponent)`; empty where there is no real power or it overflows.
 pub fn power<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let Some(exponent) = args::value(m, arguments, 0)? else { return Ok(Collection::new()) };
     let Some(base) = subject(&input, "power()")? else { return Ok(Collection::new()) };
@@ -120,6 +128,7 @@ pub fn power<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Co
     Ok(maybe(power.map(Item::Decimal)))
 }
 
+/// `round([precision])`: rounded half away from zero.
 pub fn round<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let digits = args::integer(m, arguments, 0)?.unwrap_or(0);
     let Ok(digits) = u32::try_from(digits) else {
@@ -128,6 +137,7 @@ pub fn round<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Co
     decimal(&input, "round()", |value| Some(number::round(value, digits.min(28))))
 }
 
+/// `sqrt()`: the square root; empty for a negative number.
 pub fn sqrt<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     decimal(&input, "sqrt()", |value| {
         let near = float(value, f64::sqrt)?;

@@ -1,18 +1,18 @@
 //! Filtering, projection and subsetting (N1, 5.2, 5.3), aggregation (N1, 7) and trees (N1, 5.8).
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
 
 use super::args;
 use crate::base::fault::Result;
 use crate::fhir::fhirpath::code::{Code, Machine};
-use crate::fhir::fhirpath::convert::{boolean, describe, single, single_value};
-use crate::fhir::fhirpath::equality;
+use crate::fhir::fhirpath::convert::{boolean, describe, single, single_value, system};
 use crate::fhir::fhirpath::eval::{eval, eval_on};
 use crate::fhir::fhirpath::operators;
+use crate::fhir::fhirpath::pool::Pool;
 use crate::fhir::fhirpath::trouble;
 use crate::fhir::fhirpath::value::{Collection, Item, maybe};
 
+/// `where(criteria)`: the items that meet the criteria.
 pub fn filter<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let mut kept = Collection::new();
     for (index, item) in input.into_iter().enumerate() {
@@ -24,6 +24,7 @@ pub fn filter<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[C
     Ok(kept)
 }
 
+/// `select(projection)`: what the projection yields for each item, flat.
 pub fn select<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let mut out = Collection::new();
     for (index, item) in input.into_iter().enumerate() {
@@ -33,51 +34,29 @@ pub fn select<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[C
     Ok(out)
 }
 
-/// Items already seen: nodes by their place in the tree, which is quick, others by equality.
-#[derive(Default)]
-struct Seen<'a> {
-    places: HashSet<usize>,
-    values: Collection<'a>,
-}
-
-impl<'a> Seen<'a> {
-    /// Whether the item is new; it is remembered.
-    fn is_new(&mut self, m: &mut Machine<'a, '_>, item: &Item<'a>) -> Result<bool> {
-        m.charge(1)?;
-        if let Item::Node(node) = item
-            && !node.is_stub()
-        {
-            return Ok(self.places.insert(std::ptr::from_ref(node.json).addr()));
-        }
-        let known = equality::contains(m, &self.values, item)?;
-        if !known {
-            self.values.push(item.clone());
-        }
-        Ok(!known)
-    }
-}
-
+/// `repeat(projection)`: what the projection yields, applied again to what is new until nothing is.
 pub fn repeat<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
-    let mut seen = Seen::default();
-    let mut out = Collection::new();
+    // new means unequal to all before (N1): equal subtrees at two places count once
+    let mut out = Pool::default();
+    let mut count = 0;
     let mut pending: Vec<Item<'a>> = input.into_vec();
     while !pending.is_empty() {
         let mut next = Vec::new();
         for (index, item) in pending.into_iter().enumerate() {
             for found in eval_on(m, &arguments[0], item, index)? {
-                // new means unequal to all before (N1): equal subtrees at two places count once
-                if seen.is_new(m, &found)? && !equality::contains(m, &out, &found)? {
-                    out.push(found.clone());
+                if out.add(m, found.clone())? {
                     next.push(found);
                 }
             }
         }
-        out = m.made(out)?;
+        count += next.len();
+        m.check_size(count)?;
         pending = next;
     }
-    Ok(out)
+    Ok(out.into_items())
 }
 
+/// `repeatAll(projection)`: as `repeat`, with repetitions (FHIRPath 3.0).
 pub fn repeat_all<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let mut out = Collection::new();
     let mut pending: Vec<Item<'a>> = input.into_vec();
@@ -93,36 +72,43 @@ pub fn repeat_all<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments:
     Ok(out)
 }
 
+/// `single()`: the only item; a fault when there are several.
 pub fn single_item<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     single(&input, "single()")?;
     Ok(input)
 }
 
+/// `first()`: the first item.
 pub fn first<'a>(_: &mut Machine<'a, '_>, mut input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     input.truncate(1);
     Ok(input)
 }
 
+/// `last()`: the last item.
 pub fn last<'a>(_: &mut Machine<'a, '_>, mut input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     Ok(maybe(input.pop()))
 }
 
+/// `tail()`: all but the first item.
 pub fn tail<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     Ok(input.into_iter().skip(1).collect())
 }
 
+/// `skip(num)`: all but the first items.
 pub fn skip<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let Some(count) = args::integer(m, arguments, 0)? else { return Ok(Collection::new()) };
     let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
     Ok(input.into_iter().skip(count).collect())
 }
 
+/// `take(num)`: the first items.
 pub fn take<'a>(m: &mut Machine<'a, '_>, mut input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let Some(count) = args::integer(m, arguments, 0)? else { return Ok(Collection::new()) };
     input.truncate(usize::try_from(count.max(0)).unwrap_or(usize::MAX));
     Ok(input)
 }
 
+/// `aggregate(aggregator [, init])`: the value of `$total` after every item (N1, 7.1).
 pub fn aggregate<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let start = args::collection(m, arguments, 1)?;
     let outer = std::mem::replace(&mut m.total, start);
@@ -164,6 +150,7 @@ fn choose<'a>(m: &mut Machine<'a, '_>, arguments: &[Code]) -> Result<Collection<
     chosen.map_or_else(|| Ok(Collection::new()), |code| eval(m, code))
 }
 
+/// `children()`: the elements directly below.
 pub fn children<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     let mut out = Collection::new();
     for node in input.iter().filter_map(Item::as_node) {
@@ -172,6 +159,7 @@ pub fn children<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) 
     Ok(out)
 }
 
+/// `descendants()`: the elements below, at every depth.
 pub fn descendants<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     let mut out = Collection::new();
     for node in input.iter().filter_map(Item::as_node) {
@@ -184,16 +172,14 @@ pub fn descendants<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code
         if let Some(node) = node {
             node.children(&mut out);
         }
-        if out.len() > m.context.bounds.items {
-            return m.made(out);
-        }
+        m.check_size(out.len())?;
         at += 1;
     }
     Ok(out)
 }
 
 /// `sort`: by the items themselves or by keys; a key with `-` before it descends, and an empty key
-/// comes first (FHIRPath 3.0, 5.3.10).
+/// comes first either way (FHIRPath 3.0, 5.3.10, in the form of the public tests).
 pub fn sort<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let mut rows: Vec<(Vec<Option<Item<'a>>>, Item<'a>)> = Vec::with_capacity(input.len());
     for (index, item) in input.into_iter().enumerate() {
@@ -203,7 +189,7 @@ pub fn sort<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Cod
             keys.push(single_value(&key, "a key of sort()")?);
         }
         if arguments.is_empty() {
-            keys.push(crate::fhir::fhirpath::convert::system(&item));
+            keys.push(system(&item));
         }
         rows.push((keys, item));
     }
@@ -213,11 +199,10 @@ pub fn sort<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Cod
     rows.sort_by(|(a, _), (b, _)| {
         let mut keys = a.iter().zip(b).enumerate();
         let decided = keys.find_map(|(at, (x, y))| {
-            let order = order_keys(x.as_ref(), y.as_ref()).unwrap_or_else(|| {
+            let order = order_keys(x.as_ref(), y.as_ref(), descends.get(at) == Some(&true)).unwrap_or_else(|| {
                 fault = Some(trouble::evaluation("sort() needs keys of one type that has an order"));
                 Ordering::Equal
             });
-            let order = if descends.get(at) == Some(&true) { order.reverse() } else { order };
             (order != Ordering::Equal).then_some(order)
         });
         decided.unwrap_or(Ordering::Equal)
@@ -229,11 +214,14 @@ pub fn sort<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Cod
 }
 
 /// The order of two keys; none when their types have none.
-fn order_keys(left: Option<&Item<'_>>, right: Option<&Item<'_>>) -> Option<Ordering> {
+fn order_keys(left: Option<&Item<'_>>, right: Option<&Item<'_>>, descends: bool) -> Option<Ordering> {
     match (left, right) {
         (None, None) => Some(Ordering::Equal),
         (None, Some(_)) => Some(Ordering::Less),
         (Some(_), None) => Some(Ordering::Greater),
-        (Some(a), Some(b)) => operators::order(a, b).map(|order| order.unwrap_or(Ordering::Equal)),
+        (Some(a), Some(b)) => {
+            let order = operators::order(a, b)?.unwrap_or(Ordering::Equal);
+            Some(if descends { order.reverse() } else { order })
+        }
     }
 }

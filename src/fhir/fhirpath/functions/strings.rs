@@ -51,26 +51,32 @@ fn position<'a>(bytes: Option<usize>, text: &str) -> Item<'a> {
     Item::Integer(characters.unwrap_or(-1))
 }
 
+/// `indexOf(substring)`: where it first begins, or -1.
 pub fn index_of<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     Ok(maybe(with_text(m, &input, arguments, |text, part| position(text.find(part), text))?))
 }
 
+/// `lastIndexOf(substring)`: where it last begins, or -1.
 pub fn last_index_of<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     Ok(maybe(with_text(m, &input, arguments, |text, part| position(text.rfind(part), text))?))
 }
 
+/// `startsWith(prefix)`
 pub fn starts_with<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     Ok(maybe(with_text(m, &input, arguments, |text, part| Item::Bool(text.starts_with(part)))?))
 }
 
+/// `endsWith(suffix)`
 pub fn ends_with<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     Ok(maybe(with_text(m, &input, arguments, |text, part| Item::Bool(text.ends_with(part)))?))
 }
 
+/// `contains(substring)`
 pub fn contains<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     Ok(maybe(with_text(m, &input, arguments, |text, part| Item::Bool(text.contains(part)))?))
 }
 
+/// `substring(start [, length])`; empty when the start lies outside the text.
 pub fn substring<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let (text, start) = (subject(&input)?, args::integer(m, arguments, 0)?);
     let length = args::integer(m, arguments, 1)?;
@@ -95,29 +101,35 @@ fn mapped<'a>(
     }
 }
 
+/// `upper()`
 pub fn upper<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     mapped(m, &input, str::to_uppercase)
 }
 
+/// `lower()`
 pub fn lower<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     mapped(m, &input, str::to_lowercase)
 }
 
+/// `trim()`: without white space at both ends.
 pub fn trim<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     mapped(m, &input, |text| text.trim().to_owned())
 }
 
+/// `length()`: the number of characters.
 pub fn length<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     let count = subject(&input)?.and_then(|text| i64::try_from(text.chars().count()).ok());
     Ok(maybe(count.map(Item::Integer)))
 }
 
+/// `toChars()`: each character as a text.
 pub fn to_chars<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     let Some(text) = subject(&input)? else { return Ok(Collection::new()) };
     m.charge(text.len())?;
     Ok(text.chars().map(|c| Item::text(c.to_string())).collect())
 }
 
+/// `replace(pattern, substitution)`: every occurrence replaced.
 pub fn replace<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let (text, part) = (subject(&input)?, args::text(m, arguments, 0)?);
     let with = args::text(m, arguments, 1)?;
@@ -160,6 +172,7 @@ fn with_pattern<'a, T>(
     }
 }
 
+/// `matches(regex)`: whether some part of the text matches.
 pub fn matches<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let Some(text) = subject(&input)? else { return Ok(Collection::new()) };
     m.charge(text.len() / 16)?;
@@ -167,6 +180,7 @@ pub fn matches<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[
     Ok(found.map_or_else(Collection::new, truth))
 }
 
+/// `matchesFull(regex)`: whether the whole text matches.
 pub fn matches_full<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let Some(text) = subject(&input)? else { return Ok(Collection::new()) };
     m.charge(text.len() / 16)?;
@@ -178,6 +192,7 @@ pub fn matches_full<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, argument
     Ok(found.map_or_else(Collection::new, truth))
 }
 
+/// `replaceMatches(regex, substitution)`: every match replaced; `$1` and `${name}` name groups.
 pub fn replace_matches<'a>(
     m: &mut Machine<'a, '_>,
     input: Collection<'a>,
@@ -214,6 +229,7 @@ fn braced(with: &str) -> String {
     out + rest
 }
 
+/// `split(separator)`: the parts of the text.
 pub fn split<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let (text, separator) = (subject(&input)?, args::text(m, arguments, 0)?);
     let Some((text, separator)) = text.zip(separator) else { return Ok(Collection::new()) };
@@ -224,6 +240,7 @@ pub fn split<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Co
     Ok(text.split(&*separator).map(Item::text).collect())
 }
 
+/// `join([separator])`: the texts as one.
 pub fn join<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     if input.is_empty() {
         return Ok(Collection::new());

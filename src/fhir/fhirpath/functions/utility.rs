@@ -27,14 +27,17 @@ fn current(m: &Machine<'_, '_>) -> Result<Temporal> {
     }
 }
 
+/// `now()`: the instant of the evaluation, in UTC.
 pub fn now<'a>(m: &mut Machine<'a, '_>, _: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     Ok(one(Item::Temporal(current(m)?)))
 }
 
+/// `today()`: its date.
 pub fn today<'a>(m: &mut Machine<'a, '_>, _: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     Ok(maybe(current(m)?.date().map(Item::Temporal)))
 }
 
+/// `timeOfDay()`: its time.
 pub fn time_of_day<'a>(m: &mut Machine<'a, '_>, _: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     Ok(one(Item::Temporal(current(m)?.time())))
 }

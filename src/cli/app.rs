@@ -1,0 +1,112 @@
+//! The composition root: opens what the configuration names and puts the server together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::access::actor::Actor;
+use crate::base::clock::SharedClock;
+use crate::base::config::Config;
+use crate::base::fault::{Fault, Result};
+use crate::base::id::{IdSource, Tenant};
+use crate::cli::demo;
+use crate::cli::generate::{Day, Depth, Generator};
+use crate::cli::place::store;
+use crate::repo::{Repo, RepoConfig, Session};
+use crate::store::folder::Folder;
+
+/// An open repository with the lock of its data folder.
+#[derive(Debug)]
+pub struct App {
+    repo: Arc<Repo>,
+    folder: Folder,
+    config: Config,
+    clock: SharedClock,
+}
+
+impl App {
+    /// Locks the data folder and opens the repository. `base` is the URL below which references are local.
+    ///
+    /// # Errors
+    /// 409 when another process has the folder; whatever [`Repo::open`] answers.
+    pub async fn open(config: Config, base: String, clock: SharedClock, ids: IdSource) -> Result<Self> {
+        // A node on PostgreSQL has a folder too, for its index: two nodes on one would ruin it.
+        let folder = Folder::lock(&config.store.data)?;
+        let settings = RepoConfig {
+            store: store(&config),
+            index: config.index_folder(),
+            base,
+            index_heap: config.index.heap_bytes,
+        };
+        let repo = Arc::new(Repo::open(settings, clock.clone(), ids, config.limits.clone()).await?);
+        Ok(Self { repo, folder, config, clock })
+    }
+
+    /// The repository.
+    pub fn repo(&self) -> &Arc<Repo> {
+        &self.repo
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// A session of the server itself.
+    ///
+    /// # Errors
+    /// None with the default tenant.
+    pub fn session(&self) -> Result<Session> {
+        self.repo.session(Tenant::DEFAULT, Actor::System)
+    }
+
+    /// Fills the store with generated patients if it is empty and the configuration says so.
+    ///
+    /// # Errors
+    /// Whatever the transactions answer.
+    pub async fn fill_demo(&self) -> Result<()> {
+        if !self.config.access.demo || self.repo.status().head.0 > 0 {
+            return Ok(());
+        }
+        let today = Day(self.clock.now().millis().div_euclid(86_400_000));
+        let generator = Generator::new(1, today, Depth::Years);
+        let patients = self.config.access.demo_patients;
+        tracing::info!(patients, "the store is empty: generating patients");
+        let resources = demo::fill(&self.session()?, &generator, patients, &self.config.limits).await?;
+        self.settle().await?;
+        tracing::info!(resources, "the demo is ready");
+        Ok(())
+    }
+
+    /// Waits until searches see everything, however long that takes; says now and then how far it is.
+    ///
+    /// # Errors
+    /// 503 when nothing moves for a while.
+    pub async fn settle(&self) -> Result<()> {
+        let mut stalled = 0;
+        let mut before = self.repo.status().indexed;
+        loop {
+            let status = self.repo.status();
+            if status.indexed >= status.head {
+                return Ok(());
+            }
+            stalled = if status.indexed == before { stalled + 1 } else { 0 };
+            if stalled > 600 {
+                return Err(Fault::unavailable(format!("the index stays at {} of {}", status.indexed, status.head)));
+            }
+            before = status.indexed;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Commits what is under way, closes the repository, and gives the folder back.
+    ///
+    /// # Errors
+    /// 500 when somebody still uses the repository, or its parts cannot be closed; nothing is lost.
+    pub async fn close(self) -> Result<()> {
+        let Self { repo, folder, .. } = self;
+        let repo = Arc::into_inner(repo).ok_or_else(|| Fault::internal("the repository is still in use"))?;
+        let closed = repo.close().await;
+        drop(folder);
+        closed
+    }
+}

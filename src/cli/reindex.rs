@@ -1,0 +1,53 @@
+//! `cresset reindex`: makes the search index anew from the log.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args;
+
+use crate::base::clock::SystemClock;
+use crate::base::fault::{Fault, Result};
+use crate::base::id::IdSource;
+use crate::cli::app::App;
+use crate::cli::place::Place;
+use crate::store::folder::Folder;
+
+/// Arguments of `cresset reindex`.
+#[derive(Debug, Args)]
+pub struct ReindexArgs {
+    #[command(flatten)]
+    place: Place,
+    /// The base URL under which the server is reached: references to it are local
+    #[arg(long)]
+    base: Option<String>,
+}
+
+impl ReindexArgs {
+    /// Removes the index and follows the whole log.
+    ///
+    /// # Errors
+    /// 409 when the data folder is in use; whatever the repository answers.
+    pub async fn run(&self) -> Result<()> {
+        let flags = self.base.clone().map(|base| ("http.base", base)).into_iter().collect();
+        let (config, _) = self.place.load(flags)?;
+        let folder = config.index_folder();
+        {
+            // Nobody else may use the index while it goes; the repository takes the lock again.
+            let _lock = Folder::lock(&config.store.data)?;
+            if folder.exists() {
+                let failed = |error| Fault::internal(format!("index folder {}: {error}", folder.display()));
+                std::fs::remove_dir_all(&folder).map_err(failed)?;
+            }
+        }
+        let started = Instant::now();
+        let base = config.base_url(config.http.listen);
+        let clock = Arc::new(SystemClock);
+        let app = App::open(config, base, clock.clone(), IdSource::random(clock)).await?;
+        app.settle().await?;
+        let status = app.repo().status();
+        app.close().await?;
+        let seconds = started.elapsed().as_secs_f64();
+        println!("{} documents from {} entries of the log in {seconds:.1} s", status.documents, status.head);
+        Ok(())
+    }
+}

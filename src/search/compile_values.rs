@@ -1,0 +1,253 @@
+//! The alternatives of one parameter, compiled together: terms into one list, texts into one scan, numbers and
+//! dates into few conditions on rows.
+
+use std::sync::Arc;
+
+use rust_decimal::Decimal;
+use tantivy::query::Query as Compiled;
+
+use super::index::codec::{Form, ParamHash, Scope, TEXT_MAX, hash64, number};
+use super::index::columns::{Cell, RowTest, Rows, TextTest, Unit};
+use super::index::combine::{all, any, term};
+use super::index::ranges::{Bounds, DateRule, NumberRule};
+use super::index::schema::terms_field;
+use super::index::terms::{Select, Terms};
+use super::query::{
+    DateTest, NumberTest, QuantityTest, ReferenceTest, StringTest, SystemTest, Test, TokenTest, UnitTest,
+};
+use crate::base::fault::{Category, Fault, Result};
+use crate::fhir::definitions::params::SearchParam;
+use crate::fhir::types::{ResourceKey, ResourceType};
+
+/// Most alternatives of a parameter that each need a look at every candidate: `:contains`, composites, units.
+const COSTLY_MAX: usize = 256;
+
+/// The documents of a type with a value that passes one of the tests.
+///
+/// # Errors
+/// 400 when there are too many costly alternatives, or a text is too long.
+pub fn compile_tests(kind: ResourceType, param: &SearchParam, tests: &[Test]) -> Result<Box<dyn Compiled>> {
+    let mut values = Values::new(Scope::plain(ParamHash::of(kind, param.code)));
+    for test in tests {
+        values.add(test)?;
+    }
+    values.finish()
+}
+
+struct Values {
+    scope: Scope,
+    terms: Vec<Vec<u8>>,
+    prefixes: Vec<Vec<u8>>,
+    parts: Vec<Box<[u8]>>,
+    dates: Vec<DateTest>,
+    numbers: Vec<Bounds>,
+    quantities: Vec<(Unit, Vec<Bounds>)>,
+    composites: Vec<Box<dyn Compiled>>,
+}
+
+impl Values {
+    fn new(scope: Scope) -> Self {
+        Self {
+            scope,
+            terms: Vec::new(),
+            prefixes: Vec::new(),
+            parts: Vec::new(),
+            dates: Vec::new(),
+            numbers: Vec::new(),
+            quantities: Vec::new(),
+            composites: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, test: &Test) -> Result<()> {
+        match test {
+            Test::String(test) => self.string(test)?,
+            Test::Token(test) => self.token(&self.scope.clone(), test),
+            Test::Reference(test) => self.reference(test),
+            Test::Uri(uri) => self.terms.push(self.scope.exact(Form::Url, uri)),
+            Test::Date(test) => self.dates.push(*test),
+            Test::Number(test) => self.numbers.push(bounds(test)),
+            Test::Quantity(test) => self.quantity(test)?,
+            Test::Composite(parts) => {
+                let query = composite(&self.scope, parts)?;
+                self.composites.push(query);
+            }
+        }
+        let costly = [self.parts.len(), self.composites.len(), self.quantities.len()];
+        if costly.iter().any(|count| *count > COSTLY_MAX) {
+            let message = format!("more than {COSTLY_MAX} alternatives of this kind in one parameter");
+            return Err(Fault::coded(Category::Invalid, "too-costly", message));
+        }
+        Ok(())
+    }
+
+    fn string(&mut self, test: &StringTest) -> Result<()> {
+        match test {
+            StringTest::StartsWith(text) => {
+                let mut prefix = self.scope.head(Form::Folded);
+                prefix.extend_from_slice(bounded(text)?.as_bytes());
+                self.prefixes.push(prefix);
+            }
+            StringTest::Contains(text) => self.parts.push(bounded(text)?.as_bytes().into()),
+            StringTest::Exact(text) => {
+                let mut bytes = self.scope.head(Form::Exact);
+                bytes.extend_from_slice(&hash64(text).to_be_bytes());
+                self.terms.push(bytes);
+            }
+        }
+        Ok(())
+    }
+
+    fn token(&mut self, scope: &Scope, test: &TokenTest) {
+        match token(scope, test) {
+            Ok(term) => self.terms.push(term),
+            Err(prefix) => self.prefixes.push(prefix),
+        }
+    }
+
+    fn reference(&mut self, test: &ReferenceTest) {
+        match test {
+            ReferenceTest::Local { types, id } => {
+                let keys = types.iter().map(|kind| ResourceKey::new(*kind, id.clone()).hash64());
+                self.terms.extend(keys.map(|key| self.scope.target(key)));
+            }
+            ReferenceTest::Url(url) => self.terms.push(self.scope.exact(Form::Url, url)),
+            ReferenceTest::Identifier(test) => self.token(&Scope::identifier(self.scope.param), test),
+        }
+    }
+
+    fn quantity(&mut self, test: &QuantityTest) -> Result<()> {
+        let (unit, bounds) = unit(test);
+        match self.quantities.iter_mut().find(|(other, _)| *other == unit) {
+            Some((_, all)) => all.push(bounds),
+            None => self.quantities.push((unit, vec![bounds])),
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Box<dyn Compiled>> {
+        let mut queries = self.composites;
+        match self.terms.as_slice() {
+            [] => (),
+            [one] => queries.push(term(one)),
+            _ => queries.push(Box::new(Terms::list(terms_field(), self.terms))),
+        }
+        if !self.prefixes.is_empty() {
+            queries.push(Box::new(Terms::prefixes(terms_field(), self.prefixes)));
+        }
+        if !self.parts.is_empty() {
+            let select = Select::Contains(self.scope.head(Form::Folded).into(), self.parts.into());
+            queries.push(Box::new(Terms { field: terms_field(), select }));
+        }
+        let mut rows: Vec<RowTest> = Vec::new();
+        rows.extend(DateRule::collapse(&self.dates).into_iter().map(|rule| vec![(None, Cell::Date(rule))]));
+        rows.extend(NumberRule::collapse(&self.numbers).into_iter().map(|rule| vec![(None, Cell::Number(rule))]));
+        for (unit, bounds) in self.quantities {
+            let rules = NumberRule::collapse(&bounds).into_iter();
+            rows.extend(rules.map(|rule| vec![(None, Cell::Quantity(rule, unit))]));
+        }
+        if rows.len() > COSTLY_MAX {
+            let message = format!("more than {COSTLY_MAX} ranges or units in one parameter");
+            return Err(Fault::coded(Category::Invalid, "too-costly", message));
+        }
+        if !rows.is_empty() {
+            queries.push(rows_of(&self.scope, rows));
+        }
+        Ok(any(queries))
+    }
+}
+
+fn rows_of(scope: &Scope, alternatives: Vec<RowTest>) -> Box<dyn Compiled> {
+    let present = scope.head(Form::Present);
+    Rows { param: scope.param, present, alternatives: alternatives.into() }.query()
+}
+
+/// The index knows only this much of a text.
+fn bounded(text: &str) -> Result<&str> {
+    if text.len() <= TEXT_MAX {
+        return Ok(text);
+    }
+    let message = format!("a string value has {} bytes, at most {TEXT_MAX} can be searched", text.len());
+    Err(Fault::coded(Category::Invalid, "too-long", message))
+}
+
+/// The term of a token test, or (as an error) the beginning of its terms when it names neither system nor code.
+fn token(scope: &Scope, test: &TokenTest) -> Result<Vec<u8>, Vec<u8>> {
+    match (&test.system, &test.code) {
+        (SystemTest::Any, Some(code)) => Ok(scope.exact(Form::Code, code)),
+        (SystemTest::Absent, Some(code)) => Ok(scope.exact(Form::Bare, code)),
+        (SystemTest::Is(system), Some(code)) => Ok(scope.both(system, code)),
+        (SystemTest::Is(system), None) => Ok(scope.system(system)),
+        (SystemTest::Any, None) => Err(scope.head(Form::Code)),
+        (SystemTest::Absent, None) => Err(scope.head(Form::Bare)),
+    }
+}
+
+/// Rows whose components all pass; the codes among them have posting lists of their own, which come first.
+fn composite(scope: &Scope, parts: &[Test]) -> Result<Box<dyn Compiled>> {
+    let mut cells = Vec::with_capacity(parts.len());
+    let mut queries: Vec<Box<dyn Compiled>> = Vec::new();
+    for (at, part) in parts.iter().enumerate() {
+        cells.push((Some(at), cell(part)?));
+        if let Test::Token(test) = part
+            && let Ok(bytes) = token(&Scope::component(scope.param, at), test)
+        {
+            queries.push(term(&bytes));
+        }
+    }
+    queries.push(rows_of(scope, vec![cells]));
+    Ok(all(queries))
+}
+
+fn hash(text: &str) -> i64 {
+    hash64(text) as i64
+}
+
+/// A test on a component of a row.
+fn cell(test: &Test) -> Result<Cell> {
+    Ok(match test {
+        Test::Date(test) => Cell::Date(DateRule::One(*test)),
+        Test::Number(test) => Cell::Number(NumberRule::One(bounds(test))),
+        Test::Quantity(test) => {
+            let (unit, bounds) = unit(test);
+            Cell::Quantity(NumberRule::One(bounds), unit)
+        }
+        Test::Token(test) => {
+            let system = match &test.system {
+                SystemTest::Any => None,
+                SystemTest::Absent => Some(0),
+                SystemTest::Is(system) => Some(hash(system)),
+            };
+            Cell::Token { code: test.code.as_deref().map(hash), system }
+        }
+        Test::Uri(uri) => Cell::Target([hash(uri)].into()),
+        Test::Reference(ReferenceTest::Url(url)) => Cell::Target([hash(url)].into()),
+        Test::Reference(ReferenceTest::Local { types, id }) => {
+            let keys = types.iter().map(|kind| ResourceKey::new(*kind, id.clone()).hash64() as i64);
+            let mut keys: Vec<i64> = keys.collect();
+            keys.sort_unstable();
+            Cell::Target(Arc::from(keys))
+        }
+        Test::String(StringTest::Exact(text)) => Cell::Exact(hash(text)),
+        Test::String(StringTest::StartsWith(text)) => Cell::Text(TextTest::Prefix(bounded(text)?.into())),
+        Test::String(StringTest::Contains(text)) => Cell::Text(TextTest::Contains(bounded(text)?.into())),
+        Test::Reference(ReferenceTest::Identifier(_)) | Test::Composite(_) => {
+            return Err(Fault::unsupported("this kind of component of a composite parameter is not supported"));
+        }
+    })
+}
+
+/// The unit of a quantity test, and its bounds in that unit.
+fn unit(test: &QuantityTest) -> (Unit, Bounds) {
+    match &test.unit {
+        UnitTest::Any => (Unit::Any, bounds(&test.number)),
+        UnitTest::Code(code) => (Unit::Code(hash(code)), bounds(&test.number)),
+        UnitTest::System { system, code } => (Unit::System(hash(system), hash(code)), bounds(&test.number)),
+        UnitTest::Canonical { number, unit } => (Unit::Canonical(hash(unit)), bounds(number)),
+    }
+}
+
+fn bounds(test: &NumberTest) -> Bounds {
+    let key = |value: Decimal| number(value);
+    Bounds { prefix: test.prefix, value: key(test.value), low: key(test.low), high: key(test.high) }
+}
