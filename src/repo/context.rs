@@ -1,7 +1,8 @@
 //! The repository of a node: store, index, Writer and feed, opened together and closed together.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -10,13 +11,14 @@ use super::feed::Feed;
 use super::indexer::{CATALOG, Indexer, Visibility, blocking};
 use super::pins::Pins;
 use super::session::Session;
+use super::shelf::Shelf;
 use super::writer::{Writer, WriterHandle};
 use crate::access::actor::Actor;
 use crate::base::clock::SharedClock;
 use crate::base::fault::{Fault, Result};
 use crate::base::id::{IdSource, Seq, Tenant};
 use crate::base::limits::Limits;
-use crate::search::index::{Index, IndexOptions};
+use crate::search::index::{IndexOptions, Searcher};
 use crate::store::{Store, StoreConfig};
 
 /// Where a repository keeps its data and what it is told about its surroundings.
@@ -52,7 +54,7 @@ pub struct Status {
 pub(super) struct Tenancy {
     pub(super) tenant: Tenant,
     pub(super) store: Store,
-    pub(super) index: Arc<Index>,
+    pub(super) index: Arc<Shelf>,
     pub(super) feed: Arc<Feed>,
     pub(super) visibility: Arc<Visibility>,
     pub(super) writer: WriterHandle,
@@ -70,7 +72,7 @@ pub(super) struct Tenancy {
 pub struct Repo {
     default: Arc<Tenancy>,
     stop: watch::Sender<bool>,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Repo {
@@ -85,14 +87,19 @@ impl Repo {
         let tenant = Tenant::DEFAULT;
         let head = store.head(tenant).await?;
         let folder = config.index.clone();
-        let index = blocking(move || open_index(&folder, options, head.seq)).await?;
-        let index = Arc::new(index);
+        let index = Arc::new(blocking(move || Shelf::open(&folder, options, head.seq)).await?);
         let feed = Arc::new(Feed::new(head.seq));
-        let visibility = Arc::new(Visibility::new(index.reached()));
+        let visibility = Arc::new(Visibility::new(index.get()?.reached()));
         let (stop, stopping) = watch::channel(false);
         let base: Arc<str> = config.base.trim_end_matches('/').into();
-        let writer =
-            Writer { tenant, store: store.clone(), feed: feed.clone(), clock: clock.clone(), limits: limits.clone() };
+        let writer = Writer {
+            tenant,
+            store: store.clone(),
+            feed: feed.clone(),
+            clock: clock.clone(),
+            limits: limits.clone(),
+            stop: stopping.clone(),
+        };
         let (handle, writing) = writer.start();
         let indexer = Indexer {
             tenant,
@@ -118,7 +125,7 @@ impl Repo {
             limits,
             base,
         });
-        Ok(Self { default, stop, tasks: vec![writing, following] })
+        Ok(Self { default, stop, tasks: Mutex::new(vec![writing, following]) })
     }
 
     /// What `actor` may do with the data of `tenant`.
@@ -135,12 +142,13 @@ impl Repo {
     /// How far the parts are.
     pub fn status(&self) -> Status {
         let at = &self.default;
+        let searcher = at.index.searcher().ok();
         Status {
             head: at.feed.head(),
             indexed: at.visibility.reached(),
             waiting: at.writer.waiting(),
-            documents: at.index.searcher().count(),
-            index_bytes: at.index.searcher().disk_bytes(),
+            documents: searcher.as_ref().map_or(0, Searcher::count),
+            index_bytes: searcher.as_ref().map_or(0, Searcher::disk_bytes),
         }
     }
 
@@ -174,41 +182,24 @@ impl Repo {
         self.default.pins.sweep(self.default.clock.now());
     }
 
-    /// Stops: everything in the Writer's queue is committed and answered, the index is committed and synced.
+    /// Stops: everything in the Writer's queue is committed and answered, then the index is committed and synced. Later
+    /// requests get 503.
     ///
     /// # Errors
     /// When the index cannot be closed; nothing is lost, the next start proves it again.
-    pub async fn close(self) -> Result<()> {
-        let Self { default, stop, tasks } = self;
-        let (store, index) = (default.store.clone(), default.index.clone());
-        // Sessions that are still alive keep the Writer's queue open; they cannot keep it from stopping.
-        drop(default);
-        stop.send_replace(true);
+    pub async fn close(&self) -> Result<()> {
+        self.stop.send_replace(true);
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         for task in tasks {
             let abort = task.abort_handle();
-            if tokio::time::timeout(std::time::Duration::from_secs(20), task).await.is_err() {
+            if tokio::time::timeout(Duration::from_secs(20), task).await.is_err() {
+                tracing::warn!("a task does not end; it is given up");
                 abort.abort();
             }
         }
-        match Arc::into_inner(index) {
-            Some(index) => blocking(move || index.close()).await?,
-            None => tracing::warn!("requests are still under way; the next start proves the index again"),
-        }
-        store.close().await;
-        Ok(())
+        let index = self.default.index.clone();
+        let closed = blocking(move || index.close()).await;
+        self.default.store.clone().close().await;
+        closed
     }
-}
-
-/// The index of a log that ends at `head`. One that is ahead belongs to another database, or the log was
-/// lost: what it shows would be wrong.
-fn open_index(folder: &Path, options: IndexOptions, head: Seq) -> Result<Index> {
-    let index = Index::open(folder, options.clone())?;
-    if index.reached() <= head {
-        return Ok(index);
-    }
-    tracing::warn!(index = index.reached().0, log = head.0, "the index is ahead of the log; rebuilding it");
-    drop(index);
-    let removed = std::fs::remove_dir_all(folder);
-    removed.map_err(|error| Fault::internal(format!("index folder {}: {error}", folder.display())))?;
-    Index::open(folder, options)
 }

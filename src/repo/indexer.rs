@@ -13,12 +13,13 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 
 use super::feed::{Feed, FeedEntry};
+use super::shelf::Shelf;
 use crate::base::fault::{Fault, Result};
 use crate::base::id::{Seq, Tenant};
 use crate::fhir::definitions::params;
 use crate::fhir::json;
 use crate::search::extract::extract;
-use crate::search::index::{Catalog, Document, Index, Prepared, prepare};
+use crate::search::index::{Catalog, Document, Prepared, prepare};
 use crate::store::{Store, VersionRow, body};
 
 /// Entries taken at a time.
@@ -80,7 +81,7 @@ pub(super) struct Indexer {
     pub(super) tenant: Tenant,
     pub(super) store: Store,
     pub(super) feed: Arc<Feed>,
-    pub(super) index: Arc<Index>,
+    pub(super) index: Arc<Shelf>,
     pub(super) visibility: Arc<Visibility>,
     pub(super) base: Arc<str>,
     pub(super) stop: watch::Receiver<bool>,
@@ -89,30 +90,48 @@ pub(super) struct Indexer {
 impl Indexer {
     /// Follows until told to stop.
     pub(super) async fn run(mut self) {
-        let mut applied = self.index.reached();
+        let mut applied = self.visibility.reached();
         let mut since_commit = 0;
         let mut oldest = Instant::now();
         let mut failures = 0_u32;
         loop {
-            let step = self.step(applied, &mut since_commit, &mut oldest).await;
-            match step {
-                Ok(Some(seq)) => applied = seq,
+            match self.step(applied, &mut since_commit, &mut oldest).await {
+                Ok(Some(seq)) => {
+                    applied = seq;
+                    failures = 0;
+                }
                 Ok(None) => return,
                 Err(fault) => {
                     failures += 1;
                     tracing::error!(fault = %fault, failures, seq = applied.0, "the search index cannot follow the log");
-                    tokio::time::sleep(Duration::from_millis(200 << failures.min(6))).await;
-                    continue;
+                    tokio::time::sleep(Duration::from_millis(100 << failures.min(6))).await;
+                    // What was applied and not committed is gone with the writer.
+                    match self.reopen().await {
+                        Ok(reached) => (applied, since_commit) = (reached, 0),
+                        Err(fault) => tracing::error!(fault = %fault, "the search index cannot be opened again"),
+                    }
                 }
             }
-            failures = 0;
         }
+    }
+
+    async fn reopen(&self) -> Result<Seq> {
+        if *self.stop.borrow() {
+            return Ok(self.visibility.reached());
+        }
+        let index = self.index.clone();
+        let reached = blocking(move || index.reopen()).await?;
+        self.visibility.reached.send_replace(reached);
+        Ok(reached)
     }
 
     /// Applies or commits a little, or waits; the position applied so far, or `None` at the end.
     async fn step(&mut self, applied: Seq, since_commit: &mut usize, oldest: &mut Instant) -> Result<Option<Seq>> {
         if *self.stop.borrow() {
-            self.commit(applied).await?;
+            let last = self.commit(applied).await;
+            if let Err(fault) = last {
+                tracing::warn!(fault = %fault, "the search index is behind at the end; the next start catches up");
+            }
             return Ok(None);
         }
         let wanted = self.visibility.wanted();
@@ -161,7 +180,7 @@ impl Indexer {
             let reached = entries.last().map_or(Seq(0), |entry| entry.seq);
             let documents: Vec<Prepared> =
                 entries.into_iter().map(|entry| prepare(&document(entry), &CATALOG)).collect();
-            index.apply_prepared(&documents)?;
+            index.get()?.apply_prepared(&documents)?;
             Ok((documents.len(), reached))
         })
         .await
@@ -180,7 +199,7 @@ impl Indexer {
 
     async fn commit(&self, reached: Seq) -> Result<()> {
         let index = self.index.clone();
-        blocking(move || index.commit(reached)).await?;
+        blocking(move || index.get()?.commit(reached)).await?;
         self.visibility.reached.send_replace(reached);
         Ok(())
     }

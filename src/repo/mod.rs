@@ -23,6 +23,7 @@ mod read;
 mod references;
 mod search;
 mod session;
+mod shelf;
 mod stage;
 mod token;
 mod transaction;

@@ -48,7 +48,7 @@ pub(super) async fn fresh(at: &Tenancy) -> Result<Searcher> {
         at.feed.head()
     };
     at.visibility.wait(head).await?;
-    Ok(at.index.searcher())
+    at.index.searcher()
 }
 
 /// The query of some parameters.

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::face::Written;
 use super::feed::Feed;
@@ -85,28 +85,36 @@ pub(super) struct Writer {
     pub(super) feed: Arc<Feed>,
     pub(super) clock: SharedClock,
     pub(super) limits: Arc<Limits>,
+    pub(super) stop: watch::Receiver<bool>,
 }
 
 impl Writer {
-    /// Starts the task. It ends, after answering everything in its queue, when all handles are gone.
+    /// Starts the task. It ends, after answering everything in its queue, when it is told to stop.
     pub(super) fn start(self) -> (WriterHandle, tokio::task::JoinHandle<()>) {
         let (queue, receiver) = mpsc::channel(self.limits.writer_queue);
         (WriterHandle { queue }, tokio::spawn(self.run(receiver)))
     }
 
-    async fn run(self, mut queue: mpsc::Receiver<Submission>) {
+    async fn run(mut self, mut queue: mpsc::Receiver<Submission>) {
         let mut waiting = Vec::new();
-        while !waiting.is_empty() || queue.recv_many(&mut waiting, self.limits.writer_batch).await > 0 {
+        loop {
+            if waiting.is_empty() {
+                tokio::select! {
+                    count = queue.recv_many(&mut waiting, self.limits.writer_batch) => if count == 0 { return },
+                    // What is in the queue is still taken; then it is empty for good.
+                    _ = self.stop.wait_for(|stop| *stop), if !queue.is_closed() => {
+                        queue.close();
+                        continue;
+                    }
+                }
+            }
             self.feed.breathe().await;
             let taken = take(&mut waiting);
             self.commit(taken).await;
             // More may have arrived during the commit: let the next batch grow with the load.
-            let room = self.limits.writer_batch.saturating_sub(waiting.len());
-            for _ in 0..room {
-                match queue.try_recv() {
-                    Ok(submission) => waiting.push(submission),
-                    Err(_) => break,
-                }
+            for _ in waiting.len()..self.limits.writer_batch {
+                let Ok(submission) = queue.try_recv() else { break };
+                waiting.push(submission);
             }
         }
     }
