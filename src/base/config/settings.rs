@@ -90,7 +90,10 @@ pub const SETTINGS: &[Setting] = &[
         about: "data folder",
         set: |config, text| match text {
             "" => Err("expected a folder".to_owned()),
-            _ => Ok(config.store.data = text.into()),
+            _ => {
+                config.store.data = text.into();
+                Ok(())
+            }
         },
         show: |config| config.store.data.display().to_string(),
     },
@@ -127,7 +130,10 @@ pub const SETTINGS: &[Setting] = &[
         about: "folder of the search index, when it is not index in the data folder",
         set: |config, text| match text {
             "" => Err("expected a folder".to_owned()),
-            _ => Ok(config.index.folder = Some(text.into())),
+            _ => {
+                config.index.folder = Some(text.into());
+                Ok(())
+            }
         },
         show: |config| optional(config.index.folder.as_ref().map(|folder| folder.display())),
     },

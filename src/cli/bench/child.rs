@@ -54,7 +54,7 @@ impl Server {
         let port = free_port()?;
         let mut command = Command::new(program()?);
         command.args(["bare", "--listen", &format!("127.0.0.1:{port}"), "--bytes", &bytes.to_string()]);
-        Self::spawn(command, port, "/").await
+        Self::spawn(command, port, "/fhir/Patient/0").await
     }
 
     async fn spawn(mut command: Command, port: u16, path: &str) -> Result<Self> {

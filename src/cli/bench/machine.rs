@@ -27,11 +27,10 @@ fn line(path: &str) -> String {
 /// The value of a line `name: value` of a file under `/proc`.
 pub fn field(path: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
-    let found = text.lines().find_map(|line| {
+    text.lines().find_map(|line| {
         let (found, value) = line.split_once(':')?;
         (found.trim() == name).then(|| value.trim().to_owned())
-    });
-    found
+    })
 }
 
 /// Bytes of all files below a folder.

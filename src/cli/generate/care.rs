@@ -236,7 +236,7 @@ pub fn allergies(chart: &mut Chart) {
             let verification = "http://terminology.hl7.org/CodeSystem/allergyintolerance-verification";
             out.concept("verificationStatus", &[hl7(verification, "confirmed", "Confirmed")]);
             out.text("type", "allergy").texts("category", &[category]);
-            out.text("criticality", *random.pick(&["low", "high", "unable-to-assess"])).concept("code", &[*code]);
+            out.text("criticality", random.word(&["low", "high", "unable-to-assess"])).concept("code", &[*code]);
             out.reference("patient", Target::Entry(person.uuid), &person.display);
             onset(out, random, first, 5.0);
             out.plain("recordedDate", person.since);
@@ -245,7 +245,7 @@ pub fn allergies(chart: &mut Chart) {
                 out.plain("lastOccurrence", person.since.plus(random.between(0, 300)));
             }
             out.one("reaction", |out| {
-                out.concepts("manifestation", &[*manifestation]).text("severity", *random.pick(&["mild", "moderate"]));
+                out.concepts("manifestation", &[*manifestation]).text("severity", random.word(&["mild", "moderate"]));
             });
         });
     }

@@ -217,7 +217,7 @@ fn practitioner(site: &mut Site, staff: &Staff) {
         out.one("qualification", |out| {
             out.concept("code", &[hl7("http://terminology.hl7.org/CodeSystem/v2-0360", degree.0, degree.1)]);
         });
-        out.concepts("communication", &[hl7("urn:ietf:bcp:47", *random.pick(&["en", "es", "fr", "de", "pt"]), "")]);
+        out.concepts("communication", &[hl7("urn:ietf:bcp:47", random.word(&["en", "es", "fr", "de", "pt"]), "")]);
     });
 }
 

@@ -198,7 +198,7 @@ impl Draw<'_, '_> {
     }
 
     fn urine(&mut self, chart: &mut Chart) {
-        let color = *chart.random.pick(&["Yellow", "Straw", "Amber", "Yellow, slightly cloudy"]);
+        let color = chart.random.word(&["Yellow", "Straw", "Amber", "Yellow, slightly cloudy"]);
         let uuid = observation(chart, &self.about, &[loinc("5778-6", "Color of Urine")], |out| {
             out.text("valueString", color);
         });

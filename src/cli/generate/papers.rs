@@ -104,7 +104,7 @@ pub fn care_plan(chart: &mut Chart, visit: &Visit, illness: &Chronic, condition:
     let patient = Target::Entry(person.uuid);
     let target = visit.day.plus(random.between(90, 400));
     bundle.create("Goal", goal, |out| {
-        out.text("lifecycleStatus", *random.pick(&["active", "completed", "on-hold"]));
+        out.text("lifecycleStatus", random.word(&["active", "completed", "on-hold"]));
         out.object("description", |out| {
             out.plain("text", format_args!("Keep {} under control", illness.codes[0].display.to_lowercase()));
         });
@@ -131,7 +131,7 @@ pub fn care_plan(chart: &mut Chart, visit: &Visit, illness: &Chronic, condition:
         });
     });
     // Numbers of every precision: a number says by its digits how exactly it is meant.
-    let probability = *random.pick(&["0.1", "0.10", "0.105", "0.25", "0.3", "0.02", "0.045", "1e-2", "0.5", "7.5E-1"]);
+    let probability = random.word(&["0.1", "0.10", "0.105", "0.25", "0.3", "0.02", "0.045", "1e-2", "0.5", "7.5E-1"]);
     bundle.create("RiskAssessment", random.uuid(), |out| {
         out.text("status", "final").reference("subject", patient, &person.display);
         out.reference("encounter", Target::Entry(visit.uuid), "").moment("occurrenceDateTime", visit.start);

@@ -56,6 +56,11 @@ impl Random {
         &items[self.below(items.len())]
     }
 
+    /// One of `words`, which must not be empty.
+    pub fn word(&mut self, words: &[&'static str]) -> &'static str {
+        words[self.below(words.len())]
+    }
+
     /// A UUID of version 4 from this sequence.
     pub fn uuid(&mut self) -> Uuid {
         let bits = (u128::from(self.bits()) << 64) | u128::from(self.bits());
