@@ -1,0 +1,136 @@
+//! `GET [base]/metadata`: the CapabilityStatement, made of the table of routes and the definitions
+//! (FHIR R4 `capabilitystatement.html`).
+
+use bytes::Bytes;
+
+use super::routes::{Interaction, ROUTES, Route, Shape, has_endpoint};
+use crate::base::clock::Timestamp;
+use crate::fhir::definitions::params::{ParamKind, SearchParam, all_params, search_params};
+use crate::fhir::json::{Json, write};
+use crate::fhir::types::ResourceType;
+
+/// The text of the statement of a server that started at `started`.
+pub fn statement(base: &str, started: Timestamp) -> Bytes {
+    let resources = ResourceType::all().filter(|kind| has_endpoint(*kind)).map(resource).collect();
+    let rest = Json::object([
+        ("mode", Json::string("server")),
+        ("resource", Json::Array(resources)),
+        ("interaction", interactions(|shape| shape == Shape::Base)),
+    ]);
+    let software = [("name", Json::string("Cresset")), ("version", Json::string(env!("CARGO_PKG_VERSION")))];
+    let implementation = [("description", Json::string("Cresset, a FHIR R4 server")), ("url", Json::string(base))];
+    let json = Json::object([
+        ("resourceType", Json::string("CapabilityStatement")),
+        ("status", Json::string("active")),
+        ("date", Json::string(started.to_string())),
+        ("kind", Json::string("instance")),
+        ("software", Json::object(software)),
+        ("implementation", Json::object(implementation)),
+        ("fhirVersion", Json::string("4.0.1")),
+        ("format", Json::Array(vec![Json::string("application/fhir+json"), Json::string("json")])),
+        ("rest", Json::Array(vec![rest])),
+    ]);
+    let mut out = Vec::new();
+    write(&json, &mut out);
+    out.into()
+}
+
+fn resource(kind: ResourceType) -> Json {
+    let mut json = Json::object([
+        ("type", Json::string(kind.name())),
+        ("interaction", interactions(|shape| shape != Shape::Base)),
+        ("versioning", Json::string("versioned")),
+        ("readHistory", Json::Bool(true)),
+        ("updateCreate", Json::Bool(true)),
+        ("conditionalCreate", Json::Bool(true)),
+        ("conditionalRead", Json::string("full-support")),
+        ("conditionalUpdate", Json::Bool(false)),
+        ("conditionalDelete", Json::string("not-supported")),
+    ]);
+    let Some(object) = json.as_object_mut() else { return json };
+    let includes = search_params(kind).iter().filter(|param| is_link(param)).map(|param| include(kind, param));
+    let points = |param: &&SearchParam| is_link(param) && (param.targets.is_empty() || param.targets.contains(&kind));
+    let sources = |param: &'static SearchParam| param.base.iter().map(move |source| include(*source, param));
+    let reverse = all_params().iter().filter(points).flat_map(sources);
+    let params = search_params(kind).iter().filter(|param| is_offered(param)).map(|param| search_param(param));
+    // An empty array is not FHIR (json.html, 2.6.2).
+    for (name, list) in [
+        ("searchInclude", includes.collect::<Vec<_>>()),
+        ("searchRevInclude", reverse.collect()),
+        ("searchParam", params.collect()),
+    ] {
+        if !list.is_empty() {
+            object.set(name, Json::Array(list));
+        }
+    }
+    json
+}
+
+fn is_link(param: &SearchParam) -> bool {
+    param.kind == ParamKind::Reference && param.expression.is_some()
+}
+
+/// Parameters without an expression (`_text`, `_content`, `near` ...) need an engine of their own, which is absent.
+fn is_offered(param: &SearchParam) -> bool {
+    param.kind != ParamKind::Special && (param.expression.is_some() || matches!(param.code, "_id" | "_lastUpdated"))
+}
+
+fn include(source: ResourceType, param: &SearchParam) -> Json {
+    Json::string(format!("{source}:{}", param.code))
+}
+
+fn search_param(param: &SearchParam) -> Json {
+    Json::object([
+        ("name", Json::string(param.code)),
+        ("definition", Json::string(param.url)),
+        ("type", Json::string(kind_code(param.kind))),
+    ])
+}
+
+fn kind_code(kind: ParamKind) -> &'static str {
+    match kind {
+        ParamKind::Number => "number",
+        ParamKind::Date => "date",
+        ParamKind::String => "string",
+        ParamKind::Token => "token",
+        ParamKind::Reference => "reference",
+        ParamKind::Composite => "composite",
+        ParamKind::Quantity => "quantity",
+        ParamKind::Uri => "uri",
+        ParamKind::Special => "special",
+    }
+}
+
+fn interactions(is_here: impl Fn(Shape) -> bool) -> Json {
+    let offered = |route: &&Route| !matches!(route.interaction, Interaction::Absent(_));
+    let codes = ROUTES.iter().filter(offered).filter(|route| is_here(route.shape)).flat_map(|route| route.codes);
+    Json::Array(codes.map(|code| Json::object([("code", Json::string(*code))])).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fhir::json::parse;
+
+    #[test]
+    fn lists_every_type_with_its_interactions() {
+        let json = parse(&statement("http://h/fhir", Timestamp(0))).expect("JSON");
+        let rest = json.get("rest").and_then(Json::as_array).map(|rest| &rest[0]).expect("rest");
+        let resources = rest.get("resource").and_then(Json::as_array).expect("resources");
+        assert_eq!(resources.len(), 145);
+        let codes = |json: &Json| -> Vec<String> {
+            let list = json.get("interaction").and_then(Json::as_array).unwrap_or_default();
+            list.iter().filter_map(|item| Some(item.get("code")?.as_str()?.to_owned())).collect()
+        };
+        let all = ["read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"];
+        assert_eq!(codes(&resources[0]), all);
+        assert_eq!(codes(rest), ["transaction", "batch"]);
+        let patient = resources.iter().find(|r| r.get("type").and_then(Json::as_str) == Some("Patient"));
+        let patient = patient.expect("Patient");
+        let list = |name: &str| patient.get(name).and_then(Json::as_array).unwrap_or_default();
+        assert!(list("searchInclude").contains(&Json::string("Patient:general-practitioner")));
+        assert!(list("searchRevInclude").contains(&Json::string("Observation:subject")));
+        let birthdate = list("searchParam").iter().find(|p| p.get("name").and_then(Json::as_str) == Some("birthdate"));
+        assert_eq!(birthdate.and_then(|p| p.get("type")).and_then(Json::as_str), Some("date"));
+    }
+}
