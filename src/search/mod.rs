@@ -8,8 +8,11 @@
 pub mod baseline;
 mod compile;
 mod compile_values;
+pub mod extract;
 pub mod index;
 mod joins;
+pub mod kind;
+pub mod matches;
 mod page;
 pub mod query;
 pub mod value;
