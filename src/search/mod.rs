@@ -14,5 +14,6 @@ mod joins;
 pub mod kind;
 pub mod matches;
 mod page;
+pub mod parse;
 pub mod query;
 pub mod value;
