@@ -37,7 +37,7 @@ fn main() {
     };
     let bytes = tables.encode();
     assert!(Tables::decode(&bytes).as_ref() == Some(&tables), "the tables do not survive their own encoding");
-    let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
+    let out = env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
     fs::write(Path::new(&out).join("definitions.bin"), bytes).expect("OUT_DIR is writable");
     fs::write(Path::new(&out).join("names.rs"), names_source(&names, &model)).expect("OUT_DIR is writable");
 }

@@ -1,1 +1,4 @@
-//! The integration tests, in one binary.
+//! The integration tests, in one binary: `docs/TESTING.md` says how they are organised.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod tidy;

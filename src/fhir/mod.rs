@@ -14,3 +14,4 @@ pub mod quantity;
 pub mod resource;
 pub mod time;
 pub mod types;
+pub mod validate;

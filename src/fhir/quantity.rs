@@ -25,8 +25,10 @@ const REMEMBERED: usize = 4096;
 pub struct Scale {
     /// The canonical unit, such as `g` or `m.s-2`.
     pub unit: std::sync::Arc<str>,
-    factor: Number,
-    offset: Number,
+    /// What a value is multiplied by.
+    pub factor: Number,
+    /// What is added then; not 0 only for temperatures.
+    pub offset: Number,
 }
 
 impl Scale {

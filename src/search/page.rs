@@ -35,6 +35,25 @@ pub fn count(searcher: &Searcher, query: &dyn Query) -> Result<u64> {
     query.count(searcher).map(|count| count as u64).map_err(failed("count"))
 }
 
+/// Calls `visit` with the Seq and the hash of every match, in no order.
+///
+/// # Errors
+/// 500 when the index cannot be read.
+pub fn each(searcher: &Searcher, query: &dyn Query, visit: &mut dyn FnMut((i64, u64))) -> Result<()> {
+    let weight = query.weight(EnableScoring::disabled_from_searcher(searcher)).map_err(failed("compile"))?;
+    for reader in searcher.segment_readers() {
+        let seqs = reader.fast_fields().i64(SEQ).map_err(failed("open the column of Seqs"))?;
+        let keys = reader.fast_fields().u64(KEY).map_err(failed("open the column of keys"))?;
+        let alive = reader.alive_bitset();
+        let mut take = |docs: &[DocId]| {
+            let docs = docs.iter().filter(|doc| alive.is_none_or(|alive| alive.is_alive(**doc)));
+            docs.filter_map(|doc| seqs.first(*doc).zip(keys.first(*doc))).for_each(&mut *visit);
+        };
+        weight.for_each_no_score(reader, &mut take).map_err(failed("visit"))?;
+    }
+    Ok(())
+}
+
 /// The matches `offset..offset + limit`.
 ///
 /// # Errors

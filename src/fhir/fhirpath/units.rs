@@ -5,29 +5,15 @@
 
 use std::cmp::Ordering;
 
-use octofhir_ucum::{Number, get_canonical_units, unit_divide, unit_multiply};
+use octofhir_ucum::{Number, unit_divide, unit_multiply};
 use rust_decimal::Decimal;
 
 use super::number;
 use super::value::{CalendarUnit, Quantity, Unit};
+use crate::fhir::quantity::{Scale, scale};
 
-/// Longest unit that is looked at, in bytes.
+/// Longest unit that a product or quotient may have, in bytes.
 const MAX_UNIT: usize = 256;
-
-/// A unit in base units: what it measures, and how a value gets there (`value * factor + offset`).
-struct Canonical {
-    unit: String,
-    factor: Number,
-    offset: Number,
-}
-
-fn canonical(code: &str) -> Option<Canonical> {
-    if code.len() > MAX_UNIT {
-        return None;
-    }
-    let found = get_canonical_units(code).ok()?;
-    Some(Canonical { unit: found.unit, factor: found.factor, offset: found.offset })
-}
 
 /// Whether a calendar unit is longer than every definite duration can tell.
 fn is_variable(unit: &Unit) -> bool {
@@ -43,7 +29,7 @@ fn code(unit: &Unit) -> &str {
 }
 
 /// The value in base units.
-fn in_base(quantity: &Quantity, base: &Canonical) -> Option<Number> {
+fn in_base(quantity: &Quantity, base: &Scale) -> Option<Number> {
     Number::parse(&quantity.value.to_string())?.checked_mul(base.factor)?.checked_add(base.offset)
 }
 
@@ -87,7 +73,7 @@ pub fn relate(left: &Quantity, right: &Quantity) -> Relation {
 }
 
 fn relate_ucum(left: &Quantity, right: &Quantity) -> Relation {
-    let (Some(a), Some(b)) = (canonical(code(&left.unit)), canonical(code(&right.unit))) else {
+    let (Some(a), Some(b)) = (scale(code(&left.unit)), scale(code(&right.unit))) else {
         return Relation::Unknown;
     };
     if a.unit != b.unit {
@@ -107,7 +93,7 @@ pub fn is_comparable(left: &Quantity, right: &Quantity) -> bool {
 /// Equivalence: values are rounded to the precision of the least precise, in the coarser unit;
 /// calendar and definite durations are equivalent (N1, "Quantity Equivalence").
 pub fn equivalent(left: &Quantity, right: &Quantity) -> bool {
-    let (a, b) = (canonical(code(&left.unit)), canonical(code(&right.unit)));
+    let (a, b) = (scale(code(&left.unit)), scale(code(&right.unit)));
     let (Some(a), Some(b)) = (a, b) else { return left == right };
     if a.unit != b.unit {
         return false;
@@ -123,7 +109,7 @@ fn convert_value(value: Decimal, from: &str, to: &str) -> Option<Decimal> {
     if from == to {
         return Some(value);
     }
-    let (from, to) = (canonical(from)?, canonical(to)?);
+    let (from, to) = (scale(from)?, scale(to)?);
     let base = Number::parse(&value.to_string())?.checked_mul(from.factor)?.checked_add(from.offset)?;
     let converted = base.checked_sub(to.offset)?.checked_div(to.factor)?;
     (from.unit == to.unit).then(|| number::parse(&converted.to_string())).flatten()
@@ -152,7 +138,7 @@ pub fn convert(quantity: &Quantity, unit: &Unit) -> Option<Quantity> {
 
 /// The sum or difference, in the finer unit of the two; none when they measure different things.
 pub fn add(left: &Quantity, right: &Quantity, minus: bool) -> Option<Quantity> {
-    let finer = match (canonical(code(&left.unit)), canonical(code(&right.unit))) {
+    let finer = match (scale(code(&left.unit)), scale(code(&right.unit))) {
         (Some(a), Some(b)) if b.factor < a.factor => &right.unit,
         _ => &left.unit,
     };

@@ -1,6 +1,6 @@
 //! Writing JSON: compact for the store and the wire, indented for people.
 
-use super::Json;
+use super::tree::Json;
 
 /// Appends the compact form of `json` to `out`.
 pub fn write(json: &Json, out: &mut Vec<u8>) {

@@ -32,6 +32,8 @@ pub(super) mod updated;
 mod writer;
 
 #[cfg(test)]
+mod agree;
+#[cfg(test)]
 mod measure;
 #[cfg(test)]
 mod tests;

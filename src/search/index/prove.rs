@@ -16,6 +16,8 @@ use super::schema::{FORMAT, schema};
 use crate::base::id::Seq;
 
 const MARKER: &str = "closed";
+/// Who holds it may prove, empty and write the folder.
+pub const LOCK: &str = ".index.lock";
 
 /// What a commit carries: `cresset FORMAT SEQ`.
 pub fn payload(reached: Seq) -> String {
@@ -99,11 +101,11 @@ fn drop_strangers(root: &Path, index: &tantivy::Index) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes every file of the folder (there are no folders in it).
+/// Removes every file of the folder (there are no folders in it) but the lock that we hold.
 pub fn empty(root: &Path) -> io::Result<()> {
     for file in fs::read_dir(root)? {
         let path = file?.path();
-        if path.is_file() {
+        if path.is_file() && !path.ends_with(LOCK) {
             fs::remove_file(path)?;
         }
     }

@@ -13,7 +13,7 @@ use crate::base::id::Seq;
 use crate::base::limits::Limits;
 use crate::fhir::types::ResourceType;
 use crate::search::compile::compile;
-use crate::search::page::{count, page};
+use crate::search::page::{count, each, page};
 use crate::search::query::{Query, Total};
 
 /// A match: a version, by its place in the log.
@@ -96,21 +96,28 @@ impl Searcher {
         Ok(Includes { hits: hits(rows), cut })
     }
 
-    /// The current versions of resources, by their hashes; those that do not exist are left out.
+    /// The current versions of resources, by their hashes; those that do not exist are left out. In the
+    /// order of the log.
     ///
     /// # Errors
     /// 500 when the index cannot be read.
     pub fn lookup(&self, keys: &[u64]) -> Result<Vec<Hit>> {
         let query = InKeys { place: Place::Own, keys: Arc::new(keys.iter().copied().collect()) };
-        Ok(hits(page(&self.inner, &query, &[], &[], (0, usize::MAX))?.rows))
+        let mut rows = Vec::new();
+        each(&self.inner, &query, &mut |row| rows.push(row))?;
+        rows.sort_unstable();
+        Ok(hits(rows))
     }
 
-    /// Every live document of a type, in the order of the log.
+    /// Every live document of a type, in the order of the log; 16 bytes each.
     ///
     /// # Errors
     /// 500 when the index cannot be read.
     pub fn all(&self, kind: ResourceType) -> Result<Vec<Hit>> {
-        Ok(hits(page(&self.inner, all_of(kind).as_ref(), &[kind], &[], (0, usize::MAX))?.rows))
+        let mut rows = Vec::new();
+        each(&self.inner, all_of(kind).as_ref(), &mut |row| rows.push(row))?;
+        rows.sort_unstable();
+        Ok(hits(rows))
     }
 
     /// The number of live documents.

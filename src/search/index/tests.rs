@@ -11,7 +11,7 @@ use super::prepare::{Catalog, Document};
 use super::reader::Hit;
 use super::writer::{Index, IndexOptions};
 use crate::base::clock::Timestamp;
-use crate::base::fault::Result;
+use crate::base::fault::{Category, Result};
 use crate::base::id::Seq;
 use crate::base::limits::Limits;
 use crate::fhir::definitions::params::{ParamId, ParamKind, SearchParam};
@@ -595,4 +595,31 @@ fn merges_bound_the_segments_and_leave_the_content() {
     assert!(world.index.searcher().segments() < 10, "{} segments", world.index.searcher().segments());
     assert_eq!(world.index.reached(), Seq(120));
     assert_eq!(world.seqs(&query), (1..=120).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_writer_that_cannot_write_says_so_and_the_next_one_goes_on() {
+    let mut world = World::new();
+    family(&mut world);
+    let folder = world.dir.path().to_path_buf();
+    world.index.stop_writing();
+    let values = Some(Extracted::default());
+    let document = Document { key: key("Patient/9"), seq: Seq(9), updated: Timestamp(0), values, is_new: true };
+    let refused = world.index.apply(std::slice::from_ref(&document)).and_then(|()| world.index.commit(Seq(9)));
+    assert_eq!(refused.unwrap_err().category(), Category::Internal);
+    assert_eq!((world.index.reached(), world.index.searcher().count()), (Seq(8), 8));
+    drop(world.index);
+    let index = Index::open(&folder, options()).unwrap();
+    assert_eq!((index.reached(), index.searcher().count()), (Seq(8), 8));
+    index.apply(&[document]).unwrap();
+    index.commit(Seq(9)).unwrap();
+    assert_eq!((index.reached(), index.searcher().count()), (Seq(9), 9));
+}
+
+#[test]
+fn two_writers_do_not_share_a_folder() {
+    let world = World::new();
+    assert!(Index::open(world.dir.path(), options()).is_err());
+    world.commit();
+    assert_eq!(world.index.reached(), Seq(0));
 }

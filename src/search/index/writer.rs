@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use tantivy::directory::{Directory, DirectoryLock, Lock};
 use tantivy::index::IndexSettings;
 use tantivy::indexer::{IndexWriterOptions, UserOperation};
 use tantivy::merge_policy::{LogMergePolicy, NoMergePolicy};
@@ -54,6 +55,7 @@ pub struct Index {
     reader: IndexReader,
     gauge: Arc<Gauge>,
     shown: RwLock<Shown>,
+    _lock: DirectoryLock,
 }
 
 struct Shown {
@@ -72,10 +74,13 @@ impl Index {
     /// be proven.
     ///
     /// # Errors
-    /// 500 when the folder cannot be read or written, or another writer has it.
+    /// 503 when another index has the folder open; 500 when it cannot be read or written.
     pub fn open(root: &Path, options: IndexOptions) -> Result<Self> {
         fs::create_dir_all(root).map_err(failed_io("make the folder"))?;
         let folder = Folder::open(root).map_err(failed("open the folder"))?;
+        let lock = Lock { filepath: prove::LOCK.into(), is_blocking: false };
+        let lock =
+            folder.acquire_lock(&lock).map_err(|_| Fault::unavailable("search index: another process has it"))?;
         let (index, reached) = match prove::open(root, &folder).map_err(failed_io("prove the folder"))? {
             Some(found) => found,
             None => (create(root, &folder)?, Seq(0)),
@@ -90,7 +95,16 @@ impl Index {
         let searcher = Searcher::new(reader.searcher(), reached, options.catalog, root);
         let shown = RwLock::new(Shown { searcher, change: folder.changes() });
         let gauge = Arc::default();
-        Ok(Self { root: root.to_path_buf(), folder, options, writer: Mutex::new(Some(writer)), reader, gauge, shown })
+        Ok(Self {
+            root: root.to_path_buf(),
+            folder,
+            options,
+            writer: Mutex::new(Some(writer)),
+            reader,
+            gauge,
+            shown,
+            _lock: lock,
+        })
     }
 
     /// The Seq that a new searcher sees.
@@ -175,6 +189,12 @@ impl Index {
         // The threads end with errors since they can no longer write: nothing of theirs was visible.
         let _ended = writer.wait_merging_threads();
         prove::seal(&self.root).map_err(failed_io("sync the folder"))
+    }
+
+    /// What a full disk does.
+    #[cfg(test)]
+    pub(super) fn stop_writing(&self) {
+        self.folder.refuse_writes();
     }
 
     /// Needs the writer's lock, so that no commit comes between the segments and their Seq.

@@ -1,0 +1,409 @@
+//! Random resources and random searches: the index answers as a plain reading of the values does, whatever was
+//! updated, deleted, committed and merged in between.
+
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+use tempfile::TempDir;
+
+use super::prepare::Document;
+use super::tests::*;
+use super::writer::{Index, IndexOptions};
+use crate::base::clock::Timestamp;
+use crate::base::id::Seq;
+use crate::base::limits::Limits;
+use crate::search::query::*;
+use crate::search::value::*;
+
+type Values = Vec<(&'static str, Value)>;
+
+fn text() -> impl Strategy<Value = String> {
+    "[abÀ]{1,3}"
+}
+
+fn small() -> impl Strategy<Value = Decimal> {
+    (-3_i64..12).prop_map(|n| Decimal::new(n * 5, 1))
+}
+
+fn span() -> impl Strategy<Value = Span> {
+    let open = prop_oneof![8 => Just(false), 1 => Just(true)];
+    (0_i64..9, 1_i64..4, open.clone(), open).prop_map(|(start, length, left, right)| Span {
+        start: if left { i64::MIN } else { start },
+        end: if right { i64::MAX } else { start + length },
+    })
+}
+
+fn maybe(text: impl Strategy<Value = String> + 'static) -> impl Strategy<Value = Option<Box<str>>> {
+    prop::option::of(text.prop_map(Into::into))
+}
+
+fn a_token() -> impl Strategy<Value = Value> {
+    (maybe(text()), text()).prop_map(|(system, code)| Value::Token { system, code: Some(code.into()), text: None })
+}
+
+fn a_quantity() -> impl Strategy<Value = Value> {
+    let canonical = prop::option::of((small(), text()));
+    (small(), 0_i64..3, maybe(text()), maybe(text()), maybe(text()), canonical).prop_map(
+        |(low, width, system, code, unit, canonical)| {
+            let canonical =
+                canonical.map(|(value, unit)| Canonical { low: Some(value), high: None, unit: unit.into() });
+            Value::Quantity(Quantity {
+                low: Some(low),
+                high: Some(low + Decimal::from(width)),
+                system,
+                code,
+                unit,
+                canonical,
+            })
+        },
+    )
+}
+
+fn a_string() -> impl Strategy<Value = Value> {
+    text().prop_map(|text| string(&text))
+}
+
+fn a_reference() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        (0..4_u8).prop_map(|n| subject(&format!("Patient/{n}"))),
+        text().prop_map(|text| Value::Reference(Target::Other(text.into()))),
+        (maybe(text()), text())
+            .prop_map(|(system, value)| Value::Reference(Target::Identifier { system, value: value.into() })),
+    ]
+}
+
+fn several(code: &'static str, value: impl Strategy<Value = Value>) -> impl Strategy<Value = Values> {
+    prop::collection::vec(value.prop_map(move |value| (code, value)), 0..3)
+}
+
+fn resource() -> impl Strategy<Value = Values> {
+    let pair = (a_token(), a_quantity()).prop_map(|(a, b)| Value::Composite([a, b].into()));
+    let texts = (a_token(), a_string()).prop_map(|(a, b)| Value::Composite([a, b].into()));
+    (
+        several("code", a_token()),
+        several("subject", a_reference()),
+        several("date", span().prop_map(Value::Date)),
+        several("value-quantity", a_quantity()),
+        several("name", a_string()),
+        several("probability", small().prop_map(Value::Number)),
+        several("url", text().prop_map(|text| Value::Uri(text.into()))),
+        several("code-value-quantity", pair),
+        several("code-value-string", texts),
+    )
+        .prop_map(|(a, b, c, d, e, f, g, h, i)| [a, b, c, d, e, f, g, h, i].concat())
+}
+
+const ALL: [Prefix; 9] =
+    [Prefix::Eq, Prefix::Ne, Prefix::Gt, Prefix::Lt, Prefix::Ge, Prefix::Le, Prefix::Sa, Prefix::Eb, Prefix::Ap];
+
+fn prefix() -> impl Strategy<Value = Prefix> {
+    (0..ALL.len()).prop_map(|at| ALL[at])
+}
+
+fn ask_token() -> impl Strategy<Value = TokenTest> {
+    let system = prop_oneof![
+        Just(SystemTest::Any),
+        Just(SystemTest::Absent),
+        text().prop_map(|text| SystemTest::Is(text.into()))
+    ];
+    (system, maybe(text())).prop_filter_map("asks something", |(system, code)| {
+        (code.is_some() || matches!(system, SystemTest::Is(_))).then_some(TokenTest { system, code })
+    })
+}
+
+fn ask_string() -> impl Strategy<Value = StringTest> {
+    prop_oneof![
+        text().prop_map(|text| StringTest::StartsWith(text.to_lowercase().into())),
+        text().prop_map(|text| StringTest::Contains(text.to_lowercase().into())),
+        text().prop_map(|text| StringTest::Exact(text.into())),
+    ]
+}
+
+fn ask_number() -> impl Strategy<Value = NumberTest> {
+    (prefix(), small(), 1_i64..4).prop_map(|(prefix, value, width)| {
+        let width = Decimal::new(width * 5, 1);
+        NumberTest { prefix, value, low: value - width, high: value + width }
+    })
+}
+
+fn ask_quantity() -> impl Strategy<Value = QuantityTest> {
+    let unit = prop_oneof![
+        Just(UnitTest::Any),
+        text().prop_map(|text| UnitTest::Code(text.into())),
+        (text(), text()).prop_map(|(system, code)| UnitTest::System { system: system.into(), code: code.into() }),
+        (ask_number(), text()).prop_map(|(number, unit)| UnitTest::Canonical { number, unit: unit.into() }),
+    ];
+    (ask_number(), unit).prop_map(|(number, unit)| QuantityTest { number, unit })
+}
+
+fn ask_reference() -> impl Strategy<Value = ReferenceTest> {
+    let id = |n: u8| crate::fhir::types::ResourceId::parse(&n.to_string()).unwrap();
+    prop_oneof![
+        (0..4_u8).prop_map(move |n| ReferenceTest::Local { types: vec![kind("Group"), kind("Patient")], id: id(n) }),
+        text().prop_map(|text| ReferenceTest::Url(text.into())),
+        ask_token().prop_map(ReferenceTest::Identifier),
+    ]
+}
+
+fn ask() -> impl Strategy<Value = Clause> {
+    let many = |code: &'static str, test: BoxedStrategy<Test>| {
+        (prop::collection::vec(test, 1..4), any::<bool>()).prop_map(move |(tests, not)| match not {
+            true => Clause::Not { param: param(code), tests },
+            false => Clause::Param { param: param(code), tests },
+        })
+    };
+    let pair =
+        (ask_token(), ask_quantity()).prop_map(|(a, b)| Test::Composite([Test::Token(a), Test::Quantity(b)].into()));
+    let texts =
+        (ask_token(), ask_string()).prop_map(|(a, b)| Test::Composite([Test::Token(a), Test::String(b)].into()));
+    prop_oneof![
+        many("code", ask_token().prop_map(Test::Token).boxed()),
+        many("subject", ask_reference().prop_map(Test::Reference).boxed()),
+        many("date", (prefix(), span()).prop_map(|(prefix, span)| date(prefix, span)).boxed()),
+        many("value-quantity", ask_quantity().prop_map(Test::Quantity).boxed()),
+        many("name", ask_string().prop_map(Test::String).boxed()),
+        many("probability", ask_number().prop_map(Test::Number).boxed()),
+        many("url", text().prop_map(|text| Test::Uri(text.into())).boxed()),
+        many("code-value-quantity", pair.boxed()),
+        many("code-value-string", texts.boxed()),
+        (0..9_usize, any::<bool>())
+            .prop_map(|(at, missing)| Clause::Missing { param: param(TABLE[at.min(7)].0), missing }),
+    ]
+}
+
+fn holds(clause: &Clause, values: &Values) -> bool {
+    let of = |code: &'static str| values.iter().filter(move |(other, _)| *other == code).map(|(_, value)| value);
+    match clause {
+        Clause::Param { param, tests } => of(param.code).any(|value| tests.iter().any(|test| passes(test, value))),
+        Clause::Not { param, tests } => !of(param.code).any(|value| tests.iter().any(|test| passes(test, value))),
+        Clause::Missing { param, missing } => of(param.code).next().is_none() == *missing,
+        _ => unreachable!(),
+    }
+}
+
+fn passes(test: &Test, value: &Value) -> bool {
+    match (test, value) {
+        (Test::String(test), Value::String { folded, exact }) => match test {
+            StringTest::StartsWith(text) => folded.starts_with(text.as_ref()),
+            StringTest::Contains(text) => folded.contains(text.as_ref()),
+            StringTest::Exact(text) => exact == text,
+        },
+        (Test::Token(test), Value::Token { system, code, .. }) => token_passes(test, system, code),
+        (Test::Reference(test), Value::Reference(target)) => match (test, target) {
+            (ReferenceTest::Local { types, id }, Target::Local(key)) => types.contains(&key.kind) && *id == key.id,
+            (ReferenceTest::Url(url), Target::Other(other)) => url == other,
+            (ReferenceTest::Identifier(test), Target::Identifier { system, value }) => {
+                token_passes(test, system, &Some(value.clone()))
+            }
+            _ => false,
+        },
+        (Test::Date(test), Value::Date(span)) => {
+            let (s, e) = (test.span, span);
+            let inside = s.start <= e.start && e.end <= s.end;
+            match test.prefix {
+                Prefix::Eq => inside,
+                Prefix::Ne => !inside,
+                Prefix::Gt => e.end > s.end,
+                Prefix::Lt => e.start < s.start,
+                Prefix::Ge => e.end > s.end || inside,
+                Prefix::Le => e.start < s.start || inside,
+                Prefix::Sa => e.start >= s.end,
+                Prefix::Eb => e.end <= s.start,
+                Prefix::Ap => e.start < s.end && s.start < e.end,
+            }
+        }
+        (Test::Number(test), Value::Number(number)) => number_passes(test, Some(*number), Some(*number)),
+        (Test::Quantity(test), Value::Quantity(q)) => {
+            let plain = || number_passes(&test.number, q.low, q.high);
+            match &test.unit {
+                UnitTest::Any => plain(),
+                UnitTest::Code(code) => (q.code.as_ref() == Some(code) || q.unit.as_ref() == Some(code)) && plain(),
+                UnitTest::System { system, code } => {
+                    q.system.as_ref() == Some(system) && q.code.as_ref() == Some(code) && plain()
+                }
+                UnitTest::Canonical { number, unit } => {
+                    q.canonical.as_ref().is_some_and(|c| c.unit == *unit && number_passes(number, c.low, c.high))
+                }
+            }
+        }
+        (Test::Uri(uri), Value::Uri(other)) => uri == other,
+        (Test::Composite(tests), Value::Composite(values)) => {
+            tests.iter().zip(values.iter()).all(|(test, value)| passes(test, value))
+        }
+        _ => false,
+    }
+}
+
+fn token_passes(test: &TokenTest, system: &Option<Box<str>>, code: &Option<Box<str>>) -> bool {
+    let fits = match &test.system {
+        SystemTest::Any => true,
+        SystemTest::Absent => system.is_none(),
+        SystemTest::Is(wanted) => system.as_ref() == Some(wanted),
+    };
+    fits && test.code.as_ref().is_none_or(|wanted| code.as_ref() == Some(wanted))
+}
+
+/// `None`: open.
+fn number_passes(test: &NumberTest, low: Option<Decimal>, high: Option<Decimal>) -> bool {
+    let inside = low.is_some_and(|low| test.low <= low) && high.is_some_and(|high| high < test.high);
+    match test.prefix {
+        Prefix::Eq => inside,
+        Prefix::Ne => !inside,
+        Prefix::Gt => high.is_none_or(|high| high > test.value),
+        Prefix::Lt => low.is_none_or(|low| low < test.value),
+        Prefix::Ge => high.is_none_or(|high| high >= test.value),
+        Prefix::Le => low.is_none_or(|low| low <= test.value),
+        Prefix::Sa => low.is_some_and(|low| low > test.value),
+        Prefix::Eb => high.is_some_and(|high| high < test.value),
+        Prefix::Ap => low.is_none_or(|low| low < test.high) && high.is_none_or(|high| high >= test.low),
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Put(u8, Values),
+    Delete(u8),
+    Commit,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        10 => (0..30_u8, resource()).prop_map(|(id, values)| Step::Put(id, values)),
+        1 => (0..30_u8).prop_map(Step::Delete),
+        3 => Just(Step::Commit),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #[test]
+    fn the_index_answers_as_the_values_do(steps in steps(), clauses in prop::collection::vec(ask(), 60)) {
+        let dir = TempDir::new().unwrap();
+        let options = IndexOptions { heap_bytes: 16 << 20, ..IndexOptions::new(catalog()) };
+        let index = Index::open(dir.path(), options).unwrap();
+        let mut current: Vec<Option<(i64, Values)>> = vec![None; 30];
+        let mut seq = 0;
+        for step in steps {
+            let (id, values) = match step {
+                Step::Commit => {
+                    index.commit(Seq(seq)).unwrap();
+                    continue;
+                }
+                Step::Put(id, values) => (id, Some(values)),
+                Step::Delete(id) => (id, None),
+            };
+            seq += 1;
+            let is_new = current[id as usize].is_none();
+            let extracted = values.as_ref().map(|values| Extracted {
+                values: values.iter().map(|(code, value)| (param(code).id, value.clone())).collect(),
+            });
+            current[id as usize] = values.map(|values| (seq, values));
+            let key = key(&format!("Observation/{id}"));
+            let document = Document { key, seq: Seq(seq), updated: Timestamp(0), values: extracted, is_new };
+            index.apply(&[document]).unwrap();
+        }
+        index.commit(Seq(seq)).unwrap();
+        let searcher = index.searcher();
+        for pair in clauses.chunks(2) {
+            for clauses in [&pair[..1], pair] {
+                let holds = |values: &Values| clauses.iter().all(|clause| holds(clause, values));
+                let mut expected: Vec<i64> =
+                    current.iter().flatten().filter(|(_, values)| holds(values)).map(|(seq, _)| *seq).collect();
+                expected.sort_unstable();
+                let query = query("Observation", clauses.to_vec());
+                let found = searcher.search(&query, 0, 100, &Limits::default()).unwrap();
+                let counted = searcher.search(&query, 0, 0, &Limits::default()).unwrap();
+                prop_assert_eq!(found.total, Some(expected.len() as u64), "{:?}", clauses);
+                prop_assert_eq!(counted.total, found.total);
+                prop_assert_eq!(found.hits.iter().map(|hit| hit.seq.0).collect::<Vec<_>>(), expected);
+            }
+        }
+    }
+}
+
+/// What a value is sorted by: the smallest and the largest place it takes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Time(i64),
+    Number(Decimal),
+    Text(String),
+}
+
+fn places(value: &Value) -> (Place, Place) {
+    let text = |text: &str| (Place::Text(text.into()), Place::Text(text.into()));
+    match value {
+        Value::Date(span) => (Place::Time(span.start), Place::Time(span.end)),
+        Value::Number(number) => (Place::Number(*number), Place::Number(*number)),
+        Value::String { folded, .. } => text(folded),
+        Value::Token { code, .. } => text(code.as_deref().unwrap_or_default()),
+        Value::Uri(uri) => text(uri),
+        Value::Reference(Target::Local(key)) => text(&key.to_string()),
+        Value::Reference(Target::Other(url)) => text(url),
+        Value::Reference(Target::Identifier { value, .. }) => text(value),
+        _ => unreachable!(),
+    }
+}
+
+fn compare(keys: &[SortKey], a: &Values, b: &Values) -> std::cmp::Ordering {
+    for key in keys {
+        let SortBy::Param(param) = key.by else { unreachable!() };
+        let best = |values: &Values| {
+            let places = values.iter().filter(|(code, _)| *code == param.code).map(|(_, value)| places(value));
+            if key.descending { places.map(|pair| pair.1).max() } else { places.map(|pair| pair.0).min() }
+        };
+        let order = match (best(a), best(b)) {
+            (Some(a), Some(b)) if key.descending => b.cmp(&a),
+            (Some(a), Some(b)) => a.cmp(&b),
+            (a, b) => b.is_some().cmp(&a.is_some()),
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+    std::cmp::Ordering::Equal
+}
+
+fn a_sort() -> impl Strategy<Value = Vec<SortKey>> {
+    const BY: [&str; 6] = ["code", "subject", "date", "name", "probability", "url"];
+    let key = (0..BY.len(), any::<bool>())
+        .prop_map(|(at, descending)| SortKey { by: SortBy::Param(param(BY[at])), descending });
+    prop::collection::vec(key, 1..4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #[test]
+    fn pages_stand_in_the_order_of_the_values(
+        resources in prop::collection::vec((resource(), prop::bool::weighted(0.2)), 1..50),
+        sorts in prop::collection::vec(a_sort(), 10), size in 1_usize..9,
+    ) {
+        let dir = TempDir::new().unwrap();
+        let options = IndexOptions { heap_bytes: 16 << 20, ..IndexOptions::new(catalog()) };
+        let index = Index::open(dir.path(), options).unwrap();
+        for (n, (values, commit)) in resources.iter().enumerate() {
+            let key = key(&format!("Observation/{n}"));
+            let values = values.iter().map(|(code, value)| (param(code).id, value.clone())).collect();
+            let (seq, values) = (Seq(n as i64 + 1), Some(Extracted { values }));
+            index.apply(&[Document { key, seq, updated: Timestamp(0), values, is_new: true }]).unwrap();
+            if *commit {
+                index.commit(seq).unwrap();
+            }
+        }
+        index.commit(Seq(resources.len() as i64)).unwrap();
+        let searcher = index.searcher();
+        for sort in sorts {
+            let hash = |n: usize| key(&format!("Observation/{n}")).hash64();
+            let mut expected: Vec<usize> = (0..resources.len()).collect();
+            expected.sort_by(|a, b| {
+                compare(&sort, &resources[*a].0, &resources[*b].0).then(hash(*a).cmp(&hash(*b)))
+            });
+            let query = Query { sort, ..query("Observation", Vec::new()) };
+            let mut found = Vec::new();
+            for page in 0..resources.len().div_ceil(size) {
+                let hits = searcher.search(&query, page * size, size, &Limits::default()).unwrap().hits;
+                found.extend(hits.iter().map(|hit| hit.seq.0 as usize - 1));
+            }
+            prop_assert_eq!(found, expected, "{:?}", query.sort);
+        }
+    }
+}
