@@ -10,3 +10,4 @@ pub mod fault;
 pub mod id;
 pub mod limits;
 pub mod net;
+pub mod telemetry;

@@ -1,0 +1,42 @@
+//! What a server needs of the repository behind it.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::access::actor::Actor;
+use crate::base::fault::Result;
+use crate::base::id::Seq;
+use crate::repo::Session;
+
+/// A future that is answered later.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Numbers for `/metrics`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// The newest position of the log.
+    pub head: Seq,
+    /// The position up to which searches see.
+    pub indexed: Seq,
+    /// Plans that wait for the Writer.
+    pub waiting: usize,
+    /// Live documents of the index.
+    pub documents: u64,
+    /// Bytes of the index's files.
+    pub index_bytes: u64,
+}
+
+/// The repository as the server sees it.
+pub trait Backend: Send + Sync + 'static {
+    /// What `actor` may do with the data behind `/fhir`.
+    ///
+    /// # Errors
+    /// When there is no such tenant, or not any more.
+    fn session(&self, actor: Actor) -> Result<Session>;
+
+    /// How far the parts are.
+    fn gauges(&self) -> Gauges;
+
+    /// Whether requests can be answered.
+    fn ready(&self) -> Later<'_, Result<()>>;
+}

@@ -1,0 +1,88 @@
+//! What surrounds every request: its id, its time limit, panics, counters and the log line.
+//!
+//! One function in place of a stack of middleware: a read by id spends its time on the read. The log names
+//! method, path template, status, microseconds and the request id; never a URL, which may hold patient data.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody};
+use futures_util::FutureExt;
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+
+use super::metrics::Metrics;
+use super::rest::dispatch::Done;
+use super::rest::respond::refuse;
+use super::rest::routes::Interaction;
+use crate::base::fault::Fault;
+use crate::base::telemetry::{Counter, Stopwatch};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What is shared by the requests of a server.
+#[derive(Debug)]
+pub struct Layers {
+    /// The counters.
+    pub metrics: Metrics,
+    /// How long a request may take.
+    pub timeout: Duration,
+    /// Marks this run in request ids.
+    pub run: u64,
+    /// Numbers the requests.
+    pub requests: Counter,
+}
+
+impl Layers {
+    /// Does the work of a request.
+    pub async fn around<F>(&self, headers: &HeaderMap, method: Method, work: F) -> Response<Body>
+    where
+        F: Future<Output = (Done, Response<Body>)>,
+    {
+        let watch = Stopwatch::start();
+        let id = self.request_id(headers);
+        let guarded = AssertUnwindSafe(tokio::time::timeout(self.timeout, work)).catch_unwind();
+        let unknown = Done { interaction: Interaction::Absent("unknown"), template: "" };
+        let (done, mut response) = match guarded.await {
+            Ok(Ok(answered)) => answered,
+            Ok(Err(_)) => (unknown, refuse(&Fault::unavailable("the request took too long"), None, false)),
+            Err(_) => (unknown, refuse(&Fault::internal("a handler panicked"), None, false)),
+        };
+        if method == Method::HEAD {
+            response = headless(response);
+        }
+        let (status, elapsed) = (response.status().as_u16(), watch.elapsed());
+        self.metrics.observe(done.interaction, status, elapsed);
+        let (micros, template) = (elapsed.as_micros() as u64, done.template);
+        let id_text = id.to_str().unwrap_or_default();
+        if status >= 500 {
+            tracing::warn!(target: "cresset::request", %method, template, status, micros, id = id_text, "request");
+        } else {
+            tracing::debug!(target: "cresset::request", %method, template, status, micros, id = id_text, "request");
+        }
+        response.headers_mut().insert(REQUEST_ID, id);
+        response
+    }
+
+    /// The caller's `X-Request-Id`, if it is harmless, or a new one.
+    fn request_id(&self, headers: &HeaderMap) -> HeaderValue {
+        let harmless = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
+        let given =
+            headers.get(REQUEST_ID).filter(|id| (1..=128).contains(&id.len()) && id.as_bytes().iter().all(harmless));
+        if let Some(id) = given {
+            return id.clone();
+        }
+        let text = format!("{:08x}-{:x}", self.run as u32, self.requests.increment());
+        HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("-"))
+    }
+}
+
+/// The answer to HEAD: the headers of GET with the length its body would have.
+fn headless(response: Response<Body>) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact().filter(|_| parts.status.is_success()) {
+        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    Response::from_parts(parts, Body::empty())
+}

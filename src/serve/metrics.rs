@@ -1,0 +1,105 @@
+//! Counters of requests, and their text for Prometheus (exposition format 0.0.4).
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::backend::Gauges;
+use super::rest::routes::Interaction;
+use crate::base::telemetry::{BOUNDS_MICROS, Counter, Histogram, resident_bytes};
+
+/// The status codes that are counted on their own; any other counts as 500.
+const STATUSES: [u16; 16] = [200, 201, 204, 304, 400, 404, 405, 406, 409, 410, 412, 413, 415, 422, 503, 500];
+const KINDS: usize = Interaction::LABELS.len();
+
+/// All counters of a server.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    rows: [Row; KINDS],
+}
+
+#[derive(Debug, Default)]
+struct Row {
+    statuses: [Counter; STATUSES.len()],
+    latency: Histogram,
+}
+
+impl Metrics {
+    /// Counts a request.
+    pub fn observe(&self, interaction: Interaction, status: u16, duration: Duration) {
+        let row = &self.rows[interaction.number()];
+        let at = STATUSES.iter().position(|known| *known == status).unwrap_or(STATUSES.len() - 1);
+        row.statuses[at].increment();
+        row.latency.observe(duration);
+    }
+
+    /// The text of all counters and gauges.
+    pub fn text(&self, gauges: &Gauges) -> String {
+        let mut out = String::with_capacity(16 << 10);
+        self.requests(&mut out);
+        self.latencies(&mut out);
+        let numbers = [
+            ("cresset_log_head_seq", gauges.head.0.unsigned_abs()),
+            ("cresset_index_reached_seq", gauges.indexed.0.unsigned_abs()),
+            ("cresset_writer_queue", gauges.waiting as u64),
+            ("cresset_index_documents", gauges.documents),
+            ("cresset_index_bytes", gauges.index_bytes),
+            ("process_resident_memory_bytes", resident_bytes().unwrap_or(0)),
+        ];
+        for (name, value) in numbers {
+            let _ = writeln!(out, "# TYPE {name} gauge\n{name} {value}");
+        }
+        out
+    }
+
+    fn requests(&self, out: &mut String) {
+        out.push_str("# TYPE cresset_requests_total counter\n");
+        for (row, label) in self.rows.iter().zip(Interaction::LABELS) {
+            let seen = row.statuses.iter().zip(STATUSES).map(|(counter, status)| (counter.get(), status));
+            for (count, status) in seen.filter(|(count, _)| *count > 0) {
+                let _ = writeln!(out, "cresset_requests_total{{interaction=\"{label}\",status=\"{status}\"}} {count}");
+            }
+        }
+    }
+
+    fn latencies(&self, out: &mut String) {
+        const NAME: &str = "cresset_request_duration_seconds";
+        let _ = writeln!(out, "# TYPE {NAME} histogram");
+        for (row, label) in self.rows.iter().zip(Interaction::LABELS) {
+            let (counts, sum) = row.latency.cumulative();
+            let total = counts[BOUNDS_MICROS.len()];
+            if total == 0 {
+                continue;
+            }
+            for (bound, count) in BOUNDS_MICROS.iter().zip(counts) {
+                let bound = *bound as f64 / 1e6;
+                let _ = writeln!(out, "{NAME}_bucket{{interaction=\"{label}\",le=\"{bound}\"}} {count}");
+            }
+            let _ = writeln!(out, "{NAME}_bucket{{interaction=\"{label}\",le=\"+Inf\"}} {total}");
+            let _ = writeln!(out, "{NAME}_sum{{interaction=\"{label}\"}} {}", sum as f64 / 1e6);
+            let _ = writeln!(out, "{NAME}_count{{interaction=\"{label}\"}} {total}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_by_interaction_and_status() {
+        let metrics = Metrics::default();
+        metrics.observe(Interaction::Read, 200, Duration::from_micros(300));
+        metrics.observe(Interaction::Read, 200, Duration::from_micros(90));
+        metrics.observe(Interaction::Absent("patch"), 418, Duration::ZERO);
+        let text = metrics.text(&Gauges::default());
+        for line in [
+            "cresset_requests_total{interaction=\"read\",status=\"200\"} 2",
+            "cresset_requests_total{interaction=\"none\",status=\"500\"} 1",
+            "cresset_request_duration_seconds_bucket{interaction=\"read\",le=\"0.0001\"} 1",
+            "cresset_request_duration_seconds_count{interaction=\"read\"} 2",
+            "cresset_writer_queue 0",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+    }
+}

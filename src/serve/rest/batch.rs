@@ -1,0 +1,256 @@
+//! `POST [base]`: batch and transaction (FHIR R4 `http.html`, 3.1.0.11).
+//!
+//! Entries are done in the order DELETE, POST, PUT, GET and answered in the order of the request. In a
+//! transaction everything that can be known before the commit is checked before it; a read that finds
+//! nothing afterwards answers in its own entry.
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+
+use super::call::{Answer, Call, Site};
+use super::change::change;
+use super::conditions::{Conditions, Prefer, Return};
+use super::framing::{Entry, Framing, Head, Response};
+use super::inquire::inquire;
+use super::params::Params;
+use super::routes::{Interaction, Target, interaction, target};
+use crate::base::fault::{Fault, Result};
+use crate::fhir::bundle::{BundleKind, Method, RequestBundle, RequestEntry};
+use crate::repo::{Session, WriteEntry};
+use crate::serve::error::wire;
+
+/// How many entries of a batch are under way at a time; enough to fill a commit of the Writer.
+const TOGETHER: usize = 256;
+
+/// What an entry comes to.
+enum Step {
+    Write(WriteEntry),
+    Inquiry(Interaction, Box<Asked>),
+}
+
+/// The request of an entry, taken apart.
+struct Asked {
+    target: Target,
+    params: Params,
+    conditions: Conditions,
+    prefer: Prefer,
+}
+
+impl Asked {
+    fn call<'a>(&'a self, site: &'a Site, session: &'a Session) -> Call<'a> {
+        let Self { target, params, conditions, prefer } = self;
+        Call { site, session, target, params, conditions, prefer: *prefer }
+    }
+}
+
+/// Does a Bundle.
+///
+/// # Errors
+/// For a transaction the fault of any entry, with its place; a batch itself does not fail.
+pub async fn batch(site: &Site, session: &Session, prefer: Prefer, bundle: RequestBundle) -> Result<Answer> {
+    let wanted = prefer.answer.unwrap_or(Return::Minimal);
+    let (kind, ranks): (_, Vec<_>) = (bundle.kind, bundle.entries.iter().map(|entry| entry.method).collect());
+    let steps = bundle.entries.into_iter().enumerate().map(|(i, entry)| {
+        let index = (kind == BundleKind::Transaction).then_some(i);
+        plan(site, session, prefer, index, entry)
+    });
+    let (name, answers) = match kind {
+        BundleKind::Batch => ("batch-response", each(site, session, wanted, steps.collect(), &ranks).await),
+        BundleKind::Transaction => {
+            let steps = steps.collect::<Result<Vec<_>>>()?;
+            ("transaction-response", all(site, session, wanted, steps, &ranks).await?)
+        }
+    };
+    Ok(Answer::whole(framed(site, name, &answers)))
+}
+
+/// Reads what an entry asks for. `index` is its place in a transaction.
+fn plan(site: &Site, session: &Session, prefer: Prefer, index: Option<usize>, mut entry: RequestEntry) -> Result<Step> {
+    let (full_url, resource) = (entry.full_url.take(), entry.resource.take());
+    let step = asked(site, prefer, &entry).and_then(|(interaction, asked)| match interaction {
+        Interaction::Create | Interaction::Update | Interaction::Delete => {
+            let change = change(interaction, &asked.call(site, session), resource)?;
+            Ok(Step::Write(WriteEntry { index, full_url, change }))
+        }
+        Interaction::Bundle => Err(Fault::unsupported("a Bundle inside a Bundle is not supported")),
+        _ => Ok(Step::Inquiry(interaction, Box::new(asked))),
+    });
+    step.map_err(|fault| index.map_or(fault.clone(), |index| placed(&fault, index)))
+}
+
+fn asked(site: &Site, prefer: Prefer, entry: &RequestEntry) -> Result<(Interaction, Asked)> {
+    let (path, query) = relative(&entry.url, &site.base)?;
+    let target = target(path)?;
+    let interaction = interaction(Some(entry.method), target.shape)?;
+    let params = Params::parse(query, site.limits.query_bytes)?;
+    let conditions = Conditions {
+        if_match: entry.if_match.clone(),
+        if_none_match: entry.if_none_match.clone(),
+        if_modified_since: entry.if_modified_since.as_deref().map(Conditions::entry_date).transpose()?,
+        if_none_exist: entry.if_none_exist.clone(),
+    };
+    Ok((interaction, Asked { target, params, conditions, prefer }))
+}
+
+/// Path and query of an entry's URL: relative to the base, or absolute below it.
+fn relative<'a>(url: &'a str, base: &str) -> Result<(&'a str, &'a str)> {
+    let url = match url.strip_prefix(base) {
+        Some(rest) if rest.is_empty() || rest.starts_with(['/', '?']) => rest,
+        _ if url.contains("://") => {
+            return Err(Fault::invalid("the URL of an entry is relative, or begins with the base URL of this server"));
+        }
+        _ => url,
+    };
+    let (path, query) = url.split_once('?').unwrap_or((url, ""));
+    Ok((path.strip_prefix('/').unwrap_or(path), query))
+}
+
+/// The same fault with the entry's place before every issue's own.
+fn placed(fault: &Fault, index: usize) -> Fault {
+    let mut issues = fault.issues().to_vec();
+    for issue in &mut issues {
+        let place = match issue.expression.take() {
+            // `Patient.id` becomes `Bundle.entry[3].resource.id`.
+            Some(inner) => {
+                format!("Bundle.entry[{index}].resource.{}", inner.split_once('.').map_or(&*inner, |(_, rest)| rest))
+            }
+            None => format!("Bundle.entry[{index}].request"),
+        };
+        issue.expression = Some(place);
+    }
+    Fault::of(fault.category(), issues)
+}
+
+/// A transaction: all writes in one go, then the reads.
+async fn all(
+    site: &Site,
+    session: &Session,
+    wanted: Return,
+    steps: Vec<Step>,
+    ranks: &[Method],
+) -> Result<Vec<Answer>> {
+    let mut answers = vec![Answer::default(); steps.len()];
+    let (mut writes, mut inquiries) = (Vec::new(), Vec::new());
+    for (i, step) in steps.into_iter().enumerate() {
+        match step {
+            Step::Write(entry) => writes.push((i, entry)),
+            Step::Inquiry(interaction, asked) => inquiries.push((i, interaction, asked)),
+        }
+    }
+    writes.sort_by_key(|(i, _)| ranks[*i]);
+    let (order, entries): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
+    if !entries.is_empty() {
+        let written = session.transaction(entries).await?;
+        for (i, written) in order.into_iter().zip(written) {
+            answers[i] = Answer::written(written, wanted);
+        }
+    }
+    for group in inquiries.chunks(TOGETHER) {
+        let work = group.iter().map(|(_, interaction, asked)| inquiry(site, session, *interaction, asked));
+        for ((i, _, _), answer) in group.iter().zip(join_all(work).await) {
+            answers[*i] = answer;
+        }
+    }
+    Ok(answers)
+}
+
+/// A batch: each entry on its own, those of one method together.
+async fn each(
+    site: &Site,
+    session: &Session,
+    wanted: Return,
+    steps: Vec<Result<Step>>,
+    ranks: &[Method],
+) -> Vec<Answer> {
+    let mut answers = vec![Answer::default(); steps.len()];
+    let mut steps: Vec<_> = steps.into_iter().enumerate().collect();
+    // A search by POST reads and so comes with the reads.
+    let rank = |i: usize, step: &Result<Step>| match step {
+        Ok(Step::Inquiry(..)) => Method::Get,
+        _ => ranks[i],
+    };
+    steps.sort_by_key(|(i, step)| rank(*i, step));
+    let mut steps = steps.into_iter().peekable();
+    while let Some((first, step)) = steps.next() {
+        let phase = rank(first, &step);
+        let mut group = vec![(first, step)];
+        while let Some(next) = steps.next_if(|(i, step)| group.len() < TOGETHER && rank(*i, step) == phase) {
+            group.push(next);
+        }
+        let work = group.into_iter().map(|(i, step)| async move { (i, alone(site, session, wanted, step).await) });
+        for (i, answer) in join_all(work).await {
+            answers[i] = answer;
+        }
+    }
+    answers
+}
+
+async fn alone(site: &Site, session: &Session, wanted: Return, step: Result<Step>) -> Answer {
+    let written = match step {
+        Ok(Step::Inquiry(interaction, asked)) => return inquiry(site, session, interaction, &asked).await,
+        Ok(Step::Write(entry)) => session.transaction(vec![entry]).await,
+        Err(fault) => Err(fault),
+    };
+    match written.map(|mut written| written.pop()) {
+        Ok(Some(written)) => Answer::written(written, wanted),
+        Ok(None) => failed(&Fault::internal("a transaction of one entry answered none")),
+        Err(fault) => failed(&fault),
+    }
+}
+
+async fn inquiry(site: &Site, session: &Session, interaction: Interaction, asked: &Asked) -> Answer {
+    let answer = inquire(interaction, &asked.call(site, session)).await;
+    answer.unwrap_or_else(|fault| failed(&fault))
+}
+
+fn failed(fault: &Fault) -> Answer {
+    let (status, body) = wire(fault);
+    Answer { status, body: Some(body), is_outcome: true, ..Answer::default() }
+}
+
+fn framed(site: &Site, kind: &'static str, answers: &[Answer]) -> Bytes {
+    let size = answers.iter().map(|answer| 256 + answer.body.as_ref().map_or(0, |body| body.len())).sum();
+    let id = site.ids.uuid();
+    let mut bundle = Framing::start(Head { kind, id: &id, updated: site.clock.now(), total: None, links: &[] }, size);
+    for answer in answers {
+        let (resource, outcome) =
+            if answer.is_outcome { (None, answer.body.as_deref()) } else { (answer.body.as_deref(), None) };
+        let response = Response {
+            status: answer.status,
+            location: answer.location.as_deref(),
+            version: answer.version,
+            modified: answer.modified,
+            outcome,
+        };
+        bundle.entry(Entry { resource, response: Some(response), ..Entry::default() });
+    }
+    bundle.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_relative_to_the_base() {
+        let base = "http://h/fhir";
+        for (url, path, query) in [
+            ("Patient/1", "Patient/1", ""),
+            ("/Patient?name=x%20y", "Patient", "name=x%20y"),
+            ("http://h/fhir/Patient/1/_history/2", "Patient/1/_history/2", ""),
+            ("http://h/fhir?_page=a", "", "_page=a"),
+            ("Patient?url=http%3A%2F%2Fx", "Patient", "url=http%3A%2F%2Fx"),
+        ] {
+            assert_eq!(relative(url, base), Ok((path, query)), "{url}");
+        }
+        assert!(relative("http://h/fhirs/Patient/1", base).is_err());
+        assert!(relative("https://other/fhir/Patient/1", base).is_err());
+    }
+
+    #[test]
+    fn a_fault_names_its_entry() {
+        let place = |fault: &Fault| placed(fault, 3).issues()[0].expression.clone();
+        assert_eq!(place(&Fault::invalid("x")).as_deref(), Some("Bundle.entry[3].request"));
+        assert_eq!(place(&Fault::invalid("x").at("Patient.id")).as_deref(), Some("Bundle.entry[3].resource.id"));
+    }
+}

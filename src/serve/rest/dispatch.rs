@@ -1,0 +1,124 @@
+//! From an HTTP request to its interaction and back.
+
+use axum::body::Body;
+use http::{HeaderMap, Request, Response, Uri};
+
+use super::batch::batch;
+use super::call::{Answer, Call, Site};
+use super::change::change;
+use super::conditions::Return;
+use super::extract;
+use super::inquire::inquire;
+use super::negotiate::{form_body, json_body};
+use super::params::Params;
+use super::respond::{refuse, respond};
+use super::routes::{Interaction, Shape, Target, allow, interaction, target};
+use crate::base::fault::{Category, Fault, Result};
+use crate::fhir::bundle::read_request;
+use crate::repo::{Session, WriteEntry};
+
+/// What was done, for the log and the counters.
+#[derive(Debug, Clone, Copy)]
+pub struct Done {
+    /// The interaction; `Absent` when the request was none.
+    pub interaction: Interaction,
+    /// The form of the path.
+    pub template: &'static str,
+}
+
+/// Answers a request whose path below the base is `path`.
+pub async fn dispatch(
+    site: &Site,
+    session: Result<Session>,
+    path: &str,
+    request: Request<Body>,
+) -> (Done, Response<Body>) {
+    let mut done = Done { interaction: Interaction::Absent("unknown"), template: "" };
+    let (parts, body) = request.into_parts();
+    let is_pretty = parts.uri.query().is_some_and(|query| query.contains("_pretty=true"));
+    let target = match target(path) {
+        Ok(target) => target,
+        Err(fault) => return (done, refuse(&fault, None, is_pretty)),
+    };
+    done.template = target.shape.template();
+    let interaction = match interaction(extract::method(&parts.method), target.shape) {
+        Ok(interaction) => interaction,
+        Err(fault) => {
+            let methods = (fault.category() == Category::MethodNotAllowed).then(|| allow(target.shape));
+            return (done, refuse(&fault, methods.as_deref(), is_pretty));
+        }
+    };
+    done.interaction = interaction;
+    let asked = Asked { site, interaction, target: &target, uri: &parts.uri, headers: &parts.headers };
+    let response = match session {
+        Ok(session) => asked.answer(&session, body).await,
+        Err(fault) => Err(fault),
+    };
+    let response = response.map(|answer| respond(answer, &site.base, is_pretty));
+    (done, response.unwrap_or_else(|fault| refuse(&fault, None, is_pretty)))
+}
+
+/// A request whose interaction is known.
+struct Asked<'a> {
+    site: &'a Site,
+    interaction: Interaction,
+    target: &'a Target,
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+}
+
+impl Asked<'_> {
+    async fn answer(&self, session: &Session, body: Body) -> Result<Answer> {
+        let limits = &self.site.limits;
+        let mut params = Params::parse(self.uri.query().unwrap_or_default(), limits.query_bytes)?;
+        let is_form = self.interaction == Interaction::Search && self.target.shape == Shape::TypeSearch;
+        if is_form {
+            let form = self.form(body).await?;
+            params.add(&form, limits.query_bytes)?;
+            extract::format(self.headers, params.format.as_deref())?;
+            return self.call(session, &params, None).await;
+        }
+        extract::format(self.headers, params.format.as_deref())?;
+        self.call(session, &params, Some(body)).await
+    }
+
+    async fn call(&self, session: &Session, params: &Params, body: Option<Body>) -> Result<Answer> {
+        let conditions = extract::conditions(self.headers)?;
+        let prefer = extract::prefer(self.headers);
+        let Self { site, target, .. } = *self;
+        let call = Call { site, session, target, params, conditions: &conditions, prefer };
+        let resource = match (self.interaction, body) {
+            (Interaction::Create | Interaction::Update | Interaction::Bundle, Some(body)) => {
+                json_body(extract::content_type(self.headers)?)?;
+                let body = extract::body(self.headers, body, site.limits.body_bytes).await?;
+                Some(extract::json(body, site.limits.nesting).await?)
+            }
+            _ => None,
+        };
+        match (self.interaction, resource) {
+            (Interaction::Bundle, Some(bundle)) => {
+                call.only(&[])?;
+                let bundle = read_request(bundle, site.limits.bundle_entries)?;
+                batch(site, session, prefer, bundle).await
+            }
+            (Interaction::Create | Interaction::Update | Interaction::Delete, resource) => {
+                let change = change(self.interaction, &call, resource)?;
+                let entry = WriteEntry { index: None, full_url: None, change };
+                let written = session.transaction(vec![entry]).await?.pop();
+                let written = written.ok_or_else(|| Fault::internal("a transaction of one entry answered none"))?;
+                Ok(Answer::written(written, prefer.answer.unwrap_or(Return::Representation)))
+            }
+            _ => inquire(self.interaction, &call).await,
+        }
+    }
+
+    /// The parameters in the body of a search by POST; an empty body needs no type.
+    async fn form(&self, body: Body) -> Result<String> {
+        let body = extract::body(self.headers, body, self.site.limits.query_bytes).await?;
+        if body.is_empty() {
+            return Ok(String::new());
+        }
+        form_body(extract::content_type(self.headers)?)?;
+        String::from_utf8(body.into()).map_err(|_| Fault::invalid("the form is not UTF-8"))
+    }
+}

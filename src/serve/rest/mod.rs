@@ -1,0 +1,28 @@
+//! FHIR REST (FHIR R4 `http.html`).
+//!
+//! One table, [`routes::ROUTES`], says which method does what on which path; `dispatch` finds the row, reads
+//! headers and body, and calls the interaction, one small file each. An entry of a Bundle goes the same way
+//! without HTTP: both are a [`call::Call`] and end as a [`call::Answer`]. Stored resources are sent as they
+//! are; Bundles are framed around them (`framing`). What FHIR knows and this server does not offer stands in
+//! the table too, so that it is refused by name.
+
+mod batch;
+pub mod call;
+pub mod capability;
+mod change;
+mod conditions;
+mod create;
+mod date;
+mod delete;
+pub mod dispatch;
+mod extract;
+mod framing;
+mod history;
+mod inquire;
+mod negotiate;
+mod params;
+mod read;
+pub mod respond;
+pub mod routes;
+mod search;
+mod update;

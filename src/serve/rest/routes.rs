@@ -1,0 +1,347 @@
+//! The one table of interactions: the router, `Allow` and the CapabilityStatement are made from it.
+
+use percent_encoding::percent_decode_str;
+
+use crate::base::fault::{Category, Fault, Result};
+use crate::fhir::bundle::Method;
+use crate::fhir::types::{ResourceId, ResourceType};
+
+/// What is done (FHIR R4 `http.html`). [`Interaction::Absent`] names what is known and not offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interaction {
+    /// The current version.
+    Read,
+    /// One version.
+    Vread,
+    /// PUT.
+    Update,
+    /// DELETE.
+    Delete,
+    /// POST on a type.
+    Create,
+    /// A search by GET or POST.
+    Search,
+    /// A page link, or a search over all types (which is absent).
+    Page,
+    /// History of a resource.
+    HistoryInstance,
+    /// History of a type.
+    HistoryType,
+    /// Batch or transaction.
+    Bundle,
+    /// The CapabilityStatement.
+    Capabilities,
+    /// Known to FHIR, not offered here; the text names it.
+    Absent(&'static str),
+}
+
+impl Interaction {
+    /// The labels of all interactions, in the order of [`Interaction::number`].
+    pub const LABELS: [&'static str; 12] = [
+        "read",
+        "vread",
+        "update",
+        "delete",
+        "create",
+        "search",
+        "page",
+        "history-instance",
+        "history-type",
+        "bundle",
+        "capabilities",
+        "none",
+    ];
+
+    /// The position of its label; what is absent or unknown is the last.
+    pub fn number(self) -> usize {
+        match self {
+            Self::Read => 0,
+            Self::Vread => 1,
+            Self::Update => 2,
+            Self::Delete => 3,
+            Self::Create => 4,
+            Self::Search => 5,
+            Self::Page => 6,
+            Self::HistoryInstance => 7,
+            Self::HistoryType => 8,
+            Self::Bundle => 9,
+            Self::Capabilities => 10,
+            Self::Absent(_) => 11,
+        }
+    }
+}
+
+/// The forms of a path below the base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// ``
+    Base,
+    /// `metadata`
+    Metadata,
+    /// `_history`
+    SystemHistory,
+    /// `_search`
+    SystemSearch,
+    /// `$name`, below the base, a type or a resource
+    Operation,
+    /// `Patient`
+    Type,
+    /// `Patient/_search`
+    TypeSearch,
+    /// `Patient/_history`
+    TypeHistory,
+    /// `Patient/1`
+    Instance,
+    /// `Patient/1/_history`
+    InstanceHistory,
+    /// `Patient/1/_history/2`
+    Version,
+    /// `Patient/1/Observation`, `Patient/1/*`
+    Compartment,
+}
+
+impl Shape {
+    /// The path with names in place of values, for logs.
+    pub fn template(self) -> &'static str {
+        match self {
+            Self::Base => "/",
+            Self::Metadata => "/metadata",
+            Self::SystemHistory => "/_history",
+            Self::SystemSearch => "/_search",
+            Self::Operation => "/$operation",
+            Self::Type => "/{type}",
+            Self::TypeSearch => "/{type}/_search",
+            Self::TypeHistory => "/{type}/_history",
+            Self::Instance => "/{type}/{id}",
+            Self::InstanceHistory => "/{type}/{id}/_history",
+            Self::Version => "/{type}/{id}/_history/{vid}",
+            Self::Compartment => "/{type}/{id}/{compartment}",
+        }
+    }
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// The method; HEAD goes with GET.
+    pub method: Method,
+    /// The form of the path.
+    pub shape: Shape,
+    /// What is done.
+    pub interaction: Interaction,
+    /// The code in `CapabilityStatement.rest.resource.interaction` or, for the system, `rest.interaction`.
+    pub codes: &'static [&'static str],
+}
+
+const fn row(method: Method, shape: Shape, interaction: Interaction, codes: &'static [&'static str]) -> Route {
+    Route { method, shape, interaction, codes }
+}
+
+const fn absent(method: Method, shape: Shape, name: &'static str) -> Route {
+    Route { method, shape, interaction: Interaction::Absent(name), codes: &[] }
+}
+
+/// Every interaction. Reads come first: the table is searched from its start.
+pub static ROUTES: &[Route] = &[
+    row(Method::Get, Shape::Instance, Interaction::Read, &["read"]),
+    row(Method::Get, Shape::Version, Interaction::Vread, &["vread"]),
+    row(Method::Put, Shape::Instance, Interaction::Update, &["update"]),
+    row(Method::Delete, Shape::Instance, Interaction::Delete, &["delete"]),
+    row(Method::Get, Shape::InstanceHistory, Interaction::HistoryInstance, &["history-instance"]),
+    row(Method::Get, Shape::TypeHistory, Interaction::HistoryType, &["history-type"]),
+    row(Method::Post, Shape::Type, Interaction::Create, &["create"]),
+    row(Method::Get, Shape::Type, Interaction::Search, &["search-type"]),
+    row(Method::Post, Shape::TypeSearch, Interaction::Search, &[]),
+    row(Method::Post, Shape::Base, Interaction::Bundle, &["transaction", "batch"]),
+    row(Method::Get, Shape::Base, Interaction::Page, &[]),
+    row(Method::Get, Shape::Metadata, Interaction::Capabilities, &[]),
+    absent(Method::Patch, Shape::Instance, "patch"),
+    absent(Method::Patch, Shape::Type, "conditional patch"),
+    absent(Method::Put, Shape::Type, "conditional update"),
+    absent(Method::Delete, Shape::Type, "conditional delete"),
+    absent(Method::Delete, Shape::Base, "conditional delete over all types"),
+    absent(Method::Delete, Shape::InstanceHistory, "delete of a history"),
+    absent(Method::Delete, Shape::Version, "delete of a version"),
+    absent(Method::Get, Shape::SystemHistory, "history of all types"),
+    absent(Method::Post, Shape::SystemSearch, "search over all types"),
+    absent(Method::Get, Shape::Compartment, "compartment search"),
+    absent(Method::Post, Shape::Compartment, "compartment search"),
+    absent(Method::Get, Shape::Operation, "operation"),
+    absent(Method::Post, Shape::Operation, "operation"),
+];
+
+/// What a path names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Its form.
+    pub shape: Shape,
+    /// The resource type, where the path has one.
+    pub kind: Option<ResourceType>,
+    /// The id, where the path has one.
+    pub id: Option<ResourceId>,
+    /// The version; `None` also when it is not a number, which no version is.
+    pub version: Option<i64>,
+}
+
+/// Reads a path below the base, without a leading slash, still percent-encoded.
+///
+/// # Errors
+/// 404 for an unknown type or path; 400 for an id that is none.
+pub fn target(path: &str) -> Result<Target> {
+    if path.contains('%') {
+        let decoded = percent_decode_str(path).decode_utf8();
+        return resolve(&decoded.map_err(|_| Fault::invalid("the path is not UTF-8"))?);
+    }
+    resolve(path)
+}
+
+fn resolve(path: &str) -> Result<Target> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    let mut parts = [""; 5];
+    let mut count = 0;
+    for part in path.split('/').filter(|_| !path.is_empty()) {
+        *parts.get_mut(count).ok_or_else(|| unknown(path))? = part;
+        count += 1;
+    }
+    let bare = |shape| Ok(Target { shape, kind: None, id: None, version: None });
+    match &parts[..count] {
+        [] => bare(Shape::Base),
+        ["metadata"] => bare(Shape::Metadata),
+        ["_history"] => bare(Shape::SystemHistory),
+        ["_search"] => bare(Shape::SystemSearch),
+        [.., last] if last.starts_with('$') => bare(Shape::Operation),
+        [kind, rest @ ..] => below_type(offered(kind)?, rest, path),
+    }
+}
+
+fn below_type(kind: ResourceType, rest: &[&str], path: &str) -> Result<Target> {
+    let of = |shape, id, version| Ok(Target { shape, kind: Some(kind), id, version });
+    match rest {
+        [] => of(Shape::Type, None, None),
+        ["_search"] => of(Shape::TypeSearch, None, None),
+        ["_history"] => of(Shape::TypeHistory, None, None),
+        [id] => of(Shape::Instance, Some(ResourceId::parse(id)?), None),
+        [id, "_history"] => of(Shape::InstanceHistory, Some(ResourceId::parse(id)?), None),
+        [id, "_history", version] => of(Shape::Version, Some(ResourceId::parse(id)?), number(version)),
+        [id, inner] | [id, inner, "_search"] if *inner == "*" || ResourceType::find(inner).is_some() => {
+            of(Shape::Compartment, Some(ResourceId::parse(id)?), None)
+        }
+        _ => Err(unknown(path)),
+    }
+}
+
+fn number(text: &str) -> Option<i64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+    if plain { text.parse().ok() } else { None }
+}
+
+fn unknown(path: &str) -> Fault {
+    let shown: String = path.chars().take(80).collect();
+    Fault::not_found(format!("nothing is at \"{}\"", shown.escape_debug()))
+}
+
+/// A type with an endpoint: all but Parameters (FHIR R4 `parameters.html`).
+fn offered(name: &str) -> Result<ResourceType> {
+    let kind = ResourceType::parse(name)?;
+    if has_endpoint(kind) {
+        return Ok(kind);
+    }
+    Err(Fault::coded(Category::NotFound, "not-supported", format!("{kind} has no endpoint")))
+}
+
+/// Whether resources of this type are stored; Parameters only travel.
+pub fn has_endpoint(kind: ResourceType) -> bool {
+    kind.name() != "Parameters"
+}
+
+/// What a method does at a path.
+///
+/// # Errors
+/// 405 with the fault's text naming the interaction where other methods are offered, 400 where none is.
+pub fn interaction(method: Option<Method>, shape: Shape) -> Result<Interaction> {
+    let method = if method == Some(Method::Head) { Some(Method::Get) } else { method };
+    let found = ROUTES.iter().find(|route| route.shape == shape && Some(route.method) == method);
+    let message = match found.map(|route| route.interaction) {
+        Some(Interaction::Absent(name)) => format!("{name} is not supported"),
+        Some(interaction) => return Ok(interaction),
+        None => format!("this method is not offered at {}", shape.template()),
+    };
+    if found.is_some() && allow(shape).is_empty() {
+        return Err(Fault::unsupported(message));
+    }
+    Err(Fault::new(Category::MethodNotAllowed, message))
+}
+
+/// The value of `Allow` for a path.
+pub fn allow(shape: Shape) -> String {
+    let mut names = Vec::new();
+    for route in ROUTES.iter().filter(|route| route.shape == shape) {
+        match (route.interaction, route.method) {
+            (Interaction::Absent(_), _) => {}
+            (_, Method::Get) => names.extend(["GET", "HEAD"]),
+            (_, Method::Post) => names.push("POST"),
+            (_, Method::Put) => names.push("PUT"),
+            (_, Method::Delete) => names.push("DELETE"),
+            (_, Method::Patch | Method::Head) => {}
+        }
+    }
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_have_shapes() {
+        for (path, shape) in [
+            ("", Shape::Base),
+            ("metadata", Shape::Metadata),
+            ("Patient", Shape::Type),
+            ("Patient/", Shape::Type),
+            ("Patient/_search", Shape::TypeSearch),
+            ("Patient/_history", Shape::TypeHistory),
+            ("Patient/a.b-1", Shape::Instance),
+            ("Patient/a%2Eb", Shape::Instance),
+            ("Patient/1/_history", Shape::InstanceHistory),
+            ("Patient/1/_history/2", Shape::Version),
+            ("Patient/1/Observation", Shape::Compartment),
+            ("Patient/1/$everything", Shape::Operation),
+            ("$export", Shape::Operation),
+        ] {
+            assert_eq!(target(path).expect(path).shape, shape, "{path}");
+        }
+        for (path, status) in [
+            ("Pat", 404),
+            ("Parameters", 404),
+            ("Patient/1/foo", 404),
+            ("Patient/a_b", 400),
+            ("Patient//1", 400),
+            ("Patient/1/_history/2/3", 404),
+            ("a/b/c/d/e/f", 404),
+            ("%ff", 400),
+        ] {
+            assert_eq!(target(path).expect_err(path).category().status(), status, "{path}");
+        }
+        assert_eq!(target("Patient/1/_history/x").expect("a version").version, None);
+        assert_eq!(target("Patient/1/_history/12").expect("a version").version, Some(12));
+    }
+
+    #[test]
+    fn what_is_absent_is_named() {
+        let fault = interaction(Some(Method::Patch), Shape::Instance).expect_err("absent");
+        assert_eq!((fault.category().status(), fault.message()), (405, "patch is not supported"));
+        let fault = interaction(Some(Method::Get), Shape::SystemHistory).expect_err("absent");
+        assert_eq!(fault.category().status(), 400);
+        assert_eq!(interaction(None, Shape::Base).expect_err("unknown").category().status(), 405);
+        assert_eq!(interaction(Some(Method::Head), Shape::Instance), Ok(Interaction::Read));
+        assert_eq!(allow(Shape::Instance), "GET, HEAD, PUT, DELETE");
+    }
+
+    #[test]
+    fn no_row_stands_twice() {
+        for (i, route) in ROUTES.iter().enumerate() {
+            assert!(!ROUTES[..i].iter().any(|r| r.shape == route.shape && r.method == route.method), "{route:?}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The server: bind, serve, drain.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::routing::get;
+use axum::serve::ListenerExt;
+use http::header::CONTENT_TYPE;
+use http::{Request, Response, StatusCode};
+use tokio::net::TcpListener;
+
+use super::backend::Backend;
+use super::layers::Layers;
+use super::metrics::Metrics;
+use super::rest::call::Site;
+use super::rest::capability::statement;
+use super::rest::dispatch::{Done, dispatch};
+use super::rest::respond::refuse;
+use super::rest::routes::Interaction;
+use crate::access::actor::Actor;
+use crate::base::clock::SharedClock;
+use crate::base::fault::{Fault, Result};
+use crate::base::id::IdSource;
+use crate::base::limits::Limits;
+use crate::base::telemetry::Counter;
+
+/// What a server is told.
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    /// The address; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The base URL that clients see, when it is not `http://ADDRESS/fhir`.
+    pub base: Option<String>,
+    /// How long requests that are under way may take after the signal to stop.
+    pub drain: Duration,
+    /// How long a request may take.
+    pub timeout: Duration,
+    /// On whose behalf every request is done, until there is an authorization server.
+    pub actor: Actor,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+impl ServeOptions {
+    /// Usual times and bounds.
+    pub fn new(listen: SocketAddr, actor: Actor) -> Self {
+        let (drain, timeout) = (Duration::from_secs(20), Duration::from_secs(300));
+        Self { listen, base: None, drain, timeout, actor, limits: Limits::default() }
+    }
+}
+
+/// A server that has its address but does not answer yet: the repository wants to know the base URL first.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    options: ServeOptions,
+    address: SocketAddr,
+}
+
+/// Takes the address.
+///
+/// # Errors
+/// 503 when it cannot be had.
+pub async fn bind(options: ServeOptions) -> Result<Bound> {
+    let failed = |error| Fault::unavailable(format!("listen on {}: {error}", options.listen));
+    let listener = TcpListener::bind(options.listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok(Bound { listener, options, address })
+}
+
+impl Bound {
+    /// The address, with the port that was taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The base URL, without a slash at its end.
+    pub fn base(&self) -> String {
+        let own = || format!("http://{}/fhir", self.address);
+        self.options.base.as_ref().map_or_else(own, |base| base.trim_end_matches('/').to_owned())
+    }
+
+    /// Answers requests until `shutdown`, then lets those under way finish within the drain time.
+    ///
+    /// # Errors
+    /// 500 when the listener breaks.
+    pub async fn serve(
+        self,
+        backend: Arc<dyn Backend>,
+        clock: SharedClock,
+        ids: IdSource,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<()> {
+        let base = self.base();
+        let drain = self.options.drain;
+        let router = router(&self.options, base, backend, clock, ids);
+        // Answers are written whole: waiting for more bytes only delays them.
+        let listener = self.listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "nodelay");
+            }
+        });
+        let (stop, stopping) = tokio::sync::oneshot::channel();
+        let signal = async move {
+            shutdown.await;
+            let _ = stop.send(());
+        };
+        let overdue = async move {
+            if stopping.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(drain).await;
+        };
+        let serving = axum::serve(listener, router).with_graceful_shutdown(signal);
+        tokio::select! {
+            ended = serving => ended.map_err(|error| Fault::internal(format!("listener: {error}"))),
+            () = overdue => {
+                tracing::warn!(drain_seconds = drain.as_secs(), "requests were cut off after the drain time");
+                Ok(())
+            }
+        }
+    }
+}
+
+struct Service {
+    site: Site,
+    layers: Layers,
+    backend: Arc<dyn Backend>,
+    actor: Actor,
+}
+
+/// The router by itself, for tests without a socket; `base` is the base URL in links.
+pub fn router(
+    options: &ServeOptions,
+    base: String,
+    backend: Arc<dyn Backend>,
+    clock: SharedClock,
+    ids: IdSource,
+) -> Router {
+    let capabilities = statement(&base, clock.now());
+    let run = ids.number();
+    let site = Site { base, limits: options.limits.clone(), clock, ids, capabilities };
+    let layers = Layers { metrics: Metrics::default(), timeout: options.timeout, run, requests: Counter::default() };
+    let service = Arc::new(Service { site, layers, backend, actor: options.actor.clone() });
+    Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .fallback(fhir)
+        .with_state(service)
+}
+
+/// Everything else: below `/fhir` it is FHIR, elsewhere there is nothing.
+async fn fhir(State(service): State<Arc<Service>>, request: Request<Body>) -> Response<Body> {
+    let (headers, method) = (request.headers().clone(), request.method().clone());
+    let work = async {
+        let uri = request.uri().clone();
+        let below = uri.path().strip_prefix("/fhir").filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        let Some(path) = below else {
+            let done = Done { interaction: Interaction::Absent("unknown"), template: "" };
+            return (done, refuse(&Fault::not_found("the FHIR endpoint is at /fhir"), None, false));
+        };
+        let session = service.backend.session(service.actor.clone());
+        dispatch(&service.site, session, path.strip_prefix('/').unwrap_or(path), request).await
+    };
+    service.layers.around(&headers, method, work).await
+}
+
+async fn ready(State(service): State<Arc<Service>>) -> (StatusCode, &'static str) {
+    match service.backend.ready().await {
+        Ok(()) => (StatusCode::OK, "ok\n"),
+        Err(fault) => {
+            tracing::warn!(%fault, "not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
+        }
+    }
+}
+
+async fn metrics(State(service): State<Arc<Service>>) -> ([(http::HeaderName, &'static str); 1], String) {
+    let text = service.layers.metrics.text(&service.backend.gauges());
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+}
