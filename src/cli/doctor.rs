@@ -49,7 +49,12 @@ impl DoctorArgs {
         if findings.len() > SHOWN {
             println!("... and {} more", findings.len() - SHOWN);
         }
-        println!("log of {} entries, index of {} documents, {} findings", status.head, status.documents, findings.len());
+        println!(
+            "log of {} entries, index of {} documents, {} findings",
+            status.head,
+            status.documents,
+            findings.len()
+        );
         Ok(findings.is_empty())
     }
 }
