@@ -154,3 +154,47 @@ impl Backend for Door {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::{HeaderMap, HeaderValue, Method, header};
+
+    use super::*;
+    use crate::base::clock::{FixedClock, Timestamp};
+    use crate::base::fault::Category;
+    use crate::base::net::{Answer, Connection};
+
+    async fn start(data: &std::path::Path) -> Result<Running> {
+        let clock: SharedClock = Arc::new(FixedClock::new(Timestamp(1_700_000_000_000_000)));
+        let mut config = Config::default();
+        config.store.data = data.to_owned();
+        config.http.listen = "127.0.0.1:0".parse().unwrap();
+        Running::start(config, clock.clone(), IdSource::seeded(clock, 7)).await
+    }
+
+    async fn ask(running: &Running, method: Method, path: &str, body: &'static str) -> Answer {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/fhir+json"));
+        let mut connection = Connection::new(&running.address().to_string()).unwrap();
+        connection.send(method, path, headers, Bytes::from_static(body.as_bytes())).await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_was_answered_is_there_after_a_restart() {
+        let data = tempfile::tempdir().unwrap();
+        let running = start(data.path()).await.unwrap();
+        let second = start(data.path()).await.unwrap_err();
+        assert_eq!(second.category(), Category::Conflict);
+        assert_eq!(ask(&running, Method::GET, "/readyz", "").await.status, 200);
+        let created = ask(&running, Method::PUT, "/fhir/Patient/a", r#"{"resourceType":"Patient","id":"a"}"#).await;
+        assert_eq!(created.status, 201);
+        running.stop().await.unwrap();
+
+        let running = start(data.path()).await.unwrap();
+        let read = ask(&running, Method::GET, "/fhir/Patient/a", "").await;
+        assert_eq!((read.status.as_u16(), read.headers[header::ETAG].as_bytes()), (200, br#"W/"1""#.as_slice()));
+        assert_eq!(running.app().repo().doctor(true).await.unwrap(), Vec::<String>::new());
+        running.stop().await.unwrap();
+    }
+}
