@@ -162,3 +162,238 @@ impl Step {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Timestamp;
+    use crate::base::limits::Limits;
+    use crate::fhir::definitions::params::all_params;
+    use crate::fhir::json::parse as json;
+    use crate::fhir::types::ResourceId;
+    use crate::search::matches::{DocMeta, matches};
+    use crate::search::parse::{ParseContext, parse};
+
+    const OBSERVATION: &str = r##"{"resourceType":"Observation","id":"o","meta":{
+        "profile":["http://x/p"],"tag":[{"system":"t","code":"v"}],"source":"urn:s"},
+        "contained":[{"resourceType":"Patient","id":"c","name":[{"family":"Hidden"}]}],
+        "status":"final","category":[{"coding":[{"system":"cat","code":"vital-signs"}]}],
+        "code":{"coding":[{"system":"http://loinc.org","code":"85354-9","display":"Blood pressure"}],"text":"BP"},
+        "subject":{"reference":"http://host/fhir/Patient/p","identifier":{"system":"mrn","value":"7"}},
+        "encounter":{"reference":"Encounter/e/_history/2"},"performer":[{"reference":"#c"}],
+        "effectivePeriod":{"start":"2024-02-01T10:00:00Z"},
+        "component":[
+          {"code":{"coding":[{"system":"http://loinc.org","code":"8480-6"}]},
+           "valueQuantity":{"value":120,"unit":"mmHg","system":"http://unitsofmeasure.org","code":"mm[Hg]"}},
+          {"code":{"coding":[{"system":"http://loinc.org","code":"8462-4"}]},
+           "valueQuantity":{"value":80,"unit":"mmHg","system":"http://unitsofmeasure.org","code":"mm[Hg]"}}]}"##;
+
+    const PATIENT: &str = r#"{"resourceType":"Patient","id":"p","active":true,
+        "identifier":[{"system":"mrn","value":"7","type":{"text":"MR"}},{"value":"8"}],
+        "name":[{"family":"Müller-Lüdenscheidt","given":["Ève","Marie"],"prefix":["Dr."]}],
+        "telecom":[{"system":"phone","value":"555"},{"system":"email","value":"a@b"}],
+        "gender":"female","birthDate":"1980-02-29","address":[{"line":["1 Rue"],"city":"Paris","postalCode":"75001"}],
+        "generalPractitioner":[{"reference":"Practitioner/d"}],"managingOrganization":{"display":"none"}}"#;
+
+    /// Whether a search finds the resource.
+    fn finds(resource: &str, name: &str, value: &str) -> bool {
+        let resource = json(resource.as_bytes()).expect("JSON");
+        let name_of_kind = resource.get("resourceType").and_then(Json::as_str).expect("a type");
+        let kind = ResourceType::find(name_of_kind).expect("a type");
+        let limits = Limits::default();
+        let context = ParseContext {
+            base: "http://host/fhir",
+            strict: true,
+            limits: &limits,
+            now: Timestamp(1_700_000_000_000_000),
+        };
+        let query =
+            parse(kind, &[(name.into(), value.into())], &context).unwrap_or_else(|e| panic!("{name}={value}: {e}"));
+        let values = extract(kind, &resource, "http://host/fhir");
+        let id = resource.get("id").and_then(Json::as_str).expect("an id");
+        let meta = DocMeta { id: ResourceId::parse(id).expect("an id"), updated: Timestamp(1_600_000_000_000_000) };
+        query.clauses.iter().all(|clause| matches(clause, &values, &meta).expect("no chain"))
+    }
+
+    fn check(resource: &str, found: &[(&str, &str)], not_found: &[(&str, &str)]) {
+        for (name, value) in found {
+            assert!(finds(resource, name, value), "{name}={value} finds it");
+        }
+        for (name, value) in not_found {
+            assert!(!finds(resource, name, value), "{name}={value} does not find it");
+        }
+    }
+
+    #[test]
+    fn an_observation_is_found_by_what_it_says() {
+        check(
+            OBSERVATION,
+            &[
+                ("_id", "o"),
+                ("_lastUpdated", "2020-09"),
+                ("_profile", "http://x/p"),
+                ("_tag", "t|v"),
+                ("_source", "urn:s"),
+                ("code", "http://loinc.org|85354-9"),
+                ("code", "x,85354-9"),
+                ("code:not", "x"),
+                ("subject", "Patient/p"),
+                ("subject", "p"),
+                ("subject:Patient", "p"),
+                ("patient", "http://host/fhir/Patient/p"),
+                ("patient:identifier", "mrn|7"),
+                ("encounter", "e"),
+                ("date", "ge2030"),
+                ("date", "sa2023"),
+                ("value-quantity:missing", "true"),
+                ("performer:missing", "true"),
+                ("component-value-quantity", "gt100"),
+                ("component-code-value-quantity", "http://loinc.org|8480-6$gt100"),
+                ("component-code-value-quantity", "8462-4$lt100|http://unitsofmeasure.org|mm[Hg]"),
+                ("combo-code", "8480-6"),
+                ("combo-code-value-quantity", "8480-6$120"),
+                ("status", "final"),
+            ],
+            &[
+                ("code", "|85354-9"),
+                ("code:not", "85354-9"),
+                ("subject", "Group/p"),
+                ("patient:identifier", "8"),
+                ("date", "2024-02"),
+                ("date", "eb2025"),
+                ("component-code-value-quantity", "8462-4$gt100"),
+                ("component-code-value-quantity", "85354-9$gt100"),
+                ("_lastUpdated", "gt2020-09-13T12:26:40Z"),
+                ("performer", "Patient/c"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_patient_is_found_by_what_it_says() {
+        check(
+            PATIENT,
+            &[
+                ("name", "muller"),
+                ("name", "EVE"),
+                ("name:contains", "ludensch"),
+                ("given:exact", "Ève"),
+                ("family", "MÜLLER-"),
+                ("identifier", "mrn|7"),
+                ("identifier", "|8"),
+                ("active", "true"),
+                ("birthdate", "1980-02"),
+                ("birthdate", "ap1980-03"),
+                ("phone", "555"),
+                ("telecom", "a@b"),
+                ("address", "par"),
+                ("address-postalcode", "75"),
+                ("general-practitioner", "d"),
+                ("deceased", "false"),
+                ("organization:missing", "true"),
+                ("gender", "female"),
+            ],
+            &[
+                ("given:exact", "Eve"),
+                ("family", "ludenscheidt"),
+                ("phone", "a@b"),
+                ("deceased", "true"),
+                ("identifier", "mrn|8"),
+                ("birthdate", "1980-03"),
+                ("gender:missing", "true"),
+            ],
+        );
+        let dead = PATIENT.replace("\"active\":true", "\"deceasedDateTime\":\"2020\"");
+        check(
+            &dead,
+            &[("deceased", "true"), ("death-date", "2020"), ("active:missing", "true")],
+            &[("deceased", "false")],
+        );
+    }
+
+    #[test]
+    fn resources_inside_of_bundles_are_references() {
+        let bundle = r#"{"resourceType":"Bundle","id":"b","type":"document","identifier":{"value":"i"},"timestamp":
+            "2024-01-01T00:00:00Z","entry":[{"resource":{"resourceType":"Composition","id":"c"}}]}"#;
+        check(
+            bundle,
+            &[("composition", "Composition/c"), ("identifier", "i"), ("timestamp", "2024")],
+            &[("composition", "d")],
+        );
+    }
+
+    #[test]
+    fn every_expression_compiles() {
+        for kind in ResourceType::all() {
+            let compiled = plan(kind).steps.len();
+            let wanted = search_params(kind)
+                .iter()
+                .filter(|param| !matches!(param.code, "_id" | "_lastUpdated") && expression_for(kind, param).is_some());
+            assert_eq!(compiled, wanted.count(), "{kind}");
+            assert!(compiled <= 128, "{kind}");
+        }
+        assert!(all_params().len() > 1000);
+    }
+
+    #[test]
+    fn broken_resources_cost_their_broken_values_only() {
+        for text in [
+            "{}",
+            "[]",
+            r#"{"resourceType":"Observation","code":"x","subject":[1],"valueQuantity":{"value":"5"},"effectiveDateTime":5}"#,
+            r#"{"resourceType":"Patient","name":"x","birthDate":{}}"#,
+        ] {
+            let resource = json(text.as_bytes()).expect("JSON");
+            for kind in ["Observation", "Patient"] {
+                let found = extract(ResourceType::find(kind).expect("a type"), &resource, "");
+                assert!(found.values.len() <= 4, "{text}: {found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn skipping_absent_properties_loses_nothing() {
+        for text in [OBSERVATION, PATIENT] {
+            let resource = json(text.as_bytes()).expect("JSON");
+            let kind =
+                resource.get("resourceType").and_then(Json::as_str).and_then(ResourceType::find).expect("a type");
+            let root = Node::resource(&resource);
+            let mut all = Extracted::default();
+            plan(kind).steps.iter().for_each(|step| step.run(root, &Context::new(root), "http://host/fhir", &mut all));
+            assert_eq!(extract(kind, &resource, "http://host/fhir"), all);
+        }
+    }
+
+    #[test]
+    fn values_of_a_parameter_stand_together() {
+        let resource = json(OBSERVATION.as_bytes()).expect("JSON");
+        let found = extract(ResourceType::find("Observation").expect("a type"), &resource, "");
+        let mut seen = Vec::new();
+        for (id, _) in &found.values {
+            if seen.last() != Some(id) {
+                assert!(!seen.contains(id), "{}", param(*id).code);
+                seen.push(*id);
+            }
+        }
+        assert!(seen.len() > 10);
+    }
+
+    /// Run it in release: `cargo test --release --lib search::extract -- --ignored --nocapture`.
+    #[test]
+    #[ignore = "a measurement"]
+    fn speed() {
+        for text in [OBSERVATION, PATIENT] {
+            let resource = json(text.as_bytes()).expect("JSON");
+            let kind =
+                resource.get("resourceType").and_then(Json::as_str).and_then(ResourceType::find).expect("a type");
+            let run = |times: u32| {
+                let start = std::time::Instant::now();
+                let values: usize = (0..times).map(|_| extract(kind, &resource, "http://host/fhir").values.len()).sum();
+                (start.elapsed() / times, values / times as usize)
+            };
+            run(1000);
+            let (time, values) = run(20_000);
+            println!("extract {kind}: {time:?} for {values} values");
+        }
+    }
+}

@@ -12,9 +12,8 @@ use crate::search::query::{Clause, ReferenceTest, Test};
 const ABSENT: [&str; 8] = ["text", "in", "not-in", "below", "above", "of-type", "iterate", "fuzzy"];
 
 /// Parameters that are known but not offered.
-const NOT_OFFERED: [&str; 10] = [
-    "_content", "_text", "_filter", "_list", "_query", "_type", "_elements", "_score", "_containedType", "_explain",
-];
+const NOT_OFFERED: [&str; 10] =
+    ["_content", "_text", "_filter", "_list", "_query", "_type", "_elements", "_score", "_containedType", "_explain"];
 
 /// A parameter's name without chains: the parameter, and the modifier after the colon.
 pub(super) fn split_name(name: &str) -> (&str, Option<&str>) {
@@ -32,14 +31,23 @@ pub(super) fn find(kind: ResourceType, code: &str, name: &str) -> Result<&'stati
         }
         Some(param) => Ok(param),
         None => {
-            let message = format!("unknown search parameter \"{}\" of {kind}", shown(code));
+            let mut message = format!("unknown search parameter \"{}\" of {kind}", shown(code));
+            if code != name {
+                message.push_str(&format!(", in \"{}\"", shown(name)));
+            }
             Err(Trouble::Unknown(Fault::unsupported(message)))
         }
     }
 }
 
 /// A condition without a chain. `name` is the whole name, for messages.
-pub(super) fn plain(work: &Work<'_>, kind: ResourceType, part: &str, name: &str, text: &str) -> Result<Clause, Trouble> {
+pub(super) fn plain(
+    work: &Work<'_>,
+    kind: ResourceType,
+    part: &str,
+    name: &str,
+    text: &str,
+) -> Result<Clause, Trouble> {
     work.count()?;
     let (code, modifier) = split_name(part);
     if matches!(code, "_id" | "_lastUpdated") {

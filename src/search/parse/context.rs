@@ -63,7 +63,8 @@ impl<'a> Work<'a> {
         if self.conditions.get() <= CONDITIONS_MAX {
             return Ok(());
         }
-        let message = format!("the chains lead to more than {CONDITIONS_MAX} conditions; name the types of their targets");
+        let message =
+            format!("the chains lead to more than {CONDITIONS_MAX} conditions; name the types of their targets");
         Err(Fault::coded(Category::Invalid, "too-costly", message))
     }
 }
@@ -90,5 +91,9 @@ pub(super) fn unsupported(name: &str, what: &str) -> Fault {
 
 /// 400: too many of something.
 pub(super) fn too_many(name: &str, what: &str, most: usize) -> Fault {
-    Fault::coded(Category::Invalid, "too-costly", format!("search parameter \"{}\": more than {most} {what}", shown(name)))
+    Fault::coded(
+        Category::Invalid,
+        "too-costly",
+        format!("search parameter \"{}\": more than {most} {what}", shown(name)),
+    )
 }

@@ -14,5 +14,8 @@ mod context;
 mod control;
 mod request;
 
+#[cfg(test)]
+mod tests;
+
 pub use context::ParseContext;
 pub use request::parse;
