@@ -1,5 +1,8 @@
 //! Every bound of the server, with its default. What exceeds one gets a clear error.
 
+/// The deepest nesting of JSON that [`Limits::nesting`] may allow: what was stored under any limit can be read again.
+pub const DEEPEST_NESTING: usize = 512;
+
 /// The bounds of one server. All are configurable; the defaults suit a hospital's test system.
 #[derive(Debug, Clone)]
 pub struct Limits {
