@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::feed::Feed;
 use super::indexer::{CATALOG, Indexer, Visibility, blocking};
+use super::loader::Loader;
 use super::pins::Pins;
 use super::session::Session;
 use super::shelf::Shelf;
@@ -96,6 +97,7 @@ impl Repo {
         let following = tokio::spawn(indexer.run());
         let default = Arc::new(Tenancy {
             tenant,
+            loader: Loader::start(tenant, &store),
             store,
             index,
             feed,

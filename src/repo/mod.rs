@@ -17,6 +17,7 @@ mod doctor;
 mod face;
 mod feed;
 mod indexer;
+mod loader;
 mod pins;
 mod plan;
 mod read;
