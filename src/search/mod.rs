@@ -8,8 +8,12 @@
 pub mod baseline;
 mod compile;
 mod compile_values;
+pub mod extract;
 pub mod index;
 mod joins;
+pub mod kind;
+pub mod matches;
 mod page;
+pub mod parse;
 pub mod query;
 pub mod value;

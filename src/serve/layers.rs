@@ -35,13 +35,12 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// Does the work of a request.
-    pub async fn around<F>(&self, headers: &HeaderMap, method: Method, work: F) -> Response<Body>
+    /// Does the work of the request `id`.
+    pub async fn around<F>(&self, id: HeaderValue, method: Method, work: F) -> Response<Body>
     where
         F: Future<Output = (Done, Response<Body>)>,
     {
         let watch = Stopwatch::start();
-        let id = self.request_id(headers);
         let guarded = AssertUnwindSafe(tokio::time::timeout(self.timeout, work)).catch_unwind();
         let unknown = Done { interaction: Interaction::Absent("unknown"), template: "" };
         let (done, mut response) = match guarded.await {
@@ -66,7 +65,7 @@ impl Layers {
     }
 
     /// The caller's `X-Request-Id`, if it is harmless, or a new one.
-    fn request_id(&self, headers: &HeaderMap) -> HeaderValue {
+    pub fn request_id(&self, headers: &HeaderMap) -> HeaderValue {
         let harmless = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
         let given =
             headers.get(REQUEST_ID).filter(|id| (1..=128).contains(&id.len()) && id.as_bytes().iter().all(harmless));

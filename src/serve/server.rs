@@ -157,7 +157,7 @@ pub fn router(
 
 /// Everything else: below `/fhir` it is FHIR, elsewhere there is nothing.
 async fn fhir(State(service): State<Arc<Service>>, request: Request<Body>) -> Response<Body> {
-    let (headers, method) = (request.headers().clone(), request.method().clone());
+    let (id, method) = (service.layers.request_id(request.headers()), request.method().clone());
     let work = async {
         let uri = request.uri().clone();
         let below = uri.path().strip_prefix("/fhir").filter(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -168,7 +168,7 @@ async fn fhir(State(service): State<Arc<Service>>, request: Request<Body>) -> Re
         let session = service.backend.session(service.actor.clone());
         dispatch(&service.site, session, path.strip_prefix('/').unwrap_or(path), request).await
     };
-    service.layers.around(&headers, method, work).await
+    service.layers.around(id, method, work).await
 }
 
 async fn ready(State(service): State<Arc<Service>>) -> (StatusCode, &'static str) {
@@ -184,4 +184,97 @@ async fn ready(State(service): State<Arc<Service>>) -> (StatusCode, &'static str
 async fn metrics(State(service): State<Arc<Service>>) -> ([(http::HeaderName, &'static str); 1], String) {
     let text = service.layers.metrics.text(&service.backend.gauges());
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::base::clock::{FixedClock, Timestamp};
+    use crate::repo::Session;
+    use crate::serve::backend::{Gauges, Later};
+
+    /// A repository that cannot be reached.
+    struct Away;
+
+    impl Backend for Away {
+        fn session(&self, _: Actor) -> Result<Session> {
+            Err(Fault::unavailable("the database is away"))
+        }
+
+        fn gauges(&self) -> Gauges {
+            Gauges::default()
+        }
+
+        fn ready(&self) -> Later<'_, Result<()>> {
+            Box::pin(async { Err(Fault::unavailable("the database is away")) })
+        }
+    }
+
+    fn app() -> Router {
+        let clock: SharedClock = Arc::new(FixedClock::new(Timestamp(0)));
+        let options = ServeOptions::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Actor::Development);
+        router(&options, "http://h/fhir".into(), Arc::new(Away), clock.clone(), IdSource::seeded(clock, 1))
+    }
+
+    async fn ask(app: &Router, method: &str, path: &str) -> (Response<()>, String) {
+        let request = Request::builder().method(method).uri(path).header("x-request-id", "abc-1");
+        let request = request.body(Body::empty()).expect("a request");
+        let (parts, body) = app.clone().oneshot(request).await.expect("infallible").into_parts();
+        let body = body.collect().await.expect("a body").to_bytes();
+        (Response::from_parts(parts, ()), String::from_utf8_lossy(&body).into_owned())
+    }
+
+    #[tokio::test]
+    async fn every_refusal_is_an_operation_outcome_with_the_request_id() {
+        let app = app();
+        for (method, path, status) in [
+            ("GET", "/", 404),
+            ("GET", "/fhirs", 404),
+            ("GET", "/fhir/Nonsense/1", 404),
+            ("GET", "/fhir/Patient/a_b", 400),
+            ("PATCH", "/fhir/Patient/1", 405),
+            ("BREW", "/fhir/Patient/1", 405),
+            ("GET", "/fhir/_history", 400),
+            ("GET", "/fhir/Patient/1", 503),
+        ] {
+            let (response, body) = ask(&app, method, path).await;
+            assert_eq!(response.status().as_u16(), status, "{method} {path}");
+            assert_eq!(response.headers()["x-request-id"], "abc-1");
+            assert_eq!(response.headers()["content-type"], "application/fhir+json; charset=utf-8");
+            assert!(body.starts_with(r#"{"resourceType":"OperationOutcome","issue":[{"#), "{body}");
+        }
+        let (response, _) = ask(&app, "POST", "/fhir/Patient/1").await;
+        assert_eq!(response.headers()["allow"], "GET, HEAD, PUT, DELETE");
+        let (response, body) = ask(&app, "HEAD", "/fhir/Patient/1").await;
+        assert_eq!((response.status().as_u16(), body.as_str()), (503, ""));
+        assert_eq!(response.headers()["retry-after"], "1");
+    }
+
+    #[tokio::test]
+    async fn operators_see_life_readiness_and_counters() {
+        let app = app();
+        assert_eq!(ask(&app, "GET", "/livez").await.0.status(), 200);
+        assert_eq!(ask(&app, "GET", "/readyz").await.0.status(), 503);
+        ask(&app, "GET", "/fhir/Patient/1").await;
+        let (_, text) = ask(&app, "GET", "/metrics").await;
+        assert!(text.contains("cresset_requests_total{interaction=\"read\",status=\"503\"} 1"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn serves_on_a_free_port_until_told_to_stop() {
+        let options = ServeOptions::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Actor::Development);
+        let bound = bind(options).await.expect("a port");
+        assert_eq!(bound.base(), format!("http://{}/fhir", bound.address()));
+        let clock: SharedClock = Arc::new(FixedClock::new(Timestamp(0)));
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let signal = async move { stopped.await.unwrap_or_default() };
+        let served = tokio::spawn(bound.serve(Arc::new(Away), clock.clone(), IdSource::seeded(clock, 1), signal));
+        stop.send(()).expect("the server waits");
+        assert_eq!(served.await.expect("no panic"), Ok(()));
+    }
 }

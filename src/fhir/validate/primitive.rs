@@ -322,7 +322,8 @@ mod tests {
 
     fn date_exists(text: &str) -> bool {
         let parts: Vec<u32> = text.split('-').filter_map(|part| part.parse().ok()).collect();
-        let is_leap = parts[0] % 4 == 0 && parts[0] % 100 != 0 || parts[0] % 400 == 0;
+        let divides = |n: u32| parts[0].is_multiple_of(n);
+        let is_leap = (divides(4) && !divides(100)) || divides(400);
         let last = [31, if is_leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
         (1..=12).contains(&parts[1]) && parts[2] <= last[parts[1] as usize - 1]
     }

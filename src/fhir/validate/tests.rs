@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 
-use super::structure;
+use super::structure::structure;
 use crate::base::fault::{Fault, Issue};
 use crate::fhir::json::{Json, parse};
 
@@ -255,4 +255,26 @@ fn synthea_passes() {
         seen += 1;
     }
     assert!(seen >= 42, "{seen} files");
+}
+
+/// `cargo test --release --lib fhir::validate -- --ignored --nocapture speed`
+#[test]
+#[ignore = "a measurement, for release builds"]
+fn speed() {
+    let json = parse(PATIENT.as_bytes()).expect("JSON");
+    let per_run = |name: &str, work: &dyn Fn()| {
+        work();
+        let start = std::time::Instant::now();
+        (0..100_000).for_each(|_| work());
+        eprintln!("{name}: {:?}", start.elapsed() / 100_000);
+    };
+    eprintln!("{} bytes", PATIENT.len());
+    per_run("parse", &|| drop(std::hint::black_box(parse(PATIENT.as_bytes()))));
+    per_run("structure", &|| drop(std::hint::black_box(structure(&json))));
+    let names = ["resourceType", "id", "valueCodeableConcept", "_birthDate", "system", "nonsense"];
+    per_run("six names", &|| {
+        for name in names {
+            std::hint::black_box(crate::fhir::definitions::names::find(name));
+        }
+    });
 }

@@ -34,6 +34,10 @@ mod writer;
 #[cfg(test)]
 mod agree;
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
+mod durable;
+#[cfg(test)]
 mod measure;
 #[cfg(test)]
 mod tests;

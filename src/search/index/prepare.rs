@@ -8,7 +8,7 @@ use super::codec::{
 use super::segment::{Entry, Ticket};
 use crate::base::clock::Timestamp;
 use crate::base::id::Seq;
-use crate::fhir::definitions::params::{ParamId, SearchParam};
+use crate::fhir::definitions::params::{self, ParamId, SearchParam};
 use crate::fhir::types::{ResourceKey, ResourceType};
 use crate::search::value::{Canonical, Extracted, Quantity, Span, Target, Value};
 
@@ -34,6 +34,13 @@ pub struct Catalog {
     pub code: fn(ParamId) -> &'static str,
     /// The parameters of a type (for `_include=Type:*`).
     pub params: fn(ResourceType) -> &'static [&'static SearchParam],
+}
+
+impl Catalog {
+    /// The definitions that the process has loaded.
+    pub fn loaded() -> Self {
+        Self { code: |id| params::param(id).code, params: params::search_params }
+    }
 }
 
 /// A document that is ready to be applied.
@@ -270,4 +277,25 @@ impl Shape {
 /// Keeps a document's share of the queue's memory until it is indexed (see `segment`).
 pub(super) fn ticketed(entry: &Arc<Entry>, ticket: Ticket) -> super::segment::Queued {
     super::segment::Queued::new(entry.clone(), ticket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_parameters_share_a_hash() {
+        let mut all: Vec<(ParamHash, String)> = Vec::new();
+        for kind in ResourceType::all() {
+            all.push((ParamHash::kind(kind), kind.name().to_owned()));
+            let named = (Catalog::loaded().params)(kind).iter();
+            all.extend(named.map(|param| (ParamHash::of(kind, param.code), format!("{kind}.{}", param.code))));
+        }
+        assert!(all.len() > 2000, "{} parameters", all.len());
+        all.sort();
+        all.dedup();
+        for pair in all.windows(2) {
+            assert_ne!(pair[0].0, pair[1].0, "{} and {}", pair[0].1, pair[1].1);
+        }
+    }
 }

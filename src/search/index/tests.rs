@@ -1,7 +1,5 @@
 //! The index, from documents made by hand to pages.
 
-use std::fs;
-use std::path::Path;
 use std::sync::OnceLock;
 
 use rust_decimal::Decimal;
@@ -11,7 +9,6 @@ use super::prepare::{Catalog, Document};
 use super::reader::Hit;
 use super::writer::{Index, IndexOptions};
 use crate::base::clock::Timestamp;
-use crate::base::fault::{Category, Result};
 use crate::base::id::Seq;
 use crate::base::limits::Limits;
 use crate::fhir::definitions::params::{ParamId, ParamKind, SearchParam};
@@ -103,24 +100,24 @@ pub fn quantity(value: Decimal, code: &str, canonical: Option<(Decimal, &str)>) 
     }
 }
 
-struct World {
-    dir: TempDir,
-    index: Index,
+pub struct World {
+    pub dir: TempDir,
+    pub index: Index,
     seq: i64,
 }
 
-fn options() -> IndexOptions {
+pub fn options() -> IndexOptions {
     IndexOptions { heap_bytes: 16 << 20, ..IndexOptions::new(catalog()) }
 }
 
 impl World {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let dir = TempDir::new().unwrap();
         let index = Index::open(dir.path(), options()).unwrap();
         Self { dir, index, seq: 0 }
     }
 
-    fn write(&mut self, text: &str, is_new: bool, values: Option<&[(&str, Value)]>) {
+    pub fn write(&mut self, text: &str, is_new: bool, values: Option<&[(&str, Value)]>) {
         self.seq += 1;
         let values = values.map(|values| Extracted {
             values: values.iter().map(|(code, value)| (param(code).id, value.clone())).collect(),
@@ -129,26 +126,26 @@ impl World {
         self.index.apply(&[Document { key: key(text), seq: Seq(self.seq), updated, values, is_new }]).unwrap();
     }
 
-    fn put(&mut self, text: &str, values: &[(&str, Value)]) {
+    pub fn put(&mut self, text: &str, values: &[(&str, Value)]) {
         self.write(text, true, Some(values));
     }
 
-    fn commit(&self) {
+    pub fn commit(&self) {
         self.index.commit(Seq(self.seq)).unwrap();
     }
 
-    fn reopen(self) -> Self {
+    pub fn reopen(self) -> Self {
         let Self { dir, index, seq } = self;
         index.close().unwrap();
         let index = Index::open(dir.path(), options()).unwrap();
         Self { dir, index, seq }
     }
 
-    fn seqs(&self, query: &Query) -> Vec<i64> {
+    pub fn seqs(&self, query: &Query) -> Vec<i64> {
         seqs(&self.index.searcher().search(query, 0, 1000, &Limits::default()).unwrap().hits)
     }
 
-    fn find(&self, name: &str, clause: Clause) -> Vec<i64> {
+    pub fn find(&self, name: &str, clause: Clause) -> Vec<i64> {
         let query = query(name, vec![clause]);
         let found = self.seqs(&query);
         let counted = self.index.searcher().search(&query, 0, 0, &Limits::default()).unwrap().total;
@@ -157,7 +154,7 @@ impl World {
     }
 }
 
-fn seqs(hits: &[Hit]) -> Vec<i64> {
+pub fn seqs(hits: &[Hit]) -> Vec<i64> {
     hits.iter().map(|hit| hit.seq.0).collect()
 }
 
@@ -336,7 +333,7 @@ fn composites_keep_their_tuples() {
     assert_eq!(find("b", StringTest::Contains("o".into())), [3]);
 }
 
-fn family(world: &mut World) {
+pub fn family(world: &mut World) {
     world.put("Patient/1", &[("name", string("Anna"))]);
     world.put("Patient/2", &[("name", string("Berta"))]);
     for n in 3..9 {
@@ -492,134 +489,4 @@ fn pages_join_to_the_whole_and_a_pinned_searcher_stays() {
     assert_eq!(joined, whole.hits);
     assert_eq!(pinned.count(), 300);
     assert_eq!(world.index.searcher().search(&query, 0, 1, &limits).unwrap().total, Some(300));
-}
-
-#[test]
-fn updates_replace_and_deletions_remove() {
-    let mut world = World::new();
-    world.put("Patient/1", &[("name", string("Old"))]);
-    world.write("Patient/1", false, Some(&[("name", string("New"))]));
-    world.put("Patient/2", &[("name", string("Gone"))]);
-    world.commit();
-    world.write("Patient/2", false, None);
-    world.commit();
-    let find = |world: &World, text: &str| {
-        world.find("Patient", tests("name", vec![Test::String(StringTest::StartsWith(text.into()))]))
-    };
-    assert_eq!(find(&world, "old"), [0; 0]);
-    assert_eq!(find(&world, "new"), [2]);
-    assert_eq!(find(&world, "gone"), [0; 0]);
-    let searcher = world.index.searcher();
-    assert_eq!(seqs(&searcher.all(kind("Patient")).unwrap()), [2]);
-    assert_eq!(seqs(&searcher.lookup(&[key("Patient/1").hash64(), key("Patient/2").hash64()]).unwrap()), [2]);
-    let world = world.reopen();
-    assert_eq!(world.index.reached(), Seq(4));
-    assert_eq!(find(&world, "new"), [2]);
-}
-
-#[test]
-fn what_was_not_committed_is_not_there() -> Result<()> {
-    let mut world = World::new();
-    family(&mut world);
-    world.put("Patient/9", &[]);
-    assert_eq!(world.index.searcher().count(), 8);
-    let World { dir, index, .. } = world;
-    drop(index); // as after a crash: not closed
-    let index = Index::open(dir.path(), options())?;
-    assert_eq!((index.reached(), index.searcher().count()), (Seq(8), 8));
-    Ok(())
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for file in fs::read_dir(from).unwrap() {
-        let file = file.unwrap();
-        fs::copy(file.path(), to.join(file.file_name())).unwrap();
-    }
-}
-
-/// Every file of an index that was not closed, cut in half or changed in one byte: the index either proves what it
-/// holds, or starts at Seq 0; it never answers from a torn file.
-#[test]
-fn torn_files_are_proven_or_emptied() {
-    let mut world = World::new();
-    family(&mut world);
-    world.write("Observation/3", false, None);
-    world.commit();
-    let before = world.dir.path().to_path_buf();
-    let places = TempDir::new().unwrap();
-    let names: Vec<_> = fs::read_dir(&before).unwrap().map(|file| file.unwrap().file_name()).collect();
-    let mut emptied = 0;
-    for (n, name) in names.iter().enumerate() {
-        for torn in ["empty", "half", "flip", "gone"] {
-            let place = places.path().join(format!("{n}-{torn}"));
-            copy(&before, &place);
-            let path = place.join(name);
-            let mut bytes = fs::read(&path).unwrap();
-            match torn {
-                "empty" => bytes.clear(),
-                "half" => bytes.truncate(bytes.len() / 2),
-                "flip" => bytes.iter_mut().take(1).for_each(|byte| *byte ^= 1),
-                _ => (),
-            }
-            fs::write(&path, bytes).unwrap();
-            if torn == "gone" {
-                fs::remove_file(&path).unwrap();
-            }
-            let index = Index::open(&place, options()).unwrap();
-            let count = index.searcher().count();
-            match index.reached() {
-                Seq(0) => assert_eq!(count, 0),
-                reached => assert_eq!((reached, count), (Seq(9), 7), "{name:?} {torn}"),
-            }
-            emptied += u32::from(index.reached() == Seq(0));
-        }
-    }
-    assert!(emptied > 20, "{emptied} of {} were emptied", names.len() * 4);
-}
-
-#[test]
-fn merges_bound_the_segments_and_leave_the_content() {
-    let mut world = World::new();
-    for n in 0..120 {
-        world.put(&format!("Patient/{n}"), &[("name", string("Same"))]);
-        world.commit();
-    }
-    let query = query("Patient", vec![]);
-    for _ in 0..200 {
-        if world.index.searcher().segments() < 10 {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    assert!(world.index.searcher().segments() < 10, "{} segments", world.index.searcher().segments());
-    assert_eq!(world.index.reached(), Seq(120));
-    assert_eq!(world.seqs(&query), (1..=120).collect::<Vec<_>>());
-}
-
-#[test]
-fn a_writer_that_cannot_write_says_so_and_the_next_one_goes_on() {
-    let mut world = World::new();
-    family(&mut world);
-    let folder = world.dir.path().to_path_buf();
-    world.index.stop_writing();
-    let values = Some(Extracted::default());
-    let document = Document { key: key("Patient/9"), seq: Seq(9), updated: Timestamp(0), values, is_new: true };
-    let refused = world.index.apply(std::slice::from_ref(&document)).and_then(|()| world.index.commit(Seq(9)));
-    assert_eq!(refused.unwrap_err().category(), Category::Internal);
-    assert_eq!((world.index.reached(), world.index.searcher().count()), (Seq(8), 8));
-    drop(world.index);
-    let index = Index::open(&folder, options()).unwrap();
-    assert_eq!((index.reached(), index.searcher().count()), (Seq(8), 8));
-    index.apply(&[document]).unwrap();
-    index.commit(Seq(9)).unwrap();
-    assert_eq!((index.reached(), index.searcher().count()), (Seq(9), 9));
-}
-
-#[test]
-fn two_writers_do_not_share_a_folder() {
-    let world = World::new();
-    assert!(Index::open(world.dir.path(), options()).is_err());
-    world.commit();
-    assert_eq!(world.index.reached(), Seq(0));
 }

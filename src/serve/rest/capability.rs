@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use super::routes::{Interaction, ROUTES, Route, Shape, has_endpoint};
 use crate::base::clock::Timestamp;
+use crate::fhir::definitions::params::{ParamKind, SearchParam, all_params, search_params};
 use crate::fhir::json::{Json, write};
 use crate::fhir::types::ResourceType;
 
@@ -35,7 +36,7 @@ pub fn statement(base: &str, started: Timestamp) -> Bytes {
 }
 
 fn resource(kind: ResourceType) -> Json {
-    Json::object([
+    let mut json = Json::object([
         ("type", Json::string(kind.name())),
         ("interaction", interactions(|shape| shape != Shape::Base)),
         ("versioning", Json::string("versioned")),
@@ -45,7 +46,59 @@ fn resource(kind: ResourceType) -> Json {
         ("conditionalRead", Json::string("full-support")),
         ("conditionalUpdate", Json::Bool(false)),
         ("conditionalDelete", Json::string("not-supported")),
+    ]);
+    let Some(object) = json.as_object_mut() else { return json };
+    let includes = search_params(kind).iter().filter(|param| is_link(param)).map(|param| include(kind, param));
+    let points = |param: &&SearchParam| is_link(param) && (param.targets.is_empty() || param.targets.contains(&kind));
+    let sources = |param: &'static SearchParam| param.base.iter().map(move |source| include(*source, param));
+    let reverse = all_params().iter().filter(points).flat_map(sources);
+    let params = search_params(kind).iter().filter(|param| is_offered(param)).map(|param| search_param(param));
+    // An empty array is not FHIR (json.html, 2.6.2).
+    for (name, list) in [
+        ("searchInclude", includes.collect::<Vec<_>>()),
+        ("searchRevInclude", reverse.collect()),
+        ("searchParam", params.collect()),
+    ] {
+        if !list.is_empty() {
+            object.set(name, Json::Array(list));
+        }
+    }
+    json
+}
+
+fn is_link(param: &SearchParam) -> bool {
+    param.kind == ParamKind::Reference && param.expression.is_some()
+}
+
+/// Parameters without an expression (`_text`, `_content`, `near` ...) need an engine of their own, which is absent.
+fn is_offered(param: &SearchParam) -> bool {
+    param.kind != ParamKind::Special && (param.expression.is_some() || matches!(param.code, "_id" | "_lastUpdated"))
+}
+
+fn include(source: ResourceType, param: &SearchParam) -> Json {
+    Json::string(format!("{source}:{}", param.code))
+}
+
+fn search_param(param: &SearchParam) -> Json {
+    Json::object([
+        ("name", Json::string(param.code)),
+        ("definition", Json::string(param.url)),
+        ("type", Json::string(kind_code(param.kind))),
     ])
+}
+
+fn kind_code(kind: ParamKind) -> &'static str {
+    match kind {
+        ParamKind::Number => "number",
+        ParamKind::Date => "date",
+        ParamKind::String => "string",
+        ParamKind::Token => "token",
+        ParamKind::Reference => "reference",
+        ParamKind::Composite => "composite",
+        ParamKind::Quantity => "quantity",
+        ParamKind::Uri => "uri",
+        ParamKind::Special => "special",
+    }
 }
 
 fn interactions(is_here: impl Fn(Shape) -> bool) -> Json {
@@ -72,5 +125,12 @@ mod tests {
         let all = ["read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"];
         assert_eq!(codes(&resources[0]), all);
         assert_eq!(codes(rest), ["transaction", "batch"]);
+        let patient = resources.iter().find(|r| r.get("type").and_then(Json::as_str) == Some("Patient"));
+        let patient = patient.expect("Patient");
+        let list = |name: &str| patient.get(name).and_then(Json::as_array).unwrap_or_default();
+        assert!(list("searchInclude").contains(&Json::string("Patient:general-practitioner")));
+        assert!(list("searchRevInclude").contains(&Json::string("Observation:subject")));
+        let birthdate = list("searchParam").iter().find(|p| p.get("name").and_then(Json::as_str) == Some("birthdate"));
+        assert_eq!(birthdate.and_then(|p| p.get("type")).and_then(Json::as_str), Some("date"));
     }
 }

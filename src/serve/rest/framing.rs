@@ -86,7 +86,8 @@ impl Framing {
         // An empty array is not FHIR (json.html, 2.6.2), so the array begins with its first entry.
         self.raw(if self.entries == 0 { b",\"entry\":[" } else { b"," });
         self.entries += 1;
-        let mut before: &[u8] = b"{";
+        self.raw(b"{");
+        let mut before: &[u8] = b"";
         if let Some(url) = entry.full_url {
             self.raw(before);
             self.raw(b"\"fullUrl\":");

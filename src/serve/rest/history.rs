@@ -18,7 +18,7 @@ pub async fn history(call: &Call<'_>) -> Result<Answer> {
     let invalid = |message: &str| Fault::coded(Category::Invalid, "value", message);
     let count = call.params.get("_count").map(|text| text.parse::<usize>());
     let count = count.transpose().map_err(|_| invalid("_count is a number, 0 or more"))?;
-    let since = call.params.get("_since").map(|text| parse_instant(text));
+    let since = call.params.get("_since").map(parse_instant);
     let since = since.map(|since| since.ok_or_else(|| invalid("_since is an instant"))).transpose()?;
     let (scope, place) = match call.target.id {
         Some(_) => (HistoryScope::Instance(call.key()?), format!("{}/_history", call.key()?)),

@@ -316,7 +316,7 @@ mod tests {
             ("Parameters", 404),
             ("Patient/1/foo", 404),
             ("Patient/a_b", 400),
-            ("Patient//1", 400),
+            ("Patient//1", 404),
             ("Patient/1/_history/2/3", 404),
             ("a/b/c/d/e/f", 404),
             ("%ff", 400),

@@ -1,0 +1,90 @@
+//! From a parameter's type to its file.
+
+use super::element::Element;
+use super::escape::split;
+use super::{composite, date, number, quantity, reference, string, token, uri};
+use crate::base::clock::Timestamp;
+use crate::fhir::definitions::params::{ParamKind, SearchParam, param};
+use crate::search::query::Test;
+use crate::search::value::Value;
+
+/// What reading a value needs besides the value.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading<'a> {
+    /// The server's base, to recognise its own absolute URLs.
+    pub base: &'a str,
+    /// For the prefix `ap` on dates.
+    pub now: Timestamp,
+}
+
+/// Reads one value without a modifier.
+///
+/// # Errors
+/// The reason, when it is no value of the parameter's type.
+pub fn parse(of: &SearchParam, value: &str, reading: &Reading<'_>) -> Result<Test, &'static str> {
+    Ok(match of.kind {
+        ParamKind::String => Test::String(string::parse(value, string::Mode::StartsWith)?),
+        ParamKind::Token => Test::Token(token::parse(value)?),
+        ParamKind::Reference => Test::Reference(reference::parse(value, None, of, reading.base)?),
+        ParamKind::Date => Test::Date(date::parse(value, reading.now)?),
+        ParamKind::Number => Test::Number(number::parse(value)?),
+        ParamKind::Quantity => Test::Quantity(quantity::parse(value)?),
+        ParamKind::Uri => Test::Uri(uri::parse(value)?),
+        ParamKind::Composite => parts(of, value, reading)?,
+        ParamKind::Special => return Err("the parameter has no values of its own"),
+    })
+}
+
+fn parts(of: &SearchParam, value: &str, reading: &Reading<'_>) -> Result<Test, &'static str> {
+    let parts: Vec<&str> = split(value, b'$').collect();
+    if parts.len() != of.components.len() {
+        return Err("a composite has one value for each of its components, joined with `$`");
+    }
+    let tests = parts.iter().zip(&of.components).map(|(part, component)| {
+        let component = param(component.param);
+        match component.kind {
+            ParamKind::Composite | ParamKind::Special => Err("a component of this type cannot be searched"),
+            _ if part.is_empty() => Err("a component of the composite is empty"),
+            _ => parse(component, part, reading),
+        }
+    });
+    Ok(Test::Composite(tests.collect::<Result<_, _>>()?))
+}
+
+/// The values of one element for a parameter that is not a composite.
+pub fn extract(kind: ParamKind, element: Element<'_>, base: &str, out: &mut dyn FnMut(Value)) {
+    match kind {
+        ParamKind::String => string::extract(element, out),
+        ParamKind::Token => token::extract(element, out),
+        ParamKind::Reference => reference::extract(element, base, out),
+        ParamKind::Date => date::extract(element, out),
+        ParamKind::Number => number::extract(element, out),
+        ParamKind::Quantity => quantity::extract(element, out),
+        ParamKind::Uri => uri::extract(element, out),
+        ParamKind::Composite | ParamKind::Special => {}
+    }
+}
+
+/// All combinations of the components' values.
+pub fn tuples(components: &[Vec<Value>], out: &mut dyn FnMut(Value)) {
+    composite::tuples(components, out);
+}
+
+/// Whether one value passes one test; a value of another type never does.
+pub fn passes(test: &Test, value: &Value) -> bool {
+    match (test, value) {
+        (Test::String(test), Value::String { folded, exact }) => string::passes(test, folded, exact),
+        (Test::Token(test), Value::Token { system, code, .. }) => {
+            token::passes(test, system.as_deref(), code.as_deref())
+        }
+        (Test::Reference(test), Value::Reference(target)) => reference::passes(test, target),
+        (Test::Date(test), Value::Date(span)) => date::passes(test, *span),
+        (Test::Number(test), Value::Number(number)) => number::passes(test, Some(*number), Some(*number)),
+        (Test::Quantity(test), Value::Quantity(quantity)) => quantity::passes(test, quantity),
+        (Test::Uri(wanted), Value::Uri(uri)) => wanted == uri,
+        (Test::Composite(tests), Value::Composite(values)) => {
+            tests.len() == values.len() && tests.iter().zip(values).all(|(test, value)| passes(test, value))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,56 @@
+//! What the parameter types see of an item of FHIRPath: its JSON and the name of its type.
+
+use crate::fhir::fhirpath::Item;
+use crate::fhir::json::{Json, Object};
+use crate::fhir::name::Name;
+
+static TRUE: Json = Json::Bool(true);
+static FALSE: Json = Json::Bool(false);
+
+/// An element.
+#[derive(Debug, Clone, Copy)]
+pub struct Element<'a> {
+    /// Its value.
+    pub json: &'a Json,
+    /// The name of its type, such as `HumanName`; empty when it is not known.
+    pub type_name: &'static str,
+}
+
+impl<'a> Element<'a> {
+    /// The element of an item: a node, or a truth value that an expression came to. The expressions of search
+    /// parameters yield nothing else.
+    pub fn of(item: &Item<'a>) -> Option<Self> {
+        match item {
+            Item::Node(node) => {
+                Some(Self { json: node.json, type_name: node.type_id.map_or("", |type_id| type_id.name()) })
+            }
+            Item::Bool(truth) => Some(Self { json: if *truth { &TRUE } else { &FALSE }, type_name: "boolean" }),
+            _ => None,
+        }
+    }
+}
+
+/// The value of a property by the number of its name (`definitions::names`).
+pub fn get(object: &Object, name: u16) -> Option<&Json> {
+    object.get_name(&Name::known(name))
+}
+
+/// The text of a property.
+pub fn text(object: &Object, name: u16) -> Option<&str> {
+    get(object, name)?.as_str()
+}
+
+/// The object of a property.
+pub fn object(owner: &Object, name: u16) -> Option<&Object> {
+    get(owner, name)?.as_object()
+}
+
+/// The values of a property, one or a list.
+pub fn each(object: &Object, name: u16) -> impl Iterator<Item = &Json> {
+    let values = match get(object, name) {
+        Some(Json::Array(values)) => values.as_slice(),
+        Some(value) => std::slice::from_ref(value),
+        None => &[],
+    };
+    values.iter()
+}

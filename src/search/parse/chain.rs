@@ -1,0 +1,99 @@
+//! Chains (FHIR R4 `search.html`, 3.1.1.4.15) and `_has` (3.1.1.4.16).
+
+use super::clause::{check_target, find, not_allowed, plain, split_name};
+use super::context::{Trouble, Work, shown, too_many};
+use crate::base::fault::{Category, Fault};
+use crate::fhir::definitions::params::{ParamKind, SearchParam};
+use crate::fhir::types::ResourceType;
+use crate::search::kind::reference::targets;
+use crate::search::query::Clause;
+
+/// A name with its chains, as far as it is parsed.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The type whose parameter comes next.
+    pub kind: ResourceType,
+    /// The rest of the name.
+    pub rest: &'a str,
+    /// The whole name, for messages.
+    pub name: &'a str,
+    /// How many steps lie behind.
+    pub depth: usize,
+}
+
+/// A condition, with all chains and `_has` before it.
+pub(super) fn clause(work: &Work<'_>, place: Place<'_>, text: &str) -> Result<Clause, Trouble> {
+    let most = work.context.limits.chain_depth;
+    if place.depth >= most {
+        return Err(too_many(place.name, "steps", most).into());
+    }
+    if let Some(rest) = place.rest.strip_prefix("_has:") {
+        return has(work, place, rest, text);
+    }
+    match place.rest.split_once('.') {
+        Some((step, rest)) => chain(work, place, step, rest, text),
+        None => plain(work, place.kind, place.rest, place.name, text),
+    }
+}
+
+fn chain(work: &Work<'_>, place: Place<'_>, step: &str, rest: &str, text: &str) -> Result<Clause, Trouble> {
+    let (code, modifier) = split_name(step);
+    let param = reference(place.kind, code, place.name)?;
+    let next = |kind| Place { kind, rest, depth: place.depth + 1, ..place };
+    if let Some(modifier) = modifier {
+        let kind = ResourceType::find(modifier).ok_or_else(|| not_allowed(param, modifier, place.name))?;
+        check_target(param, kind, place.name)?;
+        let clause = clause(work, next(kind), text)?;
+        return Ok(Clause::Chain { param, targets: vec![(kind, clause)] });
+    }
+    // Types without the chained parameter are left out, and so are those for which the value is none: nothing
+    // there could match. When no type is left, the most telling reason is given.
+    let (mut found, mut trouble) = (Vec::new(), None);
+    for kind in targets(param) {
+        match clause(work, next(kind), text) {
+            Ok(clause) => found.push((kind, clause)),
+            Err(Trouble::Bad(fault)) if fault.issues().iter().any(|issue| issue.code == "too-costly") => {
+                return Err(fault.into());
+            }
+            Err(Trouble::Unknown(fault)) => trouble = trouble.or(Some(Trouble::Unknown(fault))),
+            Err(other) => trouble = Some(other),
+        }
+    }
+    match trouble {
+        Some(trouble) if found.is_empty() => Err(trouble),
+        _ => Ok(Clause::Chain { param, targets: found }),
+    }
+}
+
+/// `Type:reference:rest` after `_has:`.
+fn has(work: &Work<'_>, place: Place<'_>, rest: &str, text: &str) -> Result<Clause, Trouble> {
+    let mut parts = rest.splitn(3, ':');
+    let (Some(source), Some(code), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
+        let message =
+            format!("search parameter \"{}\": it is written as _has:Type:reference:parameter", shown(place.name));
+        return Err(Fault::coded(Category::Invalid, "value", message).into());
+    };
+    let source = known_type(source, place.name)?;
+    let param = reference(source, code, place.name)?;
+    check_target(param, place.kind, place.name)?;
+    let clause = clause(work, Place { kind: source, rest, depth: place.depth + 1, ..place }, text)?;
+    Ok(Clause::Has { source, param, clause: Box::new(clause) })
+}
+
+/// The type that a parameter names.
+pub(super) fn known_type(text: &str, name: &str) -> Result<ResourceType, Fault> {
+    ResourceType::find(text).ok_or_else(|| {
+        let message = format!("search parameter \"{}\": unknown resource type \"{}\"", shown(name), shown(text));
+        Fault::coded(Category::Invalid, "value", message)
+    })
+}
+
+/// The reference parameter of a type.
+pub(super) fn reference(kind: ResourceType, code: &str, name: &str) -> Result<&'static SearchParam, Trouble> {
+    let param = find(kind, code, name)?;
+    if param.kind == ParamKind::Reference {
+        return Ok(param);
+    }
+    let message = format!("search parameter \"{}\": \"{code}\" of {kind} is not a reference", shown(name));
+    Err(Fault::coded(Category::Invalid, "value", message).into())
+}

@@ -1,0 +1,172 @@
+//! One condition: a parameter, perhaps with a modifier, and its values.
+
+use super::context::{Trouble, Work, bad, shown, too_many, unsupported};
+use crate::base::fault::{Category, Fault};
+use crate::fhir::definitions::params::{ParamKind, SearchParam, search_param};
+use crate::fhir::types::{ResourceId, ResourceType};
+use crate::search::kind::escape::{split, unescape};
+use crate::search::kind::{date, dispatch, reference, string, token};
+use crate::search::query::{Clause, ReferenceTest, Test};
+
+/// Modifiers of the specification that are not offered yet.
+const ABSENT: [&str; 8] = ["text", "in", "not-in", "below", "above", "of-type", "iterate", "fuzzy"];
+
+/// Parameters that are known but not offered.
+const NOT_OFFERED: [&str; 10] =
+    ["_content", "_text", "_filter", "_list", "_query", "_type", "_elements", "_score", "_containedType", "_explain"];
+
+/// A parameter's name without chains: the parameter, and the modifier after the colon.
+pub(super) fn split_name(name: &str) -> (&str, Option<&str>) {
+    name.split_once(':').map_or((name, None), |(code, modifier)| (code, Some(modifier)))
+}
+
+/// The parameter of a type.
+pub(super) fn find(kind: ResourceType, code: &str, name: &str) -> Result<&'static SearchParam, Trouble> {
+    if NOT_OFFERED.contains(&code) {
+        return Err(unsupported(name, &format!("\"{code}\"")).into());
+    }
+    match search_param(kind, code) {
+        Some(param) if param.kind == ParamKind::Special || param.expression.is_none() => {
+            Err(unsupported(name, &format!("\"{code}\"")).into())
+        }
+        Some(param) => Ok(param),
+        None => {
+            let mut message = format!("unknown search parameter \"{}\" of {kind}", shown(code));
+            if code != name {
+                message.push_str(&format!(", in \"{}\"", shown(name)));
+            }
+            Err(Trouble::Unknown(Fault::unsupported(message)))
+        }
+    }
+}
+
+/// A condition without a chain. `name` is the whole name, for messages.
+pub(super) fn plain(
+    work: &Work<'_>,
+    kind: ResourceType,
+    part: &str,
+    name: &str,
+    text: &str,
+) -> Result<Clause, Trouble> {
+    work.count()?;
+    let (code, modifier) = split_name(part);
+    if matches!(code, "_id" | "_lastUpdated") {
+        return own(work, code, modifier, name, text);
+    }
+    let param = find(kind, code, name)?;
+    match modifier {
+        Some("missing") => missing(param, name, text),
+        Some("not") if param.kind == ParamKind::Token => {
+            let tests = tests(work, name, text, |value| dispatch::parse(param, value, &work.reading()))?;
+            Ok(Clause::Not { param, tests })
+        }
+        Some(modifier) => {
+            let tests = with_modifier(work, param, modifier, name, text)?;
+            Ok(Clause::Param { param, tests })
+        }
+        None => {
+            let tests = tests(work, name, text, |value| dispatch::parse(param, value, &work.reading()))?;
+            Ok(Clause::Param { param, tests })
+        }
+    }
+}
+
+/// `_id` and `_lastUpdated`, which the index knows without extraction.
+fn own(work: &Work<'_>, code: &str, modifier: Option<&str>, name: &str, text: &str) -> Result<Clause, Trouble> {
+    if let Some(modifier) = modifier {
+        return Err(unsupported(name, &format!("modifier \":{}\"", shown(modifier))).into());
+    }
+    if code == "_lastUpdated" {
+        return Ok(Clause::LastUpdated(tests(work, name, text, |value| date::parse(value, work.context.now))?));
+    }
+    let ids = tests(work, name, text, |value| {
+        let id = unescape(value)?;
+        ResourceId::parse(&id).map_err(|_| "an id has 1 to 64 letters, digits, `-` and `.`")
+    })?;
+    Ok(Clause::Id(ids))
+}
+
+fn missing(param: &'static SearchParam, name: &str, text: &str) -> Result<Clause, Trouble> {
+    if param.kind == ParamKind::Composite {
+        return Err(not_allowed(param, "missing", name).into());
+    }
+    match text {
+        "true" => Ok(Clause::Missing { param, missing: true }),
+        "false" => Ok(Clause::Missing { param, missing: false }),
+        "" => Err(Trouble::Empty),
+        _ => Err(bad(name, text, "`:missing` is true or false").into()),
+    }
+}
+
+fn with_modifier(
+    work: &Work<'_>,
+    param: &'static SearchParam,
+    modifier: &str,
+    name: &str,
+    text: &str,
+) -> Result<Vec<Test>, Trouble> {
+    let mode = match modifier {
+        "exact" => Some(string::Mode::Exact),
+        "contains" => Some(string::Mode::Contains),
+        _ => None,
+    };
+    match (param.kind, mode) {
+        (ParamKind::String, Some(mode)) => {
+            tests(work, name, text, |value| string::parse(value, mode).map(Test::String))
+        }
+        (ParamKind::Reference, _) if modifier == "identifier" => tests(work, name, text, |value| {
+            token::parse(value).map(|test| Test::Reference(ReferenceTest::Identifier(test)))
+        }),
+        (ParamKind::Reference, _) => match ResourceType::find(modifier) {
+            Some(kind) => {
+                check_target(param, kind, name)?;
+                tests(work, name, text, |value| {
+                    reference::parse(value, Some(kind), param, work.context.base).map(Test::Reference)
+                })
+            }
+            None => Err(not_allowed(param, modifier, name).into()),
+        },
+        _ => Err(not_allowed(param, modifier, name).into()),
+    }
+}
+
+/// Refuses a type that a reference parameter cannot lead to.
+pub(super) fn check_target(param: &SearchParam, kind: ResourceType, name: &str) -> Result<(), Fault> {
+    if param.targets.is_empty() || param.targets.contains(&kind) {
+        return Ok(());
+    }
+    let message = format!("search parameter \"{}\": \"{}\" does not refer to {kind}", shown(name), param.code);
+    Err(Fault::coded(Category::Invalid, "value", message))
+}
+
+/// 400 for a modifier that the parameter's type does not have, or that is not offered yet.
+pub(super) fn not_allowed(param: &SearchParam, modifier: &str, name: &str) -> Fault {
+    if ABSENT.contains(&modifier) {
+        return unsupported(name, &format!("modifier \":{modifier}\""));
+    }
+    let kind = format!("{:?}", param.kind).to_lowercase();
+    let message = format!(
+        "search parameter \"{}\": modifier \":{}\" is not allowed on a parameter of type {kind}",
+        shown(name),
+        shown(modifier)
+    );
+    Fault::coded(Category::Invalid, "not-supported", message)
+}
+
+/// The alternatives between the commas; empty ones do not count.
+fn tests<T>(
+    work: &Work<'_>,
+    name: &str,
+    text: &str,
+    parse: impl Fn(&str) -> Result<T, &'static str>,
+) -> Result<Vec<T>, Trouble> {
+    let most = work.context.limits.search_values;
+    let mut found = Vec::new();
+    for value in split(text, b',').filter(|value| !value.is_empty()) {
+        if found.len() == most {
+            return Err(too_many(name, "values", most).into());
+        }
+        found.push(parse(value).map_err(|reason| bad(name, value, reason))?);
+    }
+    if found.is_empty() { Err(Trouble::Empty) } else { Ok(found) }
+}

@@ -1,0 +1,99 @@
+//! What parsing is given, what it counts, and its faults.
+
+use std::cell::Cell;
+
+use crate::base::clock::Timestamp;
+use crate::base::fault::{Category, Fault};
+use crate::base::limits::Limits;
+use crate::search::kind::dispatch::Reading;
+
+/// Most conditions on targets that one search may fan out to.
+const CONDITIONS_MAX: usize = 4096;
+
+/// The surroundings of a search.
+#[derive(Debug, Clone, Copy)]
+pub struct ParseContext<'a> {
+    /// The server's base such as `http://host/fhir`, to recognise its own absolute URLs.
+    pub base: &'a str,
+    /// `Prefer: handling=strict`: unknown parameters are errors.
+    pub strict: bool,
+    /// The bounds.
+    pub limits: &'a Limits,
+    /// For the prefix `ap` on dates.
+    pub now: Timestamp,
+}
+
+/// The work of one search.
+pub(super) struct Work<'a> {
+    /// Its surroundings.
+    pub context: &'a ParseContext<'a>,
+    conditions: Cell<usize>,
+}
+
+/// Why a parameter could not be parsed.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// There is no such parameter.
+    Unknown(Fault),
+    /// It has no value.
+    Empty,
+    /// It is wrong.
+    Bad(Fault),
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Self {
+        Self::Bad(fault)
+    }
+}
+
+impl<'a> Work<'a> {
+    pub fn new(context: &'a ParseContext<'a>) -> Self {
+        Self { context, conditions: Cell::new(0) }
+    }
+
+    /// What the parameter types need.
+    pub fn reading(&self) -> Reading<'a> {
+        Reading { base: self.context.base, now: self.context.now }
+    }
+
+    /// Counts one condition.
+    pub fn count(&self) -> Result<(), Fault> {
+        self.conditions.set(self.conditions.get() + 1);
+        if self.conditions.get() <= CONDITIONS_MAX {
+            return Ok(());
+        }
+        let message =
+            format!("the chains lead to more than {CONDITIONS_MAX} conditions; name the types of their targets");
+        Err(Fault::coded(Category::Invalid, "too-costly", message))
+    }
+}
+
+/// A text as it may be shown: cut, and without control characters.
+pub(super) fn shown(text: &str) -> String {
+    let mut cut: String = text.chars().take(80).collect();
+    if cut.len() < text.len() {
+        cut.push('…');
+    }
+    cut.escape_debug().to_string()
+}
+
+/// 400: a parameter with a bad value.
+pub(super) fn bad(name: &str, value: &str, reason: &str) -> Fault {
+    let message = format!("search parameter \"{}\": value \"{}\" is not valid: {reason}", shown(name), shown(value));
+    Fault::coded(Category::Invalid, "value", message)
+}
+
+/// 400: something that is known, but not offered.
+pub(super) fn unsupported(name: &str, what: &str) -> Fault {
+    Fault::unsupported(format!("search parameter \"{}\": {what} is not supported", shown(name)))
+}
+
+/// 400: too many of something.
+pub(super) fn too_many(name: &str, what: &str, most: usize) -> Fault {
+    Fault::coded(
+        Category::Invalid,
+        "too-costly",
+        format!("search parameter \"{}\": more than {most} {what}", shown(name)),
+    )
+}

@@ -1,0 +1,149 @@
+//! Parameters that say how to answer (FHIR R4 `search.html`, 3.1.1.5): order, size, totals, includes.
+
+use super::chain::{known_type, reference};
+use super::clause::{check_target, find};
+use super::context::{ParseContext, Trouble, bad, shown, too_many, unsupported};
+use crate::base::fault::Fault;
+use crate::fhir::definitions::params::ParamKind;
+use crate::fhir::types::ResourceType;
+use crate::search::query::{Include, Query, SortBy, SortKey, Total};
+
+/// Most keys of `_sort`, and most includes.
+const KEYS_MAX: usize = 32;
+
+/// What became of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is in the query, and stands in the self link.
+    Used,
+    /// It is not for the search (`_format`).
+    Ignored,
+    /// It is no control parameter.
+    No,
+}
+
+/// Takes a control parameter into the query. `value` is not empty.
+pub(super) fn take(
+    query: &mut Query,
+    kind: ResourceType,
+    name: &str,
+    value: &str,
+    context: &ParseContext<'_>,
+) -> Result<Taken, Fault> {
+    let (base, modifier) = name.split_once(':').map_or((name, None), |(base, modifier)| (base, Some(modifier)));
+    if matches!(base, "_include" | "_revinclude") {
+        let include = include(kind, base == "_revinclude", modifier, name, value)?;
+        if query.includes.len() == KEYS_MAX {
+            return Err(too_many(name, "includes", KEYS_MAX));
+        }
+        query.includes.push(include);
+        return Ok(Taken::Used);
+    }
+    if modifier.is_some() {
+        return match base {
+            "_sort" | "_count" | "_summary" | "_total" | "_contained" | "_format" | "_pretty" => {
+                Err(unsupported(name, "a modifier"))
+            }
+            _ => Ok(Taken::No),
+        };
+    }
+    match base {
+        "_sort" => query.sort = sort(kind, value)?,
+        "_count" => query.count = Some(count(value)?.min(context.limits.page_max)),
+        "_total" => query.total = total(value)?,
+        "_summary" => query.count_only = summary(value)?,
+        "_contained" if value == "false" => {}
+        "_contained" => return Err(unsupported(name, &format!("value \"{}\"", shown(value)))),
+        "_format" | "_pretty" => return Ok(Taken::Ignored),
+        _ => return Ok(Taken::No),
+    }
+    Ok(Taken::Used)
+}
+
+fn count(value: &str) -> Result<usize, Fault> {
+    let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
+    let bad = || bad("_count", value, "it is a whole number, 0 or more");
+    // more digits than a number of this machine has: certainly above the largest page
+    if is_number { Ok(value.parse().unwrap_or(usize::MAX)) } else { Err(bad()) }
+}
+
+fn total(value: &str) -> Result<Total, Fault> {
+    match value {
+        "none" => Ok(Total::None),
+        "estimate" => Ok(Total::Estimate),
+        "accurate" => Ok(Total::Accurate),
+        _ => Err(bad("_total", value, "it is none, estimate or accurate")),
+    }
+}
+
+fn summary(value: &str) -> Result<bool, Fault> {
+    match value {
+        "count" => Ok(true),
+        "false" => Ok(false),
+        "true" | "text" | "data" => Err(unsupported("_summary", &format!("value \"{value}\""))),
+        _ => Err(bad("_summary", value, "it is count or false")),
+    }
+}
+
+fn sort(kind: ResourceType, value: &str) -> Result<Vec<SortKey>, Fault> {
+    let mut keys = Vec::new();
+    for key in value.split(',').filter(|key| !key.is_empty()) {
+        let (descending, code) = key.strip_prefix('-').map_or((false, key), |code| (true, code));
+        let by = match code {
+            "_id" => SortBy::Id,
+            "_lastUpdated" => SortBy::LastUpdated,
+            _ => match find(kind, code, "_sort") {
+                Ok(param) if param.kind == ParamKind::Composite => {
+                    return Err(bad("_sort", key, "nothing is sorted by a composite parameter"));
+                }
+                Ok(param) => SortBy::Param(param),
+                Err(Trouble::Bad(fault)) => return Err(fault),
+                Err(_) => return Err(bad("_sort", key, &format!("{kind} has no such search parameter"))),
+            },
+        };
+        if keys.len() == KEYS_MAX {
+            return Err(too_many("_sort", "keys", KEYS_MAX));
+        }
+        keys.push(SortKey { by, descending });
+    }
+    Ok(keys)
+}
+
+/// `*`, `Type:*`, `Type:parameter`, `Type:parameter:Target`.
+fn include(
+    kind: ResourceType,
+    reverse: bool,
+    modifier: Option<&str>,
+    name: &str,
+    value: &str,
+) -> Result<Include, Fault> {
+    let iterate = match modifier {
+        None => false,
+        Some("iterate") => true,
+        Some(other) => return Err(unsupported(name, &format!("modifier \":{}\"", shown(other)))),
+    };
+    let mut parts = value.split(':');
+    let (first, code, target) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
+    if first == "*" && code.is_none() {
+        if reverse {
+            return Err(unsupported(name, "\"*\" without a type"));
+        }
+        return Ok(Include { reverse, source: kind, param: None, target: None, iterate });
+    }
+    let Some(code) = code.filter(|code| !code.is_empty() && parts.next().is_none()) else {
+        return Err(bad(name, value, "it is written as Type:parameter, Type:parameter:Target or Type:*"));
+    };
+    let source = known_type(first, name)?;
+    let target = target.filter(|target| !target.is_empty()).map(|target| known_type(target, name)).transpose()?;
+    if code == "*" {
+        return Ok(Include { reverse, source, param: None, target, iterate });
+    }
+    let param = reference(source, code, name).map_err(|trouble| match trouble {
+        Trouble::Bad(fault) => fault,
+        _ => bad(name, value, &format!("{source} has no search parameter \"{}\"", shown(code))),
+    })?;
+    if let Some(target) = target {
+        check_target(param, target, name)?;
+    }
+    Ok(Include { reverse, source, param: Some(param), target, iterate })
+}

@@ -1,0 +1,21 @@
+//! From the parameters of a request to a [`super::query::Query`] (FHIR R4 `search.html`).
+//!
+//! What is known but not offered (`:text`, `_filter`, `_summary=data` ...) is refused by name: an answer that
+//! ignores a condition would be wrong. An unknown parameter is an error when the client asks for strictness
+//! and a warning otherwise; that includes a chain that ends in one. A known parameter with a bad value is an
+//! error always. A parameter without a value is ignored with a warning.
+//!
+//! Repeated parameters are AND, commas OR. Everything is bounded: values, depth of chains, and the number of
+//! conditions that a chain without types fans out to.
+
+mod chain;
+mod clause;
+mod context;
+mod control;
+mod request;
+
+#[cfg(test)]
+mod tests;
+
+pub use context::ParseContext;
+pub use request::parse;

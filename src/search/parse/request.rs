@@ -1,0 +1,112 @@
+//! All parameters of a request.
+
+use std::borrow::Cow;
+
+use super::chain::{Place, clause};
+use super::context::{ParseContext, Trouble, Work, bad, shown};
+use super::control::{Taken, take};
+use crate::base::fault::{Category, Fault, Issue, Result};
+use crate::fhir::definitions::params::{ParamKind, search_param};
+use crate::fhir::types::ResourceType;
+use crate::search::kind::escape::split;
+use crate::search::query::{Query, Total};
+
+/// Parses the search of one type. `params`: names and values, decoded, in order.
+///
+/// # Errors
+/// 400 with the parameter, the value and the reason; `not-supported` for what is not offered; `too-costly` beyond
+/// a bound.
+pub fn parse(kind: ResourceType, params: &[(String, String)], context: &ParseContext<'_>) -> Result<Query> {
+    if params.len() > context.limits.search_values {
+        let message = format!("the search has more than {} parameters", context.limits.search_values);
+        return Err(Fault::coded(Category::Invalid, "too-costly", message));
+    }
+    let work = Work::new(context);
+    let mut query = Query {
+        types: vec![kind],
+        clauses: Vec::new(),
+        sort: Vec::new(),
+        count: None,
+        total: Total::default(),
+        count_only: false,
+        includes: Vec::new(),
+        used: Vec::new(),
+        warnings: Vec::new(),
+    };
+    for (name, value) in params {
+        match parameter(&work, &mut query, kind, name, value) {
+            Ok(Taken::Ignored | Taken::No) => {}
+            Ok(Taken::Used) => note_used(&mut query, name, value),
+            Err(Trouble::Bad(fault)) => return Err(fault),
+            Err(Trouble::Unknown(fault)) if context.strict => return Err(fault),
+            Err(Trouble::Unknown(fault)) => {
+                let message = format!("{}: the parameter \"{}\" was ignored", fault.message(), shown(name));
+                query.warnings.push(Issue::warning("not-supported", message));
+            }
+            Err(Trouble::Empty) => {
+                let message = format!("search parameter \"{}\" has no value and was ignored", shown(name));
+                query.warnings.push(Issue::warning("value", message));
+            }
+        }
+    }
+    Ok(query)
+}
+
+fn parameter(
+    work: &Work<'_>,
+    query: &mut Query,
+    kind: ResourceType,
+    name: &str,
+    value: &str,
+) -> Result<Taken, Trouble> {
+    if value.is_empty() {
+        return Err(Trouble::Empty);
+    }
+    // these are one value each: of two, one would be ignored
+    let is_repeated =
+        matches!(name, "_count" | "_sort" | "_total" | "_summary") && query.used.iter().any(|(used, _)| used == name);
+    if is_repeated {
+        return Err(bad(name, value, "the parameter stands there twice").into());
+    }
+    let taken = take(query, kind, name, value, work.context)?;
+    if taken != Taken::No {
+        return Ok(taken);
+    }
+    for (name, value) in versioned_url(kind, name, value)? {
+        let clause = clause(work, Place { kind, rest: &name, name: &name, depth: 0 }, &value)?;
+        query.clauses.push(clause);
+    }
+    Ok(Taken::Used)
+}
+
+/// `url=U|V` of a resource with a version asks for two things (FHIR R4 `search.html`, 3.1.1.4.9).
+#[expect(clippy::type_complexity, reason = "names and values")]
+fn versioned_url<'a>(
+    kind: ResourceType,
+    name: &'a str,
+    value: &'a str,
+) -> Result<Vec<(Cow<'a, str>, Cow<'a, str>)>, Fault> {
+    let as_it_is = || Ok(vec![(Cow::Borrowed(name), Cow::Borrowed(value))]);
+    let is_uri = search_param(kind, name).is_some_and(|param| param.kind == ParamKind::Uri);
+    if name != "url" || !is_uri || search_param(kind, "version").is_none() {
+        return as_it_is();
+    }
+    let parts: Vec<&str> = split(value, b'|').collect();
+    match parts.as_slice() {
+        [_] => as_it_is(),
+        [url, version] if split(value, b',').count() == 1 && !url.is_empty() && !version.is_empty() => {
+            Ok(vec![("url".into(), (*url).into()), ("version".into(), (*version).into())])
+        }
+        [_, _] => Err(bad(name, value, "`url|version` cannot be one of several values")),
+        _ => Err(bad(name, value, "it has more than one `|`")),
+    }
+}
+
+/// The self link shows what was used: a `_count` above the largest page as the largest page.
+fn note_used(query: &mut Query, name: &str, value: &str) {
+    let value = match query.count {
+        Some(count) if name == "_count" => count.to_string(),
+        _ => value.to_owned(),
+    };
+    query.used.push((name.to_owned(), value));
+}

@@ -1,0 +1,274 @@
+use super::context::ParseContext;
+use super::request::parse;
+use crate::base::clock::Timestamp;
+use crate::base::fault::Fault;
+use crate::base::limits::Limits;
+use crate::fhir::types::ResourceType;
+use crate::search::query::{Clause, Prefix, Query, ReferenceTest, SortBy, StringTest, SystemTest, Test, Total};
+
+fn kind(name: &str) -> ResourceType {
+    ResourceType::find(name).expect(name)
+}
+
+fn run(kind_name: &str, params: &[(&str, &str)], strict: bool, limits: &Limits) -> Result<Query, Fault> {
+    let params: Vec<_> = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    parse(kind(kind_name), &params, &ParseContext { base: "http://host/fhir", strict, limits, now: Timestamp(0) })
+}
+
+/// A query as one line, for the tables below.
+fn shown(query: &Query) -> String {
+    query.clauses.iter().map(show).collect::<Vec<_>>().join(" & ")
+}
+
+fn show(clause: &Clause) -> String {
+    let list = |tests: &[Test]| tests.iter().map(show_test).collect::<Vec<_>>().join(",");
+    match clause {
+        Clause::Param { param, tests } => format!("{}={}", param.code, list(tests)),
+        Clause::Not { param, tests } => format!("not {}={}", param.code, list(tests)),
+        Clause::Missing { param, missing } => format!("{} missing {missing}", param.code),
+        Clause::Id(ids) => format!("id {ids:?}"),
+        Clause::LastUpdated(tests) => format!("updated {}", tests.len()),
+        Clause::Chain { param, targets } => {
+            let targets: Vec<_> = targets.iter().map(|(kind, clause)| format!("{kind}: {}", show(clause))).collect();
+            format!("{}->({})", param.code, targets.join("; "))
+        }
+        Clause::Has { source, param, clause } => format!("{source}.{}<-({})", param.code, show(clause)),
+    }
+}
+
+fn show_test(test: &Test) -> String {
+    match test {
+        Test::String(StringTest::StartsWith(text)) => format!("{text}*"),
+        Test::String(StringTest::Contains(text)) => format!("*{text}*"),
+        Test::String(StringTest::Exact(text)) => format!("'{text}'"),
+        Test::Token(token) => {
+            let system = match &token.system {
+                SystemTest::Any => String::new(),
+                SystemTest::Absent => "none|".into(),
+                SystemTest::Is(system) => format!("{system}|"),
+            };
+            format!("{system}{}", token.code.as_deref().unwrap_or("any"))
+        }
+        Test::Reference(ReferenceTest::Local { types, id }) => format!("{types:?}/{id}"),
+        Test::Reference(ReferenceTest::Url(url)) => format!("<{url}>"),
+        Test::Reference(ReferenceTest::Identifier(token)) => format!("~{}", show_test(&Test::Token(token.clone()))),
+        Test::Date(date) => format!("{:?}[{}]", date.prefix, Timestamp(date.span.start)),
+        Test::Number(number) => format!("{:?}[{} {})", number.prefix, number.low, number.high),
+        Test::Quantity(quantity) => format!("{:?}{}", quantity.number.prefix, quantity.number.value),
+        Test::Uri(uri) => uri.to_string(),
+        Test::Composite(parts) => parts.iter().map(show_test).collect::<Vec<_>>().join("$"),
+    }
+}
+
+#[test]
+fn what_is_asked() {
+    let cases = [
+        ("Patient", "name", "Eve", "name=eve*"),
+        ("Patient", "name", "Eve,Jó\\,e", "name=eve*,jo,e*"),
+        ("Patient", "name:contains", "VE", "name=*ve*"),
+        ("Patient", "name:exact", "Eve", "name='Eve'"),
+        ("Patient", "name:missing", "true", "name missing true"),
+        ("Patient", "gender:not", "male,female", "not gender=male,female"),
+        ("Patient", "identifier", "s|1,|2,s|,3", "identifier=s|1,none|2,s|any,3"),
+        ("Patient", "birthdate", "ge2000-02", "birthdate=Ge[2000-02-01T00:00:00.000Z]"),
+        ("Patient", "_id", "a,b", "id [a, b]"),
+        ("Patient", "_lastUpdated", "gt2020,lt2010", "updated 2"),
+        ("Patient", "_tag", "s|c", "_tag=s|c"),
+        ("Patient", "_source", "http://a", "_source=http://a"),
+        ("RiskAssessment", "probability", "gt0.8", "probability=Gt[0.75 0.85)"),
+        ("Observation", "subject", "Patient/1", "subject=[Patient]/1"),
+        ("Observation", "subject", "http://host/fhir/Group/1", "subject=[Group]/1"),
+        ("Observation", "subject", "http://other/Group/1", "subject=<http://other/Group/1>"),
+        ("Observation", "subject:Patient", "1", "subject=[Patient]/1"),
+        ("Observation", "patient", "1", "patient=[Patient]/1"),
+        ("Observation", "subject:identifier", "s|1", "subject=~s|1"),
+        ("Observation", "code-value-quantity", "s|c$gt5", "code-value-quantity=s|c$Gt5"),
+        ("Observation", "value-quantity", "5.4|http://unitsofmeasure.org|mg", "value-quantity=Eq5.4"),
+        ("Observation", "patient.name", "eve", "patient->(Patient: name=eve*)"),
+        ("Observation", "subject:Patient.name:exact", "Eve", "subject->(Patient: name='Eve')"),
+        ("Observation", "patient.organization.name", "a", "patient->(Patient: organization->(Organization: name=a*))"),
+        ("Observation", "subject.birthdate", "2000", "subject->(Patient: birthdate=Eq[2000-01-01T00:00:00.000Z])"),
+        ("Observation", "patient._id", "1", "patient->(Patient: id [1])"),
+        ("Patient", "_has:Observation:patient:code", "a,b", "Observation.patient<-(code=a,b)"),
+        (
+            "Patient",
+            "_has:Observation:patient:_has:AuditEvent:entity:agent-name",
+            "x",
+            "Observation.patient<-(AuditEvent.entity<-(agent-name=x*))",
+        ),
+        (
+            "Patient",
+            "_has:Observation:patient:performer:Practitioner.name",
+            "x",
+            "Observation.patient<-(performer->(Practitioner: name=x*))",
+        ),
+        (
+            "Encounter",
+            "patient._has:Observation:patient:code",
+            "a",
+            "patient->(Patient: Observation.patient<-(code=a))",
+        ),
+        ("ValueSet", "url", "http://a|1", "url=http://a & version=1"),
+        ("ValueSet", "url", "http://a,http://b", "url=http://a,http://b"),
+    ];
+    for (on, name, value, expected) in cases {
+        let query =
+            run(on, &[(name, value)], true, &Limits::default()).unwrap_or_else(|e| panic!("{name}={value}: {e}"));
+        assert_eq!(shown(&query), expected, "{on}?{name}={value}");
+        assert_eq!(query.used, [(name.to_owned(), value.to_owned())]);
+        assert!(query.warnings.is_empty());
+    }
+}
+
+#[test]
+fn what_is_refused() {
+    let cases = [
+        ("birthdate", "2023-02-30", "value", "value \"2023-02-30\" is not valid: the month does not have this day"),
+        ("birthdate", "xx2023", "value", "the prefixes are"),
+        ("birthdate:exact", "2023", "not-supported", "modifier \":exact\" is not allowed on a parameter of type date"),
+        ("name:nonsense", "a", "not-supported", "modifier \":nonsense\" is not allowed"),
+        ("name:not", "a", "not-supported", "not allowed on a parameter of type string"),
+        ("name:text", "a", "not-supported", "modifier \":text\" is not supported"),
+        ("gender:in", "a", "not-supported", "modifier \":in\" is not supported"),
+        ("gender:contains", "a", "not-supported", "not allowed on a parameter of type token"),
+        ("name:missing", "yes", "value", "`:missing` is true or false"),
+        ("identifier", "a|b|c", "value", "more than one `|`"),
+        ("name", "a\\b", "value", "a backslash"),
+        ("_id", "a_b", "value", "an id has 1 to 64"),
+        ("_id:not", "a", "not-supported", "modifier \":not\""),
+        ("general-practitioner", "Nonsense/1", "value", "no Type/id of a known type"),
+        ("general-practitioner:Group", "1", "value", "does not refer to Group"),
+        ("general-practitioner:Nonsense", "1", "not-supported", "modifier \":Nonsense\""),
+        ("general-practitioner:above", "1", "not-supported", "modifier \":above\" is not supported"),
+        ("name.family", "a", "value", "is not a reference"),
+        ("general-practitioner:Group.name", "a", "value", "does not refer to Group"),
+        ("general-practitioner.birthdate", "x", "not-supported", "unknown search parameter \"birthdate\""),
+        ("_has:Observation:patient", "a", "value", "_has:Type:reference:parameter"),
+        ("_has:Nonsense:patient:code", "a", "value", "unknown resource type \"Nonsense\""),
+        ("_has:Observation:code:code", "a", "value", "is not a reference"),
+        ("_has:Observation:encounter:code", "a", "value", "does not refer to Patient"),
+        ("_filter", "a", "not-supported", "\"_filter\" is not supported"),
+        ("_text", "a", "not-supported", "\"_text\" is not supported"),
+        ("_content", "a", "not-supported", "\"_content\" is not supported"),
+        ("_list", "a", "not-supported", "\"_list\" is not supported"),
+        ("_elements", "a", "not-supported", "\"_elements\" is not supported"),
+        ("_summary", "data", "not-supported", "value \"data\" is not supported"),
+        ("_summary", "x", "value", "it is count or false"),
+        ("_total", "x", "value", "none, estimate or accurate"),
+        ("_count", "-1", "value", "whole number"),
+        ("_count", "1.5", "value", "whole number"),
+        ("_sort", "nonsense", "value", "Patient has no such search parameter"),
+        ("_sort:desc", "name", "not-supported", "a modifier is not supported"),
+        ("_include", "Patient", "value", "Type:parameter"),
+        ("_include", "Patient:name", "value", "is not a reference"),
+        ("_include", "Patient:nonsense", "value", "has no search parameter"),
+        ("_include", "Patient:organization:Group", "value", "does not refer to Group"),
+        ("_revinclude", "*", "not-supported", "without a type"),
+        ("_include:recurse", "Patient:organization", "not-supported", "modifier \":recurse\""),
+        ("_contained", "true", "not-supported", "value \"true\""),
+        ("nonsense", "a", "not-supported", "unknown search parameter \"nonsense\" of Patient"),
+    ];
+    for (name, value, code, message) in cases {
+        let fault = run("Patient", &[(name, value)], true, &Limits::default()).expect_err(name);
+        assert_eq!((fault.category().status(), fault.issues()[0].code), (400, code), "{name}={value}: {fault}");
+        assert!(fault.message().contains(message), "{name}={value}: {fault}");
+        assert!(fault.message().contains(name.split([':', '.']).next().expect("a name")), "{name}: {fault}");
+    }
+    for (on, name, value) in
+        [("Location", "near", "1|2"), ("ValueSet", "url:below", "a"), ("Observation", "code-value-quantity", "a")]
+    {
+        assert!(run(on, &[(name, value)], false, &Limits::default()).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn lenient_about_the_unknown_only() {
+    let params = [("nonsense", "a"), ("patient.nonsense", "b"), ("code", "c"), ("status", ""), ("status", ",")];
+    let query = run("Observation", &params, false, &Limits::default()).expect("lenient");
+    assert_eq!(shown(&query), "code=c");
+    assert_eq!(query.used, [("code".to_owned(), "c".to_owned())]);
+    assert_eq!(query.warnings.len(), 4);
+    assert!(query.warnings[0].diagnostics.contains("unknown search parameter \"nonsense\" of Observation"));
+    assert!(run("Observation", &[("date", "x")], false, &Limits::default()).is_err());
+    assert!(run("Observation", &[("patient.birthdate", "x")], false, &Limits::default()).is_err());
+}
+
+#[test]
+fn how_to_answer() {
+    let params = [
+        ("_sort", "-date,_id,-_lastUpdated"),
+        ("_count", "5000"),
+        ("_summary", "count"),
+        ("_total", "none"),
+        ("_format", "json"),
+        ("_include", "Observation:subject:Patient"),
+        ("_include:iterate", "Patient:*"),
+        ("_include", "*"),
+        ("_revinclude", "Provenance:target"),
+    ];
+    let query = run("Observation", &params, true, &Limits::default()).expect("a query");
+    assert_eq!(query.sort.iter().map(|key| key.descending).collect::<Vec<_>>(), [true, false, true]);
+    assert!(matches!(query.sort[0].by, SortBy::Param(param) if param.code == "date"));
+    assert_eq!((query.count, query.count_only, query.total), (Some(1000), true, Total::None));
+    let includes: Vec<_> = query
+        .includes
+        .iter()
+        .map(|i| (i.reverse, i.source.name(), i.param.map(|p| p.code), i.target.map(ResourceType::name), i.iterate))
+        .collect();
+    assert_eq!(
+        includes,
+        [
+            (false, "Observation", Some("subject"), Some("Patient"), false),
+            (false, "Patient", None, None, true),
+            (false, "Observation", None, None, false),
+            (true, "Provenance", Some("target"), None, false),
+        ]
+    );
+    assert!(query.used.contains(&("_count".into(), "1000".into())) && query.used.len() == params.len() - 1);
+    let zero = run("Patient", &[("_count", "0")], true, &Limits::default()).expect("a query");
+    assert_eq!(zero.count, Some(0));
+    let huge = run("Patient", &[("_count", &"9".repeat(50))], true, &Limits::default()).expect("a query");
+    assert_eq!(huge.count, Some(1000));
+    assert!(run("Patient", &[("_count", "1"), ("_count", "2")], true, &Limits::default()).is_err());
+}
+
+#[test]
+fn bounds_are_errors() {
+    let limits = Limits::default();
+    let many = vec!["a"; limits.search_values + 1].join(",");
+    let deep = format!("{}name", "link.".repeat(20));
+    let nested = format!("{}code", "_has:Observation:patient:".repeat(20));
+    let fan = "focus.focus.focus.focus.focus.code";
+    for (on, name, value) in [
+        ("Patient", "name", many.as_str()),
+        ("Patient", deep.as_str(), "a"),
+        ("Patient", nested.as_str(), "a"),
+        ("Observation", fan, "a"),
+    ] {
+        let fault = run(on, &[(name, value)], false, &limits).expect_err("a bound");
+        assert!(matches!(fault.issues()[0].code, "too-costly" | "value"), "{fault}");
+        assert!(fault.message().len() < 400, "{fault}");
+    }
+    let most = vec!["a"; limits.search_values].join(",");
+    assert!(run("Patient", &[("name", &most)], true, &limits).is_ok());
+    let repeated = vec![("name", "a"); limits.search_values + 1];
+    assert!(run("Patient", &repeated, true, &limits).is_err());
+    assert!(run("Patient", &[("birthdate", "1e999999999")], true, &limits).is_err());
+}
+
+#[test]
+fn approximate_dates_are_widened_by_the_distance_to_now() {
+    let query = run("Patient", &[("birthdate", "ap1980-01-01")], true, &Limits::default()).expect("a query");
+    let [Clause::Param { tests, .. }] = query.clauses.as_slice() else { panic!("one clause") };
+    let [Test::Date(test)] = tests.as_slice() else { panic!("one date") };
+    let start = 3652 * 86_400_000_000_i64;
+    assert_eq!(test.prefix, Prefix::Ap);
+    assert_eq!((test.span.start, test.span.end), (start - start / 10, start + 86_400_000_000 + start / 10));
+}
+
+proptest::proptest! {
+    #[test]
+    fn never_panics(name in "(_has:|_sort|name|subject|code|[.:|a-zA-Z])*", value in "\\PC{0,40}") {
+        let _ = run("Observation", &[(&name, &value)], false, &Limits::default());
+    }
+}
