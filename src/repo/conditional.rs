@@ -7,12 +7,12 @@
 
 use std::sync::Arc;
 
-use super::context::Tenancy;
 use super::face::{Handling, Stored};
 use super::indexer::blocking;
 use super::plan::{Assumption, identifier_hash};
 use super::read;
 use super::search;
+use super::tenancy::Tenancy;
 use crate::base::fault::{Fault, Result};
 use crate::fhir::json;
 use crate::fhir::resource;

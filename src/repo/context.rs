@@ -12,7 +12,8 @@ use super::indexer::{CATALOG, Indexer, Visibility, blocking};
 use super::pins::Pins;
 use super::session::Session;
 use super::shelf::Shelf;
-use super::writer::{Writer, WriterHandle};
+use super::tenancy::Tenancy;
+use super::writer::Writer;
 use crate::access::actor::Actor;
 use crate::base::clock::SharedClock;
 use crate::base::fault::{Fault, Result};
@@ -47,24 +48,6 @@ pub struct Status {
     pub documents: u64,
     /// Bytes of the index's files.
     pub index_bytes: u64,
-}
-
-/// Everything that belongs to a tenant on this node.
-#[derive(Debug)]
-pub(super) struct Tenancy {
-    pub(super) tenant: Tenant,
-    pub(super) store: Store,
-    pub(super) index: Arc<Shelf>,
-    pub(super) feed: Arc<Feed>,
-    pub(super) visibility: Arc<Visibility>,
-    pub(super) writer: WriterHandle,
-    pub(super) pins: Pins,
-    pub(super) clock: SharedClock,
-    pub(super) ids: IdSource,
-    pub(super) limits: Arc<Limits>,
-    pub(super) base: Arc<str>,
-    /// Marks this run of this node in page tokens.
-    pub(super) node: u64,
 }
 
 /// An open repository. Dropping it without [`Repo::close`] loses nothing but makes the next start slower.

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::context::Tenancy;
 use super::plan::identifier_hash;
 use super::search;
+use super::tenancy::Tenancy;
 use crate::base::fault::{Fault, Result};
 use crate::base::id::Seq;
 use crate::fhir::json;

@@ -32,6 +32,8 @@ pub struct FeedEntry {
     pub updated: Timestamp,
     /// Its search values; `None` for a deletion.
     pub values: Option<Extracted>,
+    /// Whether it is the last one of its transaction: only here may a follower show what it has.
+    pub is_last: bool,
 }
 
 /// The feed of one tenant on this node.
@@ -123,7 +125,7 @@ mod tests {
     fn entry(seq: i64) -> FeedEntry {
         let kind = ResourceType::find("Patient").expect("a type");
         let key = ResourceKey::new(kind, ResourceId::parse("a").expect("an id"));
-        FeedEntry { seq: Seq(seq), key, version: 1, updated: Timestamp(0), values: None }
+        FeedEntry { seq: Seq(seq), key, version: 1, updated: Timestamp(0), values: None, is_last: true }
     }
 
     fn seqs(entries: &[FeedEntry]) -> Vec<i64> {

@@ -87,82 +87,102 @@ pub(super) struct Indexer {
     pub(super) stop: watch::Receiver<bool>,
 }
 
+/// How far the follower is.
+#[derive(Debug, Clone, Copy)]
+struct Progress {
+    /// The last entry given to the index.
+    applied: Seq,
+    /// Whether it ends a transaction. Only then the index may be committed: nobody sees half of one.
+    is_whole: bool,
+    /// Entries applied since the last commit.
+    waiting: usize,
+    /// When the first of them was.
+    since: Instant,
+}
+
+impl Progress {
+    fn at(reached: Seq) -> Self {
+        Self { applied: reached, is_whole: true, waiting: 0, since: Instant::now() }
+    }
+}
+
 impl Indexer {
     /// Follows until told to stop.
     pub(super) async fn run(mut self) {
-        let mut applied = self.visibility.reached();
-        let mut since_commit = 0;
-        let mut oldest = Instant::now();
+        let mut progress = Progress::at(self.visibility.reached());
+        let mut heads = self.feed.watch();
+        let mut notices = self.store.changes();
         let mut failures = 0_u32;
-        loop {
-            match self.step(applied, &mut since_commit, &mut oldest).await {
-                Ok(Some(seq)) => {
-                    applied = seq;
-                    failures = 0;
-                }
-                Ok(None) => return,
-                Err(fault) => {
-                    failures += 1;
-                    tracing::error!(fault = %fault, failures, seq = applied.0, "the search index cannot follow the log");
-                    tokio::time::sleep(Duration::from_millis(100 << failures.min(6))).await;
-                    // What was applied and not committed is gone with the writer.
-                    match self.reopen().await {
-                        Ok(reached) => (applied, since_commit) = (reached, 0),
-                        Err(fault) => tracing::error!(fault = %fault, "the search index cannot be opened again"),
-                    }
-                }
+        while !*self.stop.borrow() {
+            let step = match self.advance(&mut progress).await {
+                Ok(true) => Ok(()),
+                Ok(false) => self.sleep(&progress, &mut heads, &mut notices).await,
+                Err(fault) => Err(fault),
+            };
+            let Err(fault) = step else {
+                failures = 0;
+                continue;
+            };
+            failures += 1;
+            tracing::error!(fault = %fault, failures, seq = progress.applied.0, "the search index cannot follow the log");
+            tokio::time::sleep(Duration::from_millis(100 << failures.min(6))).await;
+            // What was applied and not committed is gone with the writer.
+            match self.reopen().await {
+                Ok(reached) => progress = Progress::at(reached),
+                Err(fault) => tracing::error!(fault = %fault, "the search index cannot be opened again"),
             }
+        }
+        if progress.waiting > 0
+            && progress.is_whole
+            && let Err(fault) = self.commit(progress.applied).await
+        {
+            tracing::warn!(fault = %fault, "the search index is behind at the end; the next start catches up");
         }
     }
 
     async fn reopen(&self) -> Result<Seq> {
-        if *self.stop.borrow() {
-            return Ok(self.visibility.reached());
-        }
         let index = self.index.clone();
         let reached = blocking(move || index.reopen()).await?;
         self.visibility.reached.send_replace(reached);
         Ok(reached)
     }
 
-    /// Applies or commits a little, or waits; the position applied so far, or `None` at the end.
-    async fn step(&mut self, applied: Seq, since_commit: &mut usize, oldest: &mut Instant) -> Result<Option<Seq>> {
-        if *self.stop.borrow() {
-            let last = self.commit(applied).await;
-            if let Err(fault) = last {
-                tracing::warn!(fault = %fault, "the search index is behind at the end; the next start catches up");
-            }
-            return Ok(None);
-        }
+    /// Commits or applies a little; `false`: there is nothing to do at the moment.
+    async fn advance(&self, progress: &mut Progress) -> Result<bool> {
         let wanted = self.visibility.wanted();
-        let asked = wanted > self.visibility.reached() && applied >= wanted;
-        let due = *since_commit > 0 && (*since_commit >= GATHER || oldest.elapsed() >= LINGER);
-        if asked || due {
-            self.commit(applied).await?;
-            *since_commit = 0;
-            return Ok(Some(applied));
+        let asked = wanted > self.visibility.reached() && progress.applied >= wanted;
+        let due = progress.waiting >= GATHER || progress.since.elapsed() >= LINGER;
+        if progress.is_whole && progress.waiting > 0 && (asked || due) {
+            self.commit(progress.applied).await?;
+            *progress = Progress::at(progress.applied);
+            return Ok(true);
         }
-        if self.feed.head() > applied {
-            let taken = self.feed.take(applied, TAKE);
-            let (count, reached) =
-                if taken.is_empty() { self.read_log(applied).await? } else { self.apply(taken).await? };
-            if *since_commit == 0 {
-                *oldest = Instant::now();
-            }
-            *since_commit += count;
-            return Ok(Some(reached.max(applied)));
+        if self.feed.head() <= progress.applied {
+            return Ok(false);
         }
-        let nap = if *since_commit > 0 { LINGER.saturating_sub(oldest.elapsed()) } else { POLL };
-        self.sleep(nap).await?;
-        Ok(Some(applied))
+        let mut taken = self.feed.take(progress.applied, TAKE);
+        if taken.is_empty() {
+            taken = self.read_log(progress.applied).await?;
+        }
+        let Some(last) = taken.last() else { return Ok(false) };
+        let next = Progress { applied: last.seq, is_whole: last.is_last, ..*progress };
+        let since = if progress.waiting == 0 { Instant::now() } else { progress.since };
+        let waiting = progress.waiting + taken.len();
+        self.apply(taken).await?;
+        *progress = Progress { waiting, since, ..next };
+        Ok(true)
     }
 
-    /// Waits for a commit of this node or another, for somebody who wants to see, or for `nap`.
-    async fn sleep(&mut self, nap: Duration) -> Result<()> {
-        let mut head = self.feed.watch();
-        let mut notices = self.store.changes();
+    /// Waits for a commit of this node or another, for somebody who wants to see, or until a commit is due.
+    async fn sleep(
+        &mut self,
+        progress: &Progress,
+        heads: &mut watch::Receiver<Seq>,
+        notices: &mut watch::Receiver<u64>,
+    ) -> Result<()> {
+        let nap = if progress.waiting > 0 { LINGER.saturating_sub(progress.since.elapsed()) } else { POLL };
         let foreign = tokio::select! {
-            _ = head.changed() => false,
+            _ = heads.changed() => false,
             () = self.visibility.bell.notified() => false,
             _ = self.stop.changed() => false,
             _ = notices.changed() => true,
@@ -174,27 +194,31 @@ impl Indexer {
         Ok(())
     }
 
-    async fn apply(&self, entries: Vec<FeedEntry>) -> Result<(usize, Seq)> {
+    async fn apply(&self, entries: Vec<FeedEntry>) -> Result<()> {
         let index = self.index.clone();
         blocking(move || {
-            let reached = entries.last().map_or(Seq(0), |entry| entry.seq);
             let documents: Vec<Prepared> =
                 entries.into_iter().map(|entry| prepare(&document(entry), &CATALOG)).collect();
-            index.get()?.apply_prepared(&documents)?;
-            Ok((documents.len(), reached))
+            index.get()?.apply_prepared(&documents)
         })
         .await
     }
 
-    async fn read_log(&self, applied: Seq) -> Result<(usize, Seq)> {
-        let rows = self.store.log(self.tenant, applied, TAKE).await?;
+    /// The next entries out of the log itself: written by another node, or before this one started.
+    async fn read_log(&self, applied: Seq) -> Result<Vec<FeedEntry>> {
+        // One more than is taken, to see whether the last one ends its transaction.
+        let mut rows = self.store.log(self.tenant, applied, TAKE + 1).await?;
         if let Some(first) = rows.first().filter(|row| row.seq.0 != applied.0 + 1) {
             return Err(Fault::internal(format!("the log has a gap between {applied} and {}", first.seq)));
         }
+        // At its end the log holds whole transactions only.
+        let after = if rows.len() > TAKE { rows.pop().map(|row| row.tx) } else { None };
         let base = self.base.clone();
-        let entries =
-            blocking(move || rows.into_iter().map(|row| entry_of(row, &base)).collect::<Result<Vec<_>>>()).await?;
-        self.apply(entries).await
+        blocking(move || {
+            let next: Vec<Option<Seq>> = rows.iter().skip(1).map(|row| Some(row.tx)).chain([after]).collect();
+            rows.into_iter().zip(next).map(|(row, next)| entry_of(row, next, &base)).collect()
+        })
+        .await
     }
 
     async fn commit(&self, reached: Seq) -> Result<()> {
@@ -211,8 +235,8 @@ fn document(entry: FeedEntry) -> Document {
     Document { key: entry.key, seq: entry.seq, updated: entry.updated, values: entry.values, is_new }
 }
 
-/// What a row of the log means for followers.
-fn entry_of(row: VersionRow, base: &str) -> Result<FeedEntry> {
+/// What a row of the log means for followers; `next` is the transaction of the row after it.
+fn entry_of(row: VersionRow, next: Option<Seq>, base: &str) -> Result<FeedEntry> {
     let values = match &row.body {
         None => None,
         Some(stored) => {
@@ -222,7 +246,8 @@ fn entry_of(row: VersionRow, base: &str) -> Result<FeedEntry> {
             Some(extract(row.key.kind, &resource, base))
         }
     };
-    Ok(FeedEntry { seq: row.seq, key: row.key, version: row.version, updated: row.updated, values })
+    let is_last = next != Some(row.tx);
+    Ok(FeedEntry { seq: row.seq, key: row.key, version: row.version, updated: row.updated, values, is_last })
 }
 
 /// Runs CPU work where it does not hold up the network.

@@ -25,6 +25,7 @@ mod search;
 mod session;
 mod shelf;
 mod stage;
+mod tenancy;
 mod token;
 mod transaction;
 mod writer;

@@ -1,7 +1,7 @@
 //! Reading: the current version, one version, and history (FHIR R4 `http.html`, 3.1.0.2, 3.1.0.12).
 
-use super::context::Tenancy;
 use super::face::{HistoryAnswer, HistoryRequest, HistoryScope, Stored, WriteKind};
+use super::tenancy::Tenancy;
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::id::Seq;
 use crate::fhir::types::ResourceKey;

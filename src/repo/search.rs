@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::context::Tenancy;
 use super::face::{Handling, MatchMode, SearchAnswer, SearchEntry};
 use super::indexer::blocking;
 use super::read::stored;
+use super::tenancy::Tenancy;
 use super::token::PageToken;
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::base::id::Seq;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::context::Tenancy;
 use super::face::{Handling, HistoryAnswer, HistoryRequest, SearchAnswer, Stored, WriteEntry, Written};
+use super::tenancy::Tenancy;
 use super::{read, search, transaction};
 use crate::access::actor::Actor;
 use crate::base::fault::Result;

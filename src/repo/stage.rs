@@ -107,7 +107,11 @@ impl Staging {
             self.check(step).map_err(Refusal::Fault)?;
         }
         let tx = Seq(self.seq.0 + 1);
-        Ok(plan.steps.into_iter().map(|step| self.apply(step, tx)).collect())
+        let written = plan.steps.into_iter().map(|step| self.apply(step, tx)).collect();
+        if let Some(last) = self.entries.last_mut() {
+            last.is_last = true;
+        }
+        Ok(written)
     }
 
     /// What is to be written, the head after it, and what followers get.
@@ -207,7 +211,7 @@ impl Staging {
         *head = TypeHead { seq, versions: head.versions + 1 };
         let before = self.current.insert(key.clone(), Current { seq, version, updated, deleted, digest });
         self.set.record(row, before.as_ref(), digest);
-        self.entries.push(FeedEntry { seq, key, version, updated, values });
+        self.entries.push(FeedEntry { seq, key, version, updated, values, is_last: false });
     }
 
     fn set_identifiers(&mut self, key: &ResourceKey, new: Vec<i64>) {

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::conditional::{Condition, Resolution, resolve};
-use super::context::Tenancy;
 use super::face::{Change, Existing, WriteEntry, Written};
 use super::indexer::blocking;
 use super::plan::{Assumption, Delete, Plan, Precondition, Step, adopt, encode_write, in_entry};
 use super::references::{Targets, conditions, rewrite};
+use super::tenancy::Tenancy;
 use super::writer::{Verdict, Work};
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::fhir::json::Json;
