@@ -1,4 +1,9 @@
 //! The integration tests, in one binary: `docs/TESTING.md` says how they are organised.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod concurrency;
+mod crash;
+mod rest;
+mod search;
+mod support;
 mod tidy;

@@ -1,0 +1,9 @@
+//! What remains after the worst moment: SIGKILL under load, answers before syncs, and loss of power.
+//!
+//! SIGKILL alone does not show durability, because the page cache survives the process. So strace shows that no answer
+//! leaves before the sync that covers it, and a preloaded library keeps what had been synced: the test continues from that.
+
+mod kill;
+mod load;
+mod power;
+mod syncs;

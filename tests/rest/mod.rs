@@ -1,0 +1,20 @@
+//! The REST interface, as FHIR R4 `http.html` has it: every interaction with its status codes, headers and bodies,
+//! on both databases. Whole answers are snapshots with the moving parts redacted.
+
+mod bad_input;
+mod capability;
+mod history;
+mod interactions;
+mod transactions;
+
+use serde_json::{Value, json};
+
+/// A patient with a family name.
+fn patient(family: &str) -> Value {
+    json!({"resourceType": "Patient", "name": [{"family": family}]})
+}
+
+/// The entries of a Bundle.
+fn entries(bundle: &Value) -> Vec<Value> {
+    bundle["entry"].as_array().cloned().unwrap_or_default()
+}

@@ -1,0 +1,149 @@
+//! Batches and transactions (FHIR R4 `http.html`, 3.1.0.11).
+
+use serde_json::{Value, json};
+
+use super::{entries, patient};
+use crate::support::{TestApp, on_both_databases, redact};
+
+fn bundle(kind: &str, entries: &[Value]) -> Value {
+    json!({"resourceType": "Bundle", "type": kind, "entry": entries})
+}
+
+fn post(url: &str, resource: Value) -> Value {
+    let kind = resource["resourceType"].clone();
+    json!({"fullUrl": url, "resource": resource, "request": {"method": "POST", "url": kind}})
+}
+
+fn get(url: &str) -> Value {
+    json!({"request": {"method": "GET", "url": url}})
+}
+
+fn observation(subject: &str) -> Value {
+    json!({"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "subject": {"reference": subject}})
+}
+
+const P: &str = "urn:uuid:11111111-1111-4111-8111-111111111111";
+const O: &str = "urn:uuid:22222222-2222-4222-8222-222222222222";
+
+on_both_databases! {
+    fn references_by_urn_are_resolved(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let mut body = observation(P);
+        body["extension"] = json!([{"url": "http://x", "valueReference": {"reference": P}}]);
+        let answer = client.post("", &bundle("transaction", &[post(O, body), post(P, patient("T"))])).expect(200);
+        insta::assert_snapshot!("transaction", redact(&answer));
+        let answered = entries(&answer.json());
+        let location = |n: usize| answered[n]["response"]["location"].as_str().unwrap().split("/_history").next().unwrap().to_owned();
+        let name = |n: usize| location(n).rsplit('/').take(2).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("/");
+        let read = client.get(&name(0)).expect(200).json();
+        assert_eq!(read["subject"]["reference"], name(1).as_str());
+        assert_eq!(read["extension"][0]["valueReference"]["reference"], name(1).as_str());
+        assert_eq!(client.count(&format!("Observation?subject={}", name(1))), 1);
+    }
+
+    fn conditional_references_are_resolved(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let known = json!({"resourceType": "Patient", "identifier": [{"system": "http://a", "value": "7"}]});
+        let (name, _) = client.post("Patient", &known).expect(201).location();
+        let answer = client.post("", &bundle("transaction", &[post(O, observation("Patient?identifier=http://a|7"))])).expect(200);
+        let location = entries(&answer.json())[0]["response"]["location"].as_str().unwrap().to_owned();
+        let id = location.split("/_history").next().unwrap().rsplit('/').next().unwrap().to_owned();
+        assert_eq!(client.get(&format!("Observation/{id}")).expect(200).json()["subject"]["reference"], name.as_str());
+        let nobody = client.post("", &bundle("transaction", &[post(O, observation("Patient?identifier=http://a|8"))]));
+        assert!(matches!(nobody.status, 400 | 404 | 412 | 422), "{}", nobody.text());
+        client.post("Patient", &known).expect(201);
+        let several = client.post("", &bundle("transaction", &[post(O, observation("Patient?identifier=http://a|7"))]));
+        assert!(matches!(several.status, 400 | 412 | 422), "{}", several.text());
+        assert_eq!(client.count("Observation"), 1);
+    }
+
+    fn all_or_nothing(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let bad = json!({"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "nonsense": 1});
+        let outcome = client.post("", &bundle("transaction", &[post(P, patient("Half")), post(O, bad)]));
+        assert!((400..500).contains(&outcome.status), "{}", outcome.text());
+        assert!(outcome.text().contains("entry[1]"), "{}", outcome.text());
+        let stale = json!({"resource": {"resourceType": "Patient", "id": "s"}, "request": {"method": "PUT", "url": "Patient/s", "ifMatch": "W/\"5\""}});
+        client.post("", &bundle("transaction", &[post(P, patient("Half")), stale])).expect_outcome(412);
+        assert_eq!(client.count("Patient"), 0);
+        assert_eq!(client.count("Observation"), 0);
+    }
+
+    fn order_and_reads_inside(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        client.put("Patient/old", &json!({"resourceType": "Patient", "id": "old"})).expect(201);
+        let put = json!({"resource": {"resourceType": "Patient", "id": "new", "name": [{"family": "Inside"}]}, "request": {"method": "PUT", "url": "Patient/new"}});
+        let delete = json!({"request": {"method": "DELETE", "url": "Patient/old"}});
+        let list = [get("Patient?family=inside"), get("Patient/new"), put, post(P, patient("Inside")), delete];
+        let answered = entries(&client.post("", &bundle("transaction", &list)).expect(200).json());
+        let status = |n: usize| answered[n]["response"]["status"].as_str().unwrap()[..3].to_owned();
+        assert_eq!((0..5).map(status).collect::<Vec<_>>(), ["200", "200", "201", "201", "204"]);
+        assert_eq!(answered[0]["resource"]["total"], 2);
+        assert_eq!(answered[1]["resource"]["id"], "new");
+        client.get("Patient/old").expect(410);
+    }
+
+    fn a_batch_answers_each_entry(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let list = [post(P, patient("Good")), post(O, json!({"resourceType": "Patient", "nonsense": 1})), get("Patient/unknown"), get("Patient?family=good")];
+        let answer = client.post("", &bundle("batch", &list)).expect(200);
+        insta::assert_snapshot!("batch", redact(&answer));
+        let answered = entries(&answer.json());
+        assert_eq!(answer.json()["type"], "batch-response");
+        assert!(answered[0]["response"]["status"].as_str().unwrap().starts_with("201"));
+        assert!(answered[1]["response"]["status"].as_str().unwrap().starts_with('4'));
+        assert_eq!(answered[1]["response"]["outcome"]["resourceType"], "OperationOutcome");
+        assert!(answered[2]["response"]["status"].as_str().unwrap().starts_with("404"));
+        assert_eq!(answered[3]["resource"]["total"], 1);
+    }
+
+    fn conditional_creates_in_one_transaction_see_each_other(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let same = |url: &str| {
+            let mut entry = post(url, json!({"resourceType": "Patient", "identifier": [{"system": "http://a", "value": "1"}]}));
+            entry["request"]["ifNoneExist"] = json!("identifier=http://a|1");
+            entry
+        };
+        client.post("", &bundle("transaction", &[same(P)])).expect(200);
+        let again = client.post("", &bundle("transaction", &[same(P), post(O, observation(P))])).expect(200).json();
+        assert!(entries(&again)[0]["response"]["status"].as_str().unwrap().starts_with("200"), "{again}");
+        assert_eq!(client.count("Patient"), 1);
+        assert_eq!(client.count("Observation?patient.identifier=http://a%7C1"), 1);
+    }
+
+    fn bundles_that_are_wrong(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let twice = json!({"resource": {"resourceType": "Patient", "id": "x"}, "request": {"method": "PUT", "url": "Patient/x"}});
+        for body in [
+            bundle("searchset", &[]),
+            bundle("transaction", &[json!({"resource": {"resourceType": "Patient"}})]),
+            bundle("transaction", &[json!({"request": {"method": "POST", "url": "Patient"}})]),
+            bundle("transaction", &[json!({"resource": {"resourceType": "Patient"}, "request": {"method": "POST", "url": "Observation"}})]),
+            bundle("transaction", &[twice.clone(), twice]),
+            bundle("transaction", &[post(P, patient("a")), post(P, patient("b"))]),
+            patient("not a Bundle"),
+        ] {
+            let answer = client.post("", &body);
+            assert!((400..500).contains(&answer.status), "{body}: {} {}", answer.status, answer.text());
+            assert_eq!(answer.json()["resourceType"], "OperationOutcome");
+        }
+        assert_eq!(client.count("Patient"), 0);
+    }
+
+    fn a_thousand_entries_in_one_go(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let url = |n: usize| format!("urn:uuid:00000000-0000-4000-8000-{n:012}");
+        let list: Vec<Value> = (0..1000).map(|n| post(&url(n), if n == 0 { patient("Many") } else { observation(&url(0)) })).collect();
+        let answered = client.post("", &bundle("transaction", &list)).expect(200).json();
+        assert_eq!(entries(&answered).len(), 1000);
+        assert_eq!(client.count("Observation?patient.family=many"), 999);
+    }
+}

@@ -1,0 +1,18 @@
+//! Search, held against an evaluator of its own.
+//!
+//! The evaluator reads the raw JSON of what was loaded and imports nothing of the product (a law of tidy): it has its
+//! own element paths (written from the FHIR text), date ranges, decimals, units and folding. A plan is made from the
+//! data with a seed: for every type of parameter with every modifier, prefix and form of value, and for every form of
+//! chain, `_has`, include, sort and paging, queries with values that occur. Then whole sets over all pages, and totals,
+//! must be equal to the evaluator's, on both databases. Where FHIR leaves an answer open (the edge of `ap`), the plan
+//! leaves the query out.
+
+mod dataset;
+mod decimal;
+mod evaluate;
+mod extra;
+mod paths;
+mod plan;
+mod run;
+mod time;
+mod units;
