@@ -14,6 +14,14 @@ use crate::cli::place::store;
 use crate::repo::{Repo, RepoConfig, Session};
 use crate::store::folder::Folder;
 
+/// Locks the data folder. A node on PostgreSQL has one too, for its index: two nodes in one would ruin it.
+///
+/// # Errors
+/// 409 when another process has it.
+pub fn lock(config: &Config) -> Result<Folder> {
+    Folder::lock(&config.store.data)
+}
+
 /// An open repository with the lock of its data folder.
 #[derive(Debug)]
 pub struct App {
@@ -24,13 +32,11 @@ pub struct App {
 }
 
 impl App {
-    /// Locks the data folder and opens the repository. `base` is the URL below which references are local.
+    /// Opens the repository in a data folder that is locked. `base` is the URL below which references are local.
     ///
     /// # Errors
-    /// 409 when another process has the folder; whatever [`Repo::open`] answers.
-    pub async fn open(config: Config, base: String, clock: SharedClock, ids: IdSource) -> Result<Self> {
-        // A node on PostgreSQL has a folder too, for its index: two nodes on one would ruin it.
-        let folder = Folder::lock(&config.store.data)?;
+    /// Whatever [`Repo::open`] answers.
+    pub async fn open(config: Config, folder: Folder, base: String, clock: SharedClock, ids: IdSource) -> Result<Self> {
         let settings = RepoConfig {
             store: store(&config),
             index: config.index_folder(),
@@ -104,9 +110,21 @@ impl App {
     /// 500 when somebody still uses the repository, or its parts cannot be closed; nothing is lost.
     pub async fn close(self) -> Result<()> {
         let Self { repo, folder, .. } = self;
-        let repo = Arc::into_inner(repo).ok_or_else(|| Fault::internal("the repository is still in use"))?;
+        let repo = alone(repo).await?;
         let closed = repo.close().await;
         drop(folder);
         closed
     }
+}
+
+/// The repository, once nobody else has it: a request may hold it for a moment longer.
+async fn alone(mut repo: Arc<Repo>) -> Result<Repo> {
+    for _ in 0..500 {
+        repo = match Arc::try_unwrap(repo) {
+            Ok(repo) => return Ok(repo),
+            Err(shared) => shared,
+        };
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Err(Fault::internal("the repository is still in use; the next start recovers"))
 }

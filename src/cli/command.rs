@@ -1,5 +1,6 @@
 //! The command line: which commands there are, and which one runs.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -7,11 +8,16 @@ use clap::{Parser, Subcommand};
 
 use crate::base::clock::SystemClock;
 use crate::base::fault::{Category, Fault, Result};
+use crate::base::id::IdSource;
 use crate::cli::admin::{ConfigArgs, MigrateArgs};
+use crate::cli::bare::BareArgs;
 use crate::cli::bench::BenchArgs;
+use crate::cli::doctor::DoctorArgs;
 use crate::cli::generate::GenerateArgs;
-use crate::cli::load::{LoadArgs, Target};
-use crate::cli::serve::ServeArgs;
+use crate::cli::load::{LoadArgs, Summary, Target};
+use crate::cli::reindex::ReindexArgs;
+use crate::cli::running::Running;
+use crate::cli::serve::{ServeArgs, serve};
 
 /// A FHIR R4 server in one binary.
 #[derive(Debug, Parser)]
@@ -27,6 +33,10 @@ enum Command {
     Serve(ServeArgs),
     /// Load files into a server
     Load(LoadArgs),
+    /// Make the search index anew from the log
+    Reindex(ReindexArgs),
+    /// Check that log, tables and index agree
+    Doctor(DoctorArgs),
     /// Bring the schema of the database to this version
     Migrate(MigrateArgs),
     /// Show the configuration as it would be used, without secrets
@@ -35,6 +45,9 @@ enum Command {
     Generate(GenerateArgs),
     /// Measure the server beside raw baselines
     Bench(BenchArgs),
+    /// Run the bare handler that the benchmark compares reads with
+    #[command(hide = true)]
+    Bare(BareArgs),
 }
 
 /// Runs the command that the arguments of the process name.
@@ -58,11 +71,13 @@ fn status(fault: &Fault) -> u8 {
 
 fn execute(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Serve(args) => {
-            args.config()?;
-            return Err(Fault::internal("the server is not put together yet"));
-        }
+        Command::Serve(args) => wait(serve(args.config()?))?,
         Command::Load(args) => return load(args),
+        Command::Reindex(args) => wait(async move { args.run().await })?,
+        Command::Doctor(args) => {
+            let is_well = wait(async move { args.run().await })?;
+            return Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
         Command::Migrate(args) => wait(async move { args.run().await })?,
         Command::Config(args) => args.run()?,
         Command::Generate(args) => {
@@ -70,15 +85,37 @@ fn execute(command: Command) -> Result<ExitCode> {
             eprintln!("{resources} resources");
         }
         Command::Bench(args) => wait(async move { args.run().await })?,
+        Command::Bare(args) => wait(async move { args.run().await })?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn load(args: LoadArgs) -> Result<ExitCode> {
-    let target = Target::new(args.server.as_deref().unwrap_or("http://127.0.0.1:8080/fhir"))?;
-    let summary = wait(async move { args.run(&target).await })?;
+    let is_local = args.place.data.is_some() || args.place.database.is_some();
+    let summary = wait(async move { if is_local { load_locally(&args).await } else { load_remotely(&args).await } })?;
     println!("{summary}");
     Ok(if summary.failed_files == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn load_remotely(args: &LoadArgs) -> Result<Summary> {
+    let target = Target::new(args.server.as_deref().unwrap_or("http://127.0.0.1:8080/fhir"))?;
+    args.run(&target, target.url()).await
+}
+
+/// Loads through a server of its own, on a free port: every rule holds as for any other client.
+async fn load_locally(args: &LoadArgs) -> Result<Summary> {
+    let (mut config, _) = args.place.load(Vec::new())?;
+    // References to the address where the data will be served are local now already.
+    config.http.base = Some(config.base_url(config.http.listen));
+    config.http.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let name = format!("{} {}", config.store.data.display(), config.store.database.is_some());
+    let clock = Arc::new(SystemClock);
+    let running = Running::start(config, clock.clone(), IdSource::random(clock)).await?;
+    let target = Target::new(&format!("http://{}/fhir", running.address()))?;
+    let loaded = args.run(&target, &name).await;
+    let settled = running.app().settle().await;
+    running.stop().await.and(settled)?;
+    loaded
 }
 
 /// Runs asynchronous work on a runtime of its own.
@@ -106,6 +143,9 @@ mod tests {
         for line in [
             "cresset serve --listen 127.0.0.1:8080 --data ./data --database postgres://x/y --demo --insecure-no-auth",
             "cresset load --server http://127.0.0.1:8080/fhir a b",
+            "cresset load --data ./data a",
+            "cresset reindex --data ./data",
+            "cresset doctor --deep --data ./data --database postgres://x/y",
             "cresset migrate --data ./data --database postgres://x/y",
             "cresset generate --seed 3 --patients 10 --out -",
             "cresset bench --sizes 26000,200000 --only import,read --runs 3 --json out.json",

@@ -44,7 +44,8 @@ async fn transaction(session: &Session, bundle: &[u8], limits: &Limits) -> Resul
 
 /// The generator makes nothing but creations.
 fn write_entry(index: usize, entry: RequestEntry) -> Result<WriteEntry> {
-    let RequestEntry { full_url, method: Method::Post, url, resource: Some(resource), if_none_exist, .. } = entry else {
+    let RequestEntry { full_url, method: Method::Post, url, resource: Some(resource), if_none_exist, .. } = entry
+    else {
         return Err(Fault::internal(format!("generated Bundle: entry {index} is not a creation")));
     };
     let kind = ResourceType::parse(&url)?;

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::base::clock::SystemClock;
 use crate::base::fault::Result;
 use crate::base::id::IdSource;
-use crate::cli::app::App;
+use crate::cli::app::{App, lock};
 use crate::cli::place::Place;
 
 /// Arguments of `cresset doctor`.
@@ -32,9 +32,10 @@ impl DoctorArgs {
     /// 409 when the data folder is in use; 503 when the database cannot be reached.
     pub async fn run(&self) -> Result<bool> {
         let (config, _) = self.place.load(Vec::new())?;
+        let lock = lock(&config)?;
         let clock = Arc::new(SystemClock);
         let base = config.base_url(config.http.listen);
-        let app = App::open(config, base, clock.clone(), IdSource::random(clock)).await?;
+        let app = App::open(config, lock, base, clock.clone(), IdSource::random(clock)).await?;
         let checked = match app.settle().await {
             Ok(()) => app.repo().doctor(self.deep).await,
             Err(fault) => Err(fault),
@@ -48,7 +49,12 @@ impl DoctorArgs {
         if findings.len() > SHOWN {
             println!("... and {} more", findings.len() - SHOWN);
         }
-        println!("log of {} entries, index of {} documents, {} findings", status.head, status.documents, findings.len());
+        println!(
+            "log of {} entries, index of {} documents, {} findings",
+            status.head,
+            status.documents,
+            findings.len()
+        );
         Ok(findings.is_empty())
     }
 }

@@ -4,11 +4,17 @@
 //! failed, 2 = it was refused (bad arguments, a locked data folder, a server without a rule of who may enter).
 
 mod admin;
+pub mod app;
+mod bare;
 pub mod bench;
 mod command;
+mod demo;
+mod doctor;
 pub mod generate;
 pub mod load;
 pub mod place;
+mod reindex;
+pub mod running;
 mod serve;
 
 pub use command::run;

@@ -39,8 +39,6 @@ impl Place {
 
 /// The database of a configuration.
 pub fn store(config: &Config) -> StoreConfig {
-    match &config.store.database {
-        Some(url) => StoreConfig::Postgres { url: url.reveal().to_owned(), connections: config.store.connections },
-        None => StoreConfig::Sqlite { folder: config.store.data.clone(), readers: config.store.readers },
-    }
+    let url = config.store.database.as_ref().map(|url| url.reveal());
+    StoreConfig::of(url, config.store.data.clone(), config.store.readers, config.store.connections)
 }

@@ -8,9 +8,8 @@ use clap::Args;
 use crate::base::clock::SystemClock;
 use crate::base::fault::{Fault, Result};
 use crate::base::id::IdSource;
-use crate::cli::app::App;
+use crate::cli::app::{App, lock};
 use crate::cli::place::Place;
-use crate::store::folder::Folder;
 
 /// Arguments of `cresset reindex`.
 #[derive(Debug, Args)]
@@ -30,19 +29,16 @@ impl ReindexArgs {
     pub async fn run(&self) -> Result<()> {
         let flags = self.base.clone().map(|base| ("http.base", base)).into_iter().collect();
         let (config, _) = self.place.load(flags)?;
-        let folder = config.index_folder();
-        {
-            // Nobody else may use the index while it goes; the repository takes the lock again.
-            let _lock = Folder::lock(&config.store.data)?;
-            if folder.exists() {
-                let failed = |error| Fault::internal(format!("index folder {}: {error}", folder.display()));
-                std::fs::remove_dir_all(&folder).map_err(failed)?;
-            }
+        let lock = lock(&config)?;
+        let index = config.index_folder();
+        if index.exists() {
+            let failed = |error| Fault::internal(format!("index folder {}: {error}", index.display()));
+            std::fs::remove_dir_all(&index).map_err(failed)?;
         }
         let started = Instant::now();
         let base = config.base_url(config.http.listen);
         let clock = Arc::new(SystemClock);
-        let app = App::open(config, base, clock.clone(), IdSource::random(clock)).await?;
+        let app = App::open(config, lock, base, clock.clone(), IdSource::random(clock)).await?;
         app.settle().await?;
         let status = app.repo().status();
         app.close().await?;

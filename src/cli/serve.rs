@@ -1,12 +1,18 @@
 //! `cresset serve`: the rule of who may enter, and the server.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::base::clock::SystemClock;
 use crate::base::config::Config;
 use crate::base::fault::{Category, Fault, Result};
+use crate::base::id::IdSource;
+use crate::base::telemetry;
 use crate::cli::place::Place;
+use crate::cli::running::Running;
 
 /// Arguments of `cresset serve`.
 #[derive(Debug, Default, Args)]
@@ -56,6 +62,53 @@ fn admit(config: &Config) -> Result<()> {
         return Err(Fault::new(Category::Forbidden, text));
     }
     Ok(())
+}
+
+/// Serves until SIGTERM or Ctrl-C, then drains: requests under way are answered, new ones are not taken.
+///
+/// # Errors
+/// 409 when another process has the data folder; 500 or 503 when address or database cannot be used.
+pub async fn serve(config: Config) -> Result<()> {
+    telemetry::start(&config.log.filter, config.log.json)?;
+    // Before anything is opened: a signal must never meet the default action, which ends the process at once.
+    let mut signals = Signals::new()?;
+    let clock = Arc::new(SystemClock);
+    let mut running = tokio::select! {
+        started = Running::start(config, clock.clone(), IdSource::random(clock)) => started?,
+        () = signals.next() => return Ok(()),
+    };
+    tracing::warn!("there is no authorization: EVERY request acts as a development user that may do everything");
+    tracing::info!(url = running.url(), "ready");
+    let ended = tokio::select! {
+        ended = running.ended() => ended,
+        () = signals.next() => Ok(()),
+    };
+    tracing::info!("stopping: requests under way are answered, new ones are not taken");
+    tokio::select! {
+        stopped = running.stop() => ended.and(stopped),
+        () = signals.next() => Err(Fault::internal("stopped by a second signal; the next start recovers")),
+    }
+}
+
+/// SIGTERM and Ctrl-C.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        let failed = |error: std::io::Error| Fault::internal(format!("signals: {error}"));
+        let terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt()).map_err(failed)? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 #[cfg(test)]

@@ -119,6 +119,15 @@ fn assemble(mantissa: i128, exponent: i64) -> Decimal {
     Decimal::try_from_i128_with_scale(mantissa, scale as u32).unwrap_or_else(|_| bound())
 }
 
+/// `mantissa * 10^exponent`, rounded to 28 digits and saturated at both ends.
+pub fn compose(mantissa: i128, exponent: i64) -> Decimal {
+    let digits = mantissa.unsigned_abs().checked_ilog10().unwrap_or(0) as usize + 1;
+    let dropped = digits.saturating_sub(DIGITS_KEPT) as u32;
+    let divisor = 10_i128.pow(dropped); // an i128 has at most 39 digits
+    let half = mantissa.signum() * (divisor / 2);
+    assemble(mantissa.checked_add(half).unwrap_or(mantissa) / divisor, exponent.saturating_add(dropped.into()))
+}
+
 /// The decimal nearest to a number's text (JSON or FHIR syntax; leading zeros and a missing fraction are
 /// allowed); none when the text is no number.
 pub fn read(text: &str) -> Option<Decimal> {
@@ -210,6 +219,19 @@ mod tests {
         assert_eq!((approximate.low, approximate.high), (decimal("-110"), decimal("-90")));
         let approximate = Implied::parse("1").expect("a number").widened();
         assert_eq!((approximate.low, approximate.high), (decimal("0.5"), decimal("1.5")));
+    }
+
+    #[test]
+    fn composing_rounds_and_saturates() {
+        assert_eq!(compose(15, -1), decimal("1.5"));
+        assert_eq!(compose(-15, 1), decimal("-150"));
+        assert_eq!(compose(12_345_678_901_234_567_890_123_456_785, -28), decimal("1.234567890123456789012345679"));
+        assert_eq!(compose(i128::MAX, -38).round_dp(6), decimal("1.701412"));
+        assert_eq!(compose(i128::MIN, 0), Decimal::MIN);
+        assert_eq!(
+            (compose(0, i64::MAX), compose(1, i64::MIN + 1), compose(1, i64::MAX)),
+            (Decimal::ZERO, Decimal::ZERO, Decimal::MAX)
+        );
     }
 
     #[test]

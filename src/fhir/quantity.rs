@@ -5,9 +5,9 @@
 //! UCUM sees `mol` as a number (6.02214076e23), so a canonical value may be large: one beyond the range of
 //! [`Decimal`], or that would become 0, has no canonical form and is found by its own unit only.
 
-use std::collections::HashMap;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
+use hashbrown::HashMap;
 use octofhir_ucum::Number;
 use rust_decimal::Decimal;
 
@@ -37,11 +37,22 @@ impl Scale {
         if self.factor == Number::ONE && self.offset.is_zero() {
             return Some(value);
         }
-        let number = Number::parse(&value.to_string())?.checked_mul(self.factor)?.checked_add(self.offset)?;
-        let (mantissa, exponent) = number.to_integer_and_exponent();
-        let found = decimal::read(&format!("{mantissa}e{exponent}"))?;
+        let (mantissa, exponent) = self.product(value)?;
+        let found = decimal::compose(mantissa, exponent);
         let is_lost = found.abs() == Decimal::MAX || (found.is_zero() && mantissa != 0);
         (!is_lost).then_some(found)
+    }
+
+    /// Mantissa and exponent of the value in the canonical unit.
+    fn product(&self, value: Decimal) -> Option<(i128, i64)> {
+        let (factor, exponent) = self.factor.to_integer_and_exponent();
+        let exact = value.mantissa().checked_mul(factor).filter(|_| self.offset.is_zero());
+        if let Some(mantissa) = exact {
+            return Some((mantissa, i64::from(exponent) - i64::from(value.scale())));
+        }
+        let number = Number::parse(&value.to_string())?.checked_mul(self.factor)?.checked_add(self.offset)?;
+        let (mantissa, exponent) = number.to_integer_and_exponent();
+        Some((mantissa, exponent.into()))
     }
 }
 

@@ -2,12 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::access::actor::Actor;
 use crate::base::clock::Timestamp;
-use crate::base::fault::{Fault, Issue, Result};
-use crate::base::id::Tenant;
+use crate::base::fault::Issue;
 use crate::fhir::json::Json;
-use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
+use crate::fhir::types::{ResourceKey, ResourceType};
 
 /// A version of a resource as it is sent: complete JSON with `id`, `meta.versionId`, `meta.lastUpdated`.
 #[derive(Debug, Clone)]
@@ -178,70 +176,4 @@ pub struct SearchAnswer {
     pub next: Option<String>,
     /// See `next`.
     pub previous: Option<String>,
-}
-
-/// What an actor does with a tenant's data. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Session {
-    tenant: Tenant,
-    actor: Actor,
-}
-
-impl Session {
-    /// The current version of a resource.
-    ///
-    /// # Errors
-    /// 404 unknown, 410 deleted.
-    pub async fn read(&self, key: &ResourceKey) -> Result<Stored> {
-        Err(Fault::not_found(key.to_string()))
-    }
-
-    /// One version of a resource.
-    ///
-    /// # Errors
-    /// 404 unknown, 410 when this version is a deletion.
-    pub async fn vread(&self, key: &ResourceKey, version: i64) -> Result<Stored> {
-        Err(Fault::not_found(format!("{key} {version}")))
-    }
-
-    /// A page of history.
-    ///
-    /// # Errors
-    /// 404 when the resource never existed; 400 for a bad token.
-    pub async fn history(&self, request: HistoryRequest) -> Result<HistoryAnswer> {
-        Err(Fault::not_found(format!("{:?}", request.scope)))
-    }
-
-    /// The first page of a search of one type. `params`: decoded names and values in order.
-    ///
-    /// # Errors
-    /// 400 with the reason for a bad value, an unknown modifier, or what is not offered.
-    pub async fn search(&self, kind: ResourceType, params: &[(String, String)], how: Handling) -> Result<SearchAnswer> {
-        Err(Fault::unsupported(format!("{kind} {params:?} {how:?}")))
-    }
-
-    /// A page by the token of a link of an earlier one.
-    ///
-    /// # Errors
-    /// 400 for a bad token, 410 when the page is not held any more.
-    pub async fn page(&self, token: &str) -> Result<SearchAnswer> {
-        Err(Fault::invalid(token))
-    }
-
-    /// All changes or none; answered when durable.
-    ///
-    /// # Errors
-    /// 400, 404, 409, 412, 422 as FHIR says; nothing is stored then. The place of
-    /// a fault begins with `Bundle.entry[i]` where the entry has an index.
-    pub async fn transaction(&self, entries: Vec<WriteEntry>) -> Result<Vec<Written>> {
-        Err(Fault::unavailable(format!("{} {:?} {:?}", entries.len(), self.tenant, self.actor)))
-    }
-
-    /// An id that a Create would get; for tests of shapes.
-    ///
-    /// # Errors
-    /// None at present.
-    pub fn describe(&self) -> Result<ResourceId> {
-        ResourceId::parse("none")
-    }
 }

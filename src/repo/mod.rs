@@ -1,12 +1,38 @@
 //! Floor 6: the one door to clinical data.
 //!
-//! A [`Session`] belongs to an actor and offers what FHIR offers: read, history, search, and transactions
-//! (a single create is a transaction of one). Writes are planned here in parallel and committed by the
-//! Writer, one batch after another.
+//! A [`Session`] belongs to an actor and offers what FHIR offers: read, history, search, and transactions (a single
+//! create is a transaction of one). Writes are planned in parallel (`transaction`, `plan`, `conditional`, `references`),
+//! decided in one serial order (`stage`) and committed by the Writer (`writer`), many requests with one fsync. The
+//! index follows the log (`feed`, `indexer`), and a search waits for it (`search`), so that it sees every write that was
+//! answered before it arrived.
+//!
+//! Invariants: nothing is answered before it is durable; a refused request leaves nothing behind; a search, its
+//! includes and its later pages are one snapshot.
+//!
+//! Deliberately absent: HTTP, and the decision what a request means.
 
+mod conditional;
+mod context;
+mod doctor;
 mod face;
+mod feed;
+mod indexer;
+mod pins;
+mod plan;
+mod read;
+mod references;
+mod search;
+mod session;
+mod shelf;
+mod stage;
+mod tenancy;
+mod token;
+mod transaction;
+mod writer;
 
+pub use context::{Repo, RepoConfig, Status};
 pub use face::{
     Change, Existing, Handling, HistoryAnswer, HistoryRequest, HistoryScope, MatchMode, SearchAnswer, SearchEntry,
-    Session, Stored, WriteEntry, WriteKind, Written,
+    Stored, WriteEntry, WriteKind, Written,
 };
+pub use session::Session;

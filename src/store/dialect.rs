@@ -31,6 +31,11 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const STATEMENTS: usize = 256;
 
 impl Dialect {
+    /// 0 or 1: where texts for this database stand.
+    pub fn index(self) -> usize {
+        usize::from(self == Self::Postgres)
+    }
+
     /// Appends the placeholder of parameter `number` (from 1) to a generated text. SQLite searches its list of
     /// numbered names once for each argument, which is quadratic for thousands; nameless ones cost nothing. The
     /// arguments of a generated text therefore stand in the order of the text.

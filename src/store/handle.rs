@@ -35,6 +35,16 @@ pub enum StoreConfig {
     },
 }
 
+impl StoreConfig {
+    /// The database at `url`, or the embedded one in `folder` when there is none.
+    pub fn of(url: Option<&str>, folder: PathBuf, readers: usize, connections: usize) -> Self {
+        match url {
+            Some(url) => Self::Postgres { url: url.to_owned(), connections },
+            None => Self::Sqlite { folder, readers },
+        }
+    }
+}
+
 /// The store. Cheap to clone; all clones share the connections.
 #[derive(Debug, Clone)]
 pub struct Store {

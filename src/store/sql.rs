@@ -78,7 +78,7 @@ impl Rows {
     }
 
     fn statement(&self, dialect: Dialect, class: usize) -> Statement {
-        let texts = &self.texts[usize::from(dialect == Dialect::Postgres)];
+        let texts = &self.texts[dialect.index()];
         let text = texts[class].get_or_init(|| self.build(dialect, CHUNKS[class]).into());
         Statement { what: self.what, text: Text::Built(text.clone()) }
     }

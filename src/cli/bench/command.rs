@@ -1,6 +1,5 @@
 //! The arguments of `cresset bench`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -71,17 +70,6 @@ pub enum Task {
     Memory,
     /// Disk of store and index; not together with creates, which are not in the input.
     Disk,
-}
-
-/// The bare handler that reads are compared to.
-#[derive(Debug, Args)]
-pub struct BareArgs {
-    /// Address to listen on
-    #[arg(long)]
-    pub listen: SocketAddr,
-    /// Bytes of its answer
-    #[arg(long, default_value_t = 1000)]
-    pub bytes: usize,
 }
 
 impl BenchArgs {

@@ -16,4 +16,4 @@ mod searches;
 mod tasks;
 mod writes;
 
-pub use command::{BareArgs, BenchArgs};
+pub use command::BenchArgs;

@@ -113,19 +113,24 @@ impl<'a> Bench<'a> {
             rates.push(imported.rate());
             last = Some((server, folder, imported));
         }
-        let Some((server, folder, imported)) = last else { return Ok(()) };
+        let Some((mut server, folder, imported)) = last else { return Ok(()) };
         let size = imported.resources;
         if self.args.does(Task::Import) {
             let bound = if self.args.database.is_some() { 5_000.0 } else { 10_000.0 };
             let line = Line::new("import", median(rates), "resources/s").at(size).target(Target::AtLeast(bound));
             self.add(self.beside_raw(line, 500));
         }
-        let known = searches::known(&server.authority).await?;
-        self.queries(&server, size, &known).await?;
-        self.visibility(&server, size, &known).await?;
-        self.memory(&server, size);
-        self.creates(&server, size, &known).await?;
+        let measured = self.measure(&server, size).await;
+        measured.map_err(|fault| server.explain(fault))?;
         self.restart(server, folder.path(), &imported).await
+    }
+
+    async fn measure(&mut self, server: &Server, size: u64) -> Result<()> {
+        let known = searches::known(&server.authority).await?;
+        self.queries(server, size, &known).await?;
+        self.visibility(server, size, &known).await?;
+        self.memory(server, size);
+        self.creates(server, size, &known).await
     }
 
     async fn import(&self, server: &Server, size: u64) -> Result<Imported> {

@@ -133,6 +133,19 @@ mod tests {
     }
 
     #[test]
+    fn every_resource_has_a_valid_structure() {
+        let visit = Generator::new(4, fixed_today(), Depth::Visit).patient(9).bytes;
+        for bytes in [hospital(4), visit].into_iter().chain((0..25).map(|number| patient(4, number))) {
+            for entry in entries(&bytes) {
+                let resource = entry.get("resource").expect("a resource");
+                if let Err(fault) = crate::fhir::validate::structure(resource) {
+                    panic!("{:?}: {resource:?}", fault.issues());
+                }
+            }
+        }
+    }
+
+    #[test]
     fn there_is_something_of_everything() {
         let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
         let mut text = Vec::new();

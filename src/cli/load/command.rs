@@ -11,6 +11,7 @@ use crate::cli::load::pace::{Pace, Summary};
 use crate::cli::load::pipeline::Pipeline;
 use crate::cli::load::state::State;
 use crate::cli::load::target::Target;
+use crate::cli::place::Place;
 
 /// What is loaded, and how.
 #[derive(Debug, Args)]
@@ -19,8 +20,11 @@ pub struct LoadArgs {
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// The base URL of a running server; http://127.0.0.1:8080/fhir unless given
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["data", "database"])]
     pub server: Option<String>,
+    /// With --data or --database: without a running server, straight into its data
+    #[command(flatten)]
+    pub place: Place,
     /// Requests at a time
     #[arg(long, default_value_t = 6)]
     parallel: usize,
@@ -36,14 +40,14 @@ pub struct LoadArgs {
 }
 
 impl LoadArgs {
-    /// Loads everything into `target`.
+    /// Loads everything into `target`; `name` tells targets apart for a load that resumes.
     ///
     /// # Errors
     /// 400 for paths, states and targets that are none; what goes wrong with a file is in the summary.
-    pub async fn run(&self, target: &Target) -> Result<Summary> {
+    pub async fn run(&self, target: &Target, name: &str) -> Result<Summary> {
         let files = files::find(&self.paths)?;
         target.reach().await?;
-        let state = State::open(&self.state, target.url(), self.resume)?;
+        let state = State::open(&self.state, name, self.resume)?;
         let pace = Arc::new(Pace::new(files.first.len() + files.rest.len(), Some(state)));
         let pipeline = Pipeline { parallel: self.parallel, batch: self.batch };
         pipeline.run(files, target, &pace).await?;

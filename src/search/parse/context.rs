@@ -48,6 +48,7 @@ impl From<Fault> for Trouble {
 }
 
 impl<'a> Work<'a> {
+    /// Nothing is counted yet.
     pub fn new(context: &'a ParseContext<'a>) -> Self {
         Self { context, conditions: Cell::new(0) }
     }

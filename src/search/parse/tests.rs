@@ -1,3 +1,5 @@
+//! The query language as tables: what is asked, what is refused, how to answer.
+
 use super::context::ParseContext;
 use super::request::parse;
 use crate::base::clock::Timestamp;

@@ -1,0 +1,175 @@
+//! Conditions: searches that say which resource is meant (`If-None-Exist`, conditional references;
+//! FHIR R4 `http.html`, 3.1.0.8.1 and 3.1.0.11.2).
+//!
+//! A condition on one identifier with its system is answered from the identifiers' own table, which changes in
+//! the same commit as the resource. Any other condition is searched in the index at a position of the
+//! log. Either way the answer comes with the assumption that the Writer has to check.
+
+use std::sync::Arc;
+
+use super::face::{Handling, Stored};
+use super::indexer::blocking;
+use super::plan::{Assumption, identifier_hash};
+use super::read;
+use super::search;
+use super::tenancy::Tenancy;
+use crate::base::fault::{Fault, Result};
+use crate::fhir::json;
+use crate::fhir::resource;
+use crate::fhir::types::ResourceType;
+use crate::search::query::{Clause, Query};
+
+/// A condition, as written: `Patient` and `identifier=urn:x|1`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Condition {
+    pub(super) kind: ResourceType,
+    /// The search parameters, percent-encoded, without `?`.
+    pub(super) text: String,
+}
+
+impl Condition {
+    /// The condition of a reference such as `Patient?identifier=urn:x|1`; `None` for any other text.
+    pub(super) fn of_reference(text: &str) -> Option<Self> {
+        let (kind, rest) = text.split_once('?')?;
+        Some(Self { kind: ResourceType::find(kind)?, text: rest.to_owned() })
+    }
+
+    /// The parameters, decoded.
+    pub(super) fn params(&self) -> Vec<(String, String)> {
+        let decode = |text: &str| {
+            let spaced = text.replace('+', " ");
+            percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+        };
+        let pairs = self.text.split('&').filter(|pair| !pair.is_empty());
+        pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(n, v)| (decode(n), decode(v))).collect()
+    }
+
+    /// System and value, if the condition is one identifier with a system and nothing else.
+    pub(super) fn identifier(&self) -> Option<(String, String)> {
+        let params = self.params();
+        let [(name, value)] = params.as_slice() else { return None };
+        let (system, code) = value.split_once('|')?;
+        let plain = !value.contains([',', '\\']) && !system.is_empty() && !code.is_empty() && !code.contains('|');
+        (name == "identifier" && plain).then(|| (system.to_owned(), code.to_owned()))
+    }
+}
+
+impl std::fmt::Display for Condition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}?{}", self.kind, self.text)
+    }
+}
+
+/// What a condition found: at most two of the matches (two are as good as many).
+#[derive(Debug, Clone)]
+pub(super) struct Resolution {
+    pub(super) matches: Vec<Stored>,
+    pub(super) assumptions: Vec<Assumption>,
+    /// The parsed query, to try it on resources of the same transaction; `None` for an identifier.
+    pub(super) query: Option<Arc<Query>>,
+}
+
+/// Looks a condition up.
+///
+/// # Errors
+/// 400 for a condition that is not a search, or an empty one.
+pub(super) async fn resolve(at: &Arc<Tenancy>, condition: &Condition) -> Result<Resolution> {
+    match condition.identifier() {
+        Some((system, value)) => by_identifier(at, condition.kind, &system, &value).await,
+        None => by_search(at, condition).await,
+    }
+}
+
+async fn by_identifier(at: &Tenancy, kind: ResourceType, system: &str, value: &str) -> Result<Resolution> {
+    let hash = identifier_hash(Some(system), value);
+    let found = at.store.identified(at.tenant, &[(kind, hash)]).await?;
+    let mut holders: Vec<_> = found.into_iter().map(|(_, _, id)| id).collect();
+    holders.sort_unstable();
+    let mut matches = Vec::new();
+    for id in &holders {
+        let key = crate::fhir::types::ResourceKey::new(kind, id.clone());
+        let Ok(stored) = read::read(at, &key).await else { continue };
+        // The table knows a hash only: look at the identifier itself.
+        if has_identifier(&stored, system, value)? {
+            matches.push(stored);
+        }
+        if matches.len() == 2 {
+            break;
+        }
+    }
+    Ok(Resolution { matches, assumptions: vec![Assumption::Identified { kind, hash, holders }], query: None })
+}
+
+fn has_identifier(stored: &Stored, system: &str, value: &str) -> Result<bool> {
+    let Some(body) = &stored.body else { return Ok(false) };
+    let resource = json::parse(body)?;
+    Ok(resource::identifiers(&resource).into_iter().any(|(s, v)| s == Some(system) && v == value))
+}
+
+async fn by_search(at: &Arc<Tenancy>, condition: &Condition) -> Result<Resolution> {
+    let params = condition.params();
+    let query = search::parsed(at, condition.kind, &params, Handling::Strict)?;
+    if query.clauses.is_empty() {
+        return Err(Fault::invalid(format!("the condition \"{condition}\" selects nothing in particular")));
+    }
+    let searcher = search::fresh(at).await?;
+    let since = searcher.reached();
+    let query = Arc::new(query);
+    let (hits, running, bounds) = (searcher, query.clone(), at.clone());
+    let hits = blocking(move || hits.search(&running, 0, 2, &bounds.limits)).await?;
+    let seqs: Vec<_> = hits.hits.iter().map(|hit| hit.seq).collect();
+    let rows = at.store.by_seqs(at.tenant, &seqs).await?;
+    let matches = rows.into_iter().map(read::stored).collect::<Result<_>>()?;
+    let mut kinds = vec![condition.kind];
+    query.clauses.iter().for_each(|clause| kinds_of(clause, &mut kinds));
+    kinds.sort_unstable();
+    kinds.dedup();
+    let assumptions = kinds.into_iter().map(|kind| Assumption::Unchanged { kind, since }).collect();
+    Ok(Resolution { matches, assumptions, query: Some(query) })
+}
+
+/// The types whose resources decide about a clause, beside the type searched.
+fn kinds_of(clause: &Clause, kinds: &mut Vec<ResourceType>) {
+    match clause {
+        Clause::Chain { targets, .. } => {
+            for (kind, inner) in targets {
+                kinds.push(*kind);
+                kinds_of(inner, kinds);
+            }
+        }
+        Clause::Has { source, clause, .. } => {
+            kinds.push(*source);
+            kinds_of(clause, kinds);
+        }
+        Clause::Param { .. } | Clause::Not { .. } | Clause::Missing { .. } | Clause::Id(_) | Clause::LastUpdated(_) => {
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Condition {
+        Condition::of_reference(text).expect(text)
+    }
+
+    #[test]
+    fn tells_an_identifier_from_other_conditions() {
+        assert_eq!(of("Patient?identifier=urn:x|1").identifier(), Some(("urn:x".into(), "1".into())));
+        assert_eq!(of("Patient?identifier=urn%3Ax%7C1%202").identifier(), Some(("urn:x".into(), "1 2".into())));
+        for other in [
+            "identifier=1",
+            "identifier=|1",
+            "identifier=urn:x|",
+            "identifier=a|1,b|2",
+            "name=x",
+            "",
+            "identifier=a|1&name=x",
+        ] {
+            assert_eq!(of(&format!("Patient?{other}")).identifier(), None, "{other}");
+        }
+        assert_eq!(Condition::of_reference("Nothing?a=b"), None);
+        assert_eq!(Condition::of_reference("Patient/1"), None);
+    }
+}

@@ -1,0 +1,77 @@
+//! The session: what an actor can do.
+
+use std::sync::Arc;
+
+use super::face::{Handling, HistoryAnswer, HistoryRequest, SearchAnswer, Stored, WriteEntry, Written};
+use super::tenancy::Tenancy;
+use super::{read, search, transaction};
+use crate::access::actor::Actor;
+use crate::base::fault::Result;
+use crate::fhir::types::{ResourceKey, ResourceType};
+
+/// What an actor does with a tenant's data. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Session {
+    at: Arc<Tenancy>,
+    actor: Actor,
+}
+
+impl Session {
+    pub(super) fn new(at: Arc<Tenancy>, actor: Actor) -> Self {
+        Self { at, actor }
+    }
+
+    /// On whose behalf.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// The current version of a resource.
+    ///
+    /// # Errors
+    /// 404 unknown, 410 deleted.
+    pub async fn read(&self, key: &ResourceKey) -> Result<Stored> {
+        read::read(&self.at, key).await
+    }
+
+    /// One version of a resource.
+    ///
+    /// # Errors
+    /// 404 unknown, 410 when this version is a deletion.
+    pub async fn vread(&self, key: &ResourceKey, version: i64) -> Result<Stored> {
+        read::vread(&self.at, key, version).await
+    }
+
+    /// A page of history.
+    ///
+    /// # Errors
+    /// 404 when the resource never existed; 400 for a bad token.
+    pub async fn history(&self, request: HistoryRequest) -> Result<HistoryAnswer> {
+        read::history(&self.at, request).await
+    }
+
+    /// The first page of a search of one type. `params`: decoded names and values in order.
+    ///
+    /// # Errors
+    /// 400 with the reason for a bad value, an unknown modifier, or what is not offered.
+    pub async fn search(&self, kind: ResourceType, params: &[(String, String)], how: Handling) -> Result<SearchAnswer> {
+        search::first_page(&self.at, kind, params, how).await
+    }
+
+    /// A page by the token of a link of an earlier one.
+    ///
+    /// # Errors
+    /// 400 for a bad token, 410 when the page is not held any more.
+    pub async fn page(&self, token: &str) -> Result<SearchAnswer> {
+        search::page_of(&self.at, token).await
+    }
+
+    /// All changes or none; answered when durable.
+    ///
+    /// # Errors
+    /// 400, 404, 409, 412, 422 as FHIR says; nothing is stored then. The place of
+    /// a fault begins with `Bundle.entry[i]` where the entry has an index.
+    pub async fn transaction(&self, entries: Vec<WriteEntry>) -> Result<Vec<Written>> {
+        transaction::transaction(&self.at, entries).await
+    }
+}
