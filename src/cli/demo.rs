@@ -28,7 +28,7 @@ pub async fn fill(session: &Session, generator: &Generator, patients: u64, limit
     while let Some(count) = filling.try_next().await? {
         resources += count;
         done += 1;
-        if done % 10 == 0 || done == patients {
+        if done.is_multiple_of(10) || done == patients {
             tracing::info!(patients = done, of = patients, resources, "the demo's patients are coming in");
         }
     }

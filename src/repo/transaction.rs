@@ -1,5 +1,6 @@
 //! Transactions: all changes or none (FHIR R4 `http.html`, 3.1.0.11). A single write is a transaction of one.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -12,9 +13,11 @@ use super::tenancy::Tenancy;
 use super::writer::{Verdict, Work};
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::fhir::json::Json;
-use crate::fhir::types::{ResourceId, ResourceKey};
+use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
 use crate::fhir::validate::structure;
+use crate::search::extract::extract;
 use crate::search::matches::{DocMeta, matches};
+use crate::search::value::Extracted;
 
 /// Plans beyond this many resources are made in a thread for CPU work.
 const INLINE: usize = 4;
@@ -250,32 +253,45 @@ fn local_matches(
     present: &[Option<Condition>],
     found: &Resolutions,
 ) -> HashMap<Condition, Vec<ResourceKey>> {
-    let mut local: HashMap<Condition, Vec<ResourceKey>> = HashMap::new();
-    for (condition, resolution) in found {
-        let mut keys = Vec::new();
-        for (draft, present) in drafts.iter().zip(present) {
-            let Action::Write { resource, .. } = &draft.action else { continue };
-            if draft.key.kind == condition.kind
-                && present.is_none()
-                && selects(at, condition, resolution, resource, &draft.key)
-            {
-                keys.push(draft.key.clone());
-            }
+    let written: Vec<(&ResourceKey, &Json)> = drafts.iter().zip(present).filter_map(written).collect();
+    // A Bundle may hold thousands of conditions and thousands of resources: each resource is looked at once.
+    let mut holders: HashMap<(ResourceType, &str, &str), Vec<&ResourceKey>> = HashMap::new();
+    for (key, resource) in &written {
+        for (system, value) in crate::fhir::resource::identifiers(resource) {
+            holders.entry((key.kind, system.unwrap_or_default(), value)).or_default().push(key);
         }
+    }
+    let values: Vec<OnceCell<Extracted>> = written.iter().map(|_| OnceCell::new()).collect();
+    let updated = at.clock.now();
+    let mut local = HashMap::new();
+    for (condition, resolution) in found {
+        let keys: Vec<ResourceKey> = match (&resolution.query, condition.identifier()) {
+            (Some(query), _) => {
+                let all = written.iter().zip(&values).filter(|((key, _), _)| key.kind == condition.kind);
+                let selected = all.filter(|((key, resource), values)| {
+                    let values = values.get_or_init(|| extract(key.kind, resource, &at.base));
+                    let meta = DocMeta { id: key.id.clone(), updated };
+                    query.clauses.iter().all(|clause| matches(clause, values, &meta) == Some(true))
+                });
+                selected.map(|((key, _), _)| (*key).clone()).collect()
+            }
+            (None, Some((system, value))) => {
+                let held = holders.get(&(condition.kind, system.as_str(), value.as_str()));
+                held.into_iter().flatten().map(|key| (*key).clone()).collect()
+            }
+            (None, None) => Vec::new(),
+        };
         local.insert(condition.clone(), keys);
     }
     local
 }
 
-fn selects(at: &Tenancy, condition: &Condition, resolution: &Resolution, resource: &Json, key: &ResourceKey) -> bool {
-    let Some(query) = &resolution.query else {
-        let Some((system, value)) = condition.identifier() else { return false };
-        let identifiers = crate::fhir::resource::identifiers(resource);
-        return identifiers.into_iter().any(|(s, v)| s == Some(system.as_str()) && v == value);
-    };
-    let values = crate::search::extract::extract(key.kind, resource, &at.base);
-    let meta = DocMeta { id: key.id.clone(), updated: at.clock.now() };
-    query.clauses.iter().all(|clause| matches(clause, &values, &meta) == Some(true))
+/// Key and body of a draft that will be written.
+fn written<'a>((draft, present): (&'a Draft, &Option<Condition>)) -> Option<(&'a ResourceKey, &'a Json)> {
+    match &draft.action {
+        Action::Write { resource, .. } if present.is_none() => Some((&draft.key, resource)),
+        _ => None,
+    }
 }
 
 /// The one resource that a conditional reference means.

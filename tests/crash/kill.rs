@@ -29,7 +29,7 @@ on_both_databases! {
         let pid = app.pid().to_string();
         let term = || signal("TERM", &pid);
         let answered = write_until(&app, 0, Duration::from_millis(500), term);
-        assert!(app.stop().success());
+        assert!(app.ended().success());
         app.restart(&[]);
         check(&mut app.client(), &answered);
         doctor(&mut app);

@@ -1,7 +1,7 @@
 //! Loss of power: what was not synced is gone, for store and index.
 //!
 //! A preloaded library copies a file below the data folder to a shadow folder whenever it is synced, and renames there
-//! what is renamed. After a kill, the shadow takes the place of the data folder: it holds each file as of its last sync, and
+//! what is renamed; what was deleted goes when its folder is synced. After a kill, the shadow takes the place of the data folder: it holds each file as of its last sync, and
 //! no file that never was synced.
 
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use crate::support::{Database, TestApp, has_program, skip};
 
 const SHIM: &str = r#"
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -35,6 +36,19 @@ static void make_parents(char *path) {
     for (char *at = strchr(path + 1, '/'); at; at = strchr(at + 1, '/')) { *at = 0; mkdir(path, 0700); *at = '/'; }
 }
 
+/* A synced folder: what is gone there is gone for good. */
+static void forget(const char *path, const char *shadow) {
+    DIR *folder = opendir(shadow);
+    struct dirent *entry;
+    char a[4096], b[4096];
+    while (folder && (entry = readdir(folder))) {
+        snprintf(a, sizeof a, "%s/%s", path, entry->d_name);
+        snprintf(b, sizeof b, "%s/%s", shadow, entry->d_name);
+        if (access(a, F_OK)) unlink(b);
+    }
+    if (folder) closedir(folder);
+}
+
 static void keep(int fd) {
     char link[64], path[4096], shadow[4096], part[4128], buffer[65536];
     struct stat st;
@@ -42,7 +56,9 @@ static void keep(int fd) {
     ssize_t n = readlink(link, path, sizeof path - 1);
     if (n <= 0) return;
     path[n] = 0;
-    if (fstat(fd, &st) || !S_ISREG(st.st_mode) || !shadow_of(path, shadow, sizeof shadow)) return;
+    if (fstat(fd, &st) || !shadow_of(path, shadow, sizeof shadow)) return;
+    if (S_ISDIR(st.st_mode)) { pthread_mutex_lock(&lock); forget(path, shadow); pthread_mutex_unlock(&lock); }
+    if (!S_ISREG(st.st_mode)) return;
     pthread_mutex_lock(&lock);
     make_parents(shadow);
     snprintf(part, sizeof part, "%s.part", shadow);

@@ -7,10 +7,10 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::dataset::{Dataset, Resource};
-use super::decimal::Decimal;
+use super::decimal::{Decimal, ONE};
 use super::paths::{Kind, Param, at, composite, param};
 use super::time::Range;
-use super::units::unit;
+use super::units::{Unit, unit};
 
 /// A value of a parameter.
 #[derive(Debug, Clone)]
@@ -117,9 +117,9 @@ fn value(kind: Kind, modifier: &str, json: &Value, wanted: &Wanted) -> bool {
     }
 }
 
-/// Case, accents and combining marks do not count.
+/// Case, accents and combining marks do not count; a sharp s is two (Unicode case folding).
 pub fn fold(text: &str) -> String {
-    text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect()
+    text.replace(['ß', 'ẞ'], "ss").nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect()
 }
 
 /// The texts of a string, or of the parts of a HumanName or Address.
@@ -172,19 +172,33 @@ pub fn range(json: &Value) -> Option<Range> {
     }
 }
 
-/// Compares exact numbers: `search` with its half unit, `value` as it is.
-fn compare(prefix: &str, search: i128, half: i128, value: i128) -> bool {
-    let near = value >= search - half && value < search + half;
+/// What is searched for: the value, the half of its last digit, and its size, of which `ap` takes a tenth.
+struct Search {
+    value: i128,
+    half: i128,
+    size: i128,
+}
+
+impl From<Decimal> for Search {
+    fn from(decimal: Decimal) -> Self {
+        Self { value: decimal.value, half: decimal.half, size: decimal.value.abs() }
+    }
+}
+
+/// Compares exact numbers: the search with its precision, `value` as it is.
+fn compare(prefix: &str, search: &Search, value: i128) -> bool {
+    let distance = (value - search.value).abs();
+    let near = value >= search.value - search.half && value < search.value + search.half;
     match prefix {
         "" | "eq" => near,
         "ne" => !near,
-        "gt" | "sa" => value > search,
-        "lt" | "eb" => value < search,
-        "ge" => value >= search,
-        "le" => value <= search,
-        "ap" => (value - search).abs() <= search.abs() / 10,
-        "nearly ap" => (value - search).abs() <= search.abs() / 8 + half,
-        "surely ap" => (value - search).abs() <= search.abs() / 12,
+        "gt" | "sa" => value > search.value,
+        "lt" | "eb" => value < search.value,
+        "ge" => value >= search.value,
+        "le" => value <= search.value,
+        "ap" => distance <= search.size / 10,
+        "nearly ap" => distance <= search.size / 8 + search.half,
+        "surely ap" => distance <= search.size / 12,
         _ => panic!("prefix {prefix}"),
     }
 }
@@ -193,7 +207,7 @@ fn number(json: &Value, wanted: &Wanted) -> bool {
     let (Some(value), Some(search)) = (Decimal::parse(&json.to_string()), Decimal::parse(&wanted.text)) else {
         return false;
     };
-    compare(wanted.prefix, search.value, search.half, value.value)
+    compare(wanted.prefix, &search.into(), value.value)
 }
 
 fn quantity(json: &Value, wanted: &Wanted) -> bool {
@@ -203,23 +217,25 @@ fn quantity(json: &Value, wanted: &Wanted) -> bool {
     };
     let (system, code) = (parts.get(1).copied().unwrap_or(""), parts.get(2).copied().unwrap_or(""));
     if code.is_empty() {
-        return compare(wanted.prefix, search.value, search.half, value.value);
+        return compare(wanted.prefix, &search.into(), value.value);
     }
     let own = json["code"].as_str().unwrap_or_default();
     if system.is_empty() {
         // Without a system the unit is compared as written: as code or as unit.
         let same = own == code || json["unit"] == code;
-        return same && compare(wanted.prefix, search.value, search.half, value.value);
+        return same && compare(wanted.prefix, &search.into(), value.value);
     }
     if json["system"].as_str() != Some(system) {
         return false;
     }
     match (unit(own), unit(code)) {
-        (Some((a, up, down)), Some((b, wanted_up, wanted_down))) if a == b => {
-            let scaled = |n: i128| n / 1000 * wanted_up / wanted_down;
-            compare(wanted.prefix, scaled(search.value), scaled(search.half), value.value / 1000 * up / down)
+        (Some(own), Some(asked)) if own.dimension == asked.dimension => {
+            let scaled = |unit: Unit, n: i128| n / 1000 * unit.up / unit.down;
+            let place = |unit: Unit, n: i128| scaled(unit, n + unit.offset * ONE / 100);
+            let (half, size) = (scaled(asked, search.half), scaled(asked, search.value.abs()));
+            compare(wanted.prefix, &Search { value: place(asked, search.value), half, size }, place(own, value.value))
         }
-        _ => own == code && compare(wanted.prefix, search.value, search.half, value.value),
+        _ => own == code && compare(wanted.prefix, &search.into(), value.value),
     }
 }
 

@@ -138,12 +138,9 @@ impl TestApp {
         }
     }
 
-    /// SIGTERM, and how the server ended.
-    pub fn stop(&mut self) -> ExitStatus {
-        let mut child = self.child.take().unwrap();
-        let pid = child.id().to_string();
-        Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-        child.wait().unwrap()
+    /// Waits until the server has ended by itself, and says how.
+    pub fn ended(&mut self) -> ExitStatus {
+        self.child.take().unwrap().wait().unwrap()
     }
 }
 

@@ -37,7 +37,7 @@ impl Server {
         let port = free_port()?;
         let mut command = Command::new(program()?);
         command.args(["serve", "--insecure-no-auth", "--listen", &format!("127.0.0.1:{port}")]).arg("--data").arg(data);
-        command.env("CRESSET_LOG", "warn");
+        command.env("CRESSET_LOG", "error");
         if let Some(database) = database {
             command.env("CRESSET_DATABASE", database);
         }
@@ -80,6 +80,14 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         Err(Fault::internal(format!("the server did not answer {path} in {} s", PATIENCE.as_secs())))
+    }
+
+    /// The fault of a task, with how the server ended if it did: that is the cause then.
+    pub fn explain(&mut self, fault: Fault) -> Fault {
+        match self.child.try_wait() {
+            Ok(Some(status)) => fault.context(format!("the server ended by itself ({status})")),
+            _ => fault,
+        }
     }
 
     /// Resident memory in MiB: (`RssAnon`, `VmRSS`).

@@ -5,6 +5,7 @@
 //! index, proves that everything is there. Every line has its target from the requirements or its ratio to a
 //! baseline. What generates load is bounded in count and in time, and only ever speaks to loopback.
 
+mod args;
 mod child;
 mod client;
 mod command;
@@ -16,4 +17,4 @@ mod searches;
 mod tasks;
 mod writes;
 
-pub use command::BenchArgs;
+pub use args::BenchArgs;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::args::{BenchArgs, Task};
 use super::child::Server;
-use super::command::{BenchArgs, Task};
 use super::machine::disk_bytes;
 use super::measure::median;
 use super::report::{Line, Target};
@@ -13,6 +13,7 @@ use super::searches::{self, KINDS, Known};
 use super::writes::{self, Imported};
 use crate::base::fault::{Fault, Result};
 use crate::cli::generate::{Day, Depth, Generator};
+use crate::search::baseline::raw_index;
 use crate::store::baseline::raw_group_commit;
 
 /// A run of the benchmark.
@@ -70,6 +71,15 @@ impl<'a> Bench<'a> {
             self.raw.insert(batch, rate);
             self.add(Line::new(what, rate, "rows/s"));
         }
+        let mut rates = Vec::new();
+        for _ in 0..self.args.runs.max(1) {
+            let folder = self.folder()?;
+            let path = folder.path().to_owned();
+            let made = tokio::task::spawn_blocking(move || raw_index(&path, 100_000)).await;
+            let made = made.map_err(|error| Fault::internal(format!("raw index: {error}")))?;
+            rates.push(made?.per_second());
+        }
+        self.add(Line::new("raw tantivy, 100,000 documents", median(rates), "documents/s"));
         Ok(())
     }
 
@@ -113,19 +123,24 @@ impl<'a> Bench<'a> {
             rates.push(imported.rate());
             last = Some((server, folder, imported));
         }
-        let Some((server, folder, imported)) = last else { return Ok(()) };
+        let Some((mut server, folder, imported)) = last else { return Ok(()) };
         let size = imported.resources;
         if self.args.does(Task::Import) {
             let bound = if self.args.database.is_some() { 5_000.0 } else { 10_000.0 };
             let line = Line::new("import", median(rates), "resources/s").at(size).target(Target::AtLeast(bound));
             self.add(self.beside_raw(line, 500));
         }
-        let known = searches::known(&server.authority).await?;
-        self.queries(&server, size, &known).await?;
-        self.visibility(&server, size, &known).await?;
-        self.memory(&server, size);
-        self.creates(&server, size, &known).await?;
+        let measured = self.measure(&server, size).await;
+        measured.map_err(|fault| server.explain(fault))?;
         self.restart(server, folder.path(), &imported).await
+    }
+
+    async fn measure(&mut self, server: &Server, size: u64) -> Result<()> {
+        let known = searches::known(&server.authority).await?;
+        self.queries(server, size, &known).await?;
+        self.visibility(server, size, &known).await?;
+        self.memory(server, size);
+        Ok(())
     }
 
     async fn import(&self, server: &Server, size: u64) -> Result<Imported> {
@@ -196,10 +211,8 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    async fn creates(&mut self, server: &Server, size: u64, known: &Known) -> Result<()> {
-        if !self.args.does(Task::Create) {
-            return Ok(());
-        }
+    async fn creates(&mut self, server: &Server, size: u64) -> Result<()> {
+        let known = searches::known(&server.authority).await?;
         let (mut rates, mut slow) = (Vec::new(), Vec::new());
         for run in 0..self.args.runs.max(1) as u64 {
             let time = Duration::from_secs(self.args.seconds);
@@ -221,11 +234,13 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Ends the server, looks at its folder, and starts it again.
+    /// Ends the server, looks at its folder, starts it again, and creates: last, because that adds what was not
+    /// in the input.
     async fn restart(&mut self, server: Server, folder: &Path, imported: &Imported) -> Result<()> {
+        let size = imported.resources;
         let stopped = server.stop().await?;
-        self.add(Line::new("stop after SIGTERM", millis(stopped), "ms").at(imported.resources));
-        if self.args.does(Task::Disk) && imported.ndjson_bytes > 0 && !self.args.does(Task::Create) {
+        self.add(Line::new("stop after SIGTERM", millis(stopped), "ms").at(size));
+        if self.args.does(Task::Disk) && imported.ndjson_bytes > 0 {
             self.disk(folder, imported);
         }
         if self.args.does(Task::Start) {
@@ -236,7 +251,13 @@ impl<'a> Bench<'a> {
                 server.stop().await?;
             }
             let line = Line::new("start, existing store, until /metadata", median(times), "ms");
-            self.add(line.at(imported.resources).target(Target::AtMost(500.0)));
+            self.add(line.at(size).target(Target::AtMost(500.0)));
+        }
+        if self.args.does(Task::Create) {
+            let mut server = Server::start(folder, self.args.database.as_deref()).await?;
+            let created = self.creates(&server, size).await;
+            created.map_err(|fault| server.explain(fault))?;
+            server.stop().await?;
         }
         Ok(())
     }

@@ -248,20 +248,23 @@ fn blood_pressure(chart: &mut Chart, about: &Subject) {
         out.concepts("interpretation", &[hl7(system::INTERPRETATION, flag.0, flag.1)]);
         out.concept("bodySite", &[snomed("368209003", "Right upper arm structure")]);
         out.array("component", |out| {
-            let parts =
-                [("8480-6", "Systolic blood pressure", systolic), ("8462-4", "Diastolic blood pressure", diastolic)];
-            for (code, display, value) in parts {
-                out.item(|out| {
-                    out.concept("code", &[loinc(code, display)]);
-                    if missing && code == "8462-4" {
-                        let system = "http://terminology.hl7.org/CodeSystem/data-absent-reason";
-                        out.concept("dataAbsentReason", &[hl7(system, "not-performed", "Not Performed")]);
-                    } else {
-                        out.quantity("valueQuantity", Fixed(value, 0), ucum("mm[Hg]", "mmHg"));
-                    }
-                });
-            }
+            component(out, loinc("8480-6", "Systolic blood pressure"), Some(systolic));
+            component(out, loinc("8462-4", "Diastolic blood pressure"), (!missing).then_some(diastolic));
         });
+    });
+}
+
+/// One of the two pressures; without a value, why there is none.
+fn component(out: &mut Out, code: Code, value: Option<f64>) {
+    out.item(|out| {
+        out.concept("code", &[code]);
+        match value {
+            Some(value) => out.quantity("valueQuantity", Fixed(value, 0), ucum("mm[Hg]", "mmHg")),
+            None => {
+                let system = "http://terminology.hl7.org/CodeSystem/data-absent-reason";
+                out.concept("dataAbsentReason", &[hl7(system, "not-performed", "Not Performed")])
+            }
+        };
     });
 }
 

@@ -49,6 +49,11 @@ pub fn find(paths: &[PathBuf]) -> Result<Files> {
     Ok(files)
 }
 
+/// Whether a file or member of an archive goes before others, by its name.
+pub fn goes_first(place: &str) -> bool {
+    rank(Path::new(place)).is_some()
+}
+
 /// The place among the first files: hospitals before practitioners, because these refer to those.
 fn rank(path: &Path) -> Option<u8> {
     let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();

@@ -23,6 +23,9 @@ pub struct Summary {
     pub elapsed: Duration,
 }
 
+/// Complaints that are shown.
+const SHOWN: u64 = 100;
+
 /// Shared by all workers of a load.
 #[derive(Debug)]
 pub struct Pace {
@@ -30,6 +33,7 @@ pub struct Pace {
     done: AtomicU64,
     failed: AtomicU64,
     failed_files: AtomicU64,
+    complaints: AtomicU64,
     bar: ProgressBar,
     state: Mutex<Option<State>>,
 }
@@ -50,8 +54,8 @@ impl Pace {
         let bar = ProgressBar::with_draw_target(Some(files as u64), ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} files  {msg}  {elapsed} (left: {eta})");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        let (done, failed, failed_files) = Default::default();
-        Self { started: Instant::now(), done, failed, failed_files, bar, state: Mutex::new(state) }
+        let (done, failed, failed_files, complaints) = Default::default();
+        Self { started: Instant::now(), done, failed, failed_files, complaints, bar, state: Mutex::new(state) }
     }
 
     /// Begins a file.
@@ -70,9 +74,13 @@ impl Pace {
         is_finished
     }
 
-    /// Shows a line above the bar.
+    /// Shows a line above the bar; after many it only counts.
     pub fn complain(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("cresset: {text}"));
+        match self.complaints.fetch_add(1, Ordering::SeqCst) {
+            SHOWN => self.bar.suspend(|| eprintln!("cresset: ... and more of them")),
+            count if count < SHOWN => self.bar.suspend(|| eprintln!("cresset: {text}")),
+            _ => {}
+        }
     }
 
     /// Ends the load.
