@@ -21,6 +21,7 @@ mod loader;
 mod pins;
 mod plan;
 mod read;
+mod recent;
 mod references;
 mod search;
 mod session;
