@@ -41,15 +41,15 @@ fn patient(n: usize) -> Value {
     let given = ["Zoë", "Zoe", "José María", "Jose", "Ana"][n % 5];
     let birth = ["1950", "1950-03", "1950-03-17", "1980-12-31", "1981", "1999-12", "2000-02-29"][n % 7];
     let mut patient = json!({"resourceType": "Patient", "name": [{"family": family, "given": [given, "Edge"], "prefix": ["Dr."]}],
-        "birthDate": birth, "active": n % 3 != 0, "managingOrganization": {"reference": url("org", n % 4)},
+        "birthDate": birth, "active": !n.is_multiple_of(3), "managingOrganization": {"reference": url("org", n % 4)},
         "identifier": [{"system": "http://example.org/mrn", "value": format!("E{n:03}")}, {"value": format!("bare-{}", n % 6)}],
         "telecom": [{"system": "phone", "value": format!("555-01{n:02}")}, {"system": "email", "value": format!("p{n}@example.org")}],
-        "meta": {"tag": [{"system": "http://example.org/tag", "code": if n % 2 == 0 { "even" } else { "odd" }}, {"code": format!("t{}", n % 5)}],
+        "meta": {"tag": [{"system": "http://example.org/tag", "code": if n.is_multiple_of(2) { "even" } else { "odd" }}, {"code": format!("t{}", n % 5)}],
                  "profile": [format!("http://example.org/StructureDefinition/edge-{}", n % 6)]}});
-    if n % 4 != 0 {
+    if !n.is_multiple_of(4) {
         patient["gender"] = json!((["male", "female", "other", "unknown"][n % 4]));
     }
-    if n % 3 == 0 {
+    if n.is_multiple_of(3) {
         patient["deceasedDateTime"] =
             json!((["2020-05-01T23:30:00-05:00", "2020-05-02", "2020-05", "2020-05-02T04:30:00Z"][n / 3 % 4]));
     }
@@ -66,7 +66,7 @@ fn encounter(n: usize) -> Value {
         _ => json!({"start": format!("2021-{:02}-10", n % 12 + 1), "end": format!("2021-{:02}-12", n % 12 + 1)}),
     };
     json!({"resourceType": "Encounter", "status": (["finished", "planned", "in-progress"][n % 3]), "period": period,
-        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": if n % 2 == 0 { "AMB" } else { "IMP" }},
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": if n.is_multiple_of(2) { "AMB" } else { "IMP" }},
         "subject": {"reference": url("patient", n)}, "serviceProvider": {"reference": url("org", n % 4)}})
 }
 
@@ -134,7 +134,7 @@ fn risk(n: usize, k: usize) -> Value {
     let mut risk = json!({"resourceType": "RiskAssessment", "status": "final", "subject": {"reference": url("patient", n)},
         "identifier": [{"system": "http://example.org/risk", "value": format!("{n}-{k}")}],
         "occurrenceDateTime": format!("20{}-06-0{}", 10 + n, k + 1)});
-    if n % 5 != 0 {
+    if !n.is_multiple_of(5) {
         let level = ["low", "moderate", "high"][(n + k) % 3];
         risk["prediction"] = json!([{"probabilityDecimal": number,
             "qualitativeRisk": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/risk-probability", "code": level}]}}]);
@@ -145,7 +145,7 @@ fn risk(n: usize, k: usize) -> Value {
 fn value_set(n: usize) -> Value {
     let mut set = json!({"resourceType": "ValueSet", "status": (["draft", "active", "retired"][n % 3]), "name": format!("EdgeSet{n}"),
         "version": format!("{}.0", n % 4), "date": format!("20{:02}-0{}", n, n % 9 + 1)});
-    if n % 6 != 0 {
+    if !n.is_multiple_of(6) {
         set["url"] = json!(format!("http://example.org/fhir/ValueSet/edge-{}", n / 2));
     }
     if n.is_multiple_of(2) {

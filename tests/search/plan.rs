@@ -80,7 +80,7 @@ impl<'a> Planner<'a> {
     /// Adds up to [`EACH`] queries of a class; at most one whose answer is empty or everything.
     fn class(&mut self, class: &str, mut make: impl FnMut(&mut Self, usize) -> Option<(&'static str, Vec<Condition>)>) {
         let (mut made, mut trivial) = (0, 0);
-        for attempt in 0..EACH * 12 {
+        for attempt in 0..EACH * 40 {
             if made == EACH {
                 break;
             }
@@ -92,7 +92,7 @@ impl<'a> Planner<'a> {
                 .iter()
                 .any(|q| q.kind == kind && format!("{:?}", q.conditions) == format!("{conditions:?}"));
             // A class whose answers are all trivial takes them at the end of its attempts.
-            if known || (is_trivial && trivial > 0 && attempt < EACH * 10) {
+            if known || (is_trivial && trivial > 0 && attempt < EACH * 30) {
                 continue;
             }
             (made, trivial) = (made + 1, trivial + usize::from(is_trivial));
@@ -348,7 +348,7 @@ impl<'a> Planner<'a> {
         let param = param(owner, code);
         let (value, _) = self.value_of(param)?;
         let wanted = match param.kind {
-            Kind::String => word(&texts(value).first()?.chars().take(4).collect::<String>().trim().to_owned()),
+            Kind::String => word(texts(value).first()?.chars().take(4).collect::<String>().trim()),
             Kind::Token => word(
                 tokens(value).into_iter().find_map(|(_, c)| c).filter(|c| !c.contains(['|', ',', '$', '\\']))?.as_str(),
             ),
