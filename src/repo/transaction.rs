@@ -106,7 +106,6 @@ fn check(at: &Tenancy, entries: Vec<WriteEntry>) -> Result<Drafts> {
     let many = entries.len() > 1 || entries.iter().any(|entry| entry.index.is_some());
     let mut drafts = Vec::with_capacity(entries.len());
     let mut found = Vec::new();
-    let mut seen = HashSet::new();
     let mut issues: Vec<Issue> = Vec::new();
     let mut category = Category::Invalid;
     for entry in entries {
@@ -123,13 +122,20 @@ fn check(at: &Tenancy, entries: Vec<WriteEntry>) -> Result<Drafts> {
     if !issues.is_empty() {
         return Err(Fault::of(category, issues));
     }
-    for draft in &drafts {
-        if !seen.insert(&draft.key) {
-            let message = format!("{} occurs more than once in the transaction", draft.key);
-            return Err(in_entry(Fault::coded(Category::Invalid, "duplicate", message), draft.index));
+    each_once(&drafts)?;
+    Ok(Drafts { entries: drafts, conditions: found })
+}
+
+/// A resource may occur in a transaction once only, by its identity (`http.html`, 3.1.0.11.2).
+fn each_once(drafts: &[Draft]) -> Result<()> {
+    let mut seen = HashSet::with_capacity(drafts.len());
+    match drafts.iter().find(|draft| !seen.insert(&draft.key)) {
+        None => Ok(()),
+        Some(again) => {
+            let message = format!("{} occurs more than once in the transaction", again.key);
+            Err(in_entry(Fault::coded(Category::Invalid, "duplicate", message), again.index))
         }
     }
-    Ok(Drafts { entries: drafts, conditions: found })
 }
 
 fn draft(at: &Tenancy, entry: WriteEntry) -> Result<Draft> {
@@ -173,6 +179,8 @@ fn collect(mut draft: Draft, many: bool, found: &mut Vec<Condition>) -> Result<D
 fn build(at: &Tenancy, mut drafts: Vec<Draft>, found: &Resolutions) -> Result<Plan> {
     let many = drafts.len() > 1 || drafts.iter().any(|draft| draft.index.is_some());
     let present = presents(&mut drafts, found)?;
+    // Once more: a condition may have found a resource that another entry writes.
+    each_once(&drafts)?;
     let mut targets = Targets::default();
     for draft in &drafts {
         let Some(url) = &draft.full_url else { continue };
