@@ -10,6 +10,8 @@ use std::{env, fs};
 
 use serde_json::Value;
 
+#[path = "build/bindings.rs"]
+mod bindings;
 #[path = "build/corrections.rs"]
 mod corrections;
 #[path = "src/fhir/definitions/format.rs"]
@@ -28,10 +30,12 @@ fn main() {
         println!("cargo::rerun-if-changed={input}");
     }
     let definitions = Definitions::read(SOURCE);
-    let model = Model::new(&definitions.types);
+    let model = Model::new(&definitions.types, &bindings::ValueSets::new(&definitions.value_sets));
+    let systems = Numbers::new(model.systems());
     let names = Numbers::new(model.names());
     let tables = Tables {
-        types: model.rows(&names),
+        types: model.rows(&names, &systems),
+        systems: systems.0.iter().map(String::as_str).collect(),
         params: params(&definitions.params, &model),
         memberships: memberships(&definitions.compartments, &definitions.params, &model),
     };
@@ -47,13 +51,14 @@ struct Definitions {
     types: Vec<Value>,
     params: Vec<Value>,
     compartments: Vec<Value>,
+    value_sets: Vec<Value>,
 }
 
 impl Definitions {
     fn read(path: &str) -> Self {
         let file = fs::File::open(path).unwrap_or_else(|e| panic!("{path}: {e}"));
         let lines = BufReader::new(zstd::Decoder::new(file).expect("a zstd file"));
-        let mut all = Self { types: Vec::new(), params: Vec::new(), compartments: Vec::new() };
+        let mut all = Self { types: Vec::new(), params: Vec::new(), compartments: Vec::new(), value_sets: Vec::new() };
         for line in lines.lines() {
             let line = line.unwrap_or_else(|e| panic!("{path}: {e}"));
             let kind = line.split('"').nth(3).unwrap_or("");
@@ -64,6 +69,7 @@ impl Definitions {
                 "StructureDefinition" if is_type => &mut all.types,
                 "SearchParameter" => &mut all.params,
                 "CompartmentDefinition" => &mut all.compartments,
+                "ValueSet" => &mut all.value_sets,
                 _ => continue,
             };
             let mut value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{path}: {e}"));
@@ -114,6 +120,8 @@ struct Property {
     flags: u16,
     position: u16,
     targets: Vec<u16>,
+    /// The code system that the binding implies.
+    system: Option<String>,
 }
 
 /// A type on its way into the tables.
@@ -131,14 +139,14 @@ struct Model {
 }
 
 impl Model {
-    fn new(definitions: &[Value]) -> Self {
+    fn new(definitions: &[Value], value_sets: &bindings::ValueSets<'_>) -> Self {
         let mut types = Vec::new();
         let is_resource = |d: &Value| text(d, "kind") == "resource" && d["abstract"] == Value::Bool(false);
         let mut resources: Vec<String> =
             definitions.iter().filter(|d| is_resource(d)).map(|d| text(d, "name").to_owned()).collect();
         resources.sort();
         for definition in definitions {
-            types.extend(types_of(definition, &resources));
+            types.extend(types_of(definition, &resources, value_sets));
         }
         types.sort_by_key(|t| (resources.binary_search(&t.name).unwrap_or(resources.len()), t.kind == 2));
         Self { types, resources: resources.len() }
@@ -162,7 +170,12 @@ impl Model {
         names
     }
 
-    fn rows<'a>(&'a self, names: &Numbers) -> Vec<TypeRow<'a>> {
+    /// The code systems that bindings imply.
+    fn systems(&self) -> BTreeSet<String> {
+        self.types.iter().flat_map(|t| &t.properties).filter_map(|p| p.system.clone()).collect()
+    }
+
+    fn rows<'a>(&'a self, names: &Numbers, systems: &Numbers) -> Vec<TypeRow<'a>> {
         let ids: BTreeMap<&str, u16> =
             self.types.iter().enumerate().map(|(n, t)| (t.name.as_str(), n as u16)).collect();
         let id = |name: &str| *ids.get(name).unwrap_or_else(|| panic!("unknown type {name}"));
@@ -175,6 +188,7 @@ impl Model {
             flags: p.flags,
             position: p.position,
             targets: p.targets.clone(),
+            system: p.system.as_ref().map_or(NONE, |system| systems.find(system)),
         };
         let rows = self.types.iter().map(|t| TypeRow {
             name: &t.name,
@@ -187,7 +201,7 @@ impl Model {
 }
 
 /// The type that a StructureDefinition defines, and its backbone elements.
-fn types_of(definition: &Value, resources: &[String]) -> Vec<Type> {
+fn types_of(definition: &Value, resources: &[String], value_sets: &bindings::ValueSets<'_>) -> Vec<Type> {
     let kind = match text(definition, "kind") {
         "primitive-type" => 0,
         "complex-type" => 1,
@@ -212,7 +226,11 @@ fn types_of(definition: &Value, resources: &[String]) -> Vec<Type> {
         }
         let owner = types.iter_mut().find(|t| t.name == owner).expect("a parent comes before its children");
         let position = owner.properties.last().map_or(0, |p| p.position + 1);
-        owner.properties.extend(properties(element, name, owners.contains(path), position, resources));
+        let made = properties(element, name, owners.contains(path), position, resources);
+        owner.properties.extend(made.into_iter().map(|property| {
+            let system = value_sets.system(element).filter(|_| property.type_name == "code").map(str::to_owned);
+            Property { system, ..property }
+        }));
     }
     types
 }
@@ -234,6 +252,7 @@ fn properties(element: &Value, name: &str, is_owner: bool, position: u16, resour
         flags,
         position,
         targets,
+        system: None,
     };
     if is_owner {
         return vec![property(plain.to_owned(), text(element, "path"), Vec::new())];

@@ -8,6 +8,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use super::kind::dispatch;
 use super::kind::element::Element;
+use super::path;
 use super::value::{Extracted, Value};
 use crate::fhir::definitions::names;
 use crate::fhir::definitions::params::{ParamId, ParamKind, SearchParam, expression_for, param, search_params};
@@ -48,12 +49,20 @@ struct Step {
     kind: ParamKind,
     /// The operands of a union; their values are put together here, without comparing whole elements.
     branches: Vec<Branch>,
-    components: Vec<(ParamKind, Expression)>,
+    components: Vec<Component>,
 }
 
 struct Branch {
     expression: Expression,
     bit: u128,
+    /// The implied system of the codes that it yields.
+    system: Option<&'static str>,
+}
+
+struct Component {
+    kind: ParamKind,
+    expression: Expression,
+    system: Option<&'static str>,
 }
 
 static PLANS: LazyLock<Vec<OnceLock<Plan>>> = LazyLock::new(|| ResourceType::all().map(|_| OnceLock::new()).collect());
@@ -72,8 +81,9 @@ impl Plan {
                 continue;
             }
             let Some(text) = expression_for(kind, param) else { continue };
-            let Some(mut step) = Step::new(param) else { continue };
-            for part in operands(&text) {
+            let parts = path::operands(&text);
+            let Some(mut step) = Step::new(kind, param, &parts) else { continue };
+            for part in parts {
                 let Ok(expression) = compile(part) else { continue };
                 let bit = match first_property(part).filter(|_| next != 0) {
                     Some(property) => {
@@ -84,7 +94,8 @@ impl Plan {
                     }
                     None => ALWAYS,
                 };
-                step.branches.push(Branch { expression, bit });
+                let system = path::element(kind, part).and_then(|element| element.system);
+                step.branches.push(Branch { expression, bit, system });
             }
             plan.steps.push(step);
         }
@@ -101,34 +112,6 @@ impl Plan {
             }
         }
     }
-}
-
-/// The operands of a union, when nothing but unions is at the top level; else the whole.
-fn operands(expression: &str) -> Vec<&str> {
-    let mut depth = 0_usize;
-    let parts: Vec<&str> = expression
-        .split(|c: char| {
-            match c {
-                '(' | '[' => depth += 1,
-                ')' | ']' => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            c == '|' && depth == 0
-        })
-        .map(str::trim)
-        .collect();
-    let is_plain = |part: &&str| {
-        let mut depth = 0_usize;
-        part.chars().all(|c| {
-            match c {
-                '(' | '[' => depth += 1,
-                ')' | ']' => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            depth > 0 || !c.is_whitespace()
-        })
-    };
-    if parts.iter().all(is_plain) { parts } else { vec![expression] }
 }
 
 /// The property of the resource with which a path begins; none when the expression may also yield something for a
@@ -148,10 +131,17 @@ fn first_property(expression: &str) -> Option<&str> {
 }
 
 impl Step {
-    fn new(of: &SearchParam) -> Option<Self> {
+    /// `parts`: the operands of the parameter's expression.
+    fn new(kind: ResourceType, of: &SearchParam, parts: &[&str]) -> Option<Self> {
         let components = of.components.iter().map(|component| {
             let expression = compile(component.expression).ok()?;
-            Some((param(component.param).kind, expression))
+            let mut systems = parts.iter().map(|part| {
+                let owner = path::target(kind, part)?;
+                path::below(owner, component.expression)?.system
+            });
+            let first = systems.next().flatten();
+            let system = first.filter(|_| systems.all(|system| system == first));
+            Some(Component { kind: param(component.param).kind, expression, system })
         });
         let components = components.collect::<Option<_>>()?;
         Some(Self { id: of.id, kind: of.kind, branches: Vec::new(), components })
@@ -173,7 +163,7 @@ impl Step {
                 continue;
             }
             for element in items.iter().filter_map(Element::of) {
-                dispatch::extract(self.kind, element, base, &mut out);
+                dispatch::extract(self.kind, element.with_system(branch.system), base, &mut out);
             }
         }
     }
@@ -182,10 +172,11 @@ impl Step {
         for node in items.iter().filter_map(|item| item.as_node()) {
             let mut components = Vec::with_capacity(self.components.len());
             // the later components are the rarer ones: values before codes
-            for (kind, expression) in self.components.iter().rev() {
+            for Component { kind, expression, system } in self.components.iter().rev() {
                 let mut values = Vec::new();
                 if let Ok(items) = expression.eval(node, context) {
                     for element in items.iter().filter_map(Element::of) {
+                        let element = element.with_system(*system);
                         dispatch::extract(*kind, element, base, &mut |value| values.push(value));
                     }
                 }
@@ -309,6 +300,52 @@ mod tests {
     }
 
     #[test]
+    fn a_code_has_the_system_of_its_binding() {
+        const GENDER: &str = "http://hl7.org/fhir/administrative-gender|";
+        check(
+            PATIENT,
+            &[
+                ("gender", "http://hl7.org/fhir/administrative-gender|female"),
+                ("gender", GENDER),
+                ("gender:not", "|female"),
+                ("gender:not", "http://hl7.org/fhir/administrative-gender|male"),
+            ],
+            &[("gender", "|female"), ("gender", "http://other|female"), ("gender", "FEMALE")],
+        );
+        check(OBSERVATION, &[("status", "http://hl7.org/fhir/observation-status|final")], &[("status", "|final")]);
+        // its binding draws from two systems
+        let task = r#"{"resourceType":"Task","id":"t","status":"draft","intent":"order"}"#;
+        check(
+            task,
+            &[("intent", "order"), ("intent", "|order")],
+            &[("intent", "http://hl7.org/fhir/request-intent|order")],
+        );
+        // the component of a composite
+        let document = r#"{"resourceType":"DocumentReference","id":"d","status":"current",
+            "relatesTo":[{"code":"replaces","target":{"reference":"DocumentReference/e"}}]}"#;
+        check(
+            document,
+            &[
+                ("relation", "http://hl7.org/fhir/document-relationship-type|replaces"),
+                ("relationship", "DocumentReference/e$http://hl7.org/fhir/document-relationship-type|replaces"),
+            ],
+            &[("relationship", "DocumentReference/e$|replaces")],
+        );
+    }
+
+    #[test]
+    fn tokens_on_strings_and_contact_points_ignore_case() {
+        let patient = PATIENT.replace("a@b", "Ann@Example.org");
+        check(
+            &patient,
+            &[("email", "ann@example.ORG"), ("telecom", "ANN@EXAMPLE.ORG"), ("email", "Ann@Example.org")],
+            &[("email", "ann"), ("identifier", "MRN|7"), ("active", "TRUE"), ("phone", "ann@example.org")],
+        );
+        let questionnaire = r#"{"resourceType":"Questionnaire","id":"q","status":"draft","version":"1.0-Beta"}"#;
+        check(questionnaire, &[("version", "1.0-BETA"), ("version:not", "1.0")], &[("version:not", "1.0-beta")]);
+    }
+
+    #[test]
     fn a_patient_is_found_by_what_it_says() {
         check(
             PATIENT,
@@ -372,7 +409,7 @@ mod tests {
             assert_eq!(compiled, wanted.clone().count(), "{kind}");
             for (step, param) in plan(kind).steps.iter().zip(wanted) {
                 let text = expression_for(kind, param).expect("an expression");
-                assert_eq!(step.branches.len(), operands(&text).len(), "{kind}: {text}");
+                assert_eq!(step.branches.len(), path::operands(&text).len(), "{kind}: {text}");
             }
         }
         assert!(all_params().len() > 1000);
@@ -387,7 +424,7 @@ mod tests {
             ("A.b", &["A.b"]),
         ];
         for (text, expected) in cases {
-            assert_eq!(operands(text), expected, "{text}");
+            assert_eq!(path::operands(text), expected, "{text}");
         }
         assert_eq!(first_property("(Observation.value.ofType(Quantity))"), Some("value"));
         assert_eq!(first_property("Resource.meta.tag"), Some("meta"));

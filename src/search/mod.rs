@@ -15,5 +15,6 @@ pub mod kind;
 pub mod matches;
 mod page;
 pub mod parse;
+pub mod path;
 pub mod query;
 pub mod value;

@@ -34,7 +34,7 @@ pub enum Value {
     },
     /// A coded value.
     Token {
-        /// The system; `None` when the element has none (or, for `code`-typed elements, none is known).
+        /// The system; `None` when the element has none ; for a `code` that of its binding.
         system: Option<Box<str>>,
         /// The code; `None` when there is only text.
         code: Option<Box<str>>,

@@ -50,6 +50,8 @@ pub struct Property {
     pub position: u16,
     /// Types that a Reference or canonical may name; empty for any.
     pub targets: Box<[ResourceType]>,
+    /// For a `code` whose required binding draws from one code system: that system.
+    pub system: Option<&'static str>,
 }
 
 impl Property {
@@ -75,13 +77,14 @@ struct Types {
 }
 
 static TYPES: LazyLock<Types> = LazyLock::new(|| {
-    let types: Vec<Type> = tables::rows().types.into_iter().map(Type::new).collect();
+    let rows = tables::rows();
+    let types: Vec<Type> = rows.types.into_iter().map(|row| Type::new(row, &rows.systems)).collect();
     let by_name = types.iter().enumerate().map(|(n, t)| (t.name, TypeId(n as u16))).collect();
     Types { types, by_name }
 });
 
 impl Type {
-    fn new(row: TypeRow<'static>) -> Self {
+    fn new(row: TypeRow<'static>, systems: &[&'static str]) -> Self {
         let kind = match row.kind {
             0 => TypeKind::Primitive,
             1 => TypeKind::Complex,
@@ -97,7 +100,8 @@ impl Type {
             slots[at] = index as u16;
         }
         let base = (row.base != NONE).then_some(TypeId(row.base));
-        Self { name: row.name, base, kind, properties: row.properties.into_iter().map(Property::new).collect(), slots }
+        let properties = row.properties.into_iter().map(|row| Property::new(row, systems)).collect();
+        Self { name: row.name, base, kind, properties, slots }
     }
 
     fn find(&self, name: u16) -> Option<&Property> {
@@ -113,7 +117,7 @@ impl Type {
 }
 
 impl Property {
-    fn new(row: PropertyRow) -> Self {
+    fn new(row: PropertyRow, systems: &[&'static str]) -> Self {
         let targets = row.targets.into_iter().filter_map(|n| ResourceType::all().nth(n.into())).collect();
         Self {
             name: Name::known(row.name),
@@ -126,6 +130,7 @@ impl Property {
             is_summary: row.flags & 4 != 0,
             position: row.position,
             targets,
+            system: systems.get(usize::from(row.system)).copied(),
         }
     }
 }
@@ -231,6 +236,23 @@ mod tests {
         assert!(of("Extension", "valueReference").targets.is_empty());
         let patient = type_by_name("Patient").expect("Patient");
         assert!(["value", "_birthDate", "nonsense"].iter().all(|n| property(patient, &Name::new(n)).is_none()));
+    }
+
+    #[test]
+    fn codes_know_the_system_of_their_binding() {
+        assert_eq!(of("Patient", "gender").system, Some("http://hl7.org/fhir/administrative-gender"));
+        assert_eq!(of("Observation", "status").system, Some("http://hl7.org/fhir/observation-status"));
+        assert_eq!(
+            of("MedicationRequest", "intent").system.map(|s| s.contains("medicationrequest-intent")),
+            Some(true)
+        );
+        assert_eq!(of("ContactPoint", "system").system, Some("http://hl7.org/fhir/contact-point-system"));
+        // two systems; no required binding; no `code`
+        assert_eq!(of("Task", "intent").system, None);
+        assert_eq!(of("Patient", "language").system, None);
+        assert_eq!(of("Condition", "clinicalStatus").system, None);
+        let known = all_types().flat_map(properties).filter(|p| p.system.is_some());
+        assert!(known.inspect(|p| assert_eq!(p.type_id.name(), "code")).count() > 300);
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub struct PropertyRow {
     pub position: u16,
     /// Resource types that a reference may name; none for any.
     pub targets: Vec<u16>,
+    /// The number of the code system that a required binding implies for a `code`, or [`NONE`].
+    pub system: u16,
 }
 
 /// A search parameter.
@@ -83,6 +85,8 @@ pub struct MembershipRow {
 pub struct Tables<'a> {
     /// All types; a type's number is its index.
     pub types: Vec<TypeRow<'a>>,
+    /// The code systems that bindings imply.
+    pub systems: Vec<&'a str>,
     /// All search parameters; a parameter's number is its index.
     pub params: Vec<ParamRow<'a>>,
     /// Memberships, sorted by compartment and member.
@@ -99,8 +103,10 @@ impl<'a> Tables<'a> {
             out.list(&row.properties, |out, p| {
                 out.numbers(&[p.name, p.element, p.type_id, p.min, p.max, p.flags, p.position]);
                 out.list(&p.targets, |out, target| out.number(*target));
+                out.number(p.system);
             });
         });
+        out.list(&self.systems, |out, system| out.text(system));
         out.list(&self.params, |out, row| {
             out.text(row.code);
             out.text(row.url);
@@ -131,6 +137,7 @@ impl<'a> Tables<'a> {
                 properties: from.list(Decoder::property)?,
             })
         })?;
+        let systems = from.list(Decoder::text)?;
         let params = from.list(|from| {
             Some(ParamRow {
                 code: from.text()?,
@@ -150,7 +157,7 @@ impl<'a> Tables<'a> {
                 params: from.list(Decoder::number)?,
             })
         })?;
-        from.0.is_empty().then_some(Self { types, params, memberships })
+        from.0.is_empty().then_some(Self { types, systems, params, memberships })
     }
 }
 
@@ -209,6 +216,7 @@ impl<'a> Decoder<'a> {
             flags: self.number()?,
             position: self.number()?,
             targets: self.list(Self::number)?,
+            system: self.number()?,
         })
     }
 }

@@ -5,7 +5,8 @@ use super::escape::split;
 use super::{composite, date, number, quantity, reference, string, token, uri};
 use crate::base::clock::Timestamp;
 use crate::fhir::definitions::params::{ParamKind, SearchParam, param};
-use crate::search::query::Test;
+use crate::search::path::ignores_case;
+use crate::search::query::{Test, TokenTest};
 use crate::search::value::Value;
 
 /// What reading a value needs besides the value.
@@ -24,7 +25,7 @@ pub struct Reading<'a> {
 pub fn parse(of: &SearchParam, value: &str, reading: &Reading<'_>) -> Result<Test, &'static str> {
     Ok(match of.kind {
         ParamKind::String => Test::String(string::parse(value, string::Mode::StartsWith)?),
-        ParamKind::Token => Test::Token(token::parse(value)?),
+        ParamKind::Token => Test::Token(caseless(of, token::parse(value)?)),
         ParamKind::Reference => Test::Reference(reference::parse(value, None, of, reading.base)?),
         ParamKind::Date => Test::Date(date::parse(value, reading.now)?),
         ParamKind::Number => Test::Number(number::parse(value)?),
@@ -33,6 +34,14 @@ pub fn parse(of: &SearchParam, value: &str, reading: &Reading<'_>) -> Result<Tes
         ParamKind::Composite => parts(of, value, reading)?,
         ParamKind::Special => return Err("the parameter has no values of its own"),
     })
+}
+
+/// The test as the values of its parameter are kept: in lowercase when case does not matter.
+fn caseless(of: &SearchParam, mut test: TokenTest) -> TokenTest {
+    if ignores_case(of) {
+        test.code = test.code.map(|code| code.to_lowercase().into());
+    }
+    test
 }
 
 fn parts(of: &SearchParam, value: &str, reading: &Reading<'_>) -> Result<Test, &'static str> {

@@ -14,6 +14,8 @@ pub struct Element<'a> {
     pub json: &'a Json,
     /// The name of its type, such as `HumanName`; empty when it is not known.
     pub type_name: &'static str,
+    /// For a `code`: the system that its binding implies.
+    pub system: Option<&'static str>,
 }
 
 impl<'a> Element<'a> {
@@ -22,11 +24,19 @@ impl<'a> Element<'a> {
     pub fn of(item: &Item<'a>) -> Option<Self> {
         match item {
             Item::Node(node) => {
-                Some(Self { json: node.json, type_name: node.type_id.map_or("", |type_id| type_id.name()) })
+                let type_name = node.type_id.map_or("", |type_id| type_id.name());
+                Some(Self { json: node.json, type_name, system: None })
             }
-            Item::Bool(truth) => Some(Self { json: if *truth { &TRUE } else { &FALSE }, type_name: "boolean" }),
+            Item::Bool(truth) => {
+                Some(Self { json: if *truth { &TRUE } else { &FALSE }, type_name: "boolean", system: None })
+            }
             _ => None,
         }
+    }
+
+    /// The same with the system that its binding implies.
+    pub fn with_system(self, system: Option<&'static str>) -> Self {
+        Self { system, ..self }
     }
 }
 

@@ -5,6 +5,7 @@ use super::escape::{split, unescape};
 use super::string::fold;
 use crate::fhir::definitions::names;
 use crate::fhir::json::{Json, Object};
+use crate::search::path::is_caseless;
 use crate::search::query::{SystemTest, TokenTest};
 use crate::search::value::Value;
 
@@ -32,18 +33,21 @@ pub fn parse(value: &str) -> Result<TokenTest, &'static str> {
 /// The values of an element.
 pub fn extract(element: Element<'_>, out: &mut dyn FnMut(Value)) {
     let fields = match (element.json, element.type_name) {
-        (Json::String(code), _) => return value(None, Some(code), out),
+        (Json::String(code), name) if is_caseless(name) => return value(None, Some(&code.to_lowercase()), out),
+        (Json::String(code), _) => return value(element.system, Some(code), out),
         (Json::Bool(truth), _) => return value(None, Some(if *truth { "true" } else { "false" }), out),
         (Json::Number(number), _) => return value(None, Some(number.as_str()), out),
         (Json::Object(concept), "CodeableConcept") => return codeable_concept(concept, out),
-        (Json::Object(coding), "Coding") => (coding, Some(names::SYSTEM), names::CODE),
-        (Json::Object(identifier), "Identifier") => (identifier, Some(names::SYSTEM), names::VALUE),
+        (Json::Object(coding), "Coding") => (coding, names::CODE),
+        (Json::Object(identifier), "Identifier") => (identifier, names::VALUE),
         // the system of a ContactPoint is its kind (phone, email), which the URI of a token is not
-        (Json::Object(contact), "ContactPoint") => (contact, None, names::VALUE),
+        (Json::Object(contact), name) if is_caseless(name) => {
+            return value(None, text(contact, names::VALUE).map(str::to_lowercase).as_deref(), out);
+        }
         _ => return,
     };
-    let (owner, system, code) = fields;
-    value(system.and_then(|name| text(owner, name)), text(owner, code), out);
+    let (owner, code) = fields;
+    value(text(owner, names::SYSTEM), text(owner, code), out);
 }
 
 /// Every coding; the text only when there is none, so that the parameter is not missing.

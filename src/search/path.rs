@@ -1,0 +1,116 @@
+//! Where the expressions of search parameters lead, as far as the definitions alone can tell.
+
+use std::sync::LazyLock;
+
+use hashbrown::HashSet;
+
+use crate::fhir::definitions::element::{Property, TypeId, property, resource_type_id, type_by_name};
+use crate::fhir::definitions::params::{ParamId, ParamKind, SearchParam, all_params, expression_for};
+use crate::fhir::name::Name;
+use crate::fhir::types::ResourceType;
+
+/// The operands of a union, when nothing but unions is at the top level; else the whole.
+pub fn operands(expression: &str) -> Vec<&str> {
+    let parts: Vec<&str> = split(expression, '|').into_iter().map(str::trim).collect();
+    let is_plain = |part: &&str| split(part, ' ').len() == 1;
+    if parts.iter().all(is_plain) { parts } else { vec![expression] }
+}
+
+/// The parts between separators that stand outside of parentheses and brackets.
+fn split(text: &str, separator: char) -> Vec<&str> {
+    let mut depth = 0_usize;
+    text.split(|c: char| {
+        match c {
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == separator && depth == 0
+    })
+    .collect()
+}
+
+/// The element that a path leads to from a resource type: properties and `where(...)`, nothing else.
+pub fn element(kind: ResourceType, path: &str) -> Option<&'static Property> {
+    let (first, rest) = path.split_once('.')?;
+    if first != kind.name() && !matches!(first, "Resource" | "DomainResource") {
+        return None;
+    }
+    below(resource_type_id(kind), rest)
+}
+
+/// The type of what a path leads to: of the resource itself, or of an element.
+pub fn target(kind: ResourceType, path: &str) -> Option<TypeId> {
+    if path == kind.name() { type_by_name(path) } else { element(kind, path).map(|found| found.type_id) }
+}
+
+/// The element that a path leads to from an element of a type.
+pub fn below(mut owner: TypeId, path: &str) -> Option<&'static Property> {
+    let mut found = None;
+    for step in split(path, '.').into_iter().filter(|step| !step.starts_with("where(")) {
+        let next = property(owner, &Name::new(step))?;
+        owner = next.type_id;
+        found = Some(next);
+    }
+    found
+}
+
+/// Token parameters on strings and contact points: these are compared without regard to case (FHIR R4
+/// `search.html`, 3.1.1.4.10: "if the underlying data type is string then the search is not case sensitive").
+static CASELESS: LazyLock<HashSet<ParamId>> = LazyLock::new(|| {
+    let tokens = all_params().iter().filter(|param| param.kind == ParamKind::Token);
+    tokens.filter(|param| types(param).any(is_caseless)).map(|param| param.id).collect()
+});
+
+/// Whether tokens of this type are compared without regard to case.
+pub fn is_caseless(type_name: &str) -> bool {
+    matches!(type_name, "string" | "ContactPoint")
+}
+
+/// Whether a token parameter is compared without regard to case.
+pub fn ignores_case(param: &SearchParam) -> bool {
+    CASELESS.contains(&param.id)
+}
+
+/// The names of the types of a parameter's elements, as far as they can be told.
+fn types(param: &SearchParam) -> impl Iterator<Item = &'static str> {
+    param.base.iter().flat_map(move |kind| {
+        let text = expression_for(*kind, param).unwrap_or_default();
+        let found: Vec<_> = operands(&text).into_iter().filter_map(|path| element(*kind, path)).collect();
+        found.into_iter().map(|found| found.type_id.name())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fhir::definitions::params::param;
+
+    #[test]
+    fn paths_lead_to_elements() {
+        let kind = |name| ResourceType::find(name).expect(name);
+        let type_of = |name, path| element(kind(name), path).map(|found| found.type_id.name());
+        assert_eq!(type_of("Patient", "Patient.telecom.where(system='e.m')"), Some("ContactPoint"));
+        assert_eq!(type_of("Patient", "Patient.contact.name.family"), Some("string"));
+        assert_eq!(type_of("Patient", "Resource.id"), Some("id"));
+        assert_eq!(type_of("Patient", "Person.gender"), None);
+        assert_eq!(type_of("Patient", "Patient.name.exists()"), None);
+        assert_eq!(operands("A.b | A.c.where(x | y)"), ["A.b", "A.c.where(x | y)"]);
+        assert_eq!(operands("A.b and A.c | A.d"), ["A.b and A.c | A.d"]);
+    }
+
+    /// The test side of a search knows only the parameter, the extraction only the element: they agree when no
+    /// parameter mixes types that ignore case with others.
+    #[test]
+    fn no_parameter_ignores_case_for_some_of_its_elements() {
+        let mut caseless = 0;
+        for of in all_params().iter().filter(|of| of.kind == ParamKind::Token) {
+            caseless += usize::from(ignores_case(of));
+            assert!(types(of).all(|name| is_caseless(name) == ignores_case(of)), "{}", of.url);
+        }
+        assert!(caseless > 20, "{caseless}");
+        for of in all_params().iter() {
+            assert!(!of.components.iter().any(|component| ignores_case(param(component.param))), "{}", of.url);
+        }
+    }
+}
