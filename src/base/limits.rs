@@ -1,5 +1,8 @@
 //! Every bound of the server, with its default. What exceeds one gets a clear error.
 
+/// The deepest nesting of JSON that [`Limits::nesting`] may allow: what was stored under any limit can be read again.
+pub const DEEPEST_NESTING: usize = 512;
+
 /// The bounds of one server. All are configurable; the defaults suit a hospital's test system.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -27,6 +30,8 @@ pub struct Limits {
     pub page_pin_seconds: u64,
     /// Most page pins at a time.
     pub page_pins: usize,
+    /// Memory for current versions that were read lately, in bytes; not used with a shared database.
+    pub recent_bytes: u64,
     /// Most planned writes waiting for the Writer.
     pub writer_queue: usize,
     /// Most planned writes in one commit.
@@ -48,6 +53,7 @@ impl Default for Limits {
             join_keys: 5_000_000,
             page_pin_seconds: 600,
             page_pins: 1024,
+            recent_bytes: 64 << 20,
             writer_queue: 4096,
             writer_batch: 512,
         }

@@ -102,7 +102,7 @@ async fn by_identifier(at: &Tenancy, kind: ResourceType, system: &str, value: &s
 
 fn has_identifier(stored: &Stored, system: &str, value: &str) -> Result<bool> {
     let Some(body) = &stored.body else { return Ok(false) };
-    let resource = json::parse(body)?;
+    let resource = json::parse_stored(body)?;
     Ok(resource::identifiers(&resource).into_iter().any(|(s, v)| s == Some(system) && v == value))
 }
 

@@ -9,7 +9,9 @@ use tokio::task::JoinHandle;
 
 use super::feed::Feed;
 use super::indexer::{CATALOG, Indexer, Visibility, blocking};
+use super::loader::Loader;
 use super::pins::Pins;
+use super::recent::Recent;
 use super::session::Session;
 use super::shelf::Shelf;
 use super::tenancy::Tenancy;
@@ -72,6 +74,8 @@ impl Repo {
         let folder = config.index.clone();
         let index = Arc::new(blocking(move || Shelf::open(&folder, options, head.seq)).await?);
         let feed = Arc::new(Feed::new(head.seq));
+        // Another node's commit would not be seen here.
+        let recent = Arc::new(Recent::new(if store.is_shared() { 0 } else { limits.recent_bytes }));
         let visibility = Arc::new(Visibility::new(index.get()?.reached()));
         let (stop, stopping) = watch::channel(false);
         let base: Arc<str> = config.base.trim_end_matches('/').into();
@@ -79,6 +83,7 @@ impl Repo {
             tenant,
             store: store.clone(),
             feed: feed.clone(),
+            recent: recent.clone(),
             clock: clock.clone(),
             limits: limits.clone(),
             stop: stopping.clone(),
@@ -96,6 +101,7 @@ impl Repo {
         let following = tokio::spawn(indexer.run());
         let default = Arc::new(Tenancy {
             tenant,
+            loader: Loader::start(tenant, &store, &recent),
             store,
             index,
             feed,

@@ -127,7 +127,7 @@ fn of_row(row: &VersionRow, expected: &mut Vec<Identifier>) -> Result<()> {
     let at = |fault: Fault| fault.context(format!("versions, position {}", row.seq));
     let Some(bytes) = &row.body else { return Ok(()) };
     let text = body::decode(bytes, row.version, row.updated).map_err(at)?;
-    let resource = json::parse(&text).map_err(at)?;
+    let resource = json::parse_stored(&text).map_err(at)?;
     for (system, value) in resource::identifiers(&resource) {
         expected.push(Identifier { key: row.key.clone(), hash: identifier_hash(system, value) });
     }

@@ -242,7 +242,7 @@ fn entry_of(row: VersionRow, next: Option<Seq>, base: &str) -> Result<FeedEntry>
         Some(stored) => {
             let text =
                 body::decode(stored, row.version, row.updated).map_err(|f| f.context(format!("log {}", row.seq)))?;
-            let resource = json::parse(&text).map_err(|f| f.context(format!("log {}", row.seq)))?;
+            let resource = json::parse_stored(&text).map_err(|f| f.context(format!("log {}", row.seq)))?;
             Some(extract(row.key.kind, &resource, base))
         }
     };

@@ -26,7 +26,7 @@ pub(super) fn stored(row: VersionRow) -> Result<Stored> {
 
 /// The current version.
 pub(super) async fn read(at: &Tenancy, key: &ResourceKey) -> Result<Stored> {
-    match at.store.read(at.tenant, key).await? {
+    match at.loader.read(key).await? {
         Some(row) if row.body.is_some() => stored(row),
         Some(row) => Err(gone(key, row.version)),
         None => Err(Fault::not_found(format!("{key} is not known"))),

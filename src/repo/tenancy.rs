@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::feed::Feed;
 use super::indexer::Visibility;
+use super::loader::Loader;
 use super::pins::Pins;
 use super::shelf::Shelf;
 use super::writer::WriterHandle;
@@ -17,6 +18,7 @@ use crate::store::Store;
 pub(super) struct Tenancy {
     pub(super) tenant: Tenant,
     pub(super) store: Store,
+    pub(super) loader: Loader,
     pub(super) index: Arc<Shelf>,
     pub(super) feed: Arc<Feed>,
     pub(super) visibility: Arc<Visibility>,

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::face::Written;
 use super::feed::Feed;
 use super::plan::Plan;
+use super::recent::Recent;
 use super::stage::{Refusal, Staging};
 use crate::base::clock::SharedClock;
 use crate::base::fault::{Fault, Result};
@@ -83,6 +84,7 @@ pub(super) struct Writer {
     pub(super) tenant: Tenant,
     pub(super) store: Store,
     pub(super) feed: Arc<Feed>,
+    pub(super) recent: Arc<Recent>,
     pub(super) clock: SharedClock,
     pub(super) limits: Arc<Limits>,
     pub(super) stop: watch::Receiver<bool>,
@@ -157,7 +159,10 @@ impl Writer {
         let versions = entries.len();
         if versions > 0 {
             batch.write(&writes).await?;
-            batch.commit().await?;
+            self.recent.begin(writes.versions().iter().map(|row| &row.key));
+            let committed = batch.commit().await;
+            self.recent.end();
+            committed?;
             self.feed.publish(head, entries);
         }
         tracing::debug!(plans = accepted.len(), versions, "committed a batch");

@@ -14,7 +14,7 @@ mod joins;
 pub mod kind;
 pub mod matches;
 mod page;
-pub mod path;
 pub mod parse;
+pub mod path;
 pub mod query;
 pub mod value;

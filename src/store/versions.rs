@@ -27,6 +27,16 @@ const READ: Statement = fixed(
     ),
 );
 
+static READ_MANY: Rows = Rows::new(
+    "versions: read many",
+    concat!("SELECT ", version_columns!(), " FROM (VALUES"),
+    3,
+    concat!(
+        ") AS k CROSS JOIN current c CROSS JOIN versions v WHERE c.tenant = k.column1 AND c.type = k.column2",
+        " AND c.id = k.column3 AND v.tenant = c.tenant AND v.seq = c.seq"
+    ),
+);
+
 const READ_VERSION: Statement = fixed(
     "versions: read one",
     concat!(
@@ -228,6 +238,22 @@ impl Store {
         let values = with_key(tenant, key, []);
         let row = self.reader().await?.driver().fetch_optional(&READ, values).await?;
         row.as_ref().map(VersionRow::decode).transpose()
+    }
+
+    /// As [`Store::read`] for several resources in one statement; those that never existed are absent.
+    ///
+    /// # Errors
+    /// 500 for a corrupt row.
+    pub async fn read_many(&self, tenant: Tenant, keys: &[ResourceKey]) -> Result<HashMap<ResourceKey, VersionRow>> {
+        if let [key] = keys {
+            let row = self.read(tenant, key).await?;
+            return Ok(row.into_iter().map(|row| (row.key.clone(), row)).collect());
+        }
+        let put = |values: &mut Vec<Value>, key: &ResourceKey| {
+            values.extend([tenant.0.into(), key.kind.into(), key.id.as_str().into()]);
+        };
+        let rows = many::fetch(&mut self.reader().await?.driver(), &READ_MANY, keys, 3, put).await?;
+        rows.iter().map(|row| VersionRow::decode(row).map(|row| (row.key.clone(), row))).collect()
     }
 
     /// One version of a resource.

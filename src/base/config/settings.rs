@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use crate::base::config::sections::{Config, Secret};
+use crate::base::limits::DEEPEST_NESTING;
 
 /// One setting.
 #[derive(Debug)]
@@ -42,13 +43,21 @@ fn number<T: FromStr + PartialOrd + From<u8>>(text: &str) -> Result<T, String> {
     if value < T::from(1) { Err("expected a whole number of at least 1".to_owned()) } else { Ok(value) }
 }
 
+fn nesting(text: &str) -> Result<usize, String> {
+    let most = DEEPEST_NESTING;
+    number(text).and_then(|value| if value > most { Err(format!("expected at most {most}")) } else { Ok(value) })
+}
+
 macro_rules! limit {
     ($field:ident, $variable:literal, $about:literal) => {
+        limit!($field, $variable, $about, number)
+    };
+    ($field:ident, $variable:literal, $about:literal, $read:ident) => {
         Setting {
             key: concat!("limits.", stringify!($field)),
             variable: $variable,
             about: $about,
-            set: |config, text| number(text).map(|value| config.limits.$field = value),
+            set: |config, text| $read(text).map(|value| config.limits.$field = value),
             show: |config| config.limits.$field.to_string(),
         }
     };
@@ -184,7 +193,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     limit!(body_bytes, "CRESSET_LIMIT_BODY_BYTES", "largest request body"),
     limit!(bundle_entries, "CRESSET_LIMIT_BUNDLE_ENTRIES", "most entries of a batch or transaction"),
-    limit!(nesting, "CRESSET_LIMIT_NESTING", "deepest nesting of JSON"),
+    limit!(nesting, "CRESSET_LIMIT_NESTING", "deepest nesting of JSON", nesting),
     limit!(page_default, "CRESSET_LIMIT_PAGE_DEFAULT", "page size when _count is absent"),
     limit!(page_max, "CRESSET_LIMIT_PAGE_MAX", "largest page"),
     limit!(chain_depth, "CRESSET_LIMIT_CHAIN_DEPTH", "longest chain"),
@@ -194,6 +203,7 @@ pub const SETTINGS: &[Setting] = &[
     limit!(join_keys, "CRESSET_LIMIT_JOIN_KEYS", "most keys that a chain carries"),
     limit!(page_pin_seconds, "CRESSET_LIMIT_PAGE_PIN_SECONDS", "how long the snapshot of a page lives"),
     limit!(page_pins, "CRESSET_LIMIT_PAGE_PINS", "most snapshots of pages at a time"),
+    limit!(recent_bytes, "CRESSET_LIMIT_RECENT_BYTES", "memory for versions that were read lately"),
     limit!(writer_queue, "CRESSET_LIMIT_WRITER_QUEUE", "most writes waiting for the Writer"),
     limit!(writer_batch, "CRESSET_LIMIT_WRITER_BATCH", "most writes in one commit"),
 ];

@@ -9,6 +9,6 @@ mod read;
 mod tree;
 mod write;
 
-pub use read::{parse, parse_with};
+pub use read::{parse, parse_stored, parse_with};
 pub use tree::{Json, Number, Object};
 pub use write::{pretty, write, write_string};

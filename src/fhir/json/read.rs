@@ -2,6 +2,7 @@
 
 use super::tree::{Json, Number, Object, number_end};
 use crate::base::fault::{Category, Fault, Result};
+use crate::base::limits::DEEPEST_NESTING;
 use crate::fhir::name::Name;
 
 /// Nesting allowed by [`parse`].
@@ -16,6 +17,14 @@ const FEW: usize = 24;
 /// 400 with line and column: bad syntax, invalid UTF-8, duplicate keys, nesting, trailing text.
 pub fn parse(text: &[u8]) -> Result<Json> {
     parse_with(text, NESTING)
+}
+
+/// Parses text that this server has stored, whatever the limit was then.
+///
+/// # Errors
+/// See [`parse`]; the text is corrupt.
+pub fn parse_stored(text: &[u8]) -> Result<Json> {
+    parse_with(text, DEEPEST_NESTING)
 }
 
 /// Parses one JSON value from UTF-8 text, with nesting up to `nesting`.
