@@ -47,7 +47,9 @@ pub fn variable(name: &str) -> Option<String> {
 /// Says loudly that a test does not run, or fails when `requirement` is set to 1.
 pub fn skip(what: &str, requirement: &str) {
     assert!(variable(requirement).as_deref() != Some("1"), "{what} is missing, and {requirement}=1");
-    eprintln!("SKIPPED: {what} is missing");
+    // Not `eprintln!`: that is captured while a test passes, and nobody would hear it.
+    let line = format!("SKIPPED: {what} is missing\n");
+    std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).unwrap();
 }
 
 /// Whether a program is there.
