@@ -334,6 +334,32 @@ mod tests {
     }
 
     #[test]
+    fn a_range_is_found_where_a_number_may_stand() {
+        let risk = |probability: &str| {
+            format!(
+                r#"{{"resourceType":"RiskAssessment","id":"r","status":"final","subject":{{"reference":"Patient/p"}},
+                "prediction":[{{"probabilityRange":{probability}}}]}}"#
+            )
+        };
+        check(
+            &risk(r#"{"low":{"value":10},"high":{"value":20}}"#),
+            &[
+                ("probability", "gt15"),
+                ("probability", "lt15"),
+                ("probability", "ge20"),
+                ("probability", "sa9"),
+                ("probability", "eb20.5"),
+                ("probability", "ne15"),
+                ("probability", "ap15"),
+                ("probability:missing", "false"),
+            ],
+            &[("probability", "15"), ("probability", "gt20"), ("probability", "lt10"), ("probability", "sa10")],
+        );
+        check(&risk(r#"{"low":{"value":10}}"#), &[("probability", "gt1000")], &[("probability", "lt10")]);
+        check(&risk("{}"), &[("probability:missing", "true")], &[]);
+    }
+
+    #[test]
     fn tokens_on_strings_and_contact_points_ignore_case() {
         let patient = PATIENT.replace("a@b", "Ann@Example.org");
         check(

@@ -1,5 +1,6 @@
 //! A clause decided in memory, over the extracted values of one resource: for versions that the index does not
-//! have yet. It agrees with the compiled query (numbers: see `index::codec::number` on its 15 digits).
+//! have yet. It agrees with the compiled query, which `index::agree` proves at random (numbers: see
+//! `index::codec::number` on its 15 digits).
 
 use super::kind::{date, dispatch};
 use super::query::{Clause, Test};
@@ -25,7 +26,7 @@ pub fn matches(clause: &Clause, values: &Extracted, meta: &DocMeta) -> Option<bo
         Clause::Missing { param, missing } => of(param.id, values).next().is_none() == *missing,
         Clause::Id(ids) => ids.contains(&meta.id),
         Clause::LastUpdated(tests) => {
-            let at = Span { start: meta.updated.0, end: meta.updated.0.saturating_add(1) };
+            let at = Span::millisecond(meta.updated.0);
             tests.iter().any(|test| date::passes(test, at))
         }
         Clause::Chain { .. } | Clause::Has { .. } => return None,

@@ -291,7 +291,7 @@ impl Numbers {
         let column = |part| numbers(reader, ColumnName::new(param, None, part));
         Ok(match kind {
             ParamKind::Date => column(Part::Start)?.zip(column(Part::Length)?).map(|(a, b)| Self::Span(a, b)),
-            ParamKind::Number => column(Part::Number)?.map(Self::Plain),
+            ParamKind::Number => column(Part::Number)?.zip(column(Part::Width)?).map(|(a, b)| Self::Span(a, b)),
             _ => {
                 let pair = column(Part::CanonicalLow)?.zip(column(Part::CanonicalUnit)?);
                 let all = pair.zip(column(Part::Low)?);

@@ -15,6 +15,13 @@ pub struct Span {
     pub end: i64,
 }
 
+impl Span {
+    /// The millisecond from `at` on: the precision of `meta.lastUpdated`.
+    pub fn millisecond(at: i64) -> Self {
+        Self { start: at, end: at.saturating_add(1000) }
+    }
+}
+
 /// All values of a resource for all parameters of its type, in the order of parameters and elements.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Extracted {
@@ -45,8 +52,8 @@ pub enum Value {
     Reference(Target),
     /// A date, dateTime, instant, Period or Timing.
     Date(Span),
-    /// A number.
-    Number(Decimal),
+    /// A number, or a Range where an element may be either.
+    Number(Interval),
     /// A quantity.
     Quantity(Quantity),
     /// A URI, as written.
@@ -69,6 +76,21 @@ pub enum Target {
         /// The identifier's value.
         value: Box<str>,
     },
+}
+
+/// A number: both sides are equal but for a Range, where an absent side is open (`None`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interval {
+    /// The smallest value.
+    pub low: Option<Decimal>,
+    /// The largest value.
+    pub high: Option<Decimal>,
+}
+
+impl From<Decimal> for Interval {
+    fn from(value: Decimal) -> Self {
+        Self { low: Some(value), high: Some(value) }
+    }
 }
 
 /// A quantity, as written and in canonical units.

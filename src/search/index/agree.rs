@@ -1,5 +1,5 @@
-//! Random resources and random searches: the index answers as a plain reading of the values does, whatever was
-//! updated, deleted, committed and merged in between.
+//! Random resources and random searches: the index answers as `matches` and as a plain reading of the values do,
+//! whatever was updated, deleted, committed and merged in between.
 
 use proptest::prelude::*;
 use rust_decimal::Decimal;
@@ -11,17 +11,38 @@ use super::writer::{Index, IndexOptions};
 use crate::base::clock::Timestamp;
 use crate::base::id::Seq;
 use crate::base::limits::Limits;
+use crate::fhir::types::ResourceId;
+use crate::search::matches::{DocMeta, matches};
 use crate::search::query::*;
 use crate::search::value::*;
 
+type Text = Box<str>;
 type Values = Vec<(&'static str, Value)>;
 
 fn text() -> impl Strategy<Value = String> {
     "[abÀ]{1,3}"
 }
 
+/// Small numbers, and close neighbours of 15 digits, which are what the index keeps.
 fn small() -> impl Strategy<Value = Decimal> {
-    (-3_i64..12).prop_map(|n| Decimal::new(n * 5, 1))
+    let long = (prop_oneof![Just(123_456_789_012_343), Just(999_999_999_999_996_i64)], 0..4_i64, any::<bool>());
+    let scale = prop_oneof![Just(0_u32), Just(4), Just(15)];
+    prop_oneof![
+        3 => (-3_i64..12).prop_map(|n| Decimal::new(n * 5, 1)),
+        1 => (long, scale).prop_map(|((base, more, negative), scale)| {
+            Decimal::new(if negative { -base - more } else { base + more }, scale)
+        }),
+    ]
+}
+
+/// Mostly a number, else a range that may be open on one side.
+fn interval() -> impl Strategy<Value = Interval> {
+    prop_oneof![
+        3 => small().prop_map(Interval::from),
+        1 => (small(), small()).prop_map(|(a, b)| Interval { low: Some(a.min(b)), high: Some(a.max(b)) }),
+        1 => small().prop_map(|low| Interval { low: Some(low), high: None }),
+        1 => small().prop_map(|high| Interval { low: None, high: Some(high) }),
+    ]
 }
 
 fn span() -> impl Strategy<Value = Span> {
@@ -37,23 +58,23 @@ fn maybe(text: impl Strategy<Value = String> + 'static) -> impl Strategy<Value =
 }
 
 fn a_token() -> impl Strategy<Value = Value> {
-    (maybe(text()), text()).prop_map(|(system, code)| Value::Token { system, code: Some(code.into()), text: None })
+    let coded = |(system, code): (_, String)| Value::Token { system, code: Some(code.into()), text: None };
+    prop_oneof![
+        8 => (maybe(text()), text()).prop_map(coded),
+        1 => text().prop_map(|system| Value::Token { system: Some(system.into()), code: None, text: None }),
+        1 => text().prop_map(|text| Value::Token { system: None, code: None, text: Some(text.into()) }),
+    ]
 }
 
 fn a_quantity() -> impl Strategy<Value = Value> {
-    let canonical = prop::option::of((small(), text()));
-    (small(), 0_i64..3, maybe(text()), maybe(text()), maybe(text()), canonical).prop_map(
-        |(low, width, system, code, unit, canonical)| {
-            let canonical =
-                canonical.map(|(value, unit)| Canonical { low: Some(value), high: None, unit: unit.into() });
-            Value::Quantity(Quantity {
-                low: Some(low),
-                high: Some(low + Decimal::from(width)),
-                system,
-                code,
-                unit,
-                canonical,
-            })
+    let canonical = prop::option::of((interval(), text()).prop_map(|(Interval { low, high }, unit)| Canonical {
+        low,
+        high,
+        unit: unit.into(),
+    }));
+    (interval(), maybe(text()), maybe(text()), maybe(text()), canonical).prop_map(
+        |(Interval { low, high }, system, code, unit, canonical)| {
+            Value::Quantity(Quantity { low, high, system, code, unit, canonical })
         },
     )
 }
@@ -78,18 +99,22 @@ fn several(code: &'static str, value: impl Strategy<Value = Value>) -> impl Stra
 fn resource() -> impl Strategy<Value = Values> {
     let pair = (a_token(), a_quantity()).prop_map(|(a, b)| Value::Composite([a, b].into()));
     let texts = (a_token(), a_string()).prop_map(|(a, b)| Value::Composite([a, b].into()));
+    let url = prop_oneof![text().prop_map(Text::from), Just("x".into())];
+    let of_all_kinds = (span(), interval(), url, a_reference())
+        .prop_map(|(a, b, c, d)| Value::Composite([Value::Date(a), Value::Number(b), Value::Uri(c), d].into()));
     (
         several("code", a_token()),
         several("subject", a_reference()),
         several("date", span().prop_map(Value::Date)),
         several("value-quantity", a_quantity()),
         several("name", a_string()),
-        several("probability", small().prop_map(Value::Number)),
+        several("probability", interval().prop_map(Value::Number)),
         several("url", text().prop_map(|text| Value::Uri(text.into()))),
         several("code-value-quantity", pair),
         several("code-value-string", texts),
+        several("combo-code-value-quantity", of_all_kinds),
     )
-        .prop_map(|(a, b, c, d, e, f, g, h, i)| [a, b, c, d, e, f, g, h, i].concat())
+        .prop_map(|(a, b, c, d, e, f, g, h, i, j)| [a, b, c, d, e, f, g, h, i, j].concat())
 }
 
 const ALL: [Prefix; 9] =
@@ -136,12 +161,29 @@ fn ask_quantity() -> impl Strategy<Value = QuantityTest> {
 }
 
 fn ask_reference() -> impl Strategy<Value = ReferenceTest> {
-    let id = |n: u8| crate::fhir::types::ResourceId::parse(&n.to_string()).unwrap();
     prop_oneof![
         (0..4_u8).prop_map(move |n| ReferenceTest::Local { types: vec![kind("Group"), kind("Patient")], id: id(n) }),
         text().prop_map(|text| ReferenceTest::Url(text.into())),
         ask_token().prop_map(ReferenceTest::Identifier),
     ]
+}
+
+fn date_test() -> impl Strategy<Value = Test> {
+    (prefix(), span()).prop_map(|(prefix, span)| date(prefix, span))
+}
+
+fn id(n: u8) -> ResourceId {
+    ResourceId::parse(&n.to_string()).unwrap()
+}
+
+/// Spans around the times at which [`updated`] puts the resources, some narrower than a millisecond.
+fn instants() -> impl Strategy<Value = Span> {
+    (0_i64..40, 1_i64..6).prop_map(|(start, length)| Span { start: start * 500, end: (start + length) * 500 })
+}
+
+/// When the resource with an id was updated.
+fn updated(id: u8) -> Timestamp {
+    Timestamp(i64::from(id % 20) * 1000)
 }
 
 fn ask() -> impl Strategy<Value = Clause> {
@@ -155,27 +197,41 @@ fn ask() -> impl Strategy<Value = Clause> {
         (ask_token(), ask_quantity()).prop_map(|(a, b)| Test::Composite([Test::Token(a), Test::Quantity(b)].into()));
     let texts =
         (ask_token(), ask_string()).prop_map(|(a, b)| Test::Composite([Test::Token(a), Test::String(b)].into()));
+    let target = (0..4_u8).prop_map(|n| ReferenceTest::Local { types: vec![kind("Patient")], id: id(n) });
+    let target = prop_oneof![target, text().prop_map(|text| ReferenceTest::Url(text.into()))];
+    let of_all_kinds = (date_test(), ask_number(), Just("x"), target)
+        .prop_map(|(a, b, c, d)| Test::Composite([a, Test::Number(b), Test::Uri(c.into()), Test::Reference(d)].into()));
     prop_oneof![
         many("code", ask_token().prop_map(Test::Token).boxed()),
         many("subject", ask_reference().prop_map(Test::Reference).boxed()),
-        many("date", (prefix(), span()).prop_map(|(prefix, span)| date(prefix, span)).boxed()),
+        many("date", date_test().boxed()),
         many("value-quantity", ask_quantity().prop_map(Test::Quantity).boxed()),
         many("name", ask_string().prop_map(Test::String).boxed()),
         many("probability", ask_number().prop_map(Test::Number).boxed()),
         many("url", text().prop_map(|text| Test::Uri(text.into())).boxed()),
         many("code-value-quantity", pair.boxed()),
         many("code-value-string", texts.boxed()),
-        (0..9_usize, any::<bool>())
-            .prop_map(|(at, missing)| Clause::Missing { param: param(TABLE[at.min(7)].0), missing }),
+        many("combo-code-value-quantity", of_all_kinds.boxed()),
+        prop::collection::vec(0..30_u8, 1..4).prop_map(|ids| Clause::Id(ids.into_iter().map(id).collect())),
+        prop::collection::vec((prefix(), instants()), 1..3).prop_map(|tests| {
+            Clause::LastUpdated(tests.into_iter().map(|(prefix, span)| DateTest { prefix, span }).collect())
+        }),
+        (0..9_usize, any::<bool>()).prop_map(|(at, missing)| Clause::Missing { param: param(TABLE[at].0), missing }),
     ]
 }
 
-fn holds(clause: &Clause, values: &Values) -> bool {
+/// A reading of its own of what a clause asks.
+fn holds(clause: &Clause, at: u8, values: &Values) -> bool {
     let of = |code: &'static str| values.iter().filter(move |(other, _)| *other == code).map(|(_, value)| value);
     match clause {
         Clause::Param { param, tests } => of(param.code).any(|value| tests.iter().any(|test| passes(test, value))),
         Clause::Not { param, tests } => !of(param.code).any(|value| tests.iter().any(|test| passes(test, value))),
         Clause::Missing { param, missing } => of(param.code).next().is_none() == *missing,
+        Clause::Id(ids) => ids.contains(&id(at)),
+        Clause::LastUpdated(tests) => {
+            let span = Span { start: updated(at).0, end: updated(at).0 + 1000 };
+            tests.iter().any(|test| passes(&Test::Date(*test), &Value::Date(span)))
+        }
         _ => unreachable!(),
     }
 }
@@ -211,7 +267,7 @@ fn passes(test: &Test, value: &Value) -> bool {
                 Prefix::Ap => e.start < s.end && s.start < e.end,
             }
         }
-        (Test::Number(test), Value::Number(number)) => number_passes(test, Some(*number), Some(*number)),
+        (Test::Number(test), Value::Number(number)) => number_passes(test, number.low, number.high),
         (Test::Quantity(test), Value::Quantity(q)) => {
             let plain = || number_passes(&test.number, q.low, q.high);
             match &test.unit {
@@ -281,7 +337,7 @@ proptest! {
         let dir = TempDir::new().unwrap();
         let options = IndexOptions { heap_bytes: 16 << 20, ..IndexOptions::new(catalog()) };
         let index = Index::open(dir.path(), options).unwrap();
-        let mut current: Vec<Option<(i64, Values)>> = vec![None; 30];
+        let mut current: Vec<Option<(i64, u8, Values, Extracted)>> = vec![None; 30];
         let mut seq = 0;
         for step in steps {
             let (id, values) = match step {
@@ -294,21 +350,30 @@ proptest! {
             };
             seq += 1;
             let is_new = current[id as usize].is_none();
-            let extracted = values.as_ref().map(|values| Extracted {
+            let extract = |values: &Values| Extracted {
                 values: values.iter().map(|(code, value)| (param(code).id, value.clone())).collect(),
-            });
-            current[id as usize] = values.map(|values| (seq, values));
+            };
+            let extracted = values.as_ref().map(extract);
+            current[id as usize] = values.zip(extracted.clone()).map(|(values, all)| (seq, id, values, all));
             let key = key(&format!("Observation/{id}"));
-            let document = Document { key, seq: Seq(seq), updated: Timestamp(0), values: extracted, is_new };
+            let document = Document { key, seq: Seq(seq), updated: updated(id), values: extracted, is_new };
             index.apply(&[document]).unwrap();
         }
         index.commit(Seq(seq)).unwrap();
         let searcher = index.searcher();
         for pair in clauses.chunks(2) {
             for clauses in [&pair[..1], pair] {
-                let holds = |values: &Values| clauses.iter().all(|clause| holds(clause, values));
-                let mut expected: Vec<i64> =
-                    current.iter().flatten().filter(|(_, values)| holds(values)).map(|(seq, _)| *seq).collect();
+                let mut expected = Vec::new();
+                for (seq, at, values, extracted) in current.iter().flatten() {
+                    let meta = DocMeta { id: id(*at), updated: updated(*at) };
+                    for clause in clauses {
+                        let found = matches(clause, extracted, &meta);
+                        prop_assert_eq!(found, Some(holds(clause, *at, values)), "{:?} on {:?}", clause, values);
+                    }
+                    if clauses.iter().all(|clause| holds(clause, *at, values)) {
+                        expected.push(*seq);
+                    }
+                }
                 expected.sort_unstable();
                 let query = query("Observation", clauses.to_vec());
                 let found = searcher.search(&query, 0, 100, &Limits::default()).unwrap();
@@ -329,26 +394,29 @@ enum Place {
     Text(String),
 }
 
-fn places(value: &Value) -> (Place, Place) {
+fn places(value: &Value) -> Option<(Place, Place)> {
     let text = |text: &str| (Place::Text(text.into()), Place::Text(text.into()));
-    match value {
+    Some(match value {
         Value::Date(span) => (Place::Time(span.start), Place::Time(span.end)),
-        Value::Number(number) => (Place::Number(*number), Place::Number(*number)),
+        Value::Number(number) => {
+            let open = |side: Option<Decimal>, beyond| Place::Number(side.unwrap_or(beyond));
+            (open(number.low, Decimal::MIN), open(number.high, Decimal::MAX))
+        }
         Value::String { folded, .. } => text(folded),
-        Value::Token { code, .. } => text(code.as_deref().unwrap_or_default()),
+        Value::Token { code, text: words, .. } => text(code.as_deref().or(words.as_deref())?),
         Value::Uri(uri) => text(uri),
         Value::Reference(Target::Local(key)) => text(&key.to_string()),
         Value::Reference(Target::Other(url)) => text(url),
         Value::Reference(Target::Identifier { value, .. }) => text(value),
         _ => unreachable!(),
-    }
+    })
 }
 
 fn compare(keys: &[SortKey], a: &Values, b: &Values) -> std::cmp::Ordering {
     for key in keys {
         let SortBy::Param(param) = key.by else { unreachable!() };
         let best = |values: &Values| {
-            let places = values.iter().filter(|(code, _)| *code == param.code).map(|(_, value)| places(value));
+            let places = values.iter().filter(|(code, _)| *code == param.code).filter_map(|(_, value)| places(value));
             if key.descending { places.map(|pair| pair.1).max() } else { places.map(|pair| pair.0).min() }
         };
         let order = match (best(a), best(b)) {

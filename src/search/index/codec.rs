@@ -172,8 +172,10 @@ pub enum Part {
     Start = b'd',
     /// Length of a span, wrapping.
     Length = b'e',
-    /// A number.
+    /// A number, or the smallest of a range.
     Number = b'n',
+    /// The largest of a range of numbers, as a wrapping distance from `Number`.
+    Width = b'w',
     /// A quantity's smallest value.
     Low = b'l',
     /// A quantity's largest value, as a wrapping distance from `Low`.

@@ -147,7 +147,7 @@ struct OpenCell {
 
 enum OpenTest {
     Date(DateRule, Column<i64>, Column<i64>),
-    Number(NumberRule, Column<i64>),
+    Number(NumberRule, Column<i64>, Column<i64>),
     Quantity { rule: NumberRule, low: Column<i64>, high: Column<i64>, unit: Box<OpenUnit> },
     Token { code: Option<i64>, system: Option<i64>, codes: Column<i64>, systems: Column<i64> },
     Hashes(Arc<[i64]>, Column<i64>),
@@ -174,7 +174,9 @@ impl OpenCell {
             Cell::Date(test) => {
                 column(Part::Start)?.zip(column(Part::Length)?).map(|(a, b)| OpenTest::Date(test.clone(), a, b))
             }
-            Cell::Number(rule) => column(Part::Number)?.map(|values| OpenTest::Number(rule.clone(), values)),
+            Cell::Number(rule) => {
+                column(Part::Number)?.zip(column(Part::Width)?).map(|(a, b)| OpenTest::Number(rule.clone(), a, b))
+            }
             Cell::Quantity(rule, unit) => open_quantity(column, rule.clone(), *unit)?,
             Cell::Token { code, system } => {
                 let columns = column(Part::Code)?.zip(column(Part::System)?);
@@ -192,7 +194,9 @@ impl OpenCell {
 
     fn new(test: OpenTest) -> Self {
         let first = match &test {
-            OpenTest::Date(_, column, _) | OpenTest::Number(_, column) | OpenTest::Hashes(_, column) => index(column),
+            OpenTest::Date(_, column, _) | OpenTest::Number(_, column, _) | OpenTest::Hashes(_, column) => {
+                index(column)
+            }
             OpenTest::Quantity { low, .. } => index(low),
             OpenTest::Token { codes, .. } => index(codes),
             OpenTest::Ordinals(_, column) => column.clone(),
@@ -211,9 +215,9 @@ impl OpenCell {
                 let start = at(start);
                 test.passes(start, start.wrapping_add(at(length)))
             }
-            OpenTest::Number(rule, values) => {
-                let value = at(values);
-                rule.passes(value, value)
+            OpenTest::Number(rule, low, width) => {
+                let low = at(low);
+                rule.passes(low, low.wrapping_add(at(width)))
             }
             OpenTest::Quantity { rule, low, high, unit } => {
                 let fits = match unit.as_ref() {

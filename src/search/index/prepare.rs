@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rust_decimal::Decimal;
+
 use super::codec::{
     ColumnName, Form, ParamHash, Part, SORT_MAX, Scope, TEXT_MAX, cut, hash64, number, order, write_exact,
 };
@@ -194,7 +196,11 @@ impl Writer {
                 put(Part::Start, *start);
                 put(Part::Length, end.wrapping_sub(*start));
             }
-            Value::Number(decimal) => put(Part::Number, number(*decimal)),
+            Value::Number(interval) => {
+                let (low, high) = sides(interval.low, interval.high);
+                put(Part::Number, low);
+                put(Part::Width, high.wrapping_sub(low));
+            }
             Value::Quantity(quantity) => quantity_cells(quantity, put),
             Value::Token { system, code, .. } => {
                 put(Part::Code, text_hash(code.as_deref()));
@@ -211,9 +217,13 @@ impl Writer {
     }
 }
 
+/// Both sides of a range; an open one lies beyond all numbers.
+fn sides(low: Option<Decimal>, high: Option<Decimal>) -> (i64, i64) {
+    (low.map_or(order(f64::NEG_INFINITY), number), high.map_or(order(f64::INFINITY), number))
+}
+
 fn quantity_cells(quantity: &Quantity, mut put: impl FnMut(Part, i64)) {
-    let low = quantity.low.map_or(order(f64::NEG_INFINITY), number);
-    let high = quantity.high.map_or(order(f64::INFINITY), number);
+    let (low, high) = sides(quantity.low, quantity.high);
     put(Part::Low, low);
     put(Part::High, high.wrapping_sub(low));
     put(Part::UnitCode, text_hash(quantity.code.as_deref()));
@@ -227,8 +237,7 @@ fn quantity_cells(quantity: &Quantity, mut put: impl FnMut(Part, i64)) {
 }
 
 fn canonical_cells(canonical: &Canonical) -> (i64, i64, i64) {
-    let low = canonical.low.map_or(order(f64::NEG_INFINITY), number);
-    let high = canonical.high.map_or(order(f64::INFINITY), number);
+    let (low, high) = sides(canonical.low, canonical.high);
     (low, high, hash64(&canonical.unit) as i64)
 }
 

@@ -264,10 +264,29 @@ fn dates_with_every_prefix() {
 }
 
 #[test]
+fn numbers_may_be_ranges() {
+    let mut world = World::new();
+    let range =
+        |low: Option<&str>, high: Option<&str>| Value::Number(Interval { low: low.map(dec), high: high.map(dec) });
+    world.put("RiskAssessment/a", &[("probability", range(Some("1"), Some("3")))]);
+    world.put("RiskAssessment/b", &[("probability", Value::Number(dec("2").into()))]);
+    world.put("RiskAssessment/c", &[("probability", range(None, Some("2.5")))]);
+    world.commit();
+    let find = |prefix, value| {
+        let test = Test::Number(number_test(prefix, value, value, value));
+        world.find("RiskAssessment", tests("probability", vec![test]))
+    };
+    assert_eq!(find(Prefix::Gt, "2.7"), [1]);
+    assert_eq!(find(Prefix::Lt, "1"), [3]);
+    assert_eq!(find(Prefix::Ge, "2.5"), [1, 3]);
+    assert_eq!(find(Prefix::Sa, "0"), [1, 2]);
+}
+
+#[test]
 fn numbers_are_exact_at_their_bounds() {
     let mut world = World::new();
     for text in ["5.35", "5.4", "5.4499999999", "5.45"] {
-        world.put(&format!("RiskAssessment/{text}"), &[("probability", Value::Number(dec(text)))]);
+        world.put(&format!("RiskAssessment/{text}"), &[("probability", Value::Number(dec(text).into()))]);
     }
     world.commit();
     let find = |prefix, value: &str| {

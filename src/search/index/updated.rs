@@ -12,9 +12,7 @@ use tantivy::{DocId, SegmentReader};
 use super::ranges::DateRule;
 use super::schema::UPDATED;
 use crate::search::query::DateTest;
-
-/// One millisecond, the precision of `meta.lastUpdated`, in microseconds.
-const PRECISION: i64 = 1000;
+use crate::search::value::Span;
 
 /// Documents whose `lastUpdated` passes one of the tests.
 #[derive(Debug, Clone)]
@@ -51,7 +49,8 @@ pub struct SegmentUpdated {
 impl SegmentDocPredicate for SegmentUpdated {
     fn eval(&mut self, doc: DocId) -> bool {
         let Some(at) = self.column.first(doc) else { return false };
-        self.tests.iter().any(|test| test.passes(at, at + PRECISION))
+        let Span { start, end } = Span::millisecond(at);
+        self.tests.iter().any(|test| test.passes(start, end))
     }
 
     fn cost(&self) -> u64 {

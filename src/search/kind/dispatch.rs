@@ -88,7 +88,7 @@ pub fn passes(test: &Test, value: &Value) -> bool {
         }
         (Test::Reference(test), Value::Reference(target)) => reference::passes(test, target),
         (Test::Date(test), Value::Date(span)) => date::passes(test, *span),
-        (Test::Number(test), Value::Number(number)) => number::passes(test, Some(*number), Some(*number)),
+        (Test::Number(test), Value::Number(number)) => number::passes(test, number.low, number.high),
         (Test::Quantity(test), Value::Quantity(quantity)) => quantity::passes(test, quantity),
         (Test::Uri(wanted), Value::Uri(uri)) => wanted == uri,
         (Test::Composite(tests), Value::Composite(values)) => {

@@ -2,12 +2,13 @@
 
 use rust_decimal::Decimal;
 
-use super::element::Element;
+use super::element::{Element, get, object};
 use super::escape::unescape;
 use crate::fhir::decimal::{Implied, read};
+use crate::fhir::definitions::names;
 use crate::fhir::json::Json;
 use crate::search::query::{NumberTest, Prefix};
-use crate::search::value::Value;
+use crate::search::value::{Interval, Value};
 
 /// The prefix of a value, `eq` when there is none, and the rest.
 ///
@@ -47,10 +48,21 @@ pub fn parse(value: &str) -> Result<NumberTest, &'static str> {
     Ok(NumberTest { prefix, value: number.value, low: number.low, high: number.high })
 }
 
-/// The value of an element: an integer or decimal. A Range (RiskAssessment.probability) has none.
+/// The value of an element: an integer or decimal, or a Range (RiskAssessment.prediction.probability).
 pub fn extract(element: Element<'_>, out: &mut dyn FnMut(Value)) {
-    if let Some(number) = element.json.as_number().and_then(|number| read(number.as_str())) {
-        out(Value::Number(number));
+    match element.json {
+        Json::Object(range) if element.type_name == "Range" => {
+            let side = |name| of(object(range, name).and_then(|side| get(side, names::VALUE)));
+            let found = Interval { low: side(names::LOW), high: side(names::HIGH) };
+            if found.low.is_some() || found.high.is_some() {
+                out(Value::Number(found));
+            }
+        }
+        json => {
+            if let Some(number) = of(Some(json)) {
+                out(Value::Number(number.into()));
+            }
+        }
     }
 }
 

@@ -137,7 +137,12 @@ fn what_is_refused() {
         ("identifier", "a|b|c", "value", "more than one `|`"),
         ("name", "a\\b", "value", "a backslash"),
         ("_id", "a_b", "value", "an id has 1 to 64"),
+        ("_id", "a,b_c", "value", "an id has 1 to 64"),
         ("_id:not", "a", "not-supported", "modifier \":not\""),
+        ("_id:missing", "true", "not-supported", "modifier \":missing\""),
+        ("_id:exact", "a", "not-supported", "modifier \":exact\""),
+        ("_lastUpdated:missing", "true", "not-supported", "modifier \":missing\""),
+        ("_lastUpdated", "xx2020", "value", "prefixes"),
         ("general-practitioner", "Nonsense/1", "value", "no Type/id of a known type"),
         ("general-practitioner:Group", "1", "value", "does not refer to Group"),
         ("general-practitioner:Nonsense", "1", "not-supported", "modifier \":Nonsense\""),
@@ -165,7 +170,10 @@ fn what_is_refused() {
         ("_include", "Patient:name", "value", "is not a reference"),
         ("_include", "Patient:nonsense", "value", "has no search parameter"),
         ("_include", "Patient:organization:Group", "value", "does not refer to Group"),
-        ("_revinclude", "*", "not-supported", "without a type"),
+        ("_revinclude", "*", "not-supported", "\"*\" without a type is not supported"),
+        ("_revinclude:iterate", "*", "not-supported", "without a type"),
+        ("_include", "*:*", "value", "*"),
+        ("_include", "*:subject", "value", "*"),
         ("_include:recurse", "Patient:organization", "not-supported", "modifier \":recurse\""),
         ("_contained", "true", "not-supported", "value \"true\""),
         ("nonsense", "a", "not-supported", "unknown search parameter \"nonsense\" of Patient"),
@@ -181,6 +189,15 @@ fn what_is_refused() {
     {
         assert!(run(on, &[(name, value)], false, &Limits::default()).is_err(), "{name}");
     }
+}
+
+#[test]
+fn when_it_was_updated_takes_every_prefix() {
+    let text = "2020,ne2020,gt2020,lt2020,ge2020,le2020,sa2020,eb2020,ap2020";
+    let query = run("Patient", &[("_lastUpdated", text)], true, &Limits::default()).expect("a query");
+    let [Clause::LastUpdated(tests)] = query.clauses.as_slice() else { panic!("{:?}", query.clauses) };
+    let prefixes: Vec<_> = tests.iter().map(|test| format!("{:?}", test.prefix).to_lowercase()).collect();
+    assert_eq!(prefixes.join(" "), "eq ne gt lt ge le sa eb ap");
 }
 
 #[test]
