@@ -1,6 +1,7 @@
 //! The product under test: the real binary as a child process, over a store of its own.
 
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -67,6 +68,8 @@ impl TestApp {
         arguments.extend([env!("CARGO_BIN_EXE_cresset"), "serve", "--insecure-no-auth", "--listen", &listen]);
         let mut command = command(&arguments);
         let child = self.with_store(&mut command).envs(variables.iter().copied()).stdin(Stdio::null());
+        // A group of its own: a program that runs the server, such as strace, must not outlive or be outlived by it.
+        let child = child.process_group(0);
         let log = std::fs::File::create(self.log()).unwrap();
         let child = child.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         self.child = Some(child);
@@ -133,7 +136,8 @@ impl TestApp {
     /// SIGKILL: nothing is flushed, nothing is said goodbye to.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
+            let group = format!("-{}", child.id());
+            Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status().unwrap();
             child.wait().unwrap();
         }
     }
