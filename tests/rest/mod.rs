@@ -5,6 +5,7 @@ mod bad_input;
 mod capability;
 mod history;
 mod interactions;
+mod repeatable;
 mod transactions;
 
 use serde_json::{Value, json};

@@ -137,6 +137,23 @@ on_both_databases! {
         assert_eq!(client.count("Patient"), 0);
     }
 
+    fn a_condition_may_not_find_what_another_entry_writes(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let body = |active: bool| json!({"resourceType": "Patient", "id": "o", "active": active, "identifier": [{"system": "urn:s", "value": "1"}]});
+        client.put("Patient/o", &body(true)).expect(201);
+        let mut create = post(P, body(true));
+        create["request"]["ifNoneExist"] = json!("identifier=urn:s|1");
+        let update = json!({"resource": body(false), "request": {"method": "PUT", "url": "Patient/o"}});
+        let outcome = client.post("", &bundle("transaction", &[create.clone(), update])).expect_outcome(400);
+        assert_eq!(outcome["issue"][0]["code"], "duplicate");
+        assert_eq!(client.get("Patient/o").expect(200).json()["active"], true);
+        // On its own the condition finds it, and nothing is made.
+        let answered = client.post("", &bundle("transaction", &[create])).expect(200).json();
+        assert_eq!(entries(&answered)[0]["response"]["status"], "200 OK");
+        assert_eq!(client.count("Patient"), 1);
+    }
+
     fn a_thousand_entries_in_one_go(database) {
         let app = TestApp::start(database);
         let mut client = app.client();

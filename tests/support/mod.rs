@@ -7,11 +7,13 @@ mod app;
 mod client;
 mod postgres;
 mod redact;
+mod still;
 
 pub use app::{Database, TestApp, free_port};
 pub use client::{Answer, Client};
 pub use postgres::Postgres;
 pub use redact::redact;
+pub use still::StillApp;
 
 /// Makes each scenario two tests, `NAME::sqlite` and `NAME::postgres`.
 macro_rules! on_both_databases {
