@@ -12,6 +12,7 @@ use crate::base::id::IdSource;
 use crate::cli::admin::{ConfigArgs, MigrateArgs};
 use crate::cli::bare::BareArgs;
 use crate::cli::bench::BenchArgs;
+use crate::cli::conform::ConformArgs;
 use crate::cli::doctor::DoctorArgs;
 use crate::cli::generate::GenerateArgs;
 use crate::cli::load::{LoadArgs, Summary, Target};
@@ -43,6 +44,8 @@ enum Command {
     Config(ConfigArgs),
     /// Write generated patients
     Generate(GenerateArgs),
+    /// Run the scenarios of FHIR REST against a server
+    Conform(ConformArgs),
     /// Measure the server beside raw baselines
     Bench(BenchArgs),
     /// Run the bare handler that the benchmark compares reads with
@@ -77,6 +80,10 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Doctor(args) => {
             let is_well = wait(async move { args.run().await })?;
             return Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::Conform(args) => {
+            let has_passed = wait(async move { args.run().await })?;
+            return Ok(if has_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::Migrate(args) => wait(async move { args.run().await })?,
         Command::Config(args) => args.run()?,
@@ -149,6 +156,7 @@ mod tests {
             "cresset migrate --data ./data --database postgres://x/y",
             "cresset generate --seed 3 --patients 10 --out -",
             "cresset bench --sizes 26000,200000 --only import,read --runs 3 --json out.json",
+            "cresset conform --base http://127.0.0.1:8080/fhir --only search --token x",
             "cresset config",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");

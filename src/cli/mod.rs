@@ -8,6 +8,7 @@ pub mod app;
 mod bare;
 pub mod bench;
 mod command;
+pub mod conform;
 mod demo;
 mod doctor;
 pub mod generate;

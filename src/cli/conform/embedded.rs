@@ -1,0 +1,58 @@
+//! The scenarios of `conformance/scenarios`, in the program.
+
+macro_rules! scenarios {
+    ($($name:literal,)*) => {
+        &[$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/conformance/scenarios/", $name, ".toml")))),*]
+    };
+}
+
+/// Names and texts.
+pub const EMBEDDED: &[(&str, &str)] = scenarios![
+    "batch",
+    "capabilities",
+    "conditional-create",
+    "create",
+    "data-fidelity",
+    "errors",
+    "history",
+    "read",
+    "search-composite",
+    "search-consistency",
+    "search-date",
+    "search-include",
+    "search-pages",
+    "search-quantity",
+    "search-reference",
+    "search-strict",
+    "search-string",
+    "search-token",
+    "transaction",
+    "transaction-large",
+    "update",
+    "update-race",
+    "vread",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::super::scenario::read;
+    use super::EMBEDDED;
+    use crate::fhir::fhirpath::compile;
+
+    #[test]
+    fn every_scenario_of_the_folder_is_here_and_can_be_read() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance/scenarios");
+        let mut names: Vec<String> = std::fs::read_dir(folder)
+            .expect("the folder")
+            .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".toml")?.to_owned()))
+            .collect();
+        names.sort_unstable();
+        assert_eq!(names, EMBEDDED.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        for (name, text) in EMBEDDED {
+            let scenario = read(name, text).expect(name);
+            for path in scenario.steps.iter().flat_map(|step| step.expect.iter().chain(step.save.values())) {
+                assert!(path.contains("{{") || compile(path).is_ok(), "{name}: {path}: {:?}", compile(path));
+            }
+        }
+    }
+}
