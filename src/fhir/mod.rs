@@ -12,6 +12,7 @@ pub mod name;
 pub mod outcome;
 pub mod quantity;
 pub mod resource;
+pub mod subset;
 pub mod time;
 pub mod types;
 pub mod validate;

@@ -13,6 +13,7 @@ use super::tenancy::Tenancy;
 use super::writer::{Verdict, Work};
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::fhir::json::Json;
+use crate::fhir::subset::is_subset;
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
 use crate::fhir::validate::structure;
 use crate::search::extract::extract;
@@ -160,8 +161,19 @@ fn draft(at: &Tenancy, entry: WriteEntry) -> Result<Draft> {
     };
     if let Action::Write { resource, .. } = &action {
         structure(resource)?;
+        whole(resource)?;
     }
     Ok(Draft { key, index, full_url, action })
+}
+
+/// A part of a resource must not take the place of the whole (FHIR R4 `search.html`, 3.1.1.5.8).
+fn whole(resource: &Json) -> Result<()> {
+    if !is_subset(resource) {
+        return Ok(());
+    }
+    let message = "the resource is tagged SUBSETTED: it is a part of one, which is not stored";
+    let place = format!("{}.meta.tag", resource.get("resourceType").and_then(Json::as_str).unwrap_or("Resource"));
+    Err(Fault::coded(Category::Unprocessable, "business-rule", message).at(place))
 }
 
 /// Adds the conditions of a draft. Conditional references exist in transactions only.

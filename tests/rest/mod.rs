@@ -6,6 +6,7 @@ mod capability;
 mod history;
 mod interactions;
 mod repeatable;
+mod subset;
 mod transactions;
 
 use serde_json::{Value, json};

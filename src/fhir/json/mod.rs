@@ -6,9 +6,11 @@
 //! tells the line and column of every error.
 
 mod read;
+mod scan;
 mod tree;
 mod write;
 
 pub use read::{parse, parse_stored, parse_with};
+pub use scan::Scanner;
 pub use tree::{Json, Number, Object};
 pub use write::{pretty, write, write_string};

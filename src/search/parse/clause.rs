@@ -12,8 +12,8 @@ use crate::search::query::{Clause, ReferenceTest, Test};
 const ABSENT: [&str; 8] = ["text", "in", "not-in", "below", "above", "of-type", "iterate", "fuzzy"];
 
 /// Parameters that are known but not offered.
-const NOT_OFFERED: [&str; 10] =
-    ["_content", "_text", "_filter", "_list", "_query", "_type", "_elements", "_score", "_containedType", "_explain"];
+const NOT_OFFERED: [&str; 9] =
+    ["_content", "_text", "_filter", "_list", "_query", "_type", "_score", "_containedType", "_explain"];
 
 /// A parameter's name without chains: the parameter, and the modifier after the colon.
 pub(super) fn split_name(name: &str) -> (&str, Option<&str>) {

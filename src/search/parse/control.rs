@@ -41,7 +41,7 @@ pub(super) fn take(
     }
     if modifier.is_some() {
         return match base {
-            "_sort" | "_count" | "_summary" | "_total" | "_contained" | "_format" | "_pretty" => {
+            "_sort" | "_count" | "_summary" | "_elements" | "_total" | "_contained" | "_format" | "_pretty" => {
                 Err(unsupported(name, "a modifier"))
             }
             _ => Ok(Taken::No),
@@ -52,6 +52,8 @@ pub(super) fn take(
         "_count" => query.count = Some(count(value)?.min(context.limits.page_max)),
         "_total" => query.total = total(value)?,
         "_summary" => query.count_only = summary(value)?,
+        // which part of a resource is shown is not for the index
+        "_elements" => {}
         "_contained" if value == "false" => {}
         "_contained" => return Err(unsupported(name, &format!("value \"{}\"", shown(value)))),
         "_format" | "_pretty" => return Ok(Taken::Ignored),
@@ -79,9 +81,8 @@ fn total(value: &str) -> Result<Total, Fault> {
 fn summary(value: &str) -> Result<bool, Fault> {
     match value {
         "count" => Ok(true),
-        "false" => Ok(false),
-        "true" | "text" | "data" => Err(unsupported("_summary", &format!("value \"{value}\""))),
-        _ => Err(bad("_summary", value, "it is count or false")),
+        "true" | "text" | "data" | "false" => Ok(false),
+        _ => Err(bad("_summary", value, "it is true, text, data, count or false")),
     }
 }
 

@@ -63,8 +63,8 @@ fn parameter(
         return Err(Trouble::Empty);
     }
     // these are one value each: of two, one would be ignored
-    let is_repeated =
-        matches!(name, "_count" | "_sort" | "_total" | "_summary") && query.used.iter().any(|(used, _)| used == name);
+    let is_repeated = matches!(name, "_count" | "_sort" | "_total" | "_summary" | "_elements")
+        && query.used.iter().any(|(used, _)| used == name);
     if is_repeated {
         return Err(bad(name, value, "the parameter stands there twice").into());
     }

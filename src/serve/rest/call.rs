@@ -71,8 +71,8 @@ impl Call<'_> {
     /// 400 naming the parameter.
     pub fn only(&self, known: &[&str]) -> Result<()> {
         for (name, value) in &self.params.pairs {
-            let idle = name == "_summary" && value == "false";
-            if known.contains(&name.as_str()) || idle {
+            let is_idle = name == "_summary" && value == "false";
+            if known.contains(&name.as_str()) || is_idle {
                 continue;
             }
             let changes = matches!(name.as_str(), "_summary" | "_elements" | "_at" | "_list" | "_sort");

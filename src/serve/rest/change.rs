@@ -2,6 +2,7 @@
 
 use super::call::Call;
 use super::routes::Interaction;
+use super::subset::PARAMS;
 use super::{create, delete, update};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::json::Json;
@@ -12,7 +13,7 @@ use crate::repo::Change;
 /// # Errors
 /// 400 for a missing or wrong body and for conditions that cannot be read; 500 for an interaction that reads.
 pub fn change(interaction: Interaction, call: &Call<'_>, resource: Option<Json>) -> Result<Change> {
-    call.only(&[])?;
+    call.only(&PARAMS)?;
     let body = || resource.ok_or_else(|| Fault::coded(Category::Invalid, "required", "there is no resource"));
     match interaction {
         Interaction::Create => create::create(call, body()?),

@@ -13,6 +13,7 @@ use super::negotiate::{form_body, json_body};
 use super::params::Params;
 use super::respond::{refuse, respond};
 use super::routes::{Interaction, Shape, Target, allow, interaction, target};
+use super::subset::Shown;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::bundle::read_request;
 use crate::repo::{Session, WriteEntry};
@@ -102,11 +103,12 @@ impl Asked<'_> {
                 batch(site, session, prefer, bundle).await
             }
             (Interaction::Create | Interaction::Update | Interaction::Delete, resource) => {
+                let shown = Shown::of_one(&call, call.kind()?)?;
                 let change = change(self.interaction, &call, resource)?;
                 let entry = WriteEntry { index: None, full_url: None, change };
                 let written = session.transaction(vec![entry]).await?.pop();
                 let written = written.ok_or_else(|| Fault::internal("a transaction of one entry answered none"))?;
-                Ok(Answer::written(written, prefer.answer.unwrap_or(Return::Representation)))
+                shown.answer(call.kind()?, Answer::written(written, prefer.answer.unwrap_or(Return::Representation)))
             }
             _ => inquire(self.interaction, &call).await,
         }

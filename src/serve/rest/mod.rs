@@ -25,4 +25,5 @@ mod read;
 pub mod respond;
 pub mod routes;
 mod search;
+mod subset;
 mod update;

@@ -1,11 +1,15 @@
 //! `GET [base]/[type]?…` and `POST [base]/[type]/_search` (FHIR R4 `http.html`, 3.1.0.9; `search.html`).
 
+use bytes::Bytes;
+
 use super::call::{Answer, Call};
 use super::framing::{Entry, Framing, Head};
 use super::params::{encode, query};
-use crate::base::fault::{Fault, Result};
+use super::subset::Shown;
+use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::outcome::outcome_text;
-use crate::repo::{MatchMode, SearchAnswer};
+use crate::fhir::subset::Subset;
+use crate::repo::{Handling, MatchMode, SearchAnswer};
 
 /// A page of a search: the first, or that of a link.
 ///
@@ -16,20 +20,26 @@ pub async fn search(call: &Call<'_>) -> Result<Answer> {
         return page(call).await;
     }
     let kind = call.kind()?;
-    let mut pairs = Vec::with_capacity(call.params.pairs.len());
-    for (name, value) in &call.params.pairs {
-        match (name.as_str(), value.as_str()) {
-            ("_summary", "false") => {}
-            ("_summary", value) if value != "count" => {
-                return Err(Fault::unsupported("_summary other than count and false is not supported"));
-            }
-            ("_elements", _) => return Err(Fault::unsupported("_elements is not supported")),
-            _ => pairs.push((name.clone(), value.clone())),
+    let pairs = &call.params.pairs;
+    let shown = Shown::read(pairs, Some(kind), call.prefer.handling)?;
+    if shown.part == Some(Subset::Text) {
+        only_matches(pairs)?;
+    }
+    let answer = call.session.search(kind, pairs, call.prefer.handling).await?;
+    let own = query(&answer.used);
+    searchset(call, &answer, &shown, &own).map(Answer::whole)
+}
+
+/// The text of a resource cannot be mixed with includes (FHIR R4 `search.html`, 3.1.1.5.8).
+fn only_matches(pairs: &[(String, String)]) -> Result<()> {
+    let is_include = |name: &str| matches!(name.split(':').next(), Some("_include" | "_revinclude"));
+    match pairs.iter().find(|(name, _)| is_include(name)) {
+        None => Ok(()),
+        Some(_) => {
+            let message = "_include and _revinclude cannot be mixed with _summary=text";
+            Err(Fault::coded(Category::Invalid, "invariant", message))
         }
     }
-    let answer = call.session.search(kind, &pairs, call.prefer.handling).await?;
-    let own = query(&answer.used);
-    Ok(Answer::whole(searchset(call, &answer, &own)))
 }
 
 /// A page by its token, `GET [base]?_page=…`; without a token this is a search over all types.
@@ -41,10 +51,12 @@ pub async fn page(call: &Call<'_>) -> Result<Answer> {
         return Err(Fault::unsupported("search over all types is not supported"));
     };
     let answer = call.session.page(token).await?;
-    Ok(Answer::whole(searchset(call, &answer, &format!("_page={}", encode(token)))))
+    // The search is in the token, what it shows as well.
+    let shown = Shown::read(&answer.used, None, Handling::Lenient)?;
+    searchset(call, &answer, &shown, &format!("_page={}", encode(token))).map(Answer::whole)
 }
 
-fn searchset(call: &Call<'_>, answer: &SearchAnswer, own: &str) -> bytes::Bytes {
+fn searchset(call: &Call<'_>, answer: &SearchAnswer, shown: &Shown, own: &str) -> Result<Bytes> {
     let base = &call.site.base;
     let place = call.target.kind.map_or_else(|| base.clone(), |kind| format!("{base}/{kind}"));
     let form = call.params.form();
@@ -66,12 +78,17 @@ fn searchset(call: &Call<'_>, answer: &SearchAnswer, own: &str) -> bytes::Bytes 
             MatchMode::Match => "match",
             MatchMode::Include => "include",
         };
-        let resource = entry.stored.body.as_deref();
+        // "The list of elements does not apply to included resources."
+        let is_whole = entry.mode == MatchMode::Include && matches!(shown.part, Some(Subset::Elements(_)));
+        let body = entry.stored.body.clone();
+        let body =
+            if is_whole { body } else { body.map(|body| shown.apply(entry.stored.key.kind, body)).transpose()? };
+        let resource = body.as_deref();
         bundle.entry(Entry { full_url: Some(&full_url), resource, mode: Some(mode), ..Entry::default() });
     }
     if !answer.warnings.is_empty() {
         let outcome = outcome_text(&answer.warnings);
         bundle.entry(Entry { resource: Some(&outcome), mode: Some("outcome"), ..Entry::default() });
     }
-    bundle.finish()
+    Ok(bundle.finish())
 }
