@@ -137,6 +137,7 @@ fn kinds_of(clause: &Clause, kinds: &mut Vec<ResourceType>) {
                 kinds_of(inner, kinds);
             }
         }
+        Clause::Hierarchy { roots, .. } => kinds.extend(roots.iter().map(|root| root.kind)),
         Clause::Has { source, clause, .. } => {
             kinds.push(*source);
             kinds_of(clause, kinds);

@@ -8,6 +8,7 @@ use tantivy::Searcher;
 use tantivy::query::{BooleanQuery, Occur, Query as Compiled};
 
 use super::compile_values::compile_tests;
+use super::hierarchy;
 use super::index::codec::{Form, ParamHash, Scope};
 use super::index::combine::{all, all_of, any, term};
 use super::index::keyset::{InKeys, KeySet, Place};
@@ -84,6 +85,11 @@ impl Compiler<'_> {
                 Part::Untyped(Box::new(Terms::list(key_field(), keys.collect())))
             }
             Clause::LastUpdated(tests) => Part::Untyped(Updated::query(tests)),
+            Clause::Hierarchy { param, above, roots } => {
+                let keys = hierarchy::reach(self.searcher, roots, *above, self.limits.join_keys)?;
+                let place = Place::Target(ParamHash::of(kind, param.code));
+                Part::Typed(Box::new(InKeys { place, keys: Arc::new(keys) }))
+            }
             Clause::Chain { param, targets } => {
                 let mut keys = KeySet::default();
                 for (target, clause) in targets {

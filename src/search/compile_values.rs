@@ -11,9 +11,10 @@ use super::index::columns::{Cell, RowTest, Rows, TextTest, Unit};
 use super::index::combine::{all, any, term};
 use super::index::ranges::{Bounds, DateRule, NumberRule};
 use super::index::schema::terms_field;
-use super::index::terms::{Select, Terms};
+use super::index::terms::{Passes, Select, Terms};
+use super::kind::{string, uri};
 use super::query::{
-    DateTest, NumberTest, QuantityTest, ReferenceTest, StringTest, SystemTest, Test, TokenTest, UnitTest,
+    DateTest, NumberTest, QuantityTest, ReferenceTest, StringTest, SystemTest, Test, TokenTest, UnitTest, UriTest,
 };
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::definitions::params::SearchParam;
@@ -39,6 +40,7 @@ struct Values {
     terms: Vec<Vec<u8>>,
     prefixes: Vec<Vec<u8>>,
     parts: Vec<Box<[u8]>>,
+    words: Vec<Box<str>>,
     dates: Vec<DateTest>,
     numbers: Vec<Bounds>,
     quantities: Vec<(Unit, Vec<Bounds>)>,
@@ -52,6 +54,7 @@ impl Values {
             terms: Vec::new(),
             prefixes: Vec::new(),
             parts: Vec::new(),
+            words: Vec::new(),
             dates: Vec::new(),
             numbers: Vec::new(),
             quantities: Vec::new(),
@@ -64,7 +67,10 @@ impl Values {
             Test::String(test) => self.string(test)?,
             Test::Token(test) => self.token(&self.scope.clone(), test),
             Test::Reference(test) => self.reference(test),
-            Test::Uri(uri) => self.terms.push(self.scope.exact(Form::Url, uri)),
+            Test::Text(text) => self.words.push(bounded(text)?.into()),
+            Test::Typed(typed) => self.terms.push(self.scope.typed(typed)),
+            Test::Mime(base) => self.terms.push(self.scope.exact(Form::Mime, base)),
+            Test::Uri(test) => self.uri(test),
             Test::Date(test) => self.dates.push(*test),
             Test::Number(test) => self.numbers.push(bounds(test)),
             Test::Quantity(test) => self.quantity(test)?,
@@ -73,7 +79,7 @@ impl Values {
                 self.composites.push(query);
             }
         }
-        let costly = [self.parts.len(), self.composites.len(), self.quantities.len()];
+        let costly = [self.parts.len(), self.words.len(), self.composites.len(), self.quantities.len()];
         if costly.iter().any(|count| *count > COSTLY_MAX) {
             let message = format!("more than {COSTLY_MAX} alternatives of this kind in one parameter");
             return Err(Fault::coded(Category::Invalid, "too-costly", message));
@@ -112,7 +118,24 @@ impl Values {
                 self.terms.extend(keys.map(|key| self.scope.target(key)));
             }
             ReferenceTest::Url(url) => self.terms.push(self.scope.exact(Form::Url, url)),
+            ReferenceTest::Below(url) => {
+                self.terms.extend([Form::Url, Form::Below].map(|form| self.scope.exact(form, url)));
+            }
             ReferenceTest::Identifier(test) => self.token(&Scope::identifier(self.scope.param), test),
+        }
+    }
+
+    fn uri(&mut self, test: &UriTest) {
+        match test {
+            UriTest::Is(uri) => self.terms.push(self.scope.exact(Form::Url, uri)),
+            UriTest::Above(url) => {
+                self.terms.extend(uri::above(url).map(|above| self.scope.exact(Form::Url, above)));
+            }
+            UriTest::Below(url) => {
+                let mut prefix = self.scope.head(Form::UrlText);
+                prefix.extend_from_slice(url.as_bytes());
+                self.prefixes.push(prefix);
+            }
         }
     }
 
@@ -137,6 +160,12 @@ impl Values {
         }
         if !self.parts.is_empty() {
             let select = Select::Contains(self.scope.head(Form::Folded).into(), self.parts.into());
+            queries.push(Box::new(Terms { field: terms_field(), select }));
+        }
+        if !self.words.is_empty() {
+            let words = self.words;
+            let passes = Passes(Arc::new(move |text| words.iter().any(|word| string::at_word(text, word))));
+            let select = Select::Passing(self.scope.head(Form::Text).into(), passes);
             queries.push(Box::new(Terms { field: terms_field(), select }));
         }
         let mut rows: Vec<RowTest> = Vec::new();
@@ -220,7 +249,7 @@ fn cell(test: &Test) -> Result<Cell> {
             };
             Cell::Token { code: test.code.as_deref().map(hash), system }
         }
-        Test::Uri(uri) => Cell::Target([hash(uri)].into()),
+        Test::Uri(UriTest::Is(uri)) => Cell::Target([hash(uri)].into()),
         Test::Reference(ReferenceTest::Url(url)) => Cell::Target([hash(url)].into()),
         Test::Reference(ReferenceTest::Local { types, id }) => {
             let keys = types.iter().map(|kind| ResourceKey::new(*kind, id.clone()).hash64() as i64);
@@ -231,7 +260,13 @@ fn cell(test: &Test) -> Result<Cell> {
         Test::String(StringTest::Exact(text)) => Cell::Exact(hash(text)),
         Test::String(StringTest::StartsWith(text)) => Cell::Text(TextTest::Prefix(bounded(text)?.into())),
         Test::String(StringTest::Contains(text)) => Cell::Text(TextTest::Contains(bounded(text)?.into())),
-        Test::Reference(ReferenceTest::Identifier(_)) | Test::Composite(_) => {
+        // modifiers are not used on composites
+        Test::Reference(ReferenceTest::Identifier(_) | ReferenceTest::Below(_))
+        | Test::Uri(_)
+        | Test::Text(_)
+        | Test::Typed(_)
+        | Test::Mime(_)
+        | Test::Composite(_) => {
             return Err(Fault::unsupported("this kind of component of a composite parameter is not supported"));
         }
     })

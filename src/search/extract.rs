@@ -8,6 +8,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use super::kind::dispatch;
 use super::kind::element::Element;
+use super::kind::token::is_beside;
 use super::path;
 use super::value::{Extracted, Value};
 use crate::fhir::definitions::names;
@@ -177,7 +178,11 @@ impl Step {
                 if let Ok(items) = expression.eval(node, context) {
                     for element in items.iter().filter_map(Element::of) {
                         let element = element.with_system(*system);
-                        dispatch::extract(*kind, element, base, &mut |value| values.push(value));
+                        dispatch::extract(*kind, element, base, &mut |value| {
+                            if values.is_empty() || !is_beside(&value) {
+                                values.push(value);
+                            }
+                        });
                     }
                 }
                 if values.is_empty() {
@@ -295,6 +300,72 @@ mod tests {
                 ("component-code-value-quantity", "85354-9$gt100"),
                 ("_lastUpdated", "gt2020-09-13T12:26:40Z"),
                 ("performer", "Patient/c"),
+            ],
+        );
+    }
+
+    #[test]
+    fn tokens_are_found_by_their_texts_types_and_mime_types() {
+        let patient = PATIENT.replace(
+            r#""type":{"text":"MR"}"#,
+            r#""type":{"text":"Medical Récord","coding":[{"system":"t","code":"MR"},{"code":"X"},{"system":"u","code":"U"}]}"#,
+        );
+        check(
+            &patient,
+            &[
+                ("identifier:text", "medical"),
+                ("identifier:text", "record"),
+                ("identifier:of-type", "t|MR|7"),
+                ("identifier:of-type", "x|y|z,u|U|7"),
+            ],
+            &[
+                ("identifier:text", "edical"),
+                ("identifier:text", "7"),
+                ("identifier:of-type", "t|MR|8"),
+                ("identifier:of-type", "t|U|7"),
+                ("identifier:of-type", "t|mr|7"),
+            ],
+        );
+        check(
+            OBSERVATION,
+            &[("code:text", "BLOOD  pres"), ("code:text", "bp"), ("code:text", "pressure"), ("combo-code:text", "bp")],
+            &[("code:text", "85354-9"), ("code:text", "lood"), ("category:text", "vital"), ("code", "bp")],
+        );
+        let text_only = r#"{"resourceType":"Observation","id":"o","code":{"text":"Weight"}}"#;
+        check(text_only, &[("code:text", "wei"), ("code:missing", "false"), ("code:not", "x")], &[("code", "weight")]);
+        let document = r#"{"resourceType":"DocumentReference","id":"d","content":[{"attachment":
+            {"contentType":"text/xml; charset=UTF-8"}}]}"#;
+        check(
+            document,
+            &[("contenttype:below", "text/xml"), ("contenttype:below", "text/xml; charset=UTF-8")],
+            &[("contenttype", "text/xml"), ("contenttype:below", "text/x"), ("contenttype:below", "text")],
+        );
+    }
+
+    #[test]
+    fn urls_and_canonicals_have_hierarchies() {
+        let plan = r#"{"resourceType":"PlanDefinition","id":"p","url":"http://acme.org/fhir/PlanDefinition/123",
+            "action":[{"definitionCanonical":"http://acme.org/some|1.0.2"}]}"#;
+        check(
+            plan,
+            &[
+                ("url:below", "http://acme.org/fhir/"),
+                ("url:above", "http://acme.org/fhir/PlanDefinition/123/_history/5"),
+                ("url:above", "http://acme.org/fhir/PlanDefinition/123"),
+                ("definition:below", "http://acme.org/some"),
+                ("definition:below", "http://acme.org/some|1"),
+                ("definition:below", "http://acme.org/some|1.0"),
+                ("definition:below", "http://acme.org/some|1.0.2"),
+                ("definition", "http://acme.org/some"),
+            ],
+            &[
+                ("url:below", "http://other.org/"),
+                ("url:above", "http://acme.org/fhir/PlanDefinition/1234"),
+                ("url", "http://acme.org/fhir/"),
+                ("definition:below", "http://acme.org/some|1.0.2.3"),
+                ("definition:below", "http://acme.org/some|2"),
+                ("definition:below", "http://acme.org/"),
+                ("definition", "http://acme.org/some|1"),
             ],
         );
     }

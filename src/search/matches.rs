@@ -18,7 +18,7 @@ pub struct DocMeta {
     pub updated: Timestamp,
 }
 
-/// Whether the clause holds; none for chains and `_has`, which other resources decide.
+/// Whether the clause holds; none for chains, `_has` and hierarchies, which other resources decide.
 pub fn matches(clause: &Clause, values: &Extracted, meta: &DocMeta) -> Option<bool> {
     Some(match clause {
         Clause::Param { param, tests } => any(param.id, tests, values),
@@ -29,7 +29,7 @@ pub fn matches(clause: &Clause, values: &Extracted, meta: &DocMeta) -> Option<bo
             let at = Span::millisecond(meta.updated.0);
             tests.iter().any(|test| date::passes(test, at))
         }
-        Clause::Chain { .. } | Clause::Has { .. } => return None,
+        Clause::Chain { .. } | Clause::Has { .. } | Clause::Hierarchy { .. } => return None,
     })
 }
 

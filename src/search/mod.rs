@@ -9,6 +9,7 @@ pub mod baseline;
 mod compile;
 mod compile_values;
 pub mod extract;
+mod hierarchy;
 pub mod index;
 mod joins;
 pub mod kind;

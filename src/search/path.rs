@@ -73,7 +73,7 @@ pub fn ignores_case(param: &SearchParam) -> bool {
 }
 
 /// The names of the types of a parameter's elements, as far as they can be told.
-fn types(param: &SearchParam) -> impl Iterator<Item = &'static str> {
+pub fn types(param: &SearchParam) -> impl Iterator<Item = &'static str> {
     param.base.iter().flat_map(move |kind| {
         let text = expression_for(*kind, param).unwrap_or_default();
         let found: Vec<_> = operands(&text).into_iter().filter_map(|path| element(*kind, path)).collect();

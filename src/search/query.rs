@@ -2,9 +2,9 @@
 
 use rust_decimal::Decimal;
 
-use super::value::Span;
+use super::value::{Span, Typed};
 use crate::fhir::definitions::params::SearchParam;
-use crate::fhir::types::{ResourceId, ResourceType};
+use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
 
 /// A parsed search.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,6 +70,16 @@ pub enum Clause {
     Id(Vec<ResourceId>),
     /// `_lastUpdated`: one of these.
     LastUpdated(Vec<DateTest>),
+    /// `:below` and `:above` on references between resources: one of these is referred to, or a resource below
+    /// (or above) one of them in the hierarchy of its type.
+    Hierarchy {
+        /// The reference parameter.
+        param: &'static SearchParam,
+        /// `:above`.
+        above: bool,
+        /// Where the hierarchies start; never empty.
+        roots: Vec<ResourceKey>,
+    },
     /// A chain: the reference leads to a resource, of one of the types, for which one of the alternatives holds.
     Chain {
         /// The reference parameter.
@@ -96,6 +106,12 @@ pub enum Test {
     String(StringTest),
     /// On tokens.
     Token(TokenTest),
+    /// `:text` on tokens: a word of the text begins this folded text.
+    Text(Box<str>),
+    /// `:of-type` on identifiers.
+    Typed(Typed),
+    /// `:below` on MIME types: those with parameters after this base part.
+    Mime(Box<str>),
     /// On references.
     Reference(ReferenceTest),
     /// On dates.
@@ -105,7 +121,7 @@ pub enum Test {
     /// On quantities.
     Quantity(QuantityTest),
     /// On URIs.
-    Uri(Box<str>),
+    Uri(UriTest),
     /// On composites: one test per component, all on the same tuple.
     Composite(Box<[Test]>),
 }
@@ -141,6 +157,17 @@ pub enum SystemTest {
     Is(Box<str>),
 }
 
+/// A test on URIs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UriTest {
+    /// This URI.
+    Is(Box<str>),
+    /// `:below`: the value begins with this URL.
+    Below(Box<str>),
+    /// `:above`: the value is this URL, or the beginning of it up to a `/`, `?`, `#` or `|`.
+    Above(Box<str>),
+}
+
 /// A test on references.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReferenceTest {
@@ -154,6 +181,9 @@ pub enum ReferenceTest {
     },
     /// This URL exactly; for a canonical without `|version`, any version of it.
     Url(Box<str>),
+    /// `:below` on canonicals: this one, or one with a longer version (`U|1` is above `U|1.2`); without a version
+    /// any version.
+    Below(Box<str>),
     /// `:identifier`: the reference's own identifier.
     Identifier(TokenTest),
 }

@@ -45,9 +45,13 @@ pub enum Value {
         system: Option<Box<str>>,
         /// The code; `None` when there is only text.
         code: Option<Box<str>>,
-        /// For `:text`: display or text, folded.
+        /// For `:text`: the display of a Coding, the text of a concept or of an identifier's type, folded.
         text: Option<Box<str>>,
     },
+    /// For `:of-type`: an Identifier by one coding of its type; it has its own [`Value::Token`] beside it.
+    Typed(Typed),
+    /// For `:below` on tokens: the base part of a MIME type with parameters; the whole is a [`Value::Token`].
+    Mime(Box<str>),
     /// A reference.
     Reference(Target),
     /// A date, dateTime, instant, Period or Timing.
@@ -60,6 +64,17 @@ pub enum Value {
     Uri(Box<str>),
     /// The components of one element of a composite; each tuple is one combination of values.
     Composite(Box<[Value]>),
+}
+
+/// An identifier's value with a code of its type, all as written: what `:of-type` asks for and what it finds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Typed {
+    /// `Identifier.type.coding.system`.
+    pub system: Box<str>,
+    /// `Identifier.type.coding.code`.
+    pub code: Box<str>,
+    /// `Identifier.value`.
+    pub value: Box<str>,
 }
 
 /// The target of a reference.

@@ -11,6 +11,7 @@ mod dataset;
 mod decimal;
 mod evaluate;
 mod extra;
+mod modifiers;
 mod paths;
 mod plan;
 mod run;

@@ -23,6 +23,16 @@ fn text() -> impl Strategy<Value = String> {
     "[abÀ]{1,3}"
 }
 
+/// One to three short words.
+fn words() -> impl Strategy<Value = String> {
+    "[ab]{1,3}( [ab]{1,2}|-[ab]){0,2}"
+}
+
+/// URLs with a path, some with a version.
+fn url() -> impl Strategy<Value = String> {
+    "[ab]{1,2}(/[ab]{1,2}){0,2}(\\|[12]{1,2}(\\.[12]){0,2})?"
+}
+
 /// Small numbers, and close neighbours of 15 digits, which are what the index keeps.
 fn small() -> impl Strategy<Value = Decimal> {
     let long = (prop_oneof![Just(123_456_789_012_343), Just(999_999_999_999_996_i64)], 0..4_i64, any::<bool>());
@@ -58,11 +68,20 @@ fn maybe(text: impl Strategy<Value = String> + 'static) -> impl Strategy<Value =
 }
 
 fn a_token() -> impl Strategy<Value = Value> {
-    let coded = |(system, code): (_, String)| Value::Token { system, code: Some(code.into()), text: None };
+    let coded = |(system, code, text): (_, String, _)| Value::Token { system, code: Some(code.into()), text };
     prop_oneof![
-        8 => (maybe(text()), text()).prop_map(coded),
+        8 => (maybe(text()), text(), maybe(words())).prop_map(coded),
         1 => text().prop_map(|system| Value::Token { system: Some(system.into()), code: None, text: None }),
-        1 => text().prop_map(|text| Value::Token { system: None, code: None, text: Some(text.into()) }),
+        1 => words().prop_map(|text| Value::Token { system: None, code: None, text: Some(text.into()) }),
+    ]
+}
+
+/// What tokens that are no components have beside.
+fn beside() -> impl Strategy<Value = Value> {
+    let typed = (text(), text(), text());
+    prop_oneof![
+        typed.prop_map(|(a, b, c)| Value::Typed(Typed { system: a.into(), code: b.into(), value: c.into() })),
+        text().prop_map(|base| Value::Mime(base.into())),
     ]
 }
 
@@ -83,10 +102,10 @@ fn a_string() -> impl Strategy<Value = Value> {
     text().prop_map(|text| string(&text))
 }
 
-fn a_reference() -> impl Strategy<Value = Value> {
+fn a_reference(urls: impl Strategy<Value = String> + 'static) -> impl Strategy<Value = Value> {
     prop_oneof![
         (0..4_u8).prop_map(|n| subject(&format!("Patient/{n}"))),
-        text().prop_map(|text| Value::Reference(Target::Other(text.into()))),
+        urls.prop_map(|text| Value::Reference(Target::Other(text.into()))),
         (maybe(text()), text())
             .prop_map(|(system, value)| Value::Reference(Target::Identifier { system, value: value.into() })),
     ]
@@ -99,17 +118,17 @@ fn several(code: &'static str, value: impl Strategy<Value = Value>) -> impl Stra
 fn resource() -> impl Strategy<Value = Values> {
     let pair = (a_token(), a_quantity()).prop_map(|(a, b)| Value::Composite([a, b].into()));
     let texts = (a_token(), a_string()).prop_map(|(a, b)| Value::Composite([a, b].into()));
-    let url = prop_oneof![text().prop_map(Text::from), Just("x".into())];
-    let of_all_kinds = (span(), interval(), url, a_reference())
+    let uri = prop_oneof![text().prop_map(Text::from), Just("x".into())];
+    let of_all_kinds = (span(), interval(), uri, a_reference(text()))
         .prop_map(|(a, b, c, d)| Value::Composite([Value::Date(a), Value::Number(b), Value::Uri(c), d].into()));
     (
-        several("code", a_token()),
-        several("subject", a_reference()),
+        several("code", prop_oneof![3 => a_token(), 1 => beside()]),
+        several("subject", a_reference(url())),
         several("date", span().prop_map(Value::Date)),
         several("value-quantity", a_quantity()),
         several("name", a_string()),
         several("probability", interval().prop_map(Value::Number)),
-        several("url", text().prop_map(|text| Value::Uri(text.into()))),
+        several("url", url().prop_map(|text| Value::Uri(text.into()))),
         several("code-value-quantity", pair),
         several("code-value-string", texts),
         several("combo-code-value-quantity", of_all_kinds),
@@ -133,6 +152,25 @@ fn ask_token() -> impl Strategy<Value = TokenTest> {
     (system, maybe(text())).prop_filter_map("asks something", |(system, code)| {
         (code.is_some() || matches!(system, SystemTest::Is(_))).then_some(TokenTest { system, code })
     })
+}
+
+/// Everything that is asked of tokens.
+fn ask_coded() -> impl Strategy<Value = Test> {
+    let typed = (text(), text(), text());
+    prop_oneof![
+        3 => ask_token().prop_map(Test::Token),
+        1 => words().prop_map(|text| Test::Text(text.into())),
+        1 => typed.prop_map(|(a, b, c)| Test::Typed(Typed { system: a.into(), code: b.into(), value: c.into() })),
+        1 => text().prop_map(|base| Test::Mime(base.into())),
+    ]
+}
+
+fn ask_uri() -> impl Strategy<Value = UriTest> {
+    prop_oneof![
+        url().prop_map(|text| UriTest::Is(text.into())),
+        url().prop_map(|text| UriTest::Below(text.into())),
+        url().prop_map(|text| UriTest::Above(text.into())),
+    ]
 }
 
 fn ask_string() -> impl Strategy<Value = StringTest> {
@@ -163,7 +201,8 @@ fn ask_quantity() -> impl Strategy<Value = QuantityTest> {
 fn ask_reference() -> impl Strategy<Value = ReferenceTest> {
     prop_oneof![
         (0..4_u8).prop_map(move |n| ReferenceTest::Local { types: vec![kind("Group"), kind("Patient")], id: id(n) }),
-        text().prop_map(|text| ReferenceTest::Url(text.into())),
+        url().prop_map(|text| ReferenceTest::Url(text.into())),
+        url().prop_map(|text| ReferenceTest::Below(text.into())),
         ask_token().prop_map(ReferenceTest::Identifier),
     ]
 }
@@ -199,16 +238,17 @@ fn ask() -> impl Strategy<Value = Clause> {
         (ask_token(), ask_string()).prop_map(|(a, b)| Test::Composite([Test::Token(a), Test::String(b)].into()));
     let target = (0..4_u8).prop_map(|n| ReferenceTest::Local { types: vec![kind("Patient")], id: id(n) });
     let target = prop_oneof![target, text().prop_map(|text| ReferenceTest::Url(text.into()))];
-    let of_all_kinds = (date_test(), ask_number(), Just("x"), target)
-        .prop_map(|(a, b, c, d)| Test::Composite([a, Test::Number(b), Test::Uri(c.into()), Test::Reference(d)].into()));
+    let of_all_kinds = (date_test(), ask_number(), Just("x"), target).prop_map(|(a, b, c, d)| {
+        Test::Composite([a, Test::Number(b), Test::Uri(UriTest::Is(c.into())), Test::Reference(d)].into())
+    });
     prop_oneof![
-        many("code", ask_token().prop_map(Test::Token).boxed()),
+        many("code", ask_coded().boxed()),
         many("subject", ask_reference().prop_map(Test::Reference).boxed()),
         many("date", date_test().boxed()),
         many("value-quantity", ask_quantity().prop_map(Test::Quantity).boxed()),
         many("name", ask_string().prop_map(Test::String).boxed()),
         many("probability", ask_number().prop_map(Test::Number).boxed()),
-        many("url", text().prop_map(|text| Test::Uri(text.into())).boxed()),
+        many("url", ask_uri().prop_map(Test::Uri).boxed()),
         many("code-value-quantity", pair.boxed()),
         many("code-value-string", texts.boxed()),
         many("combo-code-value-quantity", of_all_kinds.boxed()),
@@ -244,9 +284,23 @@ fn passes(test: &Test, value: &Value) -> bool {
             StringTest::Exact(text) => exact == text,
         },
         (Test::Token(test), Value::Token { system, code, .. }) => token_passes(test, system, code),
+        (Test::Text(part), Value::Token { text: Some(text), .. }) => {
+            let starts = text.split(' ').scan(0, |at, word| Some(std::mem::replace(at, *at + word.len() + 1)));
+            let inner = text.match_indices('-').flat_map(|(at, _)| [at, at + 1]);
+            starts.chain(inner).any(|at| text[at..].starts_with(part.as_ref()))
+        }
+        (Test::Typed(wanted), Value::Typed(found)) => wanted == found,
+        (Test::Mime(wanted), Value::Mime(found)) => wanted == found,
         (Test::Reference(test), Value::Reference(target)) => match (test, target) {
             (ReferenceTest::Local { types, id }, Target::Local(key)) => types.contains(&key.kind) && *id == key.id,
-            (ReferenceTest::Url(url), Target::Other(other)) => url == other,
+            (ReferenceTest::Url(url), Target::Other(other)) => {
+                url == other || other.rsplit_once('|').is_some_and(|(base, _)| base == &**url)
+            }
+            (ReferenceTest::Below(url), Target::Other(other)) => {
+                let rest = other.strip_prefix(url.as_ref());
+                let dots = if url.contains('|') { &['.'][..] } else { &['|'] };
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(dots))
+            }
             (ReferenceTest::Identifier(test), Target::Identifier { system, value }) => {
                 token_passes(test, system, &Some(value.clone()))
             }
@@ -281,7 +335,11 @@ fn passes(test: &Test, value: &Value) -> bool {
                 }
             }
         }
-        (Test::Uri(uri), Value::Uri(other)) => uri == other,
+        (Test::Uri(UriTest::Is(uri)), Value::Uri(other)) => uri == other,
+        (Test::Uri(UriTest::Below(uri)), Value::Uri(other)) => other.starts_with(uri.as_ref()),
+        (Test::Uri(UriTest::Above(uri)), Value::Uri(other)) => uri
+            .strip_prefix(other.as_ref())
+            .is_some_and(|rest| rest.is_empty() || other.ends_with('/') || rest.starts_with(['/', '|'])),
         (Test::Composite(tests), Value::Composite(values)) => {
             tests.iter().zip(values.iter()).all(|(test, value)| passes(test, value))
         }
@@ -403,7 +461,8 @@ fn places(value: &Value) -> Option<(Place, Place)> {
             (open(number.low, Decimal::MIN), open(number.high, Decimal::MAX))
         }
         Value::String { folded, .. } => text(folded),
-        Value::Token { code, text: words, .. } => text(code.as_deref().or(words.as_deref())?),
+        Value::Token { code, .. } => text(code.as_deref()?),
+        Value::Typed(_) | Value::Mime(_) => return None,
         Value::Uri(uri) => text(uri),
         Value::Reference(Target::Local(key)) => text(&key.to_string()),
         Value::Reference(Target::Other(url)) => text(url),
@@ -416,7 +475,16 @@ fn compare(keys: &[SortKey], a: &Values, b: &Values) -> std::cmp::Ordering {
     for key in keys {
         let SortBy::Param(param) = key.by else { unreachable!() };
         let best = |values: &Values| {
-            let places = values.iter().filter(|(code, _)| *code == param.code).filter_map(|(_, value)| places(value));
+            let of = || values.iter().filter(|(code, _)| *code == param.code).map(|(_, value)| value);
+            let mut found: Vec<_> = of().filter_map(places).collect();
+            if found.is_empty() {
+                let texts = of().filter_map(|value| match value {
+                    Value::Token { text: Some(text), .. } => Some(Place::Text(text.to_string())),
+                    _ => None,
+                });
+                found.extend(texts.map(|text| (text.clone(), text)));
+            }
+            let places = found.into_iter();
             if key.descending { places.map(|pair| pair.1).max() } else { places.map(|pair| pair.0).min() }
         };
         let order = match (best(a), best(b)) {

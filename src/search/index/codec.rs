@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use twox_hash::{XxHash3_64, XxHash3_128};
 
 use crate::fhir::types::ResourceType;
+use crate::search::value::Typed;
 
 /// Longest text (bytes) of a string that a prefix or `:contains` search sees.
 pub const TEXT_MAX: usize = 4096;
@@ -60,6 +61,16 @@ pub enum Form {
     Target = b'k',
     /// A URL or URI.
     Url = b'u',
+    /// The text of a URI, for its beginnings.
+    UrlText = b'r',
+    /// Folded text of a token.
+    Text = b'w',
+    /// Hashes of the system and code of an identifier's type, and its value.
+    Typed = b'o',
+    /// The base part of a MIME type that has parameters.
+    Mime = b'm',
+    /// What a canonical with a version is below.
+    Below = b'v',
 }
 
 /// The beginning of terms: a parameter, and a place inside it.
@@ -123,6 +134,13 @@ impl Scope {
         out
     }
 
+    /// A term with an identifier's type and value.
+    pub fn typed(&self, typed: &Typed) -> Vec<u8> {
+        let mut out = self.head(Form::Typed);
+        write_typed(typed, &mut out);
+        out
+    }
+
     /// A term with the target of a reference.
     pub fn target(&self, key: u64) -> Vec<u8> {
         let mut out = self.head(Form::Target);
@@ -140,6 +158,13 @@ pub fn write_exact(text: &str, out: &mut Vec<u8>) {
         out.push(1);
         out.extend_from_slice(&XxHash3_128::oneshot(text.as_bytes()).to_be_bytes());
     }
+}
+
+/// Appends the payload of [`Form::Typed`].
+pub fn write_typed(typed: &Typed, out: &mut Vec<u8>) {
+    out.extend_from_slice(&hash64(&typed.system).to_be_bytes());
+    out.extend_from_slice(&hash64(&typed.code).to_be_bytes());
+    write_exact(&typed.value, out);
 }
 
 /// The 64-bit hash of a text; never 0, which stands for absence in columns.

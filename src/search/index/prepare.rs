@@ -5,13 +5,14 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 
 use super::codec::{
-    ColumnName, Form, ParamHash, Part, SORT_MAX, Scope, TEXT_MAX, cut, hash64, number, order, write_exact,
+    ColumnName, Form, ParamHash, Part, SORT_MAX, Scope, TEXT_MAX, cut, hash64, number, order, write_exact, write_typed,
 };
 use super::segment::{Entry, Ticket};
 use crate::base::clock::Timestamp;
 use crate::base::id::Seq;
 use crate::fhir::definitions::params::{self, ParamId, SearchParam};
 use crate::fhir::types::{ResourceKey, ResourceType};
+use crate::search::kind::reference::versions;
 use crate::search::value::{Canonical, Extracted, Quantity, Span, Target, Value};
 
 /// One entry of the log, for the index.
@@ -105,7 +106,7 @@ impl Writer {
         let scope = Scope::plain(param);
         self.term(&scope, Form::Present, |_| ());
         let shape = group.first().map(|(_, value)| Shape::of(value));
-        let mut sort: Option<(&str, &str)> = None;
+        let (mut sort, mut words): (Option<(&str, &str)>, _) = (None, None);
         let mut sort_targets = Vec::new();
         for (_, value) in group {
             if matches!(value, Value::Composite(_)) && Some(Shape::of(value)) != shape {
@@ -115,12 +116,16 @@ impl Writer {
                 Value::Reference(Target::Local(key)) => sort_targets.push(key.to_string()),
                 other => widen(&mut sort, sort_text(other)),
             }
+            if let Value::Token { text, .. } = value {
+                widen(&mut words, text.as_deref());
+            }
             self.value(&scope, value);
         }
         for text in &sort_targets {
             widen(&mut sort, Some(text));
         }
-        if let Some((low, high)) = sort {
+        // tokens are sorted by their codes; those that have none by their text
+        if let Some((low, high)) = sort.or(words) {
             let name = ColumnName::new(param, None, Part::Sort);
             self.entry.text(name, cut(low, SORT_MAX));
             if low != high {
@@ -136,9 +141,19 @@ impl Writer {
                 self.term(scope, Form::Folded, |out| out.extend_from_slice(cut(folded, TEXT_MAX).as_bytes()));
                 self.term(scope, Form::Exact, |out| out.extend_from_slice(&hash64(exact).to_be_bytes()));
             }
-            Value::Token { system, code, .. } => self.token(scope, system.as_deref(), code.as_deref()),
+            Value::Token { system, code, text } => {
+                self.token(scope, system.as_deref(), code.as_deref());
+                if let Some(text) = text {
+                    self.term(scope, Form::Text, |out| out.extend_from_slice(cut(text, TEXT_MAX).as_bytes()));
+                }
+            }
+            Value::Typed(typed) => self.term(scope, Form::Typed, |out| write_typed(typed, out)),
+            Value::Mime(base) => self.term(scope, Form::Mime, |out| write_exact(base, out)),
             Value::Reference(target) => self.reference(scope, target),
-            Value::Uri(uri) => self.term(scope, Form::Url, |out| write_exact(uri, out)),
+            Value::Uri(uri) => {
+                self.term(scope, Form::Url, |out| write_exact(uri, out));
+                self.term(scope, Form::UrlText, |out| out.extend_from_slice(cut(uri, TEXT_MAX).as_bytes()));
+            }
             Value::Date(_) | Value::Number(_) | Value::Quantity(_) => self.cells(param, None, value),
             Value::Composite(parts) => {
                 for (at, part) in parts.iter().enumerate() {
@@ -177,8 +192,9 @@ impl Writer {
             }
             Target::Other(url) => {
                 self.term(scope, Form::Url, |out| write_exact(url, out));
-                if let Some((base, _)) = url.rsplit_once('|') {
-                    self.term(scope, Form::Url, |out| write_exact(base, out));
+                for (at, above) in versions(url).enumerate() {
+                    let form = if at == 0 { Form::Url } else { Form::Below };
+                    self.term(scope, form, |out| write_exact(above, out));
                 }
             }
             Target::Identifier { system, value } => {
@@ -212,7 +228,8 @@ impl Writer {
                 put(Part::Exact, hash64(exact) as i64);
                 entry.text(ColumnName::new(param, component, Part::Folded), cut(folded, TEXT_MAX));
             }
-            Value::Composite(_) => (), // composites are not nested
+            // composites are not nested, and what stands beside a value has no row
+            Value::Composite(_) | Value::Typed(_) | Value::Mime(_) => (),
         }
     }
 }
@@ -257,7 +274,7 @@ fn target_hash(target: &Target) -> i64 {
 fn sort_text(value: &Value) -> Option<&str> {
     match value {
         Value::String { folded, .. } => Some(folded),
-        Value::Token { code, text, .. } => code.as_deref().or(text.as_deref()),
+        Value::Token { code, .. } => code.as_deref(),
         Value::Reference(Target::Other(url)) => Some(url),
         Value::Reference(Target::Identifier { value, .. }) => Some(value),
         Value::Uri(uri) => Some(uri),

@@ -16,8 +16,20 @@ pub enum Select {
     Prefixes(Arc<[Vec<u8>]>),
     /// Those that begin with the bytes and contain one of the others after them.
     Contains(Arc<[u8]>, Arc<[Box<[u8]>]>),
+    /// Those that begin with the bytes and whose rest, a text, passes.
+    Passing(Arc<[u8]>, Passes),
     /// These, sorted and without duplicates.
     List(Arc<[Vec<u8>]>),
+}
+
+/// A condition on the text of a term.
+#[derive(Clone)]
+pub struct Passes(pub Arc<dyn Fn(&str) -> bool + Send + Sync>);
+
+impl std::fmt::Debug for Passes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passes")
+    }
 }
 
 /// The documents that have one of the selected terms.
@@ -75,20 +87,30 @@ impl Terms {
             }
             Select::Prefixes(prefixes) => {
                 for prefix in prefixes.iter() {
-                    scan(inverted, prefix, &[], union)?;
+                    scan(inverted, prefix, &|_| true, union)?;
                 }
             }
             Select::Contains(prefix, parts) => {
                 let finders: Vec<Finder<'_>> = parts.iter().map(|part| Finder::new(part.as_ref())).collect();
-                scan(inverted, prefix, &finders, union)?;
+                let contains = |rest: &[u8]| finders.iter().any(|part| part.find(rest).is_some());
+                scan(inverted, prefix, &contains, union)?;
+            }
+            Select::Passing(prefix, passes) => {
+                let text = |rest: &[u8]| std::str::from_utf8(rest).is_ok_and(|text| passes.0(text));
+                scan(inverted, prefix, &text, union)?;
             }
         }
         Ok(())
     }
 }
 
-/// Adds the documents of the terms that begin with `prefix`, and contain one of the parts if there are any.
-fn scan(inverted: &InvertedIndexReader, prefix: &[u8], parts: &[Finder<'_>], union: &mut Union) -> tantivy::Result<()> {
+/// Adds the documents of the terms that begin with `prefix` and whose rest passes.
+fn scan(
+    inverted: &InvertedIndexReader,
+    prefix: &[u8],
+    passes: &dyn Fn(&[u8]) -> bool,
+    union: &mut Union,
+) -> tantivy::Result<()> {
     let mut range = inverted.terms().range().ge(prefix);
     if let Some(end) = prefix_end(prefix) {
         range = range.lt(end);
@@ -96,7 +118,7 @@ fn scan(inverted: &InvertedIndexReader, prefix: &[u8], parts: &[Finder<'_>], uni
     let mut stream = range.into_stream()?;
     while stream.advance() {
         let rest = stream.key().get(prefix.len()..).unwrap_or_default();
-        if parts.is_empty() || parts.iter().any(|part| part.find(rest).is_some()) {
+        if passes(rest) {
             union.add(inverted, stream.value())?;
         }
     }

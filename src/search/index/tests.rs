@@ -238,8 +238,8 @@ fn strings_and_uris() {
     assert_eq!(find(StringTest::Contains("nama".into())), [3]);
     assert_eq!(find(StringTest::Exact("Anna".into())), [1]);
     assert_eq!(find(StringTest::Exact("anna".into())), [0; 0]);
-    assert_eq!(world.find("Patient", tests("url", vec![Test::Uri("http://a/b".into())])), [3]);
-    assert_eq!(world.find("Patient", tests("url", vec![Test::Uri("http://a/".into())])), [0; 0]);
+    assert_eq!(world.find("Patient", tests("url", vec![Test::Uri(UriTest::Is("http://a/b".into()))])), [3]);
+    assert_eq!(world.find("Patient", tests("url", vec![Test::Uri(UriTest::Is("http://a/".into()))])), [0; 0]);
 }
 
 #[test]

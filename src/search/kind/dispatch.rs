@@ -30,7 +30,7 @@ pub fn parse(of: &SearchParam, value: &str, reading: &Reading<'_>) -> Result<Tes
         ParamKind::Date => Test::Date(date::parse(value, reading.now)?),
         ParamKind::Number => Test::Number(number::parse(value)?),
         ParamKind::Quantity => Test::Quantity(quantity::parse(value)?),
-        ParamKind::Uri => Test::Uri(uri::parse(value)?),
+        ParamKind::Uri => Test::Uri(uri::parse(value, None)?),
         ParamKind::Composite => parts(of, value, reading)?,
         ParamKind::Special => return Err("the parameter has no values of its own"),
     })
@@ -86,11 +86,14 @@ pub fn passes(test: &Test, value: &Value) -> bool {
         (Test::Token(test), Value::Token { system, code, .. }) => {
             token::passes(test, system.as_deref(), code.as_deref())
         }
+        (Test::Text(part), Value::Token { text: Some(text), .. }) => string::at_word(text, part),
+        (Test::Typed(wanted), Value::Typed(found)) => wanted == found,
+        (Test::Mime(wanted), Value::Mime(found)) => wanted == found,
         (Test::Reference(test), Value::Reference(target)) => reference::passes(test, target),
         (Test::Date(test), Value::Date(span)) => date::passes(test, *span),
         (Test::Number(test), Value::Number(number)) => number::passes(test, number.low, number.high),
         (Test::Quantity(test), Value::Quantity(quantity)) => quantity::passes(test, quantity),
-        (Test::Uri(wanted), Value::Uri(uri)) => wanted == uri,
+        (Test::Uri(test), Value::Uri(uri)) => uri::passes(test, uri),
         (Test::Composite(tests), Value::Composite(values)) => {
             tests.len() == values.len() && tests.iter().zip(values).all(|(test, value)| passes(test, value))
         }

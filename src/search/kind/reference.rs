@@ -107,12 +107,24 @@ fn in_object(object: &Object, base: &str, out: &mut dyn FnMut(Value)) {
     }
 }
 
+/// What a canonical with a version is below: the same with the version cut at each dot, and without it.
+pub fn versions(canonical: &str) -> impl Iterator<Item = &str> {
+    const DOTS_MAX: usize = 8;
+    let start = canonical.rfind('|').unwrap_or(canonical.len());
+    let dots = canonical.match_indices('.').map(|(at, _)| at).filter(move |at| *at > start).take(DOTS_MAX);
+    let cuts = std::iter::once(start).filter(|at| *at < canonical.len()).chain(dots);
+    cuts.map(|at| &canonical[..at])
+}
+
 /// Whether a value passes.
 pub fn passes(test: &ReferenceTest, target: &Target) -> bool {
     match (test, target) {
         (ReferenceTest::Local { types, id }, Target::Local(key)) => key.id == *id && types.contains(&key.kind),
         (ReferenceTest::Url(wanted), Target::Other(url)) => {
             url == wanted || url.rsplit_once('|').is_some_and(|(url, _)| *url == **wanted)
+        }
+        (ReferenceTest::Below(wanted), Target::Other(url)) => {
+            url == wanted || versions(url).any(|found| found == &**wanted)
         }
         (ReferenceTest::Identifier(test), Target::Identifier { system, value }) => {
             token::passes(test, system.as_deref(), Some(value))

@@ -90,6 +90,19 @@ fn value(text: &str, out: &mut dyn FnMut(Value)) {
     }
 }
 
+/// Whether a folded text has a word (or a sign) at which `part` begins.
+pub fn at_word(text: &str, part: &str) -> bool {
+    let mut in_word = false;
+    for (at, c) in text.char_indices() {
+        let is_letter = c.is_alphanumeric();
+        if !(in_word && is_letter) && text[at..].starts_with(part) {
+            return true;
+        }
+        in_word = is_letter;
+    }
+    false
+}
+
 /// Whether a value passes.
 pub fn passes(test: &StringTest, folded: &str, exact: &str) -> bool {
     match test {
@@ -104,6 +117,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn parts_begin_at_words() {
+        for part in ["blood", "pressure", "blood pres", "(sys", "sys", "ar", "é", "-ar"] {
+            assert!(at_word("blood pressure (sys)-ar é", part), "{part}");
+        }
+        for part in ["lood", "ys)", "ressure", "r"] {
+            assert!(!at_word("blood pressure (sys)-ar é", part), "{part}");
+        }
+        assert!(at_word("ba a a", "a a"));
+    }
 
     #[test]
     fn folds_to_base_characters() {

@@ -7,7 +7,7 @@ use crate::fhir::definitions::names;
 use crate::fhir::json::{Json, Object};
 use crate::search::path::is_caseless;
 use crate::search::query::{SystemTest, TokenTest};
-use crate::search::value::Value;
+use crate::search::value::{Typed, Value};
 
 /// Reads one value: `code`, `system|code`, `|code`, `system|`.
 ///
@@ -30,43 +30,79 @@ pub fn parse(value: &str) -> Result<TokenTest, &'static str> {
     Ok(TokenTest { system, code: (!second.is_empty()).then(|| second.into()) })
 }
 
+/// Reads one value of `:of-type`: `system|code|value`.
+///
+/// # Errors
+/// The reason, when a part is absent.
+pub fn parse_typed(text: &str) -> Result<Typed, &'static str> {
+    let parts: Vec<&str> = split(text, b'|').collect();
+    let [system, code, value] = parts.as_slice() else { return Err(TYPED) };
+    if system.is_empty() || code.is_empty() || value.is_empty() {
+        return Err(TYPED);
+    }
+    Ok(Typed { system: unescape(system)?.into(), code: unescape(code)?.into(), value: unescape(value)?.into() })
+}
+
+const TYPED: &str = "`:of-type` takes system|code|value: system and code of the type, and the identifier's value";
+
 /// The values of an element.
 pub fn extract(element: Element<'_>, out: &mut dyn FnMut(Value)) {
-    let fields = match (element.json, element.type_name) {
-        (Json::String(code), name) if is_caseless(name) => return value(None, Some(&code.to_lowercase()), out),
-        (Json::String(code), _) => return value(element.system, Some(code), out),
-        (Json::Bool(truth), _) => return value(None, Some(if *truth { "true" } else { "false" }), out),
-        (Json::Number(number), _) => return value(None, Some(number.as_str()), out),
-        (Json::Object(concept), "CodeableConcept") => return codeable_concept(concept, out),
-        (Json::Object(coding), "Coding") => (coding, names::CODE),
-        (Json::Object(identifier), "Identifier") => (identifier, names::VALUE),
+    match (element.json, element.type_name) {
+        (Json::String(code), name) if is_caseless(name) => value(None, Some(&code.to_lowercase()), None, out),
+        (Json::String(code), _) => code_value(element.system, code, out),
+        (Json::Bool(truth), _) => value(None, Some(if *truth { "true" } else { "false" }), None, out),
+        (Json::Number(number), _) => value(None, Some(number.as_str()), None, out),
+        (Json::Object(concept), "CodeableConcept") => codeable_concept(concept, out),
+        (Json::Object(found), "Coding") => coding(found, out),
+        (Json::Object(found), "Identifier") => whole_identifier(found, out),
         // the system of a ContactPoint is its kind (phone, email), which the URI of a token is not
         (Json::Object(contact), name) if is_caseless(name) => {
-            return value(None, text(contact, names::VALUE).map(str::to_lowercase).as_deref(), out);
+            value(None, text(contact, names::VALUE).map(str::to_lowercase).as_deref(), None, out);
         }
-        _ => return,
-    };
-    let (owner, code) = fields;
-    value(text(owner, names::SYSTEM), text(owner, code), out);
+        _ => {}
+    }
 }
 
-/// Every coding; the text only when there is none, so that the parameter is not missing.
+/// A code, and the base part of a MIME type.
+fn code_value(system: Option<&str>, code: &str, out: &mut dyn FnMut(Value)) {
+    value(system, Some(code), None, out);
+    if let Some((base, _)) = code.split_once(';').filter(|(base, _)| base.contains('/')) {
+        out(Value::Mime(base.trim_end().into()));
+    }
+}
+
+fn coding(coding: &Object, out: &mut dyn FnMut(Value)) {
+    value(text(coding, names::SYSTEM), text(coding, names::CODE), text(coding, names::DISPLAY), out);
+}
+
+/// System and value, the text of the type, and the value by each coding of the type.
+fn whole_identifier(identifier: &Object, out: &mut dyn FnMut(Value)) {
+    let kind = object(identifier, names::TYPE);
+    let found = text(identifier, names::VALUE);
+    value(text(identifier, names::SYSTEM), found, kind.and_then(|kind| text(kind, names::TEXT)), out);
+    let (Some(kind), Some(found)) = (kind, found) else { return };
+    for coding in each(kind, names::CODING).filter_map(Json::as_object) {
+        if let (Some(system), Some(code)) = (text(coding, names::SYSTEM), text(coding, names::CODE)) {
+            out(Value::Typed(Typed { system: system.into(), code: code.into(), value: found.into() }));
+        }
+    }
+}
+
+/// Every coding, and the text.
 fn codeable_concept(concept: &Object, out: &mut dyn FnMut(Value)) {
-    let mut is_coded = false;
-    for coding in each(concept, names::CODING).filter_map(Json::as_object) {
-        let (system, code) = (text(coding, names::SYSTEM), text(coding, names::CODE));
-        is_coded |= system.is_some() || code.is_some();
-        value(system, code, out);
-    }
-    if let (false, Some(text)) = (is_coded, text(concept, names::TEXT)) {
-        out(Value::Token { system: None, code: None, text: Some(fold(text)) });
+    each(concept, names::CODING).filter_map(Json::as_object).for_each(|found| coding(found, out));
+    value(None, None, text(concept, names::TEXT), out);
+}
+
+fn value(system: Option<&str>, code: Option<&str>, text: Option<&str>, out: &mut dyn FnMut(Value)) {
+    if system.is_some() || code.is_some() || text.is_some() {
+        out(Value::Token { system: system.map(Into::into), code: code.map(Into::into), text: text.map(fold) });
     }
 }
 
-fn value(system: Option<&str>, code: Option<&str>, out: &mut dyn FnMut(Value)) {
-    if system.is_some() || code.is_some() {
-        out(Value::Token { system: system.map(Into::into), code: code.map(Into::into), text: None });
-    }
+/// Whether a value says no more than another of its element does: nothing that a composite's row is asked for.
+pub fn is_beside(value: &Value) -> bool {
+    matches!(value, Value::Typed(_) | Value::Mime(_) | Value::Token { system: None, code: None, .. })
 }
 
 /// System and value of an identifier that has a value (`Reference.identifier`).
@@ -109,6 +145,15 @@ mod tests {
         assert_eq!(parse("a\\|b").expect("escaped").code.as_deref(), Some("a|b"));
         for text in ["|", "a|b|c", "a\\b"] {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_type_and_a_value_are_three_parts() {
+        let typed = parse_typed("s|MR|a\\|b").expect("three parts");
+        assert_eq!((&*typed.system, &*typed.code, &*typed.value), ("s", "MR", "a|b"));
+        for text in ["s|MR", "s|MR|", "|MR|1", "s||1", "s|MR|1|2", "s|MR|a\\b"] {
+            assert!(parse_typed(text).is_err(), "{text}");
         }
     }
 }

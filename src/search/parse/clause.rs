@@ -1,6 +1,7 @@
 //! One condition: a parameter, perhaps with a modifier, and its values.
 
 use super::context::{Trouble, Work, bad, shown, too_many, unsupported};
+use super::modifier;
 use crate::base::fault::{Category, Fault};
 use crate::fhir::definitions::params::{ParamKind, SearchParam, search_param};
 use crate::fhir::types::{ResourceId, ResourceType};
@@ -60,10 +61,13 @@ pub(super) fn plain(
             let tests = tests(work, name, text, |value| dispatch::parse(param, value, &work.reading()))?;
             Ok(Clause::Not { param, tests })
         }
-        Some(modifier) => {
-            let tests = with_modifier(work, param, modifier, name, text)?;
-            Ok(Clause::Param { param, tests })
-        }
+        Some(modifier) => match modifier::clause(work, param, modifier, name, text)? {
+            Some(clause) => Ok(clause),
+            None => {
+                let tests = with_modifier(work, param, modifier, name, text)?;
+                Ok(Clause::Param { param, tests })
+            }
+        },
         None => {
             let tests = tests(work, name, text, |value| dispatch::parse(param, value, &work.reading()))?;
             Ok(Clause::Param { param, tests })
@@ -154,7 +158,7 @@ pub(super) fn not_allowed(param: &SearchParam, modifier: &str, name: &str) -> Fa
 }
 
 /// The alternatives between the commas; empty ones do not count.
-fn tests<T>(
+pub(super) fn tests<T>(
     work: &Work<'_>,
     name: &str,
     text: &str,

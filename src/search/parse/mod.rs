@@ -1,6 +1,6 @@
 //! From the parameters of a request to a [`super::query::Query`] (FHIR R4 `search.html`).
 //!
-//! What is known but not offered (`:text`, `_filter`, `_summary=data` ...) is refused by name: an answer that
+//! What is known but not offered (`:in`, `_filter`, `_summary=data` ...) is refused by name: an answer that
 //! ignores a condition would be wrong. An unknown parameter is an error when the client asks for strictness
 //! and a warning otherwise; that includes a chain that ends in one. A known parameter with a bad value is an
 //! error always. A parameter without a value is ignored with a warning.
@@ -12,6 +12,7 @@ mod chain;
 mod clause;
 mod context;
 mod control;
+mod modifier;
 mod request;
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ use crate::base::clock::Timestamp;
 use crate::base::fault::Fault;
 use crate::base::limits::Limits;
 use crate::fhir::types::ResourceType;
-use crate::search::query::{Clause, Prefix, Query, ReferenceTest, SortBy, StringTest, SystemTest, Test, Total};
+use crate::search::query::{
+    Clause, Prefix, Query, ReferenceTest, SortBy, StringTest, SystemTest, Test, Total, UriTest,
+};
 
 fn kind(name: &str) -> ResourceType {
     ResourceType::find(name).expect(name)
@@ -30,6 +32,9 @@ fn show(clause: &Clause) -> String {
         Clause::Missing { param, missing } => format!("{} missing {missing}", param.code),
         Clause::Id(ids) => format!("id {ids:?}"),
         Clause::LastUpdated(tests) => format!("updated {}", tests.len()),
+        Clause::Hierarchy { param, above, roots } => {
+            format!("{} {} {roots:?}", param.code, if *above { "above" } else { "below" })
+        }
         Clause::Chain { param, targets } => {
             let targets: Vec<_> = targets.iter().map(|(kind, clause)| format!("{kind}: {}", show(clause))).collect();
             format!("{}->({})", param.code, targets.join("; "))
@@ -57,7 +62,13 @@ fn show_test(test: &Test) -> String {
         Test::Date(date) => format!("{:?}[{}]", date.prefix, Timestamp(date.span.start)),
         Test::Number(number) => format!("{:?}[{} {})", number.prefix, number.low, number.high),
         Test::Quantity(quantity) => format!("{:?}{}", quantity.number.prefix, quantity.number.value),
-        Test::Uri(uri) => uri.to_string(),
+        Test::Uri(UriTest::Is(uri)) => uri.to_string(),
+        Test::Uri(UriTest::Below(uri)) => format!("{uri}.."),
+        Test::Uri(UriTest::Above(uri)) => format!("..{uri}"),
+        Test::Text(text) => format!("word {text}"),
+        Test::Typed(typed) => format!("{}|{} {}", typed.system, typed.code, typed.value),
+        Test::Mime(base) => format!("{base};"),
+        Test::Reference(ReferenceTest::Below(url)) => format!("<{url}..>"),
         Test::Composite(parts) => parts.iter().map(show_test).collect::<Vec<_>>().join("$"),
     }
 }
@@ -110,6 +121,14 @@ fn what_is_asked() {
             "a",
             "patient->(Patient: Observation.patient<-(code=a))",
         ),
+        ("Condition", "code:text", "Head Áche,\\,x", "code=word head ache,word ,x"),
+        ("Patient", "identifier:of-type", "s|MR|1\\|2", "identifier=s|MR 1|2"),
+        ("ValueSet", "url:below", "http://a/,b", "url=http://a/..,b.."),
+        ("ValueSet", "url:above", "http://a/b", "url=..http://a/b"),
+        ("DocumentReference", "contenttype:below", "text/xml", "contenttype=text/xml,text/xml;"),
+        ("Procedure", "location:below", "42", "location below [Location/42]"),
+        ("MedicationAdministration", "context:above", "Encounter/21", "context above [Encounter/21]"),
+        ("PlanDefinition", "definition:below", "http://a|1", "definition=<http://a|1..>"),
         ("ValueSet", "url", "http://a|1", "url=http://a & version=1"),
         ("ValueSet", "url", "http://a,http://b", "url=http://a,http://b"),
     ];
@@ -146,7 +165,13 @@ fn what_is_refused() {
         ("general-practitioner", "Nonsense/1", "value", "no Type/id of a known type"),
         ("general-practitioner:Group", "1", "value", "does not refer to Group"),
         ("general-practitioner:Nonsense", "1", "not-supported", "modifier \":Nonsense\""),
-        ("general-practitioner:above", "1", "not-supported", "modifier \":above\" is not supported"),
+        ("link:above", "1", "not-supported", "modifier \":above\" on a reference to types without a hierarchy"),
+        ("general-practitioner:above", "http://other/a", "not-supported", "modifier \":above\" on a canonical"),
+        ("gender:text", "a", "not-supported", "on elements that are no Coding, CodeableConcept, Identifier"),
+        ("gender:of-type", "a|b|c", "not-supported", "on elements that are no Identifier"),
+        ("identifier:of-type", "a|b", "value", "takes system|code|value"),
+        ("identifier:of-type", "a||b", "value", "takes system|code|value"),
+        ("identifier:below", "a", "not-supported", "modifier \":below\" is not supported"),
         ("name.family", "a", "value", "is not a reference"),
         ("general-practitioner:Group.name", "a", "value", "does not refer to Group"),
         ("general-practitioner.birthdate", "x", "not-supported", "unknown search parameter \"birthdate\""),
@@ -182,9 +207,11 @@ fn what_is_refused() {
         assert!(fault.message().contains(message), "{name}={value}: {fault}");
         assert!(fault.message().contains(name.split([':', '.']).next().expect("a name")), "{name}: {fault}");
     }
-    for (on, name, value) in
-        [("Location", "near", "1|2"), ("ValueSet", "url:below", "a"), ("Observation", "code-value-quantity", "a")]
-    {
+    for (on, name, value) in [
+        ("Location", "near", "1|2"),
+        ("ValueSet", "url:below", "urn:oid:1"),
+        ("Observation", "code-value-quantity", "a"),
+    ] {
         assert!(run(on, &[(name, value)], false, &Limits::default()).is_err(), "{name}");
     }
 }

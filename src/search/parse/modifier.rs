@@ -1,0 +1,97 @@
+//! Modifiers that ask something else than the plain value does: `:text`, `:of-type`, `:below`, `:above`.
+
+use super::clause::tests;
+use super::context::{Trouble, Work, bad, unsupported};
+use crate::fhir::definitions::params::{ParamKind, SearchParam};
+use crate::search::hierarchy::parent;
+use crate::search::kind::{escape::unescape, reference, string, token, uri};
+use crate::search::path::types;
+use crate::search::query::{Clause, ReferenceTest, Test};
+
+/// The condition of a parameter with such a modifier; none when it is not one of them, or not for this type.
+pub(super) fn clause(
+    work: &Work<'_>,
+    param: &'static SearchParam,
+    modifier: &str,
+    name: &str,
+    text: &str,
+) -> Result<Option<Clause>, Trouble> {
+    let each = |parse: &dyn Fn(&str) -> Result<Test, &'static str>| tests(work, name, text, parse);
+    let found = match (param.kind, modifier) {
+        (ParamKind::Token, "text") => {
+            need(param, &["Coding", "CodeableConcept", "Identifier"], modifier, name)?;
+            each(&|value| words(value).map(Test::Text))?
+        }
+        (ParamKind::Token, "of-type") => {
+            need(param, &["Identifier"], modifier, name)?;
+            each(&|value| token::parse_typed(value).map(Test::Typed))?
+        }
+        (ParamKind::Token, "below") if is_mime(param) => {
+            let pairs = tests(work, name, text, |value| {
+                let test = token::parse(value)?;
+                let base = test.code.clone().ok_or("there is no MIME type in it")?;
+                Ok([Test::Token(test), Test::Mime(base)])
+            })?;
+            pairs.into_iter().flatten().collect()
+        }
+        (ParamKind::Uri, "below" | "above") => {
+            each(&|value| uri::parse(value, Some(modifier == "above")).map(Test::Uri))?
+        }
+        (ParamKind::Reference, "below" | "above") => return hierarchy(work, param, modifier, name, text).map(Some),
+        _ => return Ok(None),
+    };
+    Ok(Some(Clause::Param { param, tests: found }))
+}
+
+/// A folded text.
+fn words(value: &str) -> Result<Box<str>, &'static str> {
+    let folded = string::fold(&unescape(value)?);
+    if folded.is_empty() { Err("there is no letter, digit or sign in it") } else { Ok(folded) }
+}
+
+/// Refuses a modifier when no element of the parameter can have what it asks for.
+fn need(param: &SearchParam, names: &[&str], modifier: &str, name: &str) -> Result<(), Trouble> {
+    let mut known = types(param).peekable();
+    if known.peek().is_none() || known.any(|found| names.contains(&found)) {
+        return Ok(());
+    }
+    let what = format!("modifier \":{modifier}\" on elements that are no {}", names.join(", "));
+    Err(unsupported(name, &what).into())
+}
+
+/// Whether the parameter's elements are MIME types.
+fn is_mime(param: &SearchParam) -> bool {
+    param.expression.is_some_and(|text| text.ends_with(".contentType"))
+}
+
+/// Canonicals below a canonical, or what refers to the hierarchy of a resource.
+fn hierarchy(
+    work: &Work<'_>,
+    param: &'static SearchParam,
+    modifier: &str,
+    name: &str,
+    text: &str,
+) -> Result<Clause, Trouble> {
+    let above = modifier == "above";
+    let found = tests(work, name, text, |value| reference::parse(value, None, param, work.context.base))?;
+    let (mut roots, mut canonicals) = (Vec::new(), Vec::new());
+    for test in found {
+        match test {
+            ReferenceTest::Local { types, id } => {
+                let kinds = types.into_iter().filter(|kind| parent(*kind).is_some());
+                roots.extend(kinds.map(|kind| crate::fhir::types::ResourceKey::new(kind, id.clone())));
+            }
+            ReferenceTest::Url(url) if !above => canonicals.push(Test::Reference(ReferenceTest::Below(url))),
+            _ => return Err(unsupported(name, "modifier \":above\" on a canonical").into()),
+        }
+    }
+    match (roots.is_empty(), canonicals.is_empty()) {
+        (false, true) => Ok(Clause::Hierarchy { param, above, roots }),
+        (true, false) => Ok(Clause::Param { param, tests: canonicals }),
+        (true, true) => {
+            let what = format!("modifier \":{modifier}\" on a reference to types without a hierarchy");
+            Err(unsupported(name, &what).into())
+        }
+        (false, false) => Err(bad(name, text, "resources and canonicals are searched one at a time").into()),
+    }
+}
