@@ -8,7 +8,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use super::kind::dispatch;
 use super::kind::element::Element;
-use super::kind::token::is_beside;
+use super::kind::token::drop_beside;
 use super::path;
 use super::value::{Extracted, Value};
 use crate::fhir::definitions::names;
@@ -178,13 +178,10 @@ impl Step {
                 if let Ok(items) = expression.eval(node, context) {
                     for element in items.iter().filter_map(Element::of) {
                         let element = element.with_system(*system);
-                        dispatch::extract(*kind, element, base, &mut |value| {
-                            if values.is_empty() || !is_beside(&value) {
-                                values.push(value);
-                            }
-                        });
+                        dispatch::extract(*kind, element, base, &mut |value| values.push(value));
                     }
                 }
+                drop_beside(&mut values);
                 if values.is_empty() {
                     break;
                 }

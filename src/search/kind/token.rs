@@ -100,9 +100,14 @@ fn value(system: Option<&str>, code: Option<&str>, text: Option<&str>, out: &mut
     }
 }
 
-/// Whether a value says no more than another of its element does: nothing that a composite's row is asked for.
-pub fn is_beside(value: &Value) -> bool {
-    matches!(value, Value::Typed(_) | Value::Mime(_) | Value::Token { system: None, code: None, .. })
+/// Drops what stands beside other values of a component: no row of a composite is asked for it.
+pub fn drop_beside(values: &mut Vec<Value>) {
+    let is_beside = |value: &Value| {
+        matches!(value, Value::Typed(_) | Value::Mime(_) | Value::Token { system: None, code: None, .. })
+    };
+    if values.iter().any(|value| !is_beside(value)) {
+        values.retain(|value| !is_beside(value));
+    }
 }
 
 /// System and value of an identifier that has a value (`Reference.identifier`).

@@ -1,11 +1,11 @@
 //! One condition: a parameter, perhaps with a modifier, and its values.
 
-use super::context::{Trouble, Work, bad, shown, too_many, unsupported};
+use super::context::{Trouble, Work, bad, shown, tests, unsupported};
 use super::modifier;
 use crate::base::fault::{Category, Fault};
 use crate::fhir::definitions::params::{ParamKind, SearchParam, search_param};
 use crate::fhir::types::{ResourceId, ResourceType};
-use crate::search::kind::escape::{split, unescape};
+use crate::search::kind::escape::unescape;
 use crate::search::kind::{date, dispatch, reference, string, token};
 use crate::search::query::{Clause, ReferenceTest, Test};
 
@@ -155,22 +155,4 @@ pub(super) fn not_allowed(param: &SearchParam, modifier: &str, name: &str) -> Fa
         shown(modifier)
     );
     Fault::coded(Category::Invalid, "not-supported", message)
-}
-
-/// The alternatives between the commas; empty ones do not count.
-pub(super) fn tests<T>(
-    work: &Work<'_>,
-    name: &str,
-    text: &str,
-    parse: impl Fn(&str) -> Result<T, &'static str>,
-) -> Result<Vec<T>, Trouble> {
-    let most = work.context.limits.search_values;
-    let mut found = Vec::new();
-    for value in split(text, b',').filter(|value| !value.is_empty()) {
-        if found.len() == most {
-            return Err(too_many(name, "values", most).into());
-        }
-        found.push(parse(value).map_err(|reason| bad(name, value, reason))?);
-    }
-    if found.is_empty() { Err(Trouble::Empty) } else { Ok(found) }
 }

@@ -6,6 +6,7 @@ use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault};
 use crate::base::limits::Limits;
 use crate::search::kind::dispatch::Reading;
+use crate::search::kind::escape::split;
 
 /// Most conditions on targets that one search may fan out to.
 const CONDITIONS_MAX: usize = 4096;
@@ -97,4 +98,22 @@ pub(super) fn too_many(name: &str, what: &str, most: usize) -> Fault {
         "too-costly",
         format!("search parameter \"{}\": more than {most} {what}", shown(name)),
     )
+}
+
+/// The alternatives between the commas; empty ones do not count.
+pub(super) fn tests<T>(
+    work: &Work<'_>,
+    name: &str,
+    text: &str,
+    parse: impl Fn(&str) -> Result<T, &'static str>,
+) -> Result<Vec<T>, Trouble> {
+    let most = work.context.limits.search_values;
+    let mut found = Vec::new();
+    for value in split(text, b',').filter(|value| !value.is_empty()) {
+        if found.len() == most {
+            return Err(too_many(name, "values", most).into());
+        }
+        found.push(parse(value).map_err(|reason| bad(name, value, reason))?);
+    }
+    if found.is_empty() { Err(Trouble::Empty) } else { Ok(found) }
 }

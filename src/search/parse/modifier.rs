@@ -1,7 +1,6 @@
 //! Modifiers that ask something else than the plain value does: `:text`, `:of-type`, `:below`, `:above`.
 
-use super::clause::tests;
-use super::context::{Trouble, Work, bad, unsupported};
+use super::context::{Trouble, Work, bad, tests, unsupported};
 use crate::fhir::definitions::params::{ParamKind, SearchParam};
 use crate::search::hierarchy::parent;
 use crate::search::kind::{escape::unescape, reference, string, token, uri};
