@@ -16,6 +16,7 @@ mod context;
 mod doctor;
 mod face;
 mod feed;
+mod history;
 mod indexer;
 mod loader;
 mod pins;

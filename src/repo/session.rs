@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::face::{Handling, HistoryAnswer, HistoryRequest, SearchAnswer, Stored, WriteEntry, Written};
 use super::tenancy::Tenancy;
-use super::{read, search, transaction};
+use super::{history, read, search, transaction};
 use crate::access::actor::Actor;
 use crate::base::fault::Result;
 use crate::fhir::types::{ResourceKey, ResourceType};
@@ -47,7 +47,7 @@ impl Session {
     /// # Errors
     /// 404 when the resource never existed; 400 for a bad token.
     pub async fn history(&self, request: HistoryRequest) -> Result<HistoryAnswer> {
-        read::history(&self.at, request).await
+        history::history(&self.at, request).await
     }
 
     /// The first page of a search of one type. `params`: decoded names and values in order.

@@ -28,6 +28,7 @@ pub mod doctor;
 mod error;
 pub mod folder;
 mod handle;
+mod history;
 mod jobs;
 mod many;
 mod migrate;
@@ -48,6 +49,7 @@ mod speed;
 
 pub use batch::Batch;
 pub use handle::{Store, StoreConfig};
+pub use history::{Versions, Window};
 pub use jobs::{Job, NewJob};
 pub use row::{Claim, Current, Head, TypeHead, VersionKind, VersionRow};
 pub use writeset::{CurrentWrite, Identifier, WriteSet};

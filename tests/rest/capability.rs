@@ -34,6 +34,8 @@ on_both_databases! {
         }
         let system: Vec<&Value> = list(rest, "interaction").iter().map(|i| &i["code"]).collect();
         assert!(system.contains(&&json!("transaction")) && system.contains(&&json!("batch")), "{system:?}");
+        assert!(system.contains(&&json!("history-system")), "{system:?}");
+        assert_eq!(client.get("_history").expect(200).json()["total"], 0);
     }
 
     fn listed_parameters_work(database) {

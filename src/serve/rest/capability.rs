@@ -15,7 +15,7 @@ pub fn statement(base: &str, started: Timestamp) -> Bytes {
     let rest = Json::object([
         ("mode", Json::string("server")),
         ("resource", Json::Array(resources)),
-        ("interaction", interactions(|shape| shape == Shape::Base)),
+        ("interaction", interactions(is_system)),
     ]);
     let software = [("name", Json::string("Cresset")), ("version", Json::string(env!("CARGO_PKG_VERSION")))];
     let implementation = [("description", Json::string("Cresset, a FHIR R4 server")), ("url", Json::string(base))];
@@ -38,7 +38,7 @@ pub fn statement(base: &str, started: Timestamp) -> Bytes {
 fn resource(kind: ResourceType) -> Json {
     let mut json = Json::object([
         ("type", Json::string(kind.name())),
-        ("interaction", interactions(|shape| shape != Shape::Base)),
+        ("interaction", interactions(|shape| !is_system(shape))),
         ("versioning", Json::string("versioned")),
         ("readHistory", Json::Bool(true)),
         ("updateCreate", Json::Bool(true)),
@@ -64,6 +64,11 @@ fn resource(kind: ResourceType) -> Json {
         }
     }
     json
+}
+
+/// Whether a path concerns all types.
+fn is_system(shape: Shape) -> bool {
+    matches!(shape, Shape::Base | Shape::SystemHistory)
 }
 
 fn is_link(param: &SearchParam) -> bool {
@@ -124,7 +129,7 @@ mod tests {
         };
         let all = ["read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"];
         assert_eq!(codes(&resources[0]), all);
-        assert_eq!(codes(rest), ["transaction", "batch"]);
+        assert_eq!(codes(rest), ["history-system", "transaction", "batch"]);
         let patient = resources.iter().find(|r| r.get("type").and_then(Json::as_str) == Some("Patient"));
         let patient = patient.expect("Patient");
         let list = |name: &str| patient.get(name).and_then(Json::as_array).unwrap_or_default();

@@ -27,6 +27,8 @@ pub enum Interaction {
     HistoryInstance,
     /// History of a type.
     HistoryType,
+    /// History of all types.
+    HistorySystem,
     /// Batch or transaction.
     Bundle,
     /// The CapabilityStatement.
@@ -37,7 +39,7 @@ pub enum Interaction {
 
 impl Interaction {
     /// The labels of all interactions, in the order of [`Interaction::number`].
-    pub const LABELS: [&'static str; 12] = [
+    pub const LABELS: [&'static str; 13] = [
         "read",
         "vread",
         "update",
@@ -47,6 +49,7 @@ impl Interaction {
         "page",
         "history-instance",
         "history-type",
+        "history-system",
         "bundle",
         "capabilities",
         "none",
@@ -64,9 +67,10 @@ impl Interaction {
             Self::Page => 6,
             Self::HistoryInstance => 7,
             Self::HistoryType => 8,
-            Self::Bundle => 9,
-            Self::Capabilities => 10,
-            Self::Absent(_) => 11,
+            Self::HistorySystem => 9,
+            Self::Bundle => 10,
+            Self::Capabilities => 11,
+            Self::Absent(_) => 12,
         }
     }
 }
@@ -149,6 +153,7 @@ pub static ROUTES: &[Route] = &[
     row(Method::Delete, Shape::Instance, Interaction::Delete, &["delete"]),
     row(Method::Get, Shape::InstanceHistory, Interaction::HistoryInstance, &["history-instance"]),
     row(Method::Get, Shape::TypeHistory, Interaction::HistoryType, &["history-type"]),
+    row(Method::Get, Shape::SystemHistory, Interaction::HistorySystem, &["history-system"]),
     row(Method::Post, Shape::Type, Interaction::Create, &["create"]),
     row(Method::Get, Shape::Type, Interaction::Search, &["search-type"]),
     row(Method::Post, Shape::TypeSearch, Interaction::Search, &[]),
@@ -162,7 +167,6 @@ pub static ROUTES: &[Route] = &[
     absent(Method::Delete, Shape::Base, "conditional delete over all types"),
     absent(Method::Delete, Shape::InstanceHistory, "delete of a history"),
     absent(Method::Delete, Shape::Version, "delete of a version"),
-    absent(Method::Get, Shape::SystemHistory, "history of all types"),
     absent(Method::Post, Shape::SystemSearch, "search over all types"),
     absent(Method::Get, Shape::Compartment, "compartment search"),
     absent(Method::Post, Shape::Compartment, "compartment search"),
@@ -331,7 +335,7 @@ mod tests {
     fn what_is_absent_is_named() {
         let fault = interaction(Some(Method::Patch), Shape::Instance).expect_err("absent");
         assert_eq!((fault.category().status(), fault.message()), (405, "patch is not supported"));
-        let fault = interaction(Some(Method::Get), Shape::SystemHistory).expect_err("absent");
+        let fault = interaction(Some(Method::Get), Shape::Operation).expect_err("absent");
         assert_eq!(fault.category().status(), 400);
         assert_eq!(interaction(None, Shape::Base).expect_err("unknown").category().status(), 405);
         assert_eq!(interaction(Some(Method::Head), Shape::Instance), Ok(Interaction::Read));
