@@ -290,7 +290,7 @@ fn local_matches(
                 let all = written.iter().zip(&values).filter(|((key, _), _)| key.kind == condition.kind);
                 let selected = all.filter(|((key, resource), values)| {
                     let values = values.get_or_init(|| extract(key.kind, resource, &at.base));
-                    let meta = DocMeta { id: key.id.clone(), updated };
+                    let meta = DocMeta { key: (*key).clone(), updated };
                     query.clauses.iter().all(|clause| matches(clause, values, &meta) == Some(true))
                 });
                 selected.map(|((key, _), _)| (*key).clone()).collect()

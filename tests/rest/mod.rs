@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod capability;
+mod contexts;
 mod history;
 mod interactions;
 mod repeatable;

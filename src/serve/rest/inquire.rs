@@ -13,8 +13,7 @@ pub async fn inquire(interaction: Interaction, call: &Call<'_>) -> Result<Answer
     match interaction {
         Interaction::Read => read::read(call).await,
         Interaction::Vread => read::vread(call).await,
-        Interaction::Search => search::search(call).await,
-        Interaction::Page => search::page(call).await,
+        Interaction::Search | Interaction::Page => search::search(call).await,
         Interaction::HistoryInstance | Interaction::HistoryType | Interaction::HistorySystem => {
             history::history(call).await
         }

@@ -21,7 +21,7 @@ pub enum Interaction {
     Create,
     /// A search by GET or POST.
     Search,
-    /// A page link, or a search over all types (which is absent).
+    /// A page link, or a search over all types.
     Page,
     /// History of a resource.
     HistoryInstance,
@@ -102,6 +102,8 @@ pub enum Shape {
     Version,
     /// `Patient/1/Observation`, `Patient/1/*`
     Compartment,
+    /// `Patient/1/Observation/_search`
+    CompartmentSearch,
 }
 
 impl Shape {
@@ -119,7 +121,8 @@ impl Shape {
             Self::Instance => "/{type}/{id}",
             Self::InstanceHistory => "/{type}/{id}/_history",
             Self::Version => "/{type}/{id}/_history/{vid}",
-            Self::Compartment => "/{type}/{id}/{compartment}",
+            Self::Compartment => "/{type}/{id}/{member}",
+            Self::CompartmentSearch => "/{type}/{id}/{member}/_search",
         }
     }
 }
@@ -157,8 +160,11 @@ pub static ROUTES: &[Route] = &[
     row(Method::Post, Shape::Type, Interaction::Create, &["create"]),
     row(Method::Get, Shape::Type, Interaction::Search, &["search-type"]),
     row(Method::Post, Shape::TypeSearch, Interaction::Search, &[]),
+    row(Method::Get, Shape::Compartment, Interaction::Search, &[]),
+    row(Method::Post, Shape::CompartmentSearch, Interaction::Search, &[]),
     row(Method::Post, Shape::Base, Interaction::Bundle, &["transaction", "batch"]),
-    row(Method::Get, Shape::Base, Interaction::Page, &[]),
+    row(Method::Get, Shape::Base, Interaction::Page, &["search-system"]),
+    row(Method::Post, Shape::SystemSearch, Interaction::Search, &[]),
     row(Method::Get, Shape::Metadata, Interaction::Capabilities, &[]),
     absent(Method::Patch, Shape::Instance, "patch"),
     absent(Method::Patch, Shape::Type, "conditional patch"),
@@ -167,9 +173,6 @@ pub static ROUTES: &[Route] = &[
     absent(Method::Delete, Shape::Base, "conditional delete over all types"),
     absent(Method::Delete, Shape::InstanceHistory, "delete of a history"),
     absent(Method::Delete, Shape::Version, "delete of a version"),
-    absent(Method::Post, Shape::SystemSearch, "search over all types"),
-    absent(Method::Get, Shape::Compartment, "compartment search"),
-    absent(Method::Post, Shape::Compartment, "compartment search"),
     absent(Method::Get, Shape::Operation, "operation"),
     absent(Method::Post, Shape::Operation, "operation"),
 ];
@@ -185,6 +188,8 @@ pub struct Target {
     pub id: Option<ResourceId>,
     /// The version; `None` also when it is not a number, which no version is.
     pub version: Option<i64>,
+    /// The type of a compartment's members; `None` for `*`.
+    pub member: Option<ResourceType>,
 }
 
 /// Reads a path below the base, without a leading slash, still percent-encoded.
@@ -207,7 +212,7 @@ fn resolve(path: &str) -> Result<Target> {
         *parts.get_mut(count).ok_or_else(|| unknown(path))? = part;
         count += 1;
     }
-    let bare = |shape| Ok(Target { shape, kind: None, id: None, version: None });
+    let bare = |shape| Ok(Target { shape, kind: None, id: None, version: None, member: None });
     match &parts[..count] {
         [] => bare(Shape::Base),
         ["metadata"] => bare(Shape::Metadata),
@@ -219,7 +224,7 @@ fn resolve(path: &str) -> Result<Target> {
 }
 
 fn below_type(kind: ResourceType, rest: &[&str], path: &str) -> Result<Target> {
-    let of = |shape, id, version| Ok(Target { shape, kind: Some(kind), id, version });
+    let of = |shape, id, version| Ok(Target { shape, kind: Some(kind), id, version, member: None });
     match rest {
         [] => of(Shape::Type, None, None),
         ["_search"] => of(Shape::TypeSearch, None, None),
@@ -227,11 +232,19 @@ fn below_type(kind: ResourceType, rest: &[&str], path: &str) -> Result<Target> {
         [id] => of(Shape::Instance, Some(ResourceId::parse(id)?), None),
         [id, "_history"] => of(Shape::InstanceHistory, Some(ResourceId::parse(id)?), None),
         [id, "_history", version] => of(Shape::Version, Some(ResourceId::parse(id)?), number(version)),
-        [id, inner] | [id, inner, "_search"] if *inner == "*" || ResourceType::find(inner).is_some() => {
-            of(Shape::Compartment, Some(ResourceId::parse(id)?), None)
-        }
+        [id, member] if is_member(member) => compartment(kind, id, member, Shape::Compartment),
+        [id, member, "_search"] if is_member(member) => compartment(kind, id, member, Shape::CompartmentSearch),
         _ => Err(unknown(path)),
     }
+}
+
+fn is_member(text: &str) -> bool {
+    text == "*" || ResourceType::find(text).is_some()
+}
+
+fn compartment(kind: ResourceType, id: &str, member: &str, shape: Shape) -> Result<Target> {
+    let id = Some(ResourceId::parse(id)?);
+    Ok(Target { shape, kind: Some(kind), id, version: None, member: ResourceType::find(member) })
 }
 
 fn number(text: &str) -> Option<i64> {
@@ -310,6 +323,9 @@ mod tests {
             ("Patient/1/_history", Shape::InstanceHistory),
             ("Patient/1/_history/2", Shape::Version),
             ("Patient/1/Observation", Shape::Compartment),
+            ("Patient/1/*", Shape::Compartment),
+            ("Patient/1/%2A/_search", Shape::CompartmentSearch),
+            ("_search", Shape::SystemSearch),
             ("Patient/1/$everything", Shape::Operation),
             ("$export", Shape::Operation),
         ] {
