@@ -11,6 +11,7 @@
 //!
 //! Deliberately absent: HTTP, and the decision what a request means.
 
+pub mod backup;
 mod conditional;
 mod context;
 mod doctor;
