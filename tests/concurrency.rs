@@ -26,6 +26,42 @@ fn only_one(nodes: &[&TestApp], condition: &str) {
     }
 }
 
+/// 200 conditional updates with one identifier at the same time, spread over the nodes: one resource, every body a version.
+fn one_of_many_updates(nodes: &[&TestApp], condition: &str) {
+    let answers = parallel(200, |n| {
+        let mut body = patient("one");
+        body["multipleBirthInteger"] = json!(n);
+        nodes[n % nodes.len()].client().put(&format!("Patient?{condition}"), &body).status
+    });
+    let created = answers.iter().filter(|status| **status == 201).count();
+    let updated = answers.iter().filter(|status| **status == 200).count();
+    assert_eq!((created, updated), (1, 199), "{answers:?}");
+    for node in nodes {
+        let (matches, total) = node.client().search_all("Patient");
+        assert_eq!((total, &matches[0]["meta"]["versionId"]), (Some(1), &json!("200")));
+    }
+}
+
+/// Several clients each append to one list, by patch and without If-Match: nothing is lost.
+fn no_lost_patch(nodes: &[&TestApp]) {
+    let body = json!({"resourceType": "Patient", "id": "l", "name": [{"given": ["first"]}]});
+    nodes[0].client().put("Patient/l", &body).expect(201);
+    parallel(8, |thread| {
+        let mut client = nodes[thread % nodes.len()].client();
+        for n in 0..12 {
+            let patch = json!([{"op": "add", "path": "/name/0/given/-", "value": format!("{thread}-{n}")}]).to_string();
+            let json_patch = [("Content-Type", "application/json-patch+json")];
+            client.send("PATCH", "/fhir/Patient/l", &json_patch, patch.as_bytes()).expect(200);
+        }
+    });
+    let last = nodes[0].client().get("Patient/l").expect(200).json();
+    let mut given: Vec<&str> =
+        last["name"][0]["given"].as_array().unwrap().iter().map(|g| g.as_str().unwrap()).collect();
+    given.sort_unstable();
+    given.dedup();
+    assert_eq!((given.len(), &last["meta"]["versionId"]), (97, &json!("97")));
+}
+
 /// Several clients count one number up, each with If-Match.
 fn no_lost_update(nodes: &[&TestApp]) {
     let body = |n: i64| json!({"resourceType": "Observation", "id": "n", "status": "final", "code": {"text": "n"}, "valueInteger": n});
@@ -103,6 +139,18 @@ on_both_databases! {
         only_one(&[&TestApp::start(database)], "family=parallel&birthdate=1990-01-01");
     }
 
+    fn parallel_updates_on_an_identifier_make_one(database) {
+        one_of_many_updates(&[&TestApp::start(database)], "identifier=http://p%7Cone");
+    }
+
+    fn parallel_updates_on_another_condition_make_one(database) {
+        one_of_many_updates(&[&TestApp::start(database)], "family=parallel&birthdate=1990-01-01");
+    }
+
+    fn parallel_patches_lose_nothing(database) {
+        no_lost_patch(&[&TestApp::start(database)]);
+    }
+
     fn updates_with_if_match_lose_nothing(database) {
         no_lost_update(&[&TestApp::start(database)]);
     }
@@ -133,6 +181,21 @@ fn two_nodes_make_one_of_an_identifier() {
 #[test]
 fn two_nodes_make_one_of_another_condition() {
     on_two_nodes(|nodes| only_one(nodes, "family=parallel&birthdate=1990-01-01"));
+}
+
+#[test]
+fn two_nodes_make_one_by_conditional_updates() {
+    on_two_nodes(|nodes| one_of_many_updates(nodes, "identifier=http://p%7Cone"));
+}
+
+#[test]
+fn two_nodes_make_one_by_updates_on_another_condition() {
+    on_two_nodes(|nodes| one_of_many_updates(nodes, "family=parallel&birthdate=1990-01-01"));
+}
+
+#[test]
+fn two_nodes_lose_no_patch() {
+    on_two_nodes(no_lost_patch);
 }
 
 #[test]

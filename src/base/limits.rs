@@ -10,6 +10,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Most entries of a batch or transaction.
     pub bundle_entries: usize,
+    /// Most operations of a patch, and most properties of an object of a merge patch.
+    pub patch_operations: usize,
     /// Deepest nesting of JSON.
     pub nesting: usize,
     /// Page size when `_count` is absent.
@@ -43,6 +45,7 @@ impl Default for Limits {
         Self {
             body_bytes: 64 << 20,
             bundle_entries: 10_000,
+            patch_operations: 1000,
             nesting: 64,
             page_default: 50,
             page_max: 1000,

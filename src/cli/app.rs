@@ -41,6 +41,7 @@ impl App {
             store: store(&config),
             index: config.index_folder(),
             base,
+            rest: config.rest,
             index_heap: config.index.heap_bytes,
         };
         let repo = Arc::new(Repo::open(settings, clock.clone(), ids, config.limits.clone()).await?);

@@ -5,7 +5,6 @@
 
 mod admin;
 pub mod app;
-pub mod backup;
 mod bare;
 pub mod bench;
 mod command;

@@ -39,6 +39,7 @@ impl Running {
             base: config.http.base.clone(),
             drain: Duration::from_secs(config.http.drain_seconds),
             limits: config.limits.clone(),
+            rest: config.rest,
             ..ServeOptions::new(config.http.listen, Actor::Development)
         };
         let bound = bind(options).await?;

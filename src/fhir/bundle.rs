@@ -149,11 +149,11 @@ fn entry(item: Json, index: usize) -> Result<RequestEntry> {
     })?;
     let url = required("url")?;
     if resource.is_none()
-        && matches!(method, Method::Post | Method::Put)
+        && matches!(method, Method::Post | Method::Put | Method::Patch)
         && !url.contains("_search")
         && !url.contains('$')
     {
-        let message = "the entry has no resource, which POST and PUT need";
+        let message = "the entry has no resource, which POST, PUT and PATCH need";
         return Err(Fault::coded(Category::Invalid, "required", message).at(format!("Bundle.entry[{index}].resource")));
     }
     Ok(RequestEntry {

@@ -10,6 +10,7 @@ pub mod fhirpath;
 pub mod json;
 pub mod name;
 pub mod outcome;
+pub mod patch;
 pub mod quantity;
 pub mod resource;
 pub mod subset;

@@ -1,5 +1,5 @@
-//! Conditions: searches that say which resource is meant (`If-None-Exist`, conditional references;
-//! FHIR R4 `http.html`, 3.1.0.8.1 and 3.1.0.11.2).
+//! Conditions: searches that say which resource is meant (`If-None-Exist`, conditional update, patch, delete and
+//! references; FHIR R4 `http.html`, 3.1.0.4.3, 3.1.0.6, 3.1.0.7.1, 3.1.0.8.1 and 3.1.0.11.2).
 //!
 //! A condition on one identifier with its system is answered from the identifiers' own table, which changes in
 //! the same commit as the resource. Any other condition is searched in the index at a position of the
@@ -19,6 +19,9 @@ use crate::fhir::resource;
 use crate::fhir::types::ResourceType;
 use crate::search::query::{Clause, Query};
 
+/// Matches read at a time.
+const PIECE: usize = 200;
+
 /// A condition, as written: `Patient` and `identifier=urn:x|1`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Condition {
@@ -28,6 +31,11 @@ pub(super) struct Condition {
 }
 
 impl Condition {
+    /// The condition of some search parameters, with or without `?`.
+    pub(super) fn new(kind: ResourceType, text: &str) -> Self {
+        Self { kind, text: text.trim_start_matches('?').to_owned() }
+    }
+
     /// The condition of a reference such as `Patient?identifier=urn:x|1`; `None` for any other text.
     pub(super) fn of_reference(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once('?')?;
@@ -60,7 +68,7 @@ impl std::fmt::Display for Condition {
     }
 }
 
-/// What a condition found: at most two of the matches (two are as good as many).
+/// What a condition found: at most as many matches as were asked for.
 #[derive(Debug, Clone)]
 pub(super) struct Resolution {
     pub(super) matches: Vec<Stored>,
@@ -69,18 +77,18 @@ pub(super) struct Resolution {
     pub(super) query: Option<Arc<Query>>,
 }
 
-/// Looks a condition up.
+/// Looks a condition up; `most` is at least two, which are as good as many where one is meant.
 ///
 /// # Errors
 /// 400 for a condition that is not a search, or an empty one.
-pub(super) async fn resolve(at: &Arc<Tenancy>, condition: &Condition) -> Result<Resolution> {
+pub(super) async fn resolve(at: &Arc<Tenancy>, condition: &Condition, most: usize) -> Result<Resolution> {
     match condition.identifier() {
-        Some((system, value)) => by_identifier(at, condition.kind, &system, &value).await,
-        None => by_search(at, condition).await,
+        Some((system, value)) => by_identifier(at, condition.kind, &system, &value, most).await,
+        None => by_search(at, condition, most).await,
     }
 }
 
-async fn by_identifier(at: &Tenancy, kind: ResourceType, system: &str, value: &str) -> Result<Resolution> {
+async fn by_identifier(at: &Tenancy, kind: ResourceType, system: &str, value: &str, most: usize) -> Result<Resolution> {
     let hash = identifier_hash(Some(system), value);
     let found = at.store.identified(at.tenant, &[(kind, hash)]).await?;
     let mut holders: Vec<_> = found.into_iter().map(|(_, _, id)| id).collect();
@@ -91,13 +99,18 @@ async fn by_identifier(at: &Tenancy, kind: ResourceType, system: &str, value: &s
         let Ok(stored) = read::read(at, &key).await else { continue };
         // The table knows a hash only: look at the identifier itself.
         if has_identifier(&stored, system, value)? {
-            matches.push(stored);
+            matches.push(slim(stored, most));
         }
-        if matches.len() == 2 {
+        if matches.len() == most {
             break;
         }
     }
     Ok(Resolution { matches, assumptions: vec![Assumption::Identified { kind, hash, holders }], query: None })
+}
+
+/// Without its body where many may be found: they are only deleted.
+fn slim(stored: Stored, most: usize) -> Stored {
+    if most > 2 { Stored { body: None, ..stored } } else { stored }
 }
 
 fn has_identifier(stored: &Stored, system: &str, value: &str) -> Result<bool> {
@@ -106,7 +119,7 @@ fn has_identifier(stored: &Stored, system: &str, value: &str) -> Result<bool> {
     Ok(resource::identifiers(&resource).into_iter().any(|(s, v)| s == Some(system) && v == value))
 }
 
-async fn by_search(at: &Arc<Tenancy>, condition: &Condition) -> Result<Resolution> {
+async fn by_search(at: &Arc<Tenancy>, condition: &Condition, most: usize) -> Result<Resolution> {
     let params = condition.params();
     let query = search::parsed(at, condition.kind, &params, Handling::Strict)?;
     if query.clauses.is_empty() {
@@ -116,10 +129,14 @@ async fn by_search(at: &Arc<Tenancy>, condition: &Condition) -> Result<Resolutio
     let since = searcher.reached();
     let query = Arc::new(query);
     let (hits, running, bounds) = (searcher, query.clone(), at.clone());
-    let hits = blocking(move || hits.search(&running, 0, 2, &bounds.limits)).await?;
+    let hits = blocking(move || hits.search(&running, 0, most, &bounds.limits)).await?;
     let seqs: Vec<_> = hits.hits.iter().map(|hit| hit.seq).collect();
-    let rows = at.store.by_seqs(at.tenant, &seqs).await?;
-    let matches = rows.into_iter().map(read::stored).collect::<Result<_>>()?;
+    let mut matches = Vec::with_capacity(seqs.len());
+    for piece in seqs.chunks(PIECE) {
+        for row in at.store.by_seqs(at.tenant, piece).await? {
+            matches.push(slim(read::stored(row)?, most));
+        }
+    }
     let mut kinds = vec![condition.kind];
     query.clauses.iter().for_each(|clause| kinds_of(clause, &mut kinds));
     kinds.sort_unstable();
@@ -142,12 +159,8 @@ fn kinds_of(clause: &Clause, kinds: &mut Vec<ResourceType>) {
             kinds.push(*source);
             kinds_of(clause, kinds);
         }
-        Clause::Param { .. }
-        | Clause::Not { .. }
-        | Clause::Missing { .. }
-        | Clause::Id(_)
-        | Clause::LastUpdated(_)
-        | Clause::Compartment(_) => {}
+        Clause::Param { .. } | Clause::Not { .. } | Clause::Missing { .. } | Clause::Id(_) | Clause::LastUpdated(_) => {
+        }
     }
 }
 

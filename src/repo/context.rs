@@ -18,6 +18,7 @@ use super::tenancy::Tenancy;
 use super::writer::Writer;
 use crate::access::actor::Actor;
 use crate::base::clock::SharedClock;
+use crate::base::config::Rest;
 use crate::base::fault::{Fault, Result};
 use crate::base::id::{IdSource, Seq, Tenant};
 use crate::base::limits::Limits;
@@ -33,6 +34,8 @@ pub struct RepoConfig {
     pub index: PathBuf,
     /// The server's base URL, such as `http://127.0.0.1:8080/fhir`: absolute references below it are local.
     pub base: String,
+    /// What clients may do.
+    pub rest: Rest,
     /// Memory of the index's writer before it flushes a segment, in bytes.
     pub index_heap: usize,
 }
@@ -112,6 +115,7 @@ impl Repo {
             node: ids.number(),
             ids,
             limits,
+            rest: config.rest,
             base,
         });
         Ok(Self { default, stop, tasks: Mutex::new(vec![writing, following]) })

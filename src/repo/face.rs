@@ -1,10 +1,13 @@
 //! What the floors above see: the session and the shapes of its answers.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::base::clock::Timestamp;
 use crate::base::fault::Issue;
 use crate::fhir::json::Json;
+use crate::fhir::patch::Patch;
 use crate::fhir::types::{ResourceKey, ResourceType};
 
 /// A version of a resource as it is sent: complete JSON with `id`, `meta.versionId`, `meta.lastUpdated`.
@@ -56,23 +59,46 @@ pub enum Change {
         /// The search parameters of `If-None-Exist`, without `?`.
         if_none_exist: Option<String>,
     },
-    /// Update, or create under this id.
+    /// Update, or create under this id (or, where a condition finds nothing and the body has none, under a new one).
     Update {
-        /// Which resource; the body's id must be the same.
-        key: ResourceKey,
-        /// The body.
+        /// Which resource.
+        which: Which,
+        /// The body. Its id is that of the key; under a condition it may lack one.
         resource: Json,
         /// The version of `If-Match`.
         if_match: Option<i64>,
         /// `If-None-Match: *`: only if the resource does not exist.
         only_create: bool,
     },
+    /// Patch the current version.
+    Patch {
+        /// Which resource.
+        which: Which,
+        /// What is to be changed.
+        patch: Arc<Patch>,
+        /// The version of `If-Match`.
+        if_match: Option<i64>,
+    },
     /// Delete; not an error when there is nothing.
     Delete {
         /// Which resource.
-        key: ResourceKey,
+        which: Which,
         /// The version of `If-Match`.
         if_match: Option<i64>,
+    },
+}
+
+/// Which resource is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// The one with this id.
+    Key(ResourceKey),
+    /// The one that a search finds (FHIR R4 `http.html`, 3.1.0.4.3, 3.1.0.6, 3.1.0.7.1).
+    Found {
+        /// The type.
+        kind: ResourceType,
+        /// The search parameters, percent-encoded, without `?`.
+        query: String,
     },
 }
 
@@ -87,6 +113,8 @@ pub enum Existing {
     Unchanged,
     /// Now deleted: 204.
     Deleted,
+    /// A condition found several, which are now deleted: 204.
+    DeletedMany(usize),
     /// There was nothing to delete: 204.
     Absent,
 }
@@ -96,7 +124,7 @@ pub enum Existing {
 pub struct Written {
     /// What happened.
     pub existing: Existing,
-    /// The current version afterwards; `None` for [`Existing::Absent`].
+    /// The current version afterwards; `None` for [`Existing::Absent`] and [`Existing::DeletedMany`].
     pub stored: Option<Stored>,
 }
 
@@ -107,8 +135,6 @@ pub enum HistoryScope {
     Instance(ResourceKey),
     /// A type.
     Type(ResourceType),
-    /// Everything.
-    System,
 }
 
 /// A page of history.
@@ -120,8 +146,6 @@ pub struct HistoryRequest {
     pub count: Option<usize>,
     /// `_since`: only versions at or after this time.
     pub since: Option<Timestamp>,
-    /// `_at`: only versions that were current at some time from the first to before the second.
-    pub at: Option<(Timestamp, Timestamp)>,
     /// The token of a next link.
     pub page: Option<String>,
 }
@@ -131,8 +155,8 @@ pub struct HistoryRequest {
 pub struct HistoryAnswer {
     /// The versions of this page.
     pub entries: Vec<Stored>,
-    /// How many versions there are in all, unless that would have to be counted one by one.
-    pub total: Option<u64>,
+    /// How many versions there are in all.
+    pub total: u64,
     /// The token of the next page.
     pub next: Option<String>,
 }

@@ -1,8 +1,8 @@
 //! Floor 6: the one door to clinical data.
 //!
 //! A [`Session`] belongs to an actor and offers what FHIR offers: read, history, search, and transactions (a single
-//! create is a transaction of one). Writes are planned in parallel (`transaction`, `plan`, `conditional`, `references`),
-//! decided in one serial order (`stage`) and committed by the Writer (`writer`), many requests with one fsync. The
+//! create is a transaction of one). Writes are planned in parallel (`transaction`, `draft`, `settle`, `plan`,
+//! `conditional`, `references`), decided in one serial order (`stage`) and committed by the Writer (`writer`), many requests with one fsync. The
 //! index follows the log (`feed`, `indexer`), and a search waits for it (`search`), so that it sees every write that was
 //! answered before it arrived.
 //!
@@ -11,13 +11,12 @@
 //!
 //! Deliberately absent: HTTP, and the decision what a request means.
 
-pub mod backup;
 mod conditional;
 mod context;
 mod doctor;
+mod draft;
 mod face;
 mod feed;
-mod history;
 mod indexer;
 mod loader;
 mod pins;
@@ -27,6 +26,7 @@ mod recent;
 mod references;
 mod search;
 mod session;
+mod settle;
 mod shelf;
 mod stage;
 mod tenancy;
@@ -37,6 +37,6 @@ mod writer;
 pub use context::{Repo, RepoConfig, Status};
 pub use face::{
     Change, Existing, Handling, HistoryAnswer, HistoryRequest, HistoryScope, MatchMode, SearchAnswer, SearchEntry,
-    Stored, WriteEntry, WriteKind, Written,
+    Stored, Which, WriteEntry, WriteKind, Written,
 };
 pub use session::Session;

@@ -29,7 +29,12 @@ pub(super) struct Plan {
 impl Plan {
     /// How many versions it may insert.
     pub(super) fn rows(&self) -> usize {
-        self.steps.iter().filter(|step| !matches!(step, Step::Present(_))).count()
+        let rows = |step: &Step| match step {
+            Step::Write(_) => 1,
+            Step::Delete(deletes) => deletes.len(),
+            Step::Present(_) => 0,
+        };
+        self.steps.iter().map(rows).sum()
     }
 }
 
@@ -38,8 +43,8 @@ impl Plan {
 pub(super) enum Step {
     /// A new version.
     Write(Box<Write>),
-    /// A deletion.
-    Delete(Delete),
+    /// Deletions: of the one resource that is meant, or of all that a condition has found.
+    Delete(Vec<Delete>),
     /// Nothing: `If-None-Exist` found this one.
     Present(Box<Stored>),
 }
@@ -49,6 +54,8 @@ pub(super) enum Step {
 pub(super) struct Write {
     pub(super) key: ResourceKey,
     pub(super) precondition: Precondition,
+    /// Whether the resource may be one that never was: an id that the client has chosen.
+    pub(super) may_create: bool,
     /// The JSON without versionId and lastUpdated, and where these belong.
     pub(super) json: Bytes,
     pub(super) splice: Splice,
@@ -82,6 +89,8 @@ pub(super) enum Precondition {
     Version(i64),
     /// `If-None-Match: *`.
     Absent,
+    /// A conditional update that found nothing and has an id: the id is free.
+    Unused,
 }
 
 /// Something that was true while planning.
@@ -102,6 +111,13 @@ pub(super) enum Assumption {
         kind: ResourceType,
         /// The position at which was searched.
         since: Seq,
+    },
+    /// This is the current version of the resource.
+    Current {
+        /// Which resource.
+        key: ResourceKey,
+        /// Its version.
+        version: i64,
     },
 }
 
@@ -129,11 +145,7 @@ pub(super) fn in_entry(fault: Fault, index: Option<usize>) -> Fault {
 /// # Errors
 /// 400 when the body is not a resource of `kind`, or has another id than the URL.
 pub(super) fn adopt(resource: &mut Json, key: &ResourceKey, update: bool) -> Result<()> {
-    let found = resource::resource_type(resource)?;
-    if found != key.kind {
-        let message = format!("the body is a {found}, the URL says {}", key.kind);
-        return Err(Fault::new(Category::Invalid, message).at("resourceType"));
-    }
+    of_kind(resource, key.kind)?;
     let id = resource.get("id").and_then(Json::as_str);
     match id {
         Some(id) if update && id != key.id.as_str() => {
@@ -151,6 +163,19 @@ pub(super) fn adopt(resource: &mut Json, key: &ResourceKey, update: bool) -> Res
     Ok(())
 }
 
+/// Checks the type of a resource.
+///
+/// # Errors
+/// 400 when the body is not a resource of `kind`.
+pub(super) fn of_kind(resource: &Json, kind: ResourceType) -> Result<()> {
+    let found = resource::resource_type(resource)?;
+    if found == kind {
+        return Ok(());
+    }
+    let message = format!("the body is a {found}, the URL says {kind}");
+    Err(Fault::new(Category::Invalid, message).at("resourceType"))
+}
+
 /// Turns a checked resource with all references resolved into what the Writer inserts.
 pub(super) fn encode_write(resource: &Json, key: ResourceKey, precondition: Precondition, base: &str) -> Result<Write> {
     let (json, splice) = serialise(resource);
@@ -164,6 +189,7 @@ pub(super) fn encode_write(resource: &Json, key: ResourceKey, precondition: Prec
     Ok(Write {
         key,
         precondition,
+        may_create: true,
         json: Bytes::from(json),
         splice,
         body,

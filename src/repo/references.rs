@@ -42,22 +42,23 @@ pub(super) fn conditions(resource: &mut Json, found: &mut Vec<Condition>) -> Res
     })
 }
 
-/// Rewrites the references of a resource.
+/// Rewrites the references of a resource; a conditional one for which `select` has nothing stays.
 ///
 /// # Errors
 /// What `select` says about a conditional reference.
 pub(super) fn rewrite(
     resource: &mut Json,
     targets: &Targets,
-    select: &dyn Fn(&Condition) -> Result<ResourceKey>,
+    select: &dyn Fn(&Condition) -> Result<Option<ResourceKey>>,
 ) -> Result<()> {
     visit_references_mut(resource, &mut |site, text| {
         if let Some((key, rest)) = targets.find(text) {
             *text = format!("{key}{rest}").into();
         } else if matches!(site, ReferenceSite::Reference)
             && let Some(condition) = text.contains('?').then(|| Condition::of_reference(text)).flatten()
+            && let Some(key) = select(&condition)?
         {
-            *text = select(&condition)?.to_string().into();
+            *text = key.to_string().into();
         }
         Ok(())
     })

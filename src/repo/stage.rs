@@ -56,9 +56,9 @@ impl Staging {
                             keys.push(write.key.clone());
                         }
                     }
-                    Step::Delete(delete) => {
-                        kinds.insert(delete.key.kind);
-                        keys.push(delete.key.clone());
+                    Step::Delete(deletes) => {
+                        kinds.extend(deletes.iter().map(|delete| delete.key.kind));
+                        keys.extend(deletes.iter().map(|delete| delete.key.clone()));
                     }
                     Step::Present(_) => {}
                 }
@@ -67,6 +67,8 @@ impl Staging {
                 match assumption {
                     Assumption::Identified { kind, hash, .. } => hashes.push((*kind, *hash)),
                     Assumption::Unchanged { kind, .. } => _ = kinds.insert(*kind),
+                    // It is written too, and so among the keys.
+                    Assumption::Current { .. } => {}
                 }
             }
         }
@@ -127,42 +129,76 @@ impl Staging {
                 now == *holders
             }
             Assumption::Unchanged { kind, since } => self.type_heads.get(kind).is_none_or(|head| head.seq <= *since),
+            Assumption::Current { key, version } => self.current.get(key).is_some_and(|c| c.version == *version),
         }
     }
 
     fn check(&self, step: &Step) -> Result<()> {
-        let (key, index, wanted) = match step {
-            Step::Present(_) => return Ok(()),
-            Step::Write(write) => (&write.key, write.index, write.precondition),
-            Step::Delete(Delete { key, if_match, index }) => {
-                (key, *index, if_match.map_or(Precondition::Any, Precondition::Version))
+        match step {
+            Step::Present(_) => Ok(()),
+            Step::Write(write) => {
+                let checked = self.expect(&write.key, write.precondition).and_then(|()| self.may_create(write));
+                checked.map_err(|fault| in_entry(fault, write.index))
             }
-        };
-        let current = self.current.get(key);
-        let alive = current.filter(|current| !current.deleted);
-        let fault = match (wanted, alive) {
-            (Precondition::Any, _) | (Precondition::New | Precondition::Absent, None) => return Ok(()),
+            Step::Delete(deletes) => deletes.iter().try_for_each(|delete| {
+                let wanted = delete.if_match.map_or(Precondition::Any, Precondition::Version);
+                self.expect(&delete.key, wanted).map_err(|fault| in_entry(fault, delete.index))
+            }),
+        }
+    }
+
+    fn expect(&self, key: &ResourceKey, wanted: Precondition) -> Result<()> {
+        let alive = self.current.get(key).filter(|current| !current.deleted);
+        let (category, message) = match (wanted, alive) {
+            (Precondition::Any, _) | (Precondition::New | Precondition::Absent | Precondition::Unused, None) => {
+                return Ok(());
+            }
             (Precondition::Version(version), Some(current)) if current.version == version => return Ok(()),
-            (Precondition::Version(version), Some(current)) => Fault::new(
-                Category::PreconditionFailed,
-                format!("{key} has version {}, not {version} as If-Match says", current.version),
-            ),
-            (Precondition::Version(version), None) => Fault::new(
-                Category::PreconditionFailed,
-                format!("{key} does not exist, so it has no version {version} as If-Match says"),
-            ),
+            (Precondition::Version(version), Some(current)) => {
+                let message = format!("{key} has version {}, not {version} as If-Match says", current.version);
+                (Category::PreconditionFailed, message)
+            }
+            (Precondition::Version(version), None) => {
+                let message = format!("{key} does not exist, so it has no version {version} as If-Match says");
+                (Category::PreconditionFailed, message)
+            }
             (Precondition::New | Precondition::Absent, Some(_)) => {
-                Fault::new(Category::PreconditionFailed, format!("{key} exists already"))
+                (Category::PreconditionFailed, format!("{key} exists already"))
+            }
+            (Precondition::Unused, Some(_)) => {
+                (Category::Conflict, format!("{key} exists already, and the condition does not find it"))
             }
         };
-        Err(in_entry(fault, index))
+        Err(Fault::new(category, message))
+    }
+
+    /// Update as create only where it is allowed (FHIR R4 `http.html`, 3.1.0.4.1); what was deleted may come back.
+    fn may_create(&self, write: &Write) -> Result<()> {
+        if write.may_create || self.current.contains_key(&write.key) {
+            return Ok(());
+        }
+        let message = format!("{} is not known, and a client may not choose ids here", write.key);
+        Err(Fault::new(Category::MethodNotAllowed, message))
     }
 
     fn apply(&mut self, step: Step, tx: Seq) -> Written {
         match step {
             Step::Present(stored) => Written { existing: Existing::Unchanged, stored: Some(*stored) },
             Step::Write(write) => self.write(*write, tx),
-            Step::Delete(delete) => self.delete(delete, tx),
+            Step::Delete(deletes) => self.delete_all(deletes, tx),
+        }
+    }
+
+    fn delete_all(&mut self, mut deletes: Vec<Delete>, tx: Seq) -> Written {
+        match (deletes.pop(), deletes.len()) {
+            (None, _) => Written { existing: Existing::Absent, stored: None },
+            (Some(one), 0) => self.delete(one, tx),
+            (Some(last), _) => {
+                deletes.push(last);
+                let done = deletes.into_iter().map(|delete| self.delete(delete, tx));
+                let count = done.filter(|written| written.existing == Existing::Deleted).count();
+                Written { existing: Existing::DeletedMany(count), stored: None }
+            }
         }
     }
 
@@ -298,7 +334,7 @@ mod tests {
     }
 
     fn delete(id: &str) -> Step {
-        Step::Delete(Delete { key: key(id), if_match: None, index: None })
+        Step::Delete(vec![Delete { key: key(id), if_match: None, index: None }])
     }
 
     /// Stages plans as one batch and commits it; tells what became of each.

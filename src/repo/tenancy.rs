@@ -9,6 +9,7 @@ use super::pins::Pins;
 use super::shelf::Shelf;
 use super::writer::WriterHandle;
 use crate::base::clock::SharedClock;
+use crate::base::config::Rest;
 use crate::base::id::{IdSource, Tenant};
 use crate::base::limits::Limits;
 use crate::store::Store;
@@ -27,6 +28,7 @@ pub(super) struct Tenancy {
     pub(super) clock: SharedClock,
     pub(super) ids: IdSource,
     pub(super) limits: Arc<Limits>,
+    pub(super) rest: Rest,
     pub(super) base: Arc<str>,
     /// Marks this run of this node in page tokens.
     pub(super) node: u64,

@@ -24,6 +24,7 @@ use super::rest::respond::refuse;
 use super::rest::routes::Interaction;
 use crate::access::actor::Actor;
 use crate::base::clock::SharedClock;
+use crate::base::config::Rest;
 use crate::base::fault::{Fault, Result};
 use crate::base::id::IdSource;
 use crate::base::limits::Limits;
@@ -42,6 +43,8 @@ pub struct ServeOptions {
     pub timeout: Duration,
     /// On whose behalf every request is done, until there is an authorization server.
     pub actor: Actor,
+    /// What clients may do.
+    pub rest: Rest,
     /// The bounds.
     pub limits: Limits,
 }
@@ -50,7 +53,7 @@ impl ServeOptions {
     /// Usual times and bounds.
     pub fn new(listen: SocketAddr, actor: Actor) -> Self {
         let (drain, timeout) = (Duration::from_secs(20), Duration::from_secs(300));
-        Self { listen, base: None, drain, timeout, actor, limits: Limits::default() }
+        Self { listen, base: None, drain, timeout, actor, rest: Rest::default(), limits: Limits::default() }
     }
 }
 
@@ -142,7 +145,7 @@ pub fn router(
     clock: SharedClock,
     ids: IdSource,
 ) -> Router {
-    let capabilities = statement(&base, clock.now());
+    let capabilities = statement(&base, clock.now(), options.rest);
     let run = ids.number();
     let site = Site { base, limits: options.limits.clone(), clock, ids, capabilities };
     let layers = Layers { metrics: Metrics::default(), timeout: options.timeout, run, requests: Counter::default() };
@@ -239,7 +242,7 @@ mod tests {
             ("GET", "/fhir/Patient/a_b", 400),
             ("PATCH", "/fhir/Patient/1", 405),
             ("BREW", "/fhir/Patient/1", 405),
-            ("GET", "/fhir/$nonsense", 400),
+            ("GET", "/fhir/_history", 400),
             ("GET", "/fhir/Patient/1", 503),
         ] {
             let (response, body) = ask(&app, method, path).await;

@@ -39,7 +39,7 @@ impl VersionKind {
         }
     }
 
-    pub(super) fn from_code(code: i64) -> Result<Self> {
+    fn from_code(code: i64) -> Result<Self> {
         match code {
             1 => Ok(Self::Create),
             2 => Ok(Self::Update),

@@ -3,9 +3,10 @@
 
 mod bad_input;
 mod capability;
-mod contexts;
+mod conditional;
 mod history;
 mod interactions;
+mod patch;
 mod repeatable;
 mod subset;
 mod transactions;

@@ -9,5 +9,5 @@ mod sections;
 mod settings;
 
 pub use load::{Origin, Sources, environment, load, program};
-pub use sections::{Access, Config, Http, IndexSettings, Log, Secret, StoreSettings};
+pub use sections::{Access, Config, Http, IndexSettings, Log, Rest, Secret, StoreSettings};
 pub use settings::{SETTINGS, Setting};

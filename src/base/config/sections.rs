@@ -17,6 +17,8 @@ pub struct Config {
     pub index: IndexSettings,
     /// Who may enter.
     pub access: Access,
+    /// What clients may do by REST.
+    pub rest: Rest,
     /// The log for people.
     pub log: Log,
     /// The bounds.
@@ -65,6 +67,17 @@ pub struct Access {
     pub demo_patients: u64,
     /// Every request acts as a development user, on loopback only.
     pub insecure_no_auth: bool,
+}
+
+/// What clients may do by REST; each shows in the CapabilityStatement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rest {
+    /// Whether an update may create under an id that the client has chosen.
+    pub update_create: bool,
+    /// Whether a reference must lead to a resource that exists, and a resource that is referred to must stay.
+    pub referential_integrity: bool,
+    /// Whether a conditional delete may delete several resources.
+    pub delete_multiple: bool,
 }
 
 /// The log for people.
@@ -136,6 +149,12 @@ impl Default for IndexSettings {
 impl Default for Access {
     fn default() -> Self {
         Self { demo: false, demo_patients: 40, insecure_no_auth: false }
+    }
+}
+
+impl Default for Rest {
+    fn default() -> Self {
+        Self { update_create: true, referential_integrity: false, delete_multiple: false }
     }
 }
 

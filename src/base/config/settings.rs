@@ -175,6 +175,26 @@ pub const SETTINGS: &[Setting] = &[
         show: |config| config.access.insecure_no_auth.to_string(),
     },
     Setting {
+        key: "rest.update_create",
+        variable: "CRESSET_UPDATE_CREATE",
+        about: "an update may create under an id that the client has chosen",
+        set: |config, text| truth(text).map(|value| config.rest.update_create = value),
+        show: |config| config.rest.update_create.to_string(),
+    },
+    Setting {
+        key: "rest.conditional_delete",
+        variable: "CRESSET_CONDITIONAL_DELETE",
+        about: "a conditional delete deletes a single resource, or multiple",
+        set: |config, text| match text.trim() {
+            "single" | "multiple" => {
+                config.rest.delete_multiple = text.trim() == "multiple";
+                Ok(())
+            }
+            _ => Err("expected single or multiple".to_owned()),
+        },
+        show: |config| (if config.rest.delete_multiple { "multiple" } else { "single" }).to_owned(),
+    },
+    Setting {
         key: "log.filter",
         variable: "CRESSET_LOG",
         about: "which messages: info, cresset=debug,info ...",
@@ -193,6 +213,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     limit!(body_bytes, "CRESSET_LIMIT_BODY_BYTES", "largest request body"),
     limit!(bundle_entries, "CRESSET_LIMIT_BUNDLE_ENTRIES", "most entries of a batch or transaction"),
+    limit!(patch_operations, "CRESSET_LIMIT_PATCH_OPERATIONS", "most operations of a patch"),
     limit!(nesting, "CRESSET_LIMIT_NESTING", "deepest nesting of JSON", nesting),
     limit!(page_default, "CRESSET_LIMIT_PAGE_DEFAULT", "page size when _count is absent"),
     limit!(page_max, "CRESSET_LIMIT_PAGE_MAX", "largest page"),

@@ -14,7 +14,6 @@ mod context;
 mod control;
 mod modifier;
 mod request;
-mod types;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! `POST [base]`: batch and transaction (FHIR R4 `http.html`, 3.1.0.11).
 //!
-//! Entries are done in the order DELETE, POST, PUT, GET and answered in the order of the request. In a
+//! Entries are done in the order DELETE, POST, PUT and PATCH, GET and answered in the order of the request. In a
 //! transaction everything that can be known before the commit is checked before it; a read that finds
 //! nothing afterwards answers in its own entry.
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 
 use super::call::{Answer, Call, Site};
-use super::change::change;
+use super::change::{Sent, change};
 use super::conditions::{Conditions, Prefer, Return};
 use super::framing::{Entry, Framing, Head, Response};
 use super::inquire::inquire;
@@ -68,8 +68,8 @@ pub async fn batch(site: &Site, session: &Session, prefer: Prefer, bundle: Reque
 fn plan(site: &Site, session: &Session, prefer: Prefer, index: Option<usize>, mut entry: RequestEntry) -> Result<Step> {
     let (full_url, resource) = (entry.full_url.take(), entry.resource.take());
     let step = asked(site, prefer, &entry).and_then(|(interaction, asked)| match interaction {
-        Interaction::Create | Interaction::Update | Interaction::Delete => {
-            let change = change(interaction, &asked.call(site, session), resource)?;
+        Interaction::Create | Interaction::Update | Interaction::Patch | Interaction::Delete => {
+            let change = change(interaction, &asked.call(site, session), Sent::entry(resource))?;
             Ok(Step::Write(WriteEntry { index, full_url, change }))
         }
         Interaction::Bundle => Err(Fault::unsupported("a Bundle inside a Bundle is not supported")),
@@ -96,7 +96,7 @@ fn asked(site: &Site, prefer: Prefer, entry: &RequestEntry) -> Result<(Interacti
 fn relative<'a>(url: &'a str, base: &str) -> Result<(&'a str, &'a str)> {
     let url = match url.strip_prefix(base) {
         Some(rest) if rest.is_empty() || rest.starts_with(['/', '?']) => rest,
-        _ if url.contains("://") => {
+        _ if url.split('?').next().is_some_and(|path| path.contains("://")) => {
             return Err(Fault::invalid("the URL of an entry is relative, or begins with the base URL of this server"));
         }
         _ => url,
@@ -239,6 +239,7 @@ mod tests {
             ("/Patient?name=x%20y", "Patient", "name=x%20y"),
             ("http://h/fhir/Patient/1/_history/2", "Patient/1/_history/2", ""),
             ("http://h/fhir?_page=a", "", "_page=a"),
+            ("Patient?identifier=http://x|1", "Patient", "identifier=http://x|1"),
             ("Patient?url=http%3A%2F%2Fx", "Patient", "url=http%3A%2F%2Fx"),
         ] {
             assert_eq!(relative(url, base), Ok((path, query)), "{url}");

@@ -124,11 +124,16 @@ impl Answer {
 
     /// The answer to a write; `wanted` is what its body should be.
     pub fn written(written: Written, wanted: Return) -> Self {
+        let several;
         let (status, text) = match written.existing {
             Existing::Created => (201, "created"),
             Existing::Updated => (200, "updated"),
             Existing::Unchanged => (200, "unchanged"),
             Existing::Deleted => (204, "deleted"),
+            Existing::DeletedMany(count) => {
+                several = format!("deleted {count} resources");
+                (204, several.as_str())
+            }
             Existing::Absent => (204, "there was nothing to delete"),
         };
         let removed = status == 204;

@@ -5,20 +5,18 @@ use bytes::Bytes;
 
 use super::routes::{Interaction, ROUTES, Route, Shape, has_endpoint};
 use crate::base::clock::Timestamp;
-use crate::fhir::definitions::compartment::members;
+use crate::base::config::Rest;
 use crate::fhir::definitions::params::{ParamKind, SearchParam, all_params, search_params};
 use crate::fhir::json::{Json, write};
 use crate::fhir::types::ResourceType;
 
 /// The text of the statement of a server that started at `started`.
-pub fn statement(base: &str, started: Timestamp) -> Bytes {
-    let resources = ResourceType::all().filter(|kind| has_endpoint(*kind)).map(resource).collect();
+pub fn statement(base: &str, started: Timestamp, rules: Rest) -> Bytes {
+    let resources = ResourceType::all().filter(|kind| has_endpoint(*kind)).map(|kind| resource(kind, rules)).collect();
     let rest = Json::object([
         ("mode", Json::string("server")),
         ("resource", Json::Array(resources)),
-        ("interaction", interactions(is_system)),
-        ("searchParam", Json::Array(common().map(search_param).collect())),
-        ("compartment", Json::Array(compartments())),
+        ("interaction", interactions(|shape| shape == Shape::Base)),
     ]);
     let software = [("name", Json::string("Cresset")), ("version", Json::string(env!("CARGO_PKG_VERSION")))];
     let implementation = [("description", Json::string("Cresset, a FHIR R4 server")), ("url", Json::string(base))];
@@ -38,34 +36,18 @@ pub fn statement(base: &str, started: Timestamp) -> Bytes {
     out.into()
 }
 
-/// The parameters of a search over all types.
-fn common() -> impl Iterator<Item = &'static SearchParam> {
-    let is_common = |param: &&SearchParam| ResourceType::all().all(|kind| param.base.contains(&kind));
-    all_params().iter().filter(|param| is_offered(param)).filter(is_common)
-}
-
-/// The compartments, by the canonical URLs of their definitions.
-fn compartments() -> Vec<Json> {
-    let kinds = ResourceType::all().filter(|kind| !members(*kind).is_empty());
-    let name = |kind: ResourceType| {
-        let mut rest = kind.name().chars();
-        rest.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(rest).collect::<String>()
-    };
-    let urls = kinds.map(|kind| format!("http://hl7.org/fhir/CompartmentDefinition/{}", name(kind)));
-    urls.map(Json::string).collect()
-}
-
-fn resource(kind: ResourceType) -> Json {
+fn resource(kind: ResourceType, rules: Rest) -> Json {
     let mut json = Json::object([
         ("type", Json::string(kind.name())),
-        ("interaction", interactions(|shape| !is_system(shape))),
+        ("interaction", interactions(|shape| shape != Shape::Base)),
         ("versioning", Json::string("versioned")),
         ("readHistory", Json::Bool(true)),
-        ("updateCreate", Json::Bool(true)),
+        ("updateCreate", Json::Bool(rules.update_create)),
         ("conditionalCreate", Json::Bool(true)),
         ("conditionalRead", Json::string("full-support")),
-        ("conditionalUpdate", Json::Bool(false)),
-        ("conditionalDelete", Json::string("not-supported")),
+        ("conditionalUpdate", Json::Bool(true)),
+        ("conditionalDelete", Json::string(if rules.delete_multiple { "multiple" } else { "single" })),
+        ("referencePolicy", reference_policy(rules)),
     ]);
     let Some(object) = json.as_object_mut() else { return json };
     let includes = search_params(kind).iter().filter(|param| is_link(param)).map(|param| include(kind, param));
@@ -86,9 +68,9 @@ fn resource(kind: ResourceType) -> Json {
     json
 }
 
-/// Whether a path concerns all types.
-fn is_system(shape: Shape) -> bool {
-    matches!(shape, Shape::Base | Shape::SystemHistory)
+fn reference_policy(rules: Rest) -> Json {
+    let codes = ["literal", "logical"].into_iter().chain(rules.referential_integrity.then_some("enforced"));
+    Json::Array(codes.map(Json::string).collect())
 }
 
 fn is_link(param: &SearchParam) -> bool {
@@ -139,7 +121,7 @@ mod tests {
 
     #[test]
     fn lists_every_type_with_its_interactions() {
-        let json = parse(&statement("http://h/fhir", Timestamp(0))).expect("JSON");
+        let json = parse(&statement("http://h/fhir", Timestamp(0), Rest::default())).expect("JSON");
         let rest = json.get("rest").and_then(Json::as_array).map(|rest| &rest[0]).expect("rest");
         let resources = rest.get("resource").and_then(Json::as_array).expect("resources");
         assert_eq!(resources.len(), 145);
@@ -147,18 +129,10 @@ mod tests {
             let list = json.get("interaction").and_then(Json::as_array).unwrap_or_default();
             list.iter().filter_map(|item| Some(item.get("code")?.as_str()?.to_owned())).collect()
         };
-        let all = ["read", "vread", "update", "delete", "history-instance", "history-type", "create", "search-type"];
+        let all =
+            ["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"];
         assert_eq!(codes(&resources[0]), all);
-        assert_eq!(codes(rest), ["history-system", "transaction", "batch", "search-system"]);
-        let compartments = rest.get("compartment").and_then(Json::as_array).unwrap_or_default();
-        let names = ["device", "encounter", "patient", "practitioner", "relatedPerson"];
-        let url = |name: &str| Json::string(format!("http://hl7.org/fhir/CompartmentDefinition/{name}"));
-        assert_eq!(compartments, names.map(url));
-        let common = rest.get("searchParam").and_then(Json::as_array).unwrap_or_default();
-        let common: Vec<_> = common.iter().filter_map(|param| param.get("name")?.as_str()).collect();
-        for code in ["_id", "_lastUpdated", "_profile", "_security", "_source", "_tag"] {
-            assert!(common.contains(&code), "{code}: {common:?}");
-        }
+        assert_eq!(codes(rest), ["transaction", "batch"]);
         let patient = resources.iter().find(|r| r.get("type").and_then(Json::as_str) == Some("Patient"));
         let patient = patient.expect("Patient");
         let list = |name: &str| patient.get(name).and_then(Json::as_array).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! `POST [base]/[type]`, with `If-None-Exist` a conditional create (FHIR R4 `http.html`, 3.1.0.8).
 
 use super::call::Call;
+use super::subset::PARAMS;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::json::Json;
 use crate::fhir::types::ResourceType;
@@ -11,6 +12,7 @@ use crate::repo::Change;
 /// # Errors
 /// 400 for a body of another type.
 pub fn create(call: &Call<'_>, resource: Json) -> Result<Change> {
+    call.only(&PARAMS)?;
     let kind = call.kind()?;
     of_type(&resource, kind)?;
     let if_none_exist = call.conditions.if_none_exist.as_deref().map(|query| query.trim_start_matches('?').to_owned());

@@ -5,17 +5,19 @@ use http::{HeaderMap, Request, Response, Uri};
 
 use super::batch::batch;
 use super::call::{Answer, Call, Site};
-use super::change::change;
+use super::change::{Sent, change};
 use super::conditions::Return;
 use super::extract;
 use super::inquire::inquire;
 use super::negotiate::{form_body, json_body};
 use super::params::Params;
+use super::patch;
 use super::respond::{refuse, respond};
 use super::routes::{Interaction, Shape, Target, allow, interaction, target};
 use super::subset::Shown;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::bundle::read_request;
+use crate::fhir::patch::{Patch, PatchBounds};
 use crate::repo::{Session, WriteEntry};
 
 /// What was done, for the log and the counters.
@@ -56,7 +58,13 @@ pub async fn dispatch(
         Err(fault) => Err(fault),
     };
     let response = response.map(|answer| respond(answer, &site.base, is_pretty));
-    (done, response.unwrap_or_else(|fault| refuse(&fault, None, is_pretty)))
+    (
+        done,
+        response.unwrap_or_else(|fault| {
+            let methods = (fault.category() == Category::MethodNotAllowed).then(|| allow(target.shape));
+            refuse(&fault, methods.as_deref(), is_pretty)
+        }),
+    )
 }
 
 /// A request whose interaction is known.
@@ -72,7 +80,7 @@ impl Asked<'_> {
     async fn answer(&self, session: &Session, body: Body) -> Result<Answer> {
         let limits = &self.site.limits;
         let mut params = Params::parse(self.uri.query().unwrap_or_default(), limits.query_bytes)?;
-        let is_form = matches!(self.target.shape, Shape::TypeSearch | Shape::SystemSearch | Shape::CompartmentSearch);
+        let is_form = self.interaction == Interaction::Search && self.target.shape == Shape::TypeSearch;
         if is_form {
             let form = self.form(body).await?;
             params.add(&form, limits.query_bytes)?;
@@ -88,29 +96,45 @@ impl Asked<'_> {
         let prefer = extract::prefer(self.headers);
         let Self { site, target, .. } = *self;
         let call = Call { site, session, target, params, conditions: &conditions, prefer };
-        let resource = match (self.interaction, body) {
-            (Interaction::Create | Interaction::Update | Interaction::Bundle, Some(body)) => {
-                json_body(extract::content_type(self.headers)?)?;
-                let body = extract::body(self.headers, body, site.limits.body_bytes).await?;
-                Some(extract::json(body, site.limits.nesting).await?)
-            }
-            _ => None,
+        let sent = match body {
+            Some(body) => self.sent(body).await?,
+            None => Sent::Nothing,
         };
-        match (self.interaction, resource) {
-            (Interaction::Bundle, Some(bundle)) => {
+        match (self.interaction, sent) {
+            (Interaction::Bundle, Sent::Resource(bundle)) => {
                 call.only(&[])?;
                 let bundle = read_request(bundle, site.limits.bundle_entries)?;
                 batch(site, session, prefer, bundle).await
             }
-            (Interaction::Create | Interaction::Update | Interaction::Delete, resource) => {
+            (Interaction::Create | Interaction::Update | Interaction::Patch | Interaction::Delete, sent) => {
                 let shown = Shown::of_one(&call, call.kind()?)?;
-                let change = change(self.interaction, &call, resource)?;
+                let change = change(self.interaction, &call, sent)?;
                 let entry = WriteEntry { index: None, full_url: None, change };
                 let written = session.transaction(vec![entry]).await?.pop();
                 let written = written.ok_or_else(|| Fault::internal("a transaction of one entry answered none"))?;
                 shown.answer(call.kind()?, Answer::written(written, prefer.answer.unwrap_or(Return::Representation)))
             }
             _ => inquire(self.interaction, &call).await,
+        }
+    }
+
+    /// What the body holds.
+    async fn sent(&self, body: Body) -> Result<Sent> {
+        let limits = &self.site.limits;
+        let content_type = extract::content_type(self.headers)?;
+        let format = match self.interaction {
+            Interaction::Create | Interaction::Update | Interaction::Bundle => {
+                json_body(content_type)?;
+                None
+            }
+            Interaction::Patch => Some(patch::format(content_type)?),
+            _ => return Ok(Sent::Nothing),
+        };
+        let body = extract::body(self.headers, body, limits.body_bytes).await?;
+        let json = extract::json(body, limits.nesting).await?;
+        match format {
+            None => Ok(Sent::Resource(json)),
+            Some(format) => Patch::read(format, json, PatchBounds::from(limits)).map(Sent::Patch),
         }
     }
 

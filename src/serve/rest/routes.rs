@@ -17,18 +17,18 @@ pub enum Interaction {
     Update,
     /// DELETE.
     Delete,
+    /// PATCH.
+    Patch,
     /// POST on a type.
     Create,
     /// A search by GET or POST.
     Search,
-    /// A page link, or a search over all types.
+    /// A page link, or a search over all types (which is absent).
     Page,
     /// History of a resource.
     HistoryInstance,
     /// History of a type.
     HistoryType,
-    /// History of all types.
-    HistorySystem,
     /// Batch or transaction.
     Bundle,
     /// The CapabilityStatement.
@@ -49,9 +49,9 @@ impl Interaction {
         "page",
         "history-instance",
         "history-type",
-        "history-system",
         "bundle",
         "capabilities",
+        "patch",
         "none",
     ];
 
@@ -67,9 +67,9 @@ impl Interaction {
             Self::Page => 6,
             Self::HistoryInstance => 7,
             Self::HistoryType => 8,
-            Self::HistorySystem => 9,
-            Self::Bundle => 10,
-            Self::Capabilities => 11,
+            Self::Bundle => 9,
+            Self::Capabilities => 10,
+            Self::Patch => 11,
             Self::Absent(_) => 12,
         }
     }
@@ -102,8 +102,6 @@ pub enum Shape {
     Version,
     /// `Patient/1/Observation`, `Patient/1/*`
     Compartment,
-    /// `Patient/1/Observation/_search`
-    CompartmentSearch,
 }
 
 impl Shape {
@@ -121,8 +119,7 @@ impl Shape {
             Self::Instance => "/{type}/{id}",
             Self::InstanceHistory => "/{type}/{id}/_history",
             Self::Version => "/{type}/{id}/_history/{vid}",
-            Self::Compartment => "/{type}/{id}/{member}",
-            Self::CompartmentSearch => "/{type}/{id}/{member}/_search",
+            Self::Compartment => "/{type}/{id}/{compartment}",
         }
     }
 }
@@ -153,26 +150,27 @@ pub static ROUTES: &[Route] = &[
     row(Method::Get, Shape::Instance, Interaction::Read, &["read"]),
     row(Method::Get, Shape::Version, Interaction::Vread, &["vread"]),
     row(Method::Put, Shape::Instance, Interaction::Update, &["update"]),
+    row(Method::Patch, Shape::Instance, Interaction::Patch, &["patch"]),
     row(Method::Delete, Shape::Instance, Interaction::Delete, &["delete"]),
+    // The conditional ones: they show as conditionalUpdate and conditionalDelete.
+    row(Method::Put, Shape::Type, Interaction::Update, &[]),
+    row(Method::Patch, Shape::Type, Interaction::Patch, &[]),
+    row(Method::Delete, Shape::Type, Interaction::Delete, &[]),
     row(Method::Get, Shape::InstanceHistory, Interaction::HistoryInstance, &["history-instance"]),
     row(Method::Get, Shape::TypeHistory, Interaction::HistoryType, &["history-type"]),
-    row(Method::Get, Shape::SystemHistory, Interaction::HistorySystem, &["history-system"]),
     row(Method::Post, Shape::Type, Interaction::Create, &["create"]),
     row(Method::Get, Shape::Type, Interaction::Search, &["search-type"]),
     row(Method::Post, Shape::TypeSearch, Interaction::Search, &[]),
-    row(Method::Get, Shape::Compartment, Interaction::Search, &[]),
-    row(Method::Post, Shape::CompartmentSearch, Interaction::Search, &[]),
     row(Method::Post, Shape::Base, Interaction::Bundle, &["transaction", "batch"]),
-    row(Method::Get, Shape::Base, Interaction::Page, &["search-system"]),
-    row(Method::Post, Shape::SystemSearch, Interaction::Search, &[]),
+    row(Method::Get, Shape::Base, Interaction::Page, &[]),
     row(Method::Get, Shape::Metadata, Interaction::Capabilities, &[]),
-    absent(Method::Patch, Shape::Instance, "patch"),
-    absent(Method::Patch, Shape::Type, "conditional patch"),
-    absent(Method::Put, Shape::Type, "conditional update"),
-    absent(Method::Delete, Shape::Type, "conditional delete"),
     absent(Method::Delete, Shape::Base, "conditional delete over all types"),
     absent(Method::Delete, Shape::InstanceHistory, "delete of a history"),
     absent(Method::Delete, Shape::Version, "delete of a version"),
+    absent(Method::Get, Shape::SystemHistory, "history of all types"),
+    absent(Method::Post, Shape::SystemSearch, "search over all types"),
+    absent(Method::Get, Shape::Compartment, "compartment search"),
+    absent(Method::Post, Shape::Compartment, "compartment search"),
     absent(Method::Get, Shape::Operation, "operation"),
     absent(Method::Post, Shape::Operation, "operation"),
 ];
@@ -188,8 +186,6 @@ pub struct Target {
     pub id: Option<ResourceId>,
     /// The version; `None` also when it is not a number, which no version is.
     pub version: Option<i64>,
-    /// The type of a compartment's members; `None` for `*`.
-    pub member: Option<ResourceType>,
 }
 
 /// Reads a path below the base, without a leading slash, still percent-encoded.
@@ -212,7 +208,7 @@ fn resolve(path: &str) -> Result<Target> {
         *parts.get_mut(count).ok_or_else(|| unknown(path))? = part;
         count += 1;
     }
-    let bare = |shape| Ok(Target { shape, kind: None, id: None, version: None, member: None });
+    let bare = |shape| Ok(Target { shape, kind: None, id: None, version: None });
     match &parts[..count] {
         [] => bare(Shape::Base),
         ["metadata"] => bare(Shape::Metadata),
@@ -224,7 +220,7 @@ fn resolve(path: &str) -> Result<Target> {
 }
 
 fn below_type(kind: ResourceType, rest: &[&str], path: &str) -> Result<Target> {
-    let of = |shape, id, version| Ok(Target { shape, kind: Some(kind), id, version, member: None });
+    let of = |shape, id, version| Ok(Target { shape, kind: Some(kind), id, version });
     match rest {
         [] => of(Shape::Type, None, None),
         ["_search"] => of(Shape::TypeSearch, None, None),
@@ -232,19 +228,11 @@ fn below_type(kind: ResourceType, rest: &[&str], path: &str) -> Result<Target> {
         [id] => of(Shape::Instance, Some(ResourceId::parse(id)?), None),
         [id, "_history"] => of(Shape::InstanceHistory, Some(ResourceId::parse(id)?), None),
         [id, "_history", version] => of(Shape::Version, Some(ResourceId::parse(id)?), number(version)),
-        [id, member] if is_member(member) => compartment(kind, id, member, Shape::Compartment),
-        [id, member, "_search"] if is_member(member) => compartment(kind, id, member, Shape::CompartmentSearch),
+        [id, inner] | [id, inner, "_search"] if *inner == "*" || ResourceType::find(inner).is_some() => {
+            of(Shape::Compartment, Some(ResourceId::parse(id)?), None)
+        }
         _ => Err(unknown(path)),
     }
-}
-
-fn is_member(text: &str) -> bool {
-    text == "*" || ResourceType::find(text).is_some()
-}
-
-fn compartment(kind: ResourceType, id: &str, member: &str, shape: Shape) -> Result<Target> {
-    let id = Some(ResourceId::parse(id)?);
-    Ok(Target { shape, kind: Some(kind), id, version: None, member: ResourceType::find(member) })
 }
 
 fn number(text: &str) -> Option<i64> {
@@ -299,7 +287,8 @@ pub fn allow(shape: Shape) -> String {
             (_, Method::Post) => names.push("POST"),
             (_, Method::Put) => names.push("PUT"),
             (_, Method::Delete) => names.push("DELETE"),
-            (_, Method::Patch | Method::Head) => {}
+            (_, Method::Patch) => names.push("PATCH"),
+            (_, Method::Head) => {}
         }
     }
     names.join(", ")
@@ -323,9 +312,6 @@ mod tests {
             ("Patient/1/_history", Shape::InstanceHistory),
             ("Patient/1/_history/2", Shape::Version),
             ("Patient/1/Observation", Shape::Compartment),
-            ("Patient/1/*", Shape::Compartment),
-            ("Patient/1/%2A/_search", Shape::CompartmentSearch),
-            ("_search", Shape::SystemSearch),
             ("Patient/1/$everything", Shape::Operation),
             ("$export", Shape::Operation),
         ] {
@@ -349,13 +335,14 @@ mod tests {
 
     #[test]
     fn what_is_absent_is_named() {
-        let fault = interaction(Some(Method::Patch), Shape::Instance).expect_err("absent");
-        assert_eq!((fault.category().status(), fault.message()), (405, "patch is not supported"));
-        let fault = interaction(Some(Method::Get), Shape::Operation).expect_err("absent");
+        let fault = interaction(Some(Method::Delete), Shape::Base).expect_err("absent");
+        let text = "conditional delete over all types is not supported";
+        assert_eq!((fault.category().status(), fault.message()), (405, text));
+        let fault = interaction(Some(Method::Get), Shape::SystemHistory).expect_err("absent");
         assert_eq!(fault.category().status(), 400);
         assert_eq!(interaction(None, Shape::Base).expect_err("unknown").category().status(), 405);
         assert_eq!(interaction(Some(Method::Head), Shape::Instance), Ok(Interaction::Read));
-        assert_eq!(allow(Shape::Instance), "GET, HEAD, PUT, DELETE");
+        assert_eq!(allow(Shape::Instance), "GET, HEAD, PUT, PATCH, DELETE");
     }
 
     #[test]

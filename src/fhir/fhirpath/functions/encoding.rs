@@ -40,8 +40,8 @@ pub fn decode<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[C
     converted(m, &input, arguments, |text, format| {
         let bytes = match format {
             "hex" => from_hex(text)?,
-            "base64" => from_base64(text, STANDARD)?,
-            "urlbase64" => from_base64(text, URL_SAFE)?,
+            "base64" => from_base64(text)?,
+            "urlbase64" => from_alphabet(text, URL_SAFE)?,
             _ => return None,
         };
         String::from_utf8(bytes).ok()
@@ -60,7 +60,12 @@ fn to_base64(bytes: &[u8], alphabet: &[u8; 64]) -> String {
     out
 }
 
-fn from_base64(text: &str, alphabet: &[u8; 64]) -> Option<Vec<u8>> {
+/// The bytes of a text in base64 (RFC 4648, 4), padded or not; none when it is not.
+pub fn from_base64(text: &str) -> Option<Vec<u8>> {
+    from_alphabet(text, STANDARD)
+}
+
+fn from_alphabet(text: &str, alphabet: &[u8; 64]) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=').as_bytes();
     let mut out = Vec::with_capacity(digits.len() * 3 / 4);
     for chunk in digits.chunks(4) {

@@ -1,0 +1,30 @@
+//! Patches: changes to a resource in place of a whole new one (FHIR R4 `http.html`, 3.1.0.6; `fhirpatch.html`).
+//!
+//! Three forms, each read from a tree and applied to a tree: JSON Patch (`json_patch`, RFC 6902, with `pointer`, RFC 6901),
+//! merge patch (`merge`, RFC 7386), and FHIRPath Patch (`operations` reads the Parameters, `fhirpath_patch` applies them,
+//! `place` finds in the tree what a path selects, `element` and `value` change it by the definitions).
+//!
+//! Invariants: a patch that fails leaves nothing changed, for it works on its own copy; the result is the same resource, by
+//! type and id; operations, growth, depth and work are bounded, whatever the document says. A narrative that was generated
+//! from data that is now different is taken away, and one that people wrote must be changed with the data
+//! (3.1.0.6: "SHALL ensure that the narrative is not clinically unsafe").
+//!
+//! A document that is none is a 400; one that does not fit the resource is a 422. Whether the result is a valid
+//! resource is not decided here: it is written like any update.
+
+mod budget;
+mod document;
+mod element;
+mod equality;
+mod fhirpath_patch;
+mod json_patch;
+mod merge;
+mod operations;
+mod place;
+mod pointer;
+#[cfg(test)]
+mod suite;
+mod value;
+
+pub use budget::PatchBounds;
+pub use document::{Patch, PatchFormat};

@@ -1,0 +1,205 @@
+//! Drafts: the entries of a transaction, each checked on its own, before anything is looked up.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::conditional::Condition;
+use super::face::{Change, Which, WriteEntry};
+use super::plan::{Precondition, adopt, in_entry, of_kind};
+use super::references::conditions;
+use super::tenancy::Tenancy;
+use crate::base::fault::{Category, Fault, Issue, Result};
+use crate::fhir::json::Json;
+use crate::fhir::patch::Patch;
+use crate::fhir::resource;
+use crate::fhir::subset::is_subset;
+use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
+use crate::fhir::validate::structure;
+
+/// A checked entry: structure valid, references not yet rewritten.
+#[derive(Debug, Clone)]
+pub(super) struct Draft {
+    pub(super) index: Option<usize>,
+    pub(super) full_url: Option<String>,
+    pub(super) action: Action,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+pub(super) enum Action {
+    /// Create under a new id, unless the condition finds something.
+    Create { key: ResourceKey, resource: Json, unless: Option<Condition> },
+    /// Update what is meant.
+    Update { target: Target, resource: Json, precondition: Precondition },
+    /// Patch what is meant.
+    Patch { target: Target, patch: Arc<Patch>, if_match: Option<i64> },
+    /// Delete what is meant.
+    Delete { target: Target, if_match: Option<i64> },
+}
+
+/// Which resource is meant.
+#[derive(Debug, Clone)]
+pub(super) enum Target {
+    /// This one.
+    Key(ResourceKey),
+    /// The one that the condition finds. `own`: the id in the body. `new`: the id if it has none and nothing is found.
+    Found { condition: Condition, own: Option<ResourceId>, new: ResourceKey },
+}
+
+/// A transaction that has been checked, and the conditions in it with the most matches that matter.
+#[derive(Debug)]
+pub(super) struct Drafts {
+    pub(super) entries: Vec<Draft>,
+    pub(super) conditions: Conditions,
+}
+
+/// Conditions, each once.
+#[derive(Debug, Default)]
+pub(super) struct Conditions {
+    list: Vec<(Condition, usize)>,
+    places: HashMap<Condition, usize>,
+}
+
+impl Conditions {
+    /// Adds one that needs `most` matches to be told apart.
+    fn add(&mut self, condition: &Condition, most: usize) {
+        if let Some(place) = self.places.get(condition) {
+            let known = &mut self.list[*place].1;
+            *known = most.max(*known);
+            return;
+        }
+        self.places.insert(condition.clone(), self.list.len());
+        self.list.push((condition.clone(), most));
+    }
+
+    /// All of them, in the order in which they were added.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Condition, usize)> {
+        self.list.iter().map(|(condition, most)| (condition, *most))
+    }
+}
+
+impl Drafts {
+    /// Whether anything must be looked up.
+    pub(super) fn is_plain(&self) -> bool {
+        let is_patch = |draft: &Draft| matches!(draft.action, Action::Patch { .. });
+        self.conditions.list.is_empty() && !self.entries.iter().any(is_patch)
+    }
+
+    /// The resources that are patched by id.
+    pub(super) fn patched(&self) -> Vec<ResourceKey> {
+        let key = |draft: &Draft| match &draft.action {
+            Action::Patch { target: Target::Key(key), .. } => Some(key.clone()),
+            _ => None,
+        };
+        self.entries.iter().filter_map(key).collect()
+    }
+}
+
+/// Checks every entry on its own, assigns ids, and collects the conditions.
+pub(super) fn check(at: &Tenancy, entries: Vec<WriteEntry>) -> Result<Drafts> {
+    let many = is_many(entries.iter().map(|entry| entry.index));
+    let mut drafts = Drafts { entries: Vec::with_capacity(entries.len()), conditions: Conditions::default() };
+    let mut issues: Vec<Issue> = Vec::new();
+    let mut category = Category::Invalid;
+    for entry in entries {
+        let index = entry.index;
+        match draft(at, entry).and_then(|draft| collect(at, draft, many, &mut drafts.conditions)) {
+            Ok(draft) => drafts.entries.push(draft),
+            Err(fault) => {
+                let fault = in_entry(fault, index);
+                category = fault.category();
+                issues.extend_from_slice(fault.issues());
+            }
+        }
+    }
+    if issues.is_empty() { Ok(drafts) } else { Err(Fault::of(category, issues)) }
+}
+
+/// Whether entries are those of a transaction; a single write has no place.
+pub(super) fn is_many(mut indices: impl ExactSizeIterator<Item = Option<usize>>) -> bool {
+    indices.len() > 1 || indices.any(|index| index.is_some())
+}
+
+fn draft(at: &Tenancy, entry: WriteEntry) -> Result<Draft> {
+    let WriteEntry { index, full_url, change } = entry;
+    let action = match change {
+        Change::Create { kind, mut resource, if_none_exist } => {
+            let key = fresh(at, kind)?;
+            adopt(&mut resource, &key, false)?;
+            checked(&resource)?;
+            let unless = if_none_exist.map(|text| Condition::new(kind, &text));
+            Action::Create { key, resource, unless }
+        }
+        Change::Update { which, mut resource, if_match, only_create } => {
+            let target = target(at, which, Some(&resource))?;
+            match &target {
+                Target::Key(key) => adopt(&mut resource, key, true)?,
+                Target::Found { condition, .. } => {
+                    of_kind(&resource, condition.kind)?;
+                    resource::strip_version(&mut resource);
+                }
+            }
+            checked(&resource)?;
+            let precondition = match if_match {
+                Some(version) => Precondition::Version(version),
+                None if only_create => Precondition::Absent,
+                None => Precondition::Any,
+            };
+            Action::Update { target, resource, precondition }
+        }
+        Change::Patch { which, patch, if_match } => Action::Patch { target: target(at, which, None)?, patch, if_match },
+        Change::Delete { which, if_match } => Action::Delete { target: target(at, which, None)?, if_match },
+    };
+    Ok(Draft { index, full_url, action })
+}
+
+/// Checks a resource as it would be stored: its structure, and that it is a whole one (FHIR R4 `search.html`, 3.1.1.5.8).
+///
+/// # Errors
+/// 400 for its structure, 422 for a part of a resource.
+pub(super) fn checked(resource: &Json) -> Result<()> {
+    structure(resource)?;
+    if !is_subset(resource) {
+        return Ok(());
+    }
+    let message = "the resource is tagged SUBSETTED: it is a part of one, which is not stored";
+    let place = format!("{}.meta.tag", resource.get("resourceType").and_then(Json::as_str).unwrap_or("Resource"));
+    Err(Fault::coded(Category::Unprocessable, "business-rule", message).at(place))
+}
+
+fn fresh(at: &Tenancy, kind: ResourceType) -> Result<ResourceKey> {
+    Ok(ResourceKey::new(kind, ResourceId::parse(&at.ids.uuid())?))
+}
+
+fn target(at: &Tenancy, which: Which, body: Option<&Json>) -> Result<Target> {
+    let (kind, query) = match which {
+        Which::Key(key) => return Ok(Target::Key(key)),
+        Which::Found { kind, query } => (kind, query),
+    };
+    let own = match body.and_then(|body| body.get("id")) {
+        Some(Json::String(id)) => Some(ResourceId::parse(id).map_err(|fault| fault.at(format!("{kind}.id")))?),
+        // Anything else is a fault of its structure.
+        _ => None,
+    };
+    Ok(Target::Found { condition: Condition::new(kind, &query), own, new: fresh(at, kind)? })
+}
+
+/// Adds the conditions of a draft. Conditional references exist in transactions only.
+fn collect(at: &Tenancy, mut draft: Draft, many: bool, found: &mut Conditions) -> Result<Draft> {
+    let several = if at.rest.delete_multiple { at.limits.bundle_entries + 1 } else { 2 };
+    match &draft.action {
+        Action::Create { unless: Some(condition), .. } => found.add(condition, 2),
+        Action::Delete { target: Target::Found { condition, .. }, .. } => found.add(condition, several),
+        Action::Update { target: Target::Found { condition, .. }, .. }
+        | Action::Patch { target: Target::Found { condition, .. }, .. } => found.add(condition, 2),
+        _ => {}
+    }
+    if let Action::Create { resource, .. } | Action::Update { resource, .. } = &mut draft.action
+        && many
+    {
+        let mut inner = Vec::new();
+        conditions(resource, &mut inner)?;
+        inner.iter().for_each(|condition| found.add(condition, 2));
+    }
+    Ok(draft)
+}
