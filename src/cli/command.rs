@@ -10,6 +10,7 @@ use crate::base::clock::SystemClock;
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::id::IdSource;
 use crate::cli::admin::{ConfigArgs, MigrateArgs};
+use crate::cli::backup::{BackupArgs, ExportArgs, RestoreArgs};
 use crate::cli::bare::BareArgs;
 use crate::cli::bench::BenchArgs;
 use crate::cli::conform::ConformArgs;
@@ -38,6 +39,12 @@ enum Command {
     Reindex(ReindexArgs),
     /// Check that log, tables and index agree
     Doctor(DoctorArgs),
+    /// Copy the log to a folder, while the server runs
+    Backup(BackupArgs),
+    /// Play a backup into an empty store, up to a moment
+    Restore(RestoreArgs),
+    /// Write all current resources as NDJSON
+    Export(ExportArgs),
     /// Bring the schema of the database to this version
     Migrate(MigrateArgs),
     /// Show the configuration as it would be used, without secrets
@@ -85,6 +92,9 @@ fn execute(command: Command) -> Result<ExitCode> {
             let has_passed = wait(async move { args.run().await })?;
             return Ok(if has_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
+        Command::Backup(args) => wait(async move { args.run().await })?,
+        Command::Restore(args) => wait(async move { args.run().await })?,
+        Command::Export(args) => wait(async move { args.run().await })?,
         Command::Migrate(args) => wait(async move { args.run().await })?,
         Command::Config(args) => args.run()?,
         Command::Generate(args) => {
@@ -157,6 +167,9 @@ mod tests {
             "cresset generate --seed 3 --patients 10 --out -",
             "cresset bench --sizes 26000,200000 --only import,read --runs 3 --json out.json",
             "cresset conform --base http://127.0.0.1:8080/fhir --only search --token x",
+            "cresset backup --data ./data --to backup --full",
+            "cresset restore --data ./new --from backup --at 2026-11-25T14:00:00Z",
+            "cresset export --data ./data --out export --type Patient,Observation",
             "cresset config",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");

@@ -5,6 +5,7 @@
 
 mod admin;
 pub mod app;
+pub mod backup;
 mod bare;
 pub mod bench;
 mod command;

@@ -159,8 +159,12 @@ fn kinds_of(clause: &Clause, kinds: &mut Vec<ResourceType>) {
             kinds.push(*source);
             kinds_of(clause, kinds);
         }
-        Clause::Param { .. } | Clause::Not { .. } | Clause::Missing { .. } | Clause::Id(_) | Clause::LastUpdated(_) => {
-        }
+        Clause::Param { .. }
+        | Clause::Not { .. }
+        | Clause::Missing { .. }
+        | Clause::Id(_)
+        | Clause::LastUpdated(_)
+        | Clause::Compartment(_) => {}
     }
 }
 

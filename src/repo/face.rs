@@ -135,6 +135,8 @@ pub enum HistoryScope {
     Instance(ResourceKey),
     /// A type.
     Type(ResourceType),
+    /// Everything.
+    System,
 }
 
 /// A page of history.
@@ -146,6 +148,8 @@ pub struct HistoryRequest {
     pub count: Option<usize>,
     /// `_since`: only versions at or after this time.
     pub since: Option<Timestamp>,
+    /// `_at`: only versions that were current at some time from the first to before the second.
+    pub at: Option<(Timestamp, Timestamp)>,
     /// The token of a next link.
     pub page: Option<String>,
 }
@@ -155,8 +159,8 @@ pub struct HistoryRequest {
 pub struct HistoryAnswer {
     /// The versions of this page.
     pub entries: Vec<Stored>,
-    /// How many versions there are in all.
-    pub total: u64,
+    /// How many versions there are in all, unless that would have to be counted one by one.
+    pub total: Option<u64>,
     /// The token of the next page.
     pub next: Option<String>,
 }

@@ -11,12 +11,14 @@
 //!
 //! Deliberately absent: HTTP, and the decision what a request means.
 
+pub mod backup;
 mod conditional;
 mod context;
 mod doctor;
 mod draft;
 mod face;
 mod feed;
+mod history;
 mod indexer;
 mod loader;
 mod pins;

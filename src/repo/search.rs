@@ -9,7 +9,7 @@ use super::tenancy::Tenancy;
 use super::token::PageToken;
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::base::id::Seq;
-use crate::fhir::types::ResourceType;
+use crate::search::context::SearchContext;
 use crate::search::index::{Hits, Includes, Searcher};
 use crate::search::parse::{ParseContext, parse};
 use crate::search::query::Query;
@@ -17,13 +17,13 @@ use crate::search::query::Query;
 /// The first page of a search: it sees every write that was answered before it arrived.
 pub(super) async fn first_page(
     at: &Arc<Tenancy>,
-    kind: ResourceType,
+    of: SearchContext,
     params: &[(String, String)],
     how: Handling,
 ) -> Result<SearchAnswer> {
-    let query = Arc::new(parsed(at, kind, params, how)?);
+    let query = Arc::new(parsed(at, of.clone(), params, how)?);
     let searcher = fresh(at).await?;
-    page(at, kind, params, query, searcher, 0).await
+    page(at, of, params, query, searcher, 0).await
 }
 
 /// The page of a token.
@@ -33,9 +33,9 @@ pub(super) async fn page_of(at: &Arc<Tenancy>, token: &str) -> Result<SearchAnsw
     if token.node != at.node {
         return Err(gone());
     }
-    let query = Arc::new(parsed(at, token.kind, &token.params, Handling::Lenient)?);
+    let query = Arc::new(parsed(at, token.of.clone(), &token.params, Handling::Lenient)?);
     let searcher = at.pins.get(token.seq, at.clock.now()).ok_or_else(gone)?;
-    page(at, token.kind, &token.params, query, searcher, token.offset).await
+    page(at, token.of, &token.params, query, searcher, token.offset).await
 }
 
 /// A snapshot that includes everything committed before this call, on any node.
@@ -52,14 +52,19 @@ pub(super) async fn fresh(at: &Tenancy) -> Result<Searcher> {
 }
 
 /// The query of some parameters.
-pub(super) fn parsed(at: &Tenancy, kind: ResourceType, params: &[(String, String)], how: Handling) -> Result<Query> {
+pub(super) fn parsed(
+    at: &Tenancy,
+    of: impl Into<SearchContext>,
+    params: &[(String, String)],
+    how: Handling,
+) -> Result<Query> {
     let strict = how == Handling::Strict;
-    parse(kind, params, &ParseContext { base: &at.base, strict, limits: &at.limits, now: at.clock.now() })
+    parse(of, params, &ParseContext { base: &at.base, strict, limits: &at.limits, now: at.clock.now() })
 }
 
 async fn page(
     at: &Arc<Tenancy>,
-    kind: ResourceType,
+    of: SearchContext,
     params: &[(String, String)],
     query: Arc<Query>,
     searcher: Searcher,
@@ -85,7 +90,7 @@ async fn page(
     answer.entries.extend(entries(at, &included, MatchMode::Include).await?);
     let link = |offset| {
         let (node, seq) = (at.node, searcher.reached());
-        PageToken { node, seq, offset, kind, params: params.to_vec() }.encode()
+        PageToken { node, seq, offset, of: of.clone(), params: params.to_vec() }.encode()
     };
     if more {
         at.pins.hold(&searcher, at.clock.now());

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::face::{Handling, HistoryAnswer, HistoryRequest, SearchAnswer, Stored, WriteEntry, Written};
 use super::tenancy::Tenancy;
-use super::{read, search, transaction};
+use super::{history, read, search, transaction};
 use crate::access::actor::Actor;
 use crate::base::fault::Result;
-use crate::fhir::types::{ResourceKey, ResourceType};
+use crate::fhir::types::ResourceKey;
+use crate::search::context::SearchContext;
 
 /// What an actor does with a tenant's data. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -47,15 +48,16 @@ impl Session {
     /// # Errors
     /// 404 when the resource never existed; 400 for a bad token.
     pub async fn history(&self, request: HistoryRequest) -> Result<HistoryAnswer> {
-        read::history(&self.at, request).await
+        history::history(&self.at, request).await
     }
 
-    /// The first page of a search of one type. `params`: decoded names and values in order.
+    /// The first page of a search. `params`: decoded names and values in order.
     ///
     /// # Errors
-    /// 400 with the reason for a bad value, an unknown modifier, or what is not offered.
-    pub async fn search(&self, kind: ResourceType, params: &[(String, String)], how: Handling) -> Result<SearchAnswer> {
-        search::first_page(&self.at, kind, params, how).await
+    /// 400 with the reason for a bad value, an unknown modifier, or what is not offered; 404 for a
+    /// compartment that is none.
+    pub async fn search(&self, of: SearchContext, params: &[(String, String)], how: Handling) -> Result<SearchAnswer> {
+        search::first_page(&self.at, of, params, how).await
     }
 
     /// A page by the token of a link of an earlier one.

@@ -257,7 +257,7 @@ impl Local {
                     let all = written.iter().zip(&values).filter(|(version, _)| version.key.kind == condition.kind);
                     let selected = all.filter(|(Version { key, resource, .. }, values)| {
                         let values = values.get_or_init(|| extract(key.kind, resource, &at.base));
-                        let meta = DocMeta { id: key.id.clone(), updated };
+                        let meta = DocMeta { key: key.clone(), updated };
                         query.clauses.iter().all(|clause| matches(clause, values, &meta) == Some(true))
                     });
                     selected.map(|(version, _)| version.key.clone()).collect()

@@ -3,7 +3,7 @@
 
 use crate::base::fault::{Fault, Result};
 use crate::base::id::Seq;
-use crate::fhir::types::ResourceType;
+use crate::search::context::SearchContext;
 
 /// The place of a page within a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,18 +14,19 @@ pub(super) struct PageToken {
     pub(super) seq: Seq,
     /// Matches before the page.
     pub(super) offset: usize,
-    /// The type searched.
-    pub(super) kind: ResourceType,
+    /// What is searched.
+    pub(super) of: SearchContext,
     /// The parameters, decoded.
     pub(super) params: Vec<(String, String)>,
 }
 
 /// The first part of every token of this form.
-const FORM: &str = "s1";
+const FORM: &str = "s2";
 
 impl PageToken {
     pub(super) fn encode(&self) -> String {
-        let mut text = format!("{FORM}.{:x}.{:x}.{:x}.{}", self.node, self.seq.0, self.offset, self.kind);
+        let mut text = format!("{FORM}.{:x}.{:x}.{:x}.", self.node, self.seq.0, self.offset);
+        hex(self.of.to_string().as_bytes(), &mut text);
         for (name, value) in &self.params {
             text.push('.');
             hex(name.as_bytes(), &mut text);
@@ -45,9 +46,9 @@ impl PageToken {
         let node = u64::from_str_radix(parts.next()?, 16).ok()?;
         let seq = Seq(i64::from_str_radix(parts.next()?, 16).ok()?);
         let offset = usize::from_str_radix(parts.next()?, 16).ok()?;
-        let kind = ResourceType::find(parts.next()?)?;
+        let of = SearchContext::of_path(&unhex(parts.next()?)?)?;
         let params = parts.map(pair).collect::<Option<Vec<_>>>()?;
-        Some(Self { node, seq, offset, kind, params })
+        Some(Self { node, seq, offset, of, params })
     }
 }
 
@@ -82,15 +83,17 @@ mod tests {
     proptest! {
         #[test]
         fn tokens_read_back(node: u64, seq in 0..i64::MAX, offset: usize, params: Vec<(String, String)>) {
-            let kind = ResourceType::find("Observation").expect("a type");
-            let token = PageToken { node, seq: Seq(seq), offset, kind, params };
-            prop_assert_eq!(PageToken::decode(&token.encode()).expect("its own token"), token);
+            for path in ["Observation", "", "Patient/a.b/*", "Device/1/Observation"] {
+                let (of, params) = (SearchContext::of_path(path).expect("a context"), params.clone());
+                let token = PageToken { node, seq: Seq(seq), offset, of, params };
+                prop_assert_eq!(PageToken::decode(&token.encode()).expect("its own token"), token);
+            }
         }
 
         #[test]
         fn other_text_is_refused_without_panic(text: String) {
             prop_assert!(PageToken::decode(&text).is_err());
-            let almost = format!("s1.1.1.1.Patient.{text}");
+            let almost = format!("s2.1.1.1.50617469656e74.{text}");
             prop_assert!(PageToken::decode(&almost).is_err() || text.contains('-'));
         }
     }

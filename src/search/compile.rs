@@ -1,24 +1,27 @@
 //! From a [`Query`] to a tantivy query: terms where a posting list can answer, columns where a range must be
 //! compared, key sets where another search comes first.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use tantivy::Searcher;
 use tantivy::query::{BooleanQuery, Occur, Query as Compiled};
+use tantivy::{Searcher, Term};
 
 use super::compile_values::compile_tests;
 use super::hierarchy;
 use super::index::codec::{Form, ParamHash, Scope};
 use super::index::combine::{all, all_of, any, term};
+use super::index::error::failed;
 use super::index::keyset::{InKeys, KeySet, Place};
-use super::index::schema::key_field;
+use super::index::schema::{key_field, terms_field};
 use super::index::terms::Terms;
 use super::index::updated::Updated;
 use super::joins;
 use super::query::{Clause, Query};
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::limits::Limits;
+use crate::fhir::definitions::compartment::membership;
 use crate::fhir::definitions::params::SearchParam;
 use crate::fhir::types::{ResourceKey, ResourceType};
 
@@ -30,9 +33,21 @@ const JOINS_MAX: usize = 256;
 /// # Errors
 /// 400 when a part of it cannot be done or is too costly; 500 when the index cannot be read.
 pub fn compile(searcher: &Searcher, query: &Query, limits: &Limits) -> Result<Box<dyn Compiled>> {
-    let compiler = Compiler { searcher, limits, joins: Cell::new(0) };
-    let kinds: Result<Vec<_>> = query.types.iter().map(|kind| compiler.kind(*kind, &query.clauses)).collect();
-    Ok(any(kinds?))
+    let compiler = Compiler { searcher, limits, joins: Cell::new(0), joined: RefCell::default() };
+    let mut kinds = Vec::new();
+    for kind in &query.types {
+        if query.types.len() == 1 || has_documents(searcher, *kind)? {
+            kinds.push(compiler.kind(*kind, &query.clauses)?);
+        }
+    }
+    Ok(any(kinds))
+}
+
+/// Whether there may be a document of a type; of 145 types few have any.
+fn has_documents(searcher: &Searcher, kind: ResourceType) -> Result<bool> {
+    let head = Scope::plain(ParamHash::kind(kind)).head(Form::Kind);
+    let count = searcher.doc_freq(&Term::from_field_bytes(terms_field(), &head));
+    Ok(count.map_err(failed("count the documents of a type"))? > 0)
 }
 
 /// What a clause asks, and whether it already says the type.
@@ -46,6 +61,8 @@ struct Compiler<'a> {
     searcher: &'a Searcher,
     limits: &'a Limits,
     joins: Cell<usize>,
+    /// What chains and `_has` came to, by the address of their clause: it does not depend on the type searched.
+    joined: RefCell<HashMap<*const Clause, Arc<KeySet>>>,
 }
 
 impl Compiler<'_> {
@@ -85,25 +102,40 @@ impl Compiler<'_> {
                 Part::Untyped(Box::new(Terms::list(key_field(), keys.collect())))
             }
             Clause::LastUpdated(tests) => Part::Untyped(Updated::query(tests)),
-            Clause::Hierarchy { param, above, roots } => {
-                let keys = hierarchy::reach(self.searcher, roots, *above, self.limits.join_keys)?;
+            Clause::Chain { param, .. } | Clause::Hierarchy { param, .. } => {
                 let place = Place::Target(ParamHash::of(kind, param.code));
-                Part::Typed(Box::new(InKeys { place, keys: Arc::new(keys) }))
+                Part::Typed(Box::new(InKeys { place, keys: self.keys(clause)? }))
             }
-            Clause::Chain { param, targets } => {
-                let mut keys = KeySet::default();
+            Clause::Has { .. } => Part::Untyped(Box::new(InKeys { place: Place::Own, keys: self.keys(clause)? })),
+            Clause::Compartment(of) => Part::Typed(members(kind, of)),
+        })
+    }
+
+    /// The keys that a chain or `_has` passes to the search around it.
+    fn keys(&self, clause: &Clause) -> Result<Arc<KeySet>> {
+        let address = std::ptr::from_ref(clause);
+        if let Some(keys) = self.joined.borrow().get(&address) {
+            return Ok(keys.clone());
+        }
+        let mut keys = KeySet::default();
+        match clause {
+            Clause::Hierarchy { above, roots, .. } => {
+                keys = hierarchy::reach(self.searcher, roots, *above, self.limits.join_keys)?;
+            }
+            Clause::Chain { targets, .. } => {
                 for (target, clause) in targets {
                     keys.extend(self.join(*target, clause, Place::Own)?);
                 }
-                joins::check(&keys, self.limits.join_keys)?;
-                let place = Place::Target(ParamHash::of(kind, param.code));
-                Part::Typed(Box::new(InKeys { place, keys: Arc::new(keys) }))
             }
             Clause::Has { source, param, clause } => {
-                let keys = self.join(*source, clause, Place::Target(ParamHash::of(*source, param.code)))?;
-                Part::Untyped(Box::new(InKeys { place: Place::Own, keys: Arc::new(keys) }))
+                keys = self.join(*source, clause, Place::Target(ParamHash::of(*source, param.code)))?;
             }
-        })
+            _ => return Err(Fault::internal("a clause without a join was joined")),
+        }
+        joins::check(&keys, self.limits.join_keys)?;
+        let keys = Arc::new(keys);
+        self.joined.borrow_mut().insert(address, keys.clone());
+        Ok(keys)
     }
 
     /// The hashes in a place of the documents of a type for which a clause holds.
@@ -116,6 +148,19 @@ impl Compiler<'_> {
         let inner = self.kind(kind, std::slice::from_ref(clause))?;
         joins::collect(self.searcher, inner.as_ref(), place, self.limits.join_keys)
     }
+}
+
+/// The documents of a type that are in the compartment of a resource.
+fn members(kind: ResourceType, of: &ResourceKey) -> Box<dyn Compiled> {
+    let Some(membership) = membership(of.kind, kind) else { return any(Vec::new()) };
+    let hash = of.hash64();
+    let refers =
+        membership.params.iter().map(|param| term(&Scope::plain(ParamHash::of(kind, param.code)).target(hash)));
+    let mut parts: Vec<Box<dyn Compiled>> = refers.collect();
+    if membership.is_self && kind == of.kind {
+        parts.push(Box::new(Terms::list(key_field(), vec![hash.to_be_bytes().to_vec()])));
+    }
+    any(parts)
 }
 
 fn present(kind: ResourceType, param: &SearchParam) -> Box<dyn Compiled> {

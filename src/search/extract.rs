@@ -202,7 +202,7 @@ mod tests {
     use crate::base::limits::Limits;
     use crate::fhir::definitions::params::all_params;
     use crate::fhir::json::parse as json;
-    use crate::fhir::types::ResourceId;
+    use crate::fhir::types::{ResourceId, ResourceKey};
     use crate::search::matches::{DocMeta, matches};
     use crate::search::parse::{ParseContext, parse};
 
@@ -243,7 +243,10 @@ mod tests {
             parse(kind, &[(name.into(), value.into())], &context).unwrap_or_else(|e| panic!("{name}={value}: {e}"));
         let values = extract(kind, &resource, "http://host/fhir");
         let id = resource.get("id").and_then(Json::as_str).expect("an id");
-        let meta = DocMeta { id: ResourceId::parse(id).expect("an id"), updated: Timestamp(1_600_000_000_000_000) };
+        let meta = DocMeta {
+            key: ResourceKey::new(kind, ResourceId::parse(id).expect("an id")),
+            updated: Timestamp(1_600_000_000_000_000),
+        };
         query.clauses.iter().all(|clause| matches(clause, &values, &meta).expect("no chain"))
     }
 

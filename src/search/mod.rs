@@ -8,12 +8,14 @@
 pub mod baseline;
 mod compile;
 mod compile_values;
+pub mod context;
 pub mod extract;
 mod hierarchy;
 pub mod index;
 mod joins;
 pub mod kind;
 pub mod matches;
+mod merged;
 mod page;
 pub mod parse;
 pub mod path;

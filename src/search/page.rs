@@ -5,14 +5,15 @@
 //! numbers (texts by their ordinal in the segment's dictionary); the texts of those are compared in the end.
 
 use smallvec::SmallVec;
-use tantivy::columnar::{Column, StrColumn};
+use tantivy::columnar::Column;
 use tantivy::query::{EnableScoring, Query, Weight};
 use tantivy::{DocId, Searcher, SegmentReader};
 
 use super::index::codec::{ColumnName, ParamHash, Part};
-use super::index::columns::{numbers, texts};
+use super::index::columns::numbers;
 use super::index::error::failed;
 use super::index::schema::{KEY, SEQ, UPDATED};
+use super::merged::Texts;
 use super::query::{SortBy, SortKey};
 use crate::base::fault::{Fault, Result};
 use crate::fhir::definitions::params::ParamKind;
@@ -175,7 +176,7 @@ struct Key {
 
 enum By {
     Numbers(Vec<Numbers>),
-    Text(Option<StrColumn>),
+    Text(Texts),
 }
 
 /// Where a document's number to sort by stands.
@@ -225,7 +226,7 @@ impl Key {
         let descending = key.descending;
         let failed = failed("open a sort column");
         let by = match key.by {
-            SortBy::Id => By::Text(texts(reader, ColumnName::ID).map_err(failed)?),
+            SortBy::Id => By::Text(Texts::open(reader, std::iter::once(ColumnName::ID))?),
             SortBy::LastUpdated => {
                 let column = reader.fast_fields().i64(UPDATED).map_err(failed)?;
                 By::Numbers(vec![Numbers::Plain(column)])
@@ -237,13 +238,11 @@ impl Key {
                     let all: tantivy::Result<Vec<Option<Numbers>>> = kinds.iter().map(open).collect();
                     By::Numbers(all.map_err(failed)?.into_iter().flatten().collect())
                 }
-                ParamKind::String | ParamKind::Token | ParamKind::Reference | ParamKind::Uri => match kinds {
-                    [kind] => {
-                        let name = ColumnName::new(ParamHash::of(*kind, param.code), None, Part::Sort);
-                        By::Text(texts(reader, name).map_err(failed)?)
-                    }
-                    _ => return Err(unsortable(param.code, "across several types")),
-                },
+                ParamKind::String | ParamKind::Token | ParamKind::Reference | ParamKind::Uri => {
+                    let name =
+                        |kind: &ResourceType| ColumnName::new(ParamHash::of(*kind, param.code), None, Part::Sort);
+                    By::Text(Texts::open(reader, kinds.iter().map(name))?)
+                }
                 ParamKind::Composite | ParamKind::Special => return Err(unsortable(param.code, "of this type")),
             },
         };
@@ -258,9 +257,8 @@ impl Key {
                 let best = if self.descending { ranks.max() } else { ranks.min() };
                 best.map_or(MISSING, |value| self.direct((value as u64) ^ (1 << 63)))
             }
-            By::Text(None) => MISSING,
-            By::Text(Some(column)) => {
-                let ordinals = column.term_ords(doc);
+            By::Text(texts) => {
+                let ordinals = texts.ranks(doc);
                 let best = if self.descending { ordinals.max() } else { ordinals.min() };
                 best.map_or(MISSING, |ordinal| self.direct(ordinal))
             }
@@ -277,11 +275,8 @@ impl Key {
         if rank == MISSING {
             return Ok(Final::Missing);
         }
-        let By::Text(Some(column)) = &self.by else { return Ok(Final::Rank(rank)) };
-        let mut text = String::new();
-        let found = column.ord_to_str(self.direct(rank), &mut text);
-        found.map_err(|error| Fault::internal(format!("search index: read a sort text: {error}")))?;
-        let text = text.into_boxed_str();
+        let By::Text(texts) = &self.by else { return Ok(Final::Rank(rank)) };
+        let text = texts.text(self.direct(rank))?;
         Ok(if self.descending { Final::Down(std::cmp::Reverse(text)) } else { Final::Up(text) })
     }
 }

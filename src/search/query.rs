@@ -9,7 +9,7 @@ use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
 /// A parsed search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
-    /// The types searched: one for a type search.
+    /// The types searched: one for a type search. The parameters of the clauses are common to all.
     pub types: Vec<ResourceType>,
     /// What must hold, all of it.
     pub clauses: Vec<Clause>,
@@ -97,6 +97,8 @@ pub enum Clause {
         /// What must hold for it.
         clause: Box<Clause>,
     },
+    /// It belongs to the compartment of this resource.
+    Compartment(ResourceKey),
 }
 
 /// One alternative of a clause.
@@ -291,8 +293,8 @@ pub enum SortBy {
 pub struct Include {
     /// `_revinclude`.
     pub reverse: bool,
-    /// The type that holds the reference.
-    pub source: ResourceType,
+    /// The type that holds the reference; `None`: any.
+    pub source: Option<ResourceType>,
     /// Its reference parameter; `None` for `*`.
     pub param: Option<&'static SearchParam>,
     /// Only targets of this type.

@@ -242,7 +242,7 @@ mod tests {
             ("GET", "/fhir/Patient/a_b", 400),
             ("PATCH", "/fhir/Patient/1", 405),
             ("BREW", "/fhir/Patient/1", 405),
-            ("GET", "/fhir/_history", 400),
+            ("GET", "/fhir/$nonsense", 400),
             ("GET", "/fhir/Patient/1", 503),
         ] {
             let (response, body) = ask(&app, method, path).await;

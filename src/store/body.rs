@@ -179,6 +179,18 @@ fn zstd_fault(what: &str, code: usize) -> Fault {
 /// # Errors
 /// 500 for an unknown format or a corrupt body; the caller adds which.
 pub fn decode(stored: &[u8], version: i64, updated: Timestamp) -> Result<Bytes> {
+    spliced(stored, |splice| splice.text(version, updated))
+}
+
+/// The JSON of a stored body as it was encoded: without version and time.
+///
+/// # Errors
+/// As [`decode`].
+pub fn content(stored: &[u8]) -> Result<Bytes> {
+    spliced(stored, |_| Ok(SpliceText::default()))
+}
+
+fn spliced(stored: &[u8], text: impl FnOnce(Splice) -> Result<SpliceText>) -> Result<Bytes> {
     let (&first, mut rest) = stored.split_first().ok_or_else(|| corrupt("it is empty"))?;
     let (format, compression, key) = (first >> 5, first >> 2 & 7, first & 3);
     if format != FORMAT || key != 0 || compression > ZSTD_1 {
@@ -190,7 +202,7 @@ pub fn decode(stored: &[u8], version: i64, updated: Timestamp) -> Result<Bytes> 
     let length = length.ok_or_else(|| corrupt("length or place of meta is out of range"))?;
 
     // The JSON goes to the end of the answer; then what stands before the splice moves to the front.
-    let SpliceText(insert) = splice.text(version, updated)?;
+    let SpliceText(insert) = text(splice)?;
     let mut json = vec![0; insert.len() + length];
     if compression == ZSTD_1 {
         decompress(rest, &mut json[insert.len()..])?;

@@ -331,6 +331,19 @@ pub async fn open_sqlite(folder: &std::path::Path, readers: usize) -> Result<Poo
     Ok(Pools::Sqlite { write, read })
 }
 
+/// Opens the SQLite of a folder to read only, also while another process writes to it.
+///
+/// # Errors
+/// 503 or 500 with the database's reason, such as that there is none.
+pub async fn open_sqlite_to_read(folder: &std::path::Path) -> Result<Pools> {
+    let options = dialect::sqlite_options(folder).create_if_missing(false).read_only(true);
+    let read = dialect::sqlite_pool(2).connect_with(options.clone()).await;
+    let read = read.map_err(|error| fault("store: open sqlite to read", &error))?;
+    // Nobody writes through it; it connects only if somebody tries, and then it cannot.
+    let write = dialect::sqlite_pool(1).min_connections(0).connect_lazy_with(options);
+    Ok(Pools::Sqlite { write, read })
+}
+
 /// Opens PostgreSQL.
 ///
 /// # Errors

@@ -84,6 +84,22 @@ impl Store {
         Ok(Self { pools, news, listener })
     }
 
+    /// Connects to read only, also while another process has the data folder and writes: nothing is migrated.
+    ///
+    /// # Errors
+    /// 409 when the schema is not that of this program; 500 or 503 when the database cannot be opened.
+    pub async fn open_to_read(config: StoreConfig) -> Result<Self> {
+        let pools = match &config {
+            StoreConfig::Sqlite { folder, .. } => db::open_sqlite_to_read(folder).await?,
+            StoreConfig::Postgres { .. } => connect(&config).await?,
+        };
+        if let Err(fault) = migrate::check(&pools).await {
+            pools.close().await;
+            return Err(fault);
+        }
+        Ok(Self { pools, news: Arc::new(watch::Sender::new(0)), listener: None })
+    }
+
     /// Brings the schema to the state of this program; how many steps ran.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 
 use twox_hash::XxHash3_64;
 
-use super::db::{Driver, Pools, Transaction};
+use super::db::{Driver, Pools, Row, Transaction};
 use super::dialect::Dialect;
 use super::sql::{Statement, Text, fixed};
 use crate::base::fault::{Category, Fault, Result};
@@ -59,6 +59,22 @@ pub async fn migrate(pools: &Pools) -> Result<usize> {
     Ok(ran)
 }
 
+/// Looks whether the schema is that of this program.
+///
+/// # Errors
+/// 409 when it is not; 500 or 503 from the database.
+pub async fn check(pools: &Pools) -> Result<()> {
+    let mut reader = pools.reader().await?;
+    let done = known(&reader.driver().fetch(&DONE, vec![]).await?, STEPS, pools.dialect())?;
+    if done == STEPS.len() {
+        return Ok(());
+    }
+    Err(Fault::new(
+        Category::Conflict,
+        "the schema is older than this program: start the server or run cresset migrate",
+    ))
+}
+
 /// Runs the next missing step; whether there was one.
 async fn step(pools: &Pools, steps: &[Step]) -> Result<bool> {
     let mut transaction: Transaction = pools.begin().await?;
@@ -79,13 +95,18 @@ async fn step(pools: &Pools, steps: &[Step]) -> Result<bool> {
 async fn done(driver: &mut Driver<'_>, steps: &[Step]) -> Result<usize> {
     driver.script("schema_steps: create", TABLE).await?;
     let rows = driver.fetch(&DONE, vec![]).await?;
+    known(&rows, steps, driver.dialect())
+}
+
+/// The rows are steps that are known here, in their order; how many there are.
+fn known(rows: &[Row], steps: &[Step], dialect: Dialect) -> Result<usize> {
     for (place, row) in rows.iter().enumerate() {
         let (number, hash) = (row.i64(0)?, row.i64(1)?);
         let Some(step) = steps.get(place) else {
             let text = format!("the schema is at step {number}, newer than this program: use a newer cresset");
             return Err(Fault::new(Category::Conflict, text));
         };
-        if (step.number, step.hash(driver.dialect())) != (number, hash) {
+        if (step.number, step.hash(dialect)) != (number, hash) {
             let text = format!("step {number} of the schema is not the one this program knows as {}", step.name);
             return Err(Fault::new(Category::Conflict, text));
         }

@@ -16,6 +16,7 @@
 //! Deliberately absent: search (the index follows the log), any knowledge of what a body says, and the decision who may
 //! do what.
 
+pub mod archive;
 pub mod baseline;
 mod batch;
 mod blobs;
@@ -28,10 +29,12 @@ pub mod doctor;
 mod error;
 pub mod folder;
 mod handle;
+mod history;
 mod jobs;
 mod many;
 mod migrate;
 mod row;
+mod snapshot;
 mod sql;
 mod value;
 mod versions;
@@ -48,6 +51,8 @@ mod speed;
 
 pub use batch::Batch;
 pub use handle::{Store, StoreConfig};
+pub use history::{Versions, Window};
 pub use jobs::{Job, NewJob};
 pub use row::{Claim, Current, Head, TypeHead, VersionKind, VersionRow};
+pub use snapshot::Snapshot;
 pub use writeset::{CurrentWrite, Identifier, WriteSet};

@@ -148,6 +148,7 @@ impl Model {
             assert_eq!(rows, expected);
         }
         self.compare_keys(store, tenant, dice).await;
+        self.compare_history(store, tenant, dice).await;
         self.compare_types(store, tenant, dice).await;
         let starts = Timestamp(dice.below(200) as i64);
         let ends = Timestamp(starts.0 + 30);
@@ -182,6 +183,31 @@ impl Model {
                 .collect();
             assert_eq!(store.instance_history(tenant, key, below, since, limit).await.unwrap(), expected);
             assert_eq!(store.instance_count(tenant, key, since).await.unwrap(), counted.count() as u64);
+        }
+    }
+
+    async fn compare_history(&self, store: &Store, tenant: Tenant, dice: &mut Dice) {
+        let time = Timestamp(dice.below(self.updated.0 as u64 + 2000) as i64);
+        let first = self.log.iter().find(|row| row.updated >= time).map_or(self.log.len() as i64 + 1, |row| row.seq.0);
+        assert_eq!(store.position(tenant, time).await.unwrap(), Seq(first));
+        let mut place = || Seq(dice.below(self.log.len() as u64 + 2) as i64);
+        let window = Window { from: place(), below: place(), current_at: place() };
+        let replaced = |row: &VersionRow| {
+            let mut later = self.log.iter().filter(|next| next.key == row.key && next.version == row.version + 1);
+            later.any(|next| next.seq < window.current_at)
+        };
+        let is_in = |row: &&VersionRow| {
+            row.seq >= window.from && row.seq < window.below && (row.seq >= window.current_at || !replaced(row))
+        };
+        let one = key("Slot", "r5");
+        for whose in [Versions::All, Versions::Type(one.kind), Versions::Of(&one)] {
+            let is_meant = |row: &&VersionRow| match whose {
+                Versions::All => true,
+                Versions::Type(kind) => row.key.kind == kind,
+                Versions::Of(key) => row.key == *key,
+            };
+            let expected: Vec<_> = self.log.iter().rev().filter(is_meant).filter(is_in).take(9).cloned().collect();
+            assert_eq!(store.history(tenant, whose, window, 9).await.unwrap(), expected, "{whose:?} {window:?}");
         }
     }
 

@@ -39,7 +39,7 @@ impl VersionKind {
         }
     }
 
-    fn from_code(code: i64) -> Result<Self> {
+    pub(super) fn from_code(code: i64) -> Result<Self> {
         match code {
             1 => Ok(Self::Create),
             2 => Ok(Self::Update),

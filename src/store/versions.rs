@@ -371,7 +371,7 @@ impl Store {
 
     /// The first entry not earlier than `since` (one after the head when there is none): times never decrease, so it is
     /// found by halving, in some 20 statements.
-    async fn first_since(&self, tenant: Tenant, since: Option<Timestamp>) -> Result<Seq> {
+    pub(super) async fn first_since(&self, tenant: Tenant, since: Option<Timestamp>) -> Result<Seq> {
         let Some(since) = since else { return Ok(Seq(1)) };
         let mut connection = self.reader().await?;
         let mut driver = connection.driver();

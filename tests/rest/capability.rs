@@ -34,6 +34,19 @@ on_both_databases! {
         }
         let system: Vec<&Value> = list(rest, "interaction").iter().map(|i| &i["code"]).collect();
         assert!(system.contains(&&json!("transaction")) && system.contains(&&json!("batch")), "{system:?}");
+        assert!(system.contains(&&json!("history-system")), "{system:?}");
+        assert_eq!(client.get("_history").expect(200).json()["total"], 0);
+        assert!(system.contains(&&json!("search-system")), "{system:?}");
+        assert_eq!(list(rest, "compartment").len(), 5);
+        for url in list(rest, "compartment") {
+            let name = url.as_str().unwrap().strip_prefix("http://hl7.org/fhir/CompartmentDefinition/").unwrap();
+            let kind = name[..1].to_uppercase() + &name[1..];
+            assert_eq!(client.count(&format!("{kind}/none/*")), 0);
+        }
+        for param in list(rest, "searchParam") {
+            let (name, value) = (param["name"].as_str().unwrap(), if param["type"] == "date" { "2020" } else { "x" });
+            assert_eq!(client.count(&format!("?{name}={value}")), 0);
+        }
     }
 
     fn listed_parameters_work(database) {

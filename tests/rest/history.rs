@@ -1,9 +1,34 @@
 //! History of an instance and of a type (FHIR R4 `http.html`, 3.1.0.9).
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{entries, patient};
-use crate::support::{TestApp, on_both_databases, redact};
+use crate::support::{Client, StillApp, TestApp, on_both_databases, redact};
+
+/// `Type/id/version` of every entry over all pages, and the total of the first.
+#[track_caller]
+fn versions(client: &mut Client, path: &str) -> (Vec<String>, Option<u64>) {
+    let mut page = client.get(path).expect(200).json();
+    let total = page["total"].as_u64();
+    let mut found = Vec::new();
+    loop {
+        assert_eq!(page["type"], "history");
+        found.extend(entries(&page).iter().map(version));
+        let links: Vec<Value> = page["link"].as_array().unwrap().clone();
+        let Some(next) = links.iter().find(|link| link["relation"] == "next") else { return (found, total) };
+        let url = next["url"].as_str().unwrap();
+        page = client.send("GET", &url[url.find("/fhir").unwrap()..], &[], &[]).expect(200).json();
+        assert!(page["link"].as_array().unwrap().iter().any(|link| link["relation"] == "first"), "{page}");
+    }
+}
+
+fn version(entry: &Value) -> String {
+    let name = entry["fullUrl"].as_str().unwrap().rsplit('/').take(2).collect::<Vec<_>>();
+    let version = entry["response"]["etag"].as_str().unwrap().trim_matches(|c| matches!(c, 'W' | '/' | '"')).to_owned();
+    assert!(entry["response"]["lastModified"].is_string() && entry["response"]["status"].is_string(), "{entry}");
+    assert_eq!(entry.get("resource").is_none(), entry["request"]["method"] == "DELETE", "{entry}");
+    format!("{}/{}/{version}", name[1], name[0])
+}
 
 on_both_databases! {
     fn history_is_newest_first_and_lists_deletions(database) {
@@ -46,5 +71,81 @@ on_both_databases! {
         assert_eq!(entries(&all).len(), 8);
         client.get("Patient/_history?_since=yesterday").expect_outcome(400);
         client.get("Patient/_history?_count=x").expect_outcome(400);
+    }
+
+    fn history_of_everything(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        assert_eq!(versions(&mut client, "_history"), (vec![], Some(0)));
+        client.put("Patient/a", &json!({"resourceType": "Patient", "id": "a"})).expect(201);
+        client.put("Observation/o", &json!({"resourceType": "Observation", "id": "o", "status": "final", "code": {"text": "x"}})).expect(201);
+        client.put("Patient/a", &json!({"resourceType": "Patient", "id": "a", "active": true})).expect(200);
+        client.delete("Observation/o").expect(204);
+        let (name, _) = client.post("Patient", &patient("New")).expect(201).location();
+        let expected = [format!("{name}/1"), "Observation/o/2".into(), "Patient/a/2".into(), "Observation/o/1".into(), "Patient/a/1".into()];
+        assert_eq!(versions(&mut client, "_history"), (expected.to_vec(), Some(5)));
+        assert_eq!(versions(&mut client, "_history?_count=2"), (expected.to_vec(), Some(5)));
+        let page = client.get("_history?_count=2").expect(200).json();
+        assert_eq!(entries(&page)[0]["request"], json!({"method": "POST", "url": "Patient"}));
+        assert_eq!(entries(&page)[1]["request"], json!({"method": "DELETE", "url": "Observation/o"}));
+        assert!(page["link"][0]["url"].as_str().unwrap().ends_with("/fhir/_history?_count=2"), "{page}");
+        let part = client.get("_history?_count=1&_elements=active").expect(200).json();
+        assert_eq!(entries(&part)[0]["resource"]["meta"]["tag"][0]["code"], "SUBSETTED");
+        assert!(entries(&part)[0]["resource"].get("name").is_none());
+        let counted = client.get("_history?_summary=count").expect(200).json();
+        assert_eq!((&counted["total"], entries(&counted).len()), (&json!(5), 0));
+        let head = client.send("HEAD", "/fhir/_history", &[], &[]).expect(200);
+        assert!(head.body.is_empty());
+        for bad in ["_list=List/1", "_sort=_lastUpdated", "_count=1&_count=2", "_since=2020-01-01T00:00:00Z&_since=2020-01-01T00:00:00Z",
+            "_at=yesterday", "_at=ne2020", "_at=2020&_at=2021", "_page=nonsense", "_summary=maybe"] {
+            client.get(&format!("_history?{bad}")).expect_outcome(400);
+            client.get(&format!("Patient/_history?{bad}")).expect_outcome(400);
+            client.get(&format!("Patient/a/_history?{bad}")).expect_outcome(400);
+        }
+        let batch = json!({"resourceType": "Bundle", "type": "batch", "entry": [{"request": {"method": "GET", "url": "_history?_count=3"}}]});
+        let answer = client.post("", &batch).expect(200).json();
+        assert_eq!(entries(&entries(&answer)[0]["resource"]).len(), 3);
+    }
+
+    fn history_of_what_was_current_at_a_time(database) {
+        // 2024-02-29T12:34:56.789Z; a minute between any two writes
+        let app = StillApp::start(database);
+        let mut client = app.client();
+        let write = |client: &mut Client, id: &str, n: u8| {
+            client.put(&format!("Patient/{id}"), &json!({"resourceType": "Patient", "id": id, "multipleBirthInteger": n}));
+            app.advance(60_000_000);
+        };
+        write(&mut client, "a", 1); // 12:34:56.789
+        write(&mut client, "b", 1); // 12:35
+        write(&mut client, "a", 2); // 12:36
+        client.delete("Patient/b").expect(204); // 12:37
+        app.advance(60_000_000);
+        write(&mut client, "a", 3); // 12:38
+        let mut at = |path: &str| versions(&mut client, path).0.join(" ");
+        for (time, expected) in [
+            ("2024-02-29T12:34:56Z", "Patient/a/1"),
+            ("2024-02-29T12:34:55Z", ""),
+            ("2024-02-29T12:35Z", "Patient/b/1 Patient/a/1"),
+            ("2024-02-29T12:36:30Z", "Patient/b/1 Patient/a/1"),
+            ("2024-02-29T12:36Z", "Patient/a/2 Patient/b/1 Patient/a/1"),
+            ("2024-02-29T12:36:57Z", "Patient/a/2 Patient/b/1"),
+            ("2024-02-29T12:37:58Z", "Patient/b/2 Patient/a/2"),
+            ("2024-02-29T12:37:58%2B00:00", "Patient/b/2 Patient/a/2"),
+            ("2024", "Patient/a/3 Patient/b/2 Patient/a/2 Patient/b/1 Patient/a/1"),
+            ("2023", ""),
+            ("2025", "Patient/a/3 Patient/b/2"),
+            ("ge2024-02-29T12:38:00Z", "Patient/a/3 Patient/b/2 Patient/a/2"),
+            ("lt2024-02-29T12:36:00Z", "Patient/b/1 Patient/a/1"),
+        ] {
+            for path in ["_history", "Patient/_history", "_history?_count=1", "Patient/_history?_count=2"] {
+                let joint = if path.contains('?') { '&' } else { '?' };
+                assert_eq!(at(&format!("{path}{joint}_at={time}")), expected, "{path} {time}");
+            }
+            let of_a: Vec<_> = expected.split(' ').filter(|v| v.starts_with("Patient/a")).collect();
+            assert_eq!(at(&format!("Patient/a/_history?_at={time}&_count=1")), of_a.join(" "), "{time}");
+        }
+        assert_eq!(at("_history?_at=2024&_since=2024-02-29T12:37:00Z"), "Patient/a/3 Patient/b/2");
+        assert_eq!(at("_history?_since=2024-02-29T12:37:56.789Z"), "Patient/a/3 Patient/b/2");
+        client.get("Patient/never/_history?_at=2024").expect_outcome(404);
     }
 }

@@ -4,6 +4,7 @@
 mod bad_input;
 mod capability;
 mod conditional;
+mod contexts;
 mod history;
 mod interactions;
 mod patch;

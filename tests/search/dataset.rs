@@ -42,6 +42,15 @@ impl Dataset {
         all
     }
 
+    /// The edges, and the resources made for contexts, joins and filters; small.
+    pub fn joined() -> Self {
+        let mut all = Self::default();
+        let mut resources = super::extra::resources();
+        resources.extend(super::joined::resources());
+        all.add(bundle(resources));
+        all
+    }
+
     /// The resources of a type.
     pub fn of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = usize> + 'a {
         self.resources.iter().enumerate().filter(move |(_, r)| r.kind == kind).map(|(n, _)| n)

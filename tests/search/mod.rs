@@ -7,10 +7,12 @@
 //! must be equal to the evaluator's, on both databases. Where FHIR leaves an answer open (the edge of `ap`), the plan
 //! leaves the query out.
 
+mod contexts;
 mod dataset;
 mod decimal;
 mod evaluate;
 mod extra;
+mod joined;
 mod modifiers;
 mod paths;
 mod plan;

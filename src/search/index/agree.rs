@@ -423,7 +423,7 @@ proptest! {
             for clauses in [&pair[..1], pair] {
                 let mut expected = Vec::new();
                 for (seq, at, values, extracted) in current.iter().flatten() {
-                    let meta = DocMeta { id: id(*at), updated: updated(*at) };
+                    let meta = DocMeta { key: key(&format!("Observation/{at}")), updated: updated(*at) };
                     for clause in clauses {
                         let found = matches(clause, extracted, &meta);
                         prop_assert_eq!(found, Some(holds(clause, *at, values)), "{:?} on {:?}", clause, values);

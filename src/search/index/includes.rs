@@ -3,16 +3,19 @@
 
 use std::sync::Arc;
 
-use tantivy::Searcher;
 use tantivy::query::Query as Compiled;
+use tantivy::{Searcher, Term};
 
-use super::codec::ParamHash;
+use super::codec::{Form, ParamHash, Scope};
 use super::combine::{all, all_of, any};
+use super::error::failed;
 use super::keyset::{InKeys, KeySet, Place};
 use super::prepare::Catalog;
+use super::schema::terms_field;
 use crate::base::fault::Result;
 use crate::base::limits::Limits;
-use crate::fhir::definitions::params::{ParamKind, SearchParam};
+use crate::fhir::definitions::params::ParamKind;
+use crate::fhir::types::ResourceType;
 use crate::search::joins::collect;
 use crate::search::page::page;
 use crate::search::query::Include;
@@ -56,8 +59,7 @@ pub fn walk(
 
 impl Walk<'_> {
     fn step(&mut self, include: &Include, current: &KeySet) -> Result<()> {
-        let params: Vec<ParamHash> =
-            self.params(include).map(|param| ParamHash::of(include.source, param.code)).collect();
+        let params = self.params(include)?;
         if params.is_empty() || self.cut {
             return Ok(());
         }
@@ -66,25 +68,59 @@ impl Walk<'_> {
         } else {
             self.targets(include, &params, current)?
         };
-        self.add(include, found)
+        self.add(found)
     }
 
-    fn params(&self, include: &Include) -> impl Iterator<Item = &'static SearchParam> + use<> {
-        let wanted = include.param;
-        let all = match wanted {
-            Some(_) => Default::default(),
-            None => (self.catalog.params)(include.source),
+    /// The references that an include follows, with the types that hold them; of a `*` those that have a value in
+    /// some document.
+    fn params(&self, include: &Include) -> Result<Vec<(ResourceType, ParamHash)>> {
+        let kinds: Vec<ResourceType> = match include.source {
+            Some(kind) => vec![kind],
+            None => ResourceType::all().collect(),
         };
-        wanted.into_iter().chain(all.iter().copied()).filter(|param| param.kind == ParamKind::Reference)
+        let mut found = Vec::new();
+        for kind in kinds {
+            if let Some(param) = include.param {
+                found.push((kind, ParamHash::of(kind, param.code)));
+            } else if self.has(ParamHash::kind(kind), Form::Kind)? {
+                self.references(kind, &mut found)?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn references(&self, kind: ResourceType, found: &mut Vec<(ResourceType, ParamHash)>) -> Result<()> {
+        for param in (self.catalog.params)(kind).iter().filter(|param| param.kind == ParamKind::Reference) {
+            let hash = ParamHash::of(kind, param.code);
+            if self.has(hash, Form::Present)? {
+                found.push((kind, hash));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether any document has a term.
+    fn has(&self, param: ParamHash, form: Form) -> Result<bool> {
+        let term = Term::from_field_bytes(terms_field(), &Scope::plain(param).head(form));
+        Ok(self.searcher.doc_freq(&term).map_err(failed("count the documents of a term"))? > 0)
     }
 
     /// The targets of those of the current resources that are of the include's source type.
-    fn targets(&self, include: &Include, params: &[ParamHash], current: &KeySet) -> Result<Option<Box<dyn Compiled>>> {
-        let holders = all(vec![in_keys(Place::Own, current.clone()), all_of(include.source)]);
+    fn targets(
+        &self,
+        include: &Include,
+        params: &[(ResourceType, ParamHash)],
+        current: &KeySet,
+    ) -> Result<Option<Box<dyn Compiled>>> {
+        let current = Arc::new(current.clone());
         let mut keys = KeySet::default();
-        for param in params {
-            let place = Place::Target(*param);
-            keys.extend(collect(self.searcher, holders.as_ref(), place, self.limits.join_keys)?);
+        for group in params.chunk_by(|a, b| a.0 == b.0) {
+            let own: Box<dyn Compiled> = Box::new(InKeys { place: Place::Own, keys: current.clone() });
+            let holders = all(vec![own, all_of(group[0].0)]);
+            for (_, param) in group {
+                let place = Place::Target(*param);
+                keys.extend(collect(self.searcher, holders.as_ref(), place, self.limits.join_keys)?);
+            }
         }
         keys.retain(|key| !self.seen.contains(key));
         if keys.is_empty() {
@@ -98,7 +134,12 @@ impl Walk<'_> {
     }
 
     /// The resources of the include's source type that refer to one of the current resources.
-    fn holders(&self, include: &Include, params: &[ParamHash], current: &KeySet) -> Result<Option<Box<dyn Compiled>>> {
+    fn holders(
+        &self,
+        include: &Include,
+        params: &[(ResourceType, ParamHash)],
+        current: &KeySet,
+    ) -> Result<Option<Box<dyn Compiled>>> {
         let keys = match include.target {
             Some(kind) => {
                 let narrowed = all(vec![in_keys(Place::Own, current.clone()), all_of(kind)]);
@@ -107,18 +148,18 @@ impl Walk<'_> {
             None => current.clone(),
         };
         let keys = Arc::new(keys);
-        let each = params.iter().map(|param| -> Box<dyn Compiled> {
+        let each = params.iter().map(|(_, param)| -> Box<dyn Compiled> {
             Box::new(InKeys { place: Place::Target(*param), keys: keys.clone() })
         });
         Ok((!keys.is_empty()).then(|| any(each.collect())))
     }
 
-    fn add(&mut self, include: &Include, found: Option<Box<dyn Compiled>>) -> Result<()> {
+    fn add(&mut self, found: Option<Box<dyn Compiled>>) -> Result<()> {
         let Some(found) = found else { return Ok(()) };
         // What is already there may come first: room for it, for what is still allowed, and for one too many.
         let room = self.limits.includes.saturating_sub(self.rows.len());
         let window = self.seen.len() + room + 1;
-        let page = page(self.searcher, found.as_ref(), &[include.source], &[], (0, window))?;
+        let page = page(self.searcher, found.as_ref(), &[], &[], (0, window))?;
         for row in page.rows {
             if self.seen.contains(&row.1) {
                 continue;

@@ -416,7 +416,7 @@ fn includes_in_both_directions() {
     let searcher = world.index.searcher();
     let include = |reverse, source: &str, code: Option<&str>, iterate| Include {
         reverse,
-        source: kind(source),
+        source: Some(kind(source)),
         param: code.map(param),
         target: None,
         iterate,

@@ -1,8 +1,9 @@
 //! Parameters that say how to answer (FHIR R4 `search.html`, 3.1.1.5): order, size, totals, includes.
 
 use super::chain::{known_type, reference};
-use super::clause::{check_target, find};
+use super::clause::check_target;
 use super::context::{ParseContext, Trouble, bad, shown, too_many, unsupported};
+use super::types::common;
 use crate::base::fault::Fault;
 use crate::fhir::definitions::params::ParamKind;
 use crate::fhir::types::ResourceType;
@@ -23,16 +24,10 @@ pub(super) enum Taken {
 }
 
 /// Takes a control parameter into the query. `value` is not empty.
-pub(super) fn take(
-    query: &mut Query,
-    kind: ResourceType,
-    name: &str,
-    value: &str,
-    context: &ParseContext<'_>,
-) -> Result<Taken, Fault> {
+pub(super) fn take(query: &mut Query, name: &str, value: &str, context: &ParseContext<'_>) -> Result<Taken, Fault> {
     let (base, modifier) = name.split_once(':').map_or((name, None), |(base, modifier)| (base, Some(modifier)));
     if matches!(base, "_include" | "_revinclude") {
-        let include = include(kind, base == "_revinclude", modifier, name, value)?;
+        let include = include(base == "_revinclude", modifier, name, value)?;
         if query.includes.len() == KEYS_MAX {
             return Err(too_many(name, "includes", KEYS_MAX));
         }
@@ -48,7 +43,7 @@ pub(super) fn take(
         };
     }
     match base {
-        "_sort" => query.sort = sort(kind, value)?,
+        "_sort" => query.sort = sort(&query.types, value)?,
         "_count" => query.count = Some(count(value)?.min(context.limits.page_max)),
         "_total" => query.total = total(value)?,
         "_summary" => query.count_only = summary(value)?,
@@ -86,20 +81,23 @@ fn summary(value: &str) -> Result<bool, Fault> {
     }
 }
 
-fn sort(kind: ResourceType, value: &str) -> Result<Vec<SortKey>, Fault> {
+fn sort(types: &[ResourceType], value: &str) -> Result<Vec<SortKey>, Fault> {
     let mut keys = Vec::new();
     for key in value.split(',').filter(|key| !key.is_empty()) {
         let (descending, code) = key.strip_prefix('-').map_or((false, key), |code| (true, code));
         let by = match code {
             "_id" => SortBy::Id,
             "_lastUpdated" => SortBy::LastUpdated,
-            _ => match find(kind, code, "_sort") {
+            _ => match common(types, code, "_sort") {
                 Ok(param) if param.kind == ParamKind::Composite => {
                     return Err(bad("_sort", key, "nothing is sorted by a composite parameter"));
                 }
                 Ok(param) => SortBy::Param(param),
                 Err(Trouble::Bad(fault)) => return Err(fault),
-                Err(_) => return Err(bad("_sort", key, &format!("{kind} has no such search parameter"))),
+                Err(_) => {
+                    let of = types.first().filter(|_| types.len() == 1).map_or("what is searched", |kind| kind.name());
+                    return Err(bad("_sort", key, &format!("{of} has no such search parameter")));
+                }
             },
         };
         if keys.len() == KEYS_MAX {
@@ -111,13 +109,7 @@ fn sort(kind: ResourceType, value: &str) -> Result<Vec<SortKey>, Fault> {
 }
 
 /// `*`, `Type:*`, `Type:parameter`, `Type:parameter:Target`.
-fn include(
-    kind: ResourceType,
-    reverse: bool,
-    modifier: Option<&str>,
-    name: &str,
-    value: &str,
-) -> Result<Include, Fault> {
+fn include(reverse: bool, modifier: Option<&str>, name: &str, value: &str) -> Result<Include, Fault> {
     let iterate = match modifier {
         None => false,
         Some("iterate") => true,
@@ -126,10 +118,7 @@ fn include(
     let mut parts = value.split(':');
     let (first, code, target) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
     if first == "*" && code.is_none() {
-        if reverse {
-            return Err(unsupported(name, "\"*\" without a type"));
-        }
-        return Ok(Include { reverse, source: kind, param: None, target: None, iterate });
+        return Ok(Include { reverse, source: None, param: None, target: None, iterate });
     }
     let Some(code) = code.filter(|code| !code.is_empty() && parts.next().is_none()) else {
         return Err(bad(name, value, "it is written as Type:parameter, Type:parameter:Target or Type:*"));
@@ -137,7 +126,7 @@ fn include(
     let source = known_type(first, name)?;
     let target = target.filter(|target| !target.is_empty()).map(|target| known_type(target, name)).transpose()?;
     if code == "*" {
-        return Ok(Include { reverse, source, param: None, target, iterate });
+        return Ok(Include { reverse, source: Some(source), param: None, target, iterate });
     }
     let param = reference(source, code, name).map_err(|trouble| match trouble {
         Trouble::Bad(fault) => fault,
@@ -146,5 +135,5 @@ fn include(
     if let Some(target) = target {
         check_target(param, target, name)?;
     }
-    Ok(Include { reverse, source, param: Some(param), target, iterate })
+    Ok(Include { reverse, source: Some(source), param: Some(param), target, iterate })
 }

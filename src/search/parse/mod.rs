@@ -14,6 +14,7 @@ mod context;
 mod control;
 mod modifier;
 mod request;
+mod types;
 
 #[cfg(test)]
 mod tests;

@@ -5,25 +5,29 @@ use std::borrow::Cow;
 use super::chain::{Place, clause};
 use super::context::{ParseContext, Trouble, Work, bad, shown};
 use super::control::{Taken, take};
+use super::types::{check_common, types};
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::fhir::definitions::params::{ParamKind, search_param};
 use crate::fhir::types::ResourceType;
+use crate::search::context::SearchContext;
 use crate::search::kind::escape::split;
-use crate::search::query::{Query, Total};
+use crate::search::query::{Clause, Query, Total};
 
-/// Parses the search of one type. `params`: names and values, decoded, in order.
+/// Parses a search of a type, of all types, or of a compartment. `params`: names and values, decoded, in order.
 ///
 /// # Errors
 /// 400 with the parameter, the value and the reason; `not-supported` for what is not offered; `too-costly` beyond
-/// a bound.
-pub fn parse(kind: ResourceType, params: &[(String, String)], context: &ParseContext<'_>) -> Result<Query> {
+/// a bound. 404 for a compartment that is none.
+pub fn parse(of: impl Into<SearchContext>, params: &[(String, String)], context: &ParseContext<'_>) -> Result<Query> {
+    let of = of.into();
     if params.len() > context.limits.search_values {
         let message = format!("the search has more than {} parameters", context.limits.search_values);
         return Err(Fault::coded(Category::Invalid, "too-costly", message));
     }
     let work = Work::new(context);
+    let (types, warnings) = types(&of, params)?;
     let mut query = Query {
-        types: vec![kind],
+        types,
         clauses: Vec::new(),
         sort: Vec::new(),
         count: None,
@@ -31,10 +35,13 @@ pub fn parse(kind: ResourceType, params: &[(String, String)], context: &ParseCon
         count_only: false,
         includes: Vec::new(),
         used: Vec::new(),
-        warnings: Vec::new(),
+        warnings,
     };
+    if let SearchContext::Compartment { of, .. } = of {
+        query.clauses.push(Clause::Compartment(of));
+    }
     for (name, value) in params {
-        match parameter(&work, &mut query, kind, name, value) {
+        match parameter(&work, &mut query, name, value) {
             Ok(Taken::Ignored | Taken::No) => {}
             Ok(Taken::Used) => note_used(&mut query, name, value),
             Err(Trouble::Bad(fault)) => return Err(fault),
@@ -52,13 +59,11 @@ pub fn parse(kind: ResourceType, params: &[(String, String)], context: &ParseCon
     Ok(query)
 }
 
-fn parameter(
-    work: &Work<'_>,
-    query: &mut Query,
-    kind: ResourceType,
-    name: &str,
-    value: &str,
-) -> Result<Taken, Trouble> {
+fn parameter(work: &Work<'_>, query: &mut Query, name: &str, value: &str) -> Result<Taken, Trouble> {
+    if name == "_type" {
+        // it is in the types already
+        return Ok(if value.split(',').all(str::is_empty) { Taken::Ignored } else { Taken::Used });
+    }
     if value.is_empty() {
         return Err(Trouble::Empty);
     }
@@ -68,10 +73,12 @@ fn parameter(
     if is_repeated {
         return Err(bad(name, value, "the parameter stands there twice").into());
     }
-    let taken = take(query, kind, name, value, work.context)?;
+    let taken = take(query, name, value, work.context)?;
     if taken != Taken::No {
         return Ok(taken);
     }
+    check_common(&query.types, name)?;
+    let kind = query.types.first().copied().ok_or_else(|| Fault::internal("a search of no type"))?;
     for (name, value) in versioned_url(kind, name, value)? {
         let clause = clause(work, Place { kind, rest: &name, name: &name, depth: 0 }, &value)?;
         query.clauses.push(clause);

@@ -6,6 +6,7 @@ use crate::base::clock::Timestamp;
 use crate::base::fault::Fault;
 use crate::base::limits::Limits;
 use crate::fhir::types::ResourceType;
+use crate::search::context::SearchContext;
 use crate::search::query::{
     Clause, Prefix, Query, ReferenceTest, SortBy, StringTest, SystemTest, Test, Total, UriTest,
 };
@@ -35,6 +36,7 @@ fn show(clause: &Clause) -> String {
         Clause::Hierarchy { param, above, roots } => {
             format!("{} {} {roots:?}", param.code, if *above { "above" } else { "below" })
         }
+        Clause::Compartment(of) => format!("in {of}"),
         Clause::Chain { param, targets } => {
             let targets: Vec<_> = targets.iter().map(|(kind, clause)| format!("{kind}: {}", show(clause))).collect();
             format!("{}->({})", param.code, targets.join("; "))
@@ -193,8 +195,6 @@ fn what_is_refused() {
         ("_include", "Patient:name", "value", "is not a reference"),
         ("_include", "Patient:nonsense", "value", "has no search parameter"),
         ("_include", "Patient:organization:Group", "value", "does not refer to Group"),
-        ("_revinclude", "*", "not-supported", "\"*\" without a type is not supported"),
-        ("_revinclude:iterate", "*", "not-supported", "without a type"),
         ("_include", "*:*", "value", "*"),
         ("_include", "*:subject", "value", "*"),
         ("_include:recurse", "Patient:organization", "not-supported", "modifier \":recurse\""),
@@ -248,6 +248,8 @@ fn how_to_answer() {
         ("_include", "Observation:subject:Patient"),
         ("_include:iterate", "Patient:*"),
         ("_include", "*"),
+        ("_revinclude", "*"),
+        ("_revinclude:iterate", "*"),
         ("_revinclude", "Provenance:target"),
     ];
     let query = run("Observation", &params, true, &Limits::default()).expect("a query");
@@ -257,14 +259,24 @@ fn how_to_answer() {
     let includes: Vec<_> = query
         .includes
         .iter()
-        .map(|i| (i.reverse, i.source.name(), i.param.map(|p| p.code), i.target.map(ResourceType::name), i.iterate))
+        .map(|i| {
+            (
+                i.reverse,
+                i.source.map_or("*", ResourceType::name),
+                i.param.map(|p| p.code),
+                i.target.map(ResourceType::name),
+                i.iterate,
+            )
+        })
         .collect();
     assert_eq!(
         includes,
         [
             (false, "Observation", Some("subject"), Some("Patient"), false),
             (false, "Patient", None, None, true),
-            (false, "Observation", None, None, false),
+            (false, "*", None, None, false),
+            (true, "*", None, None, false),
+            (true, "*", None, None, true),
             (true, "Provenance", Some("target"), None, false),
         ]
     );
@@ -308,6 +320,63 @@ fn approximate_dates_are_widened_by_the_distance_to_now() {
     let start = 3652 * 86_400_000_000_i64;
     assert_eq!(test.prefix, Prefix::Ap);
     assert_eq!((test.span.start, test.span.end), (start - start / 10, start + 86_400_000_000 + start / 10));
+}
+
+/// A search of a context, by its path.
+fn within(path: &str, params: &[(&str, &str)]) -> Result<Query, Fault> {
+    let params: Vec<_> = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let limits = Limits::default();
+    let context = ParseContext { base: "http://host/fhir", strict: false, limits: &limits, now: Timestamp(0) };
+    parse(SearchContext::of_path(path).expect(path), &params, &context)
+}
+
+#[test]
+fn types_are_narrowed() {
+    let names = |path: &str, params: &[(&str, &str)]| -> Vec<&str> {
+        within(path, params).expect(path).types.iter().map(|kind| kind.name()).collect()
+    };
+    assert_eq!(names("", &[]).len(), 145);
+    assert_eq!(names("", &[("_type", "Patient,Group"), ("_type", "Group,Device")]), ["Group"]);
+    assert_eq!(names("Patient/1/*", &[("_type", "Condition,Medication")]), ["Condition"]);
+    assert_eq!(names("Patient", &[("_type", "Patient")]), ["Patient"]);
+    let query = within("Patient/1/*", &[("_type", "Condition,Medication")]).expect("a query");
+    assert_eq!((shown(&query).as_str(), query.warnings.len()), ("in Patient/1", 1));
+    for (path, value, code) in
+        [("", "Pat", "value"), ("Patient", "Group", "value"), ("Patient/1/*", "Medication", "value")]
+    {
+        assert_eq!(within(path, &[("_type", value)]).expect_err(value).issues()[0].code, code);
+    }
+    assert!(within("", &[("_type:not", "Patient")]).is_err());
+}
+
+#[test]
+fn parameters_of_several_types_are_common_to_all() {
+    for (path, types, name, value) in [
+        ("", "", "_tag", "a"),
+        ("", "", "_id", "a"),
+        ("", "", "_lastUpdated", "2020"),
+        ("", "", "_has:Provenance:target:agent", "Practitioner/1"),
+        ("", "", "_sort", "-_lastUpdated,_profile"),
+        ("", "Condition,Observation", "code", "a"),
+        ("", "Condition,Observation", "patient.name", "a"),
+        ("", "Condition,Observation", "_sort", "code"),
+        ("", "Patient,Group", "_has:Observation:subject:code", "a"),
+        ("Patient/1/*", "", "_security", "a"),
+    ] {
+        assert!(within(path, &[("_type", types), (name, value)]).is_ok(), "{name}");
+    }
+    for (types, name, value, text) in [
+        ("", "code", "a", "not common to all types"),
+        ("Patient,Practitioner", "name", "a", "not common"),
+        ("Condition,Patient", "code:not", "a", "for Patient"),
+        ("Patient,Group", "_has:Observation:patient:code", "a", "does not refer to Group"),
+        ("Condition,Patient", "_sort", "code", "not common"),
+    ] {
+        let fault = within("", &[("_type", types), (name, value)]).expect_err(name);
+        assert!(fault.message().contains(text), "{fault}");
+    }
+    let query = within("", &[("nonsense", "a")]).expect("a query");
+    assert!(query.clauses.is_empty() && query.warnings.len() == 1);
 }
 
 proptest::proptest! {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::routes::{Interaction, ROUTES, Route, Shape, has_endpoint};
 use crate::base::clock::Timestamp;
 use crate::base::config::Rest;
+use crate::fhir::definitions::compartment::members;
 use crate::fhir::definitions::params::{ParamKind, SearchParam, all_params, search_params};
 use crate::fhir::json::{Json, write};
 use crate::fhir::types::ResourceType;
@@ -16,7 +17,9 @@ pub fn statement(base: &str, started: Timestamp, rules: Rest) -> Bytes {
     let rest = Json::object([
         ("mode", Json::string("server")),
         ("resource", Json::Array(resources)),
-        ("interaction", interactions(|shape| shape == Shape::Base)),
+        ("interaction", interactions(is_system)),
+        ("searchParam", Json::Array(common().map(search_param).collect())),
+        ("compartment", Json::Array(compartments())),
     ]);
     let software = [("name", Json::string("Cresset")), ("version", Json::string(env!("CARGO_PKG_VERSION")))];
     let implementation = [("description", Json::string("Cresset, a FHIR R4 server")), ("url", Json::string(base))];
@@ -36,10 +39,27 @@ pub fn statement(base: &str, started: Timestamp, rules: Rest) -> Bytes {
     out.into()
 }
 
+/// The parameters of a search over all types.
+fn common() -> impl Iterator<Item = &'static SearchParam> {
+    let is_common = |param: &&SearchParam| ResourceType::all().all(|kind| param.base.contains(&kind));
+    all_params().iter().filter(|param| is_offered(param)).filter(is_common)
+}
+
+/// The compartments, by the canonical URLs of their definitions.
+fn compartments() -> Vec<Json> {
+    let kinds = ResourceType::all().filter(|kind| !members(*kind).is_empty());
+    let name = |kind: ResourceType| {
+        let mut rest = kind.name().chars();
+        rest.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(rest).collect::<String>()
+    };
+    let urls = kinds.map(|kind| format!("http://hl7.org/fhir/CompartmentDefinition/{}", name(kind)));
+    urls.map(Json::string).collect()
+}
+
 fn resource(kind: ResourceType, rules: Rest) -> Json {
     let mut json = Json::object([
         ("type", Json::string(kind.name())),
-        ("interaction", interactions(|shape| shape != Shape::Base)),
+        ("interaction", interactions(|shape| !is_system(shape))),
         ("versioning", Json::string("versioned")),
         ("readHistory", Json::Bool(true)),
         ("updateCreate", Json::Bool(rules.update_create)),
@@ -71,6 +91,11 @@ fn resource(kind: ResourceType, rules: Rest) -> Json {
 fn reference_policy(rules: Rest) -> Json {
     let codes = ["literal", "logical"].into_iter().chain(rules.referential_integrity.then_some("enforced"));
     Json::Array(codes.map(Json::string).collect())
+}
+
+/// Whether a path concerns all types.
+fn is_system(shape: Shape) -> bool {
+    matches!(shape, Shape::Base | Shape::SystemHistory)
 }
 
 fn is_link(param: &SearchParam) -> bool {
@@ -132,7 +157,16 @@ mod tests {
         let all =
             ["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"];
         assert_eq!(codes(&resources[0]), all);
-        assert_eq!(codes(rest), ["transaction", "batch"]);
+        assert_eq!(codes(rest), ["history-system", "transaction", "batch", "search-system"]);
+        let compartments = rest.get("compartment").and_then(Json::as_array).unwrap_or_default();
+        let names = ["device", "encounter", "patient", "practitioner", "relatedPerson"];
+        let url = |name: &str| Json::string(format!("http://hl7.org/fhir/CompartmentDefinition/{name}"));
+        assert_eq!(compartments, names.map(url));
+        let common = rest.get("searchParam").and_then(Json::as_array).unwrap_or_default();
+        let common: Vec<_> = common.iter().filter_map(|param| param.get("name")?.as_str()).collect();
+        for code in ["_id", "_lastUpdated", "_profile", "_security", "_source", "_tag"] {
+            assert!(common.contains(&code), "{code}: {common:?}");
+        }
         let patient = resources.iter().find(|r| r.get("type").and_then(Json::as_str) == Some("Patient"));
         let patient = patient.expect("Patient");
         let list = |name: &str| patient.get(name).and_then(Json::as_array).unwrap_or_default();

@@ -80,7 +80,7 @@ impl Asked<'_> {
     async fn answer(&self, session: &Session, body: Body) -> Result<Answer> {
         let limits = &self.site.limits;
         let mut params = Params::parse(self.uri.query().unwrap_or_default(), limits.query_bytes)?;
-        let is_form = self.interaction == Interaction::Search && self.target.shape == Shape::TypeSearch;
+        let is_form = matches!(self.target.shape, Shape::TypeSearch | Shape::SystemSearch | Shape::CompartmentSearch);
         if is_form {
             let form = self.form(body).await?;
             params.add(&form, limits.query_bytes)?;

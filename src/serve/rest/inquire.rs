@@ -13,9 +13,10 @@ pub async fn inquire(interaction: Interaction, call: &Call<'_>) -> Result<Answer
     match interaction {
         Interaction::Read => read::read(call).await,
         Interaction::Vread => read::vread(call).await,
-        Interaction::Search => search::search(call).await,
-        Interaction::Page => search::page(call).await,
-        Interaction::HistoryInstance | Interaction::HistoryType => history::history(call).await,
+        Interaction::Search | Interaction::Page => search::search(call).await,
+        Interaction::HistoryInstance | Interaction::HistoryType | Interaction::HistorySystem => {
+            history::history(call).await
+        }
         Interaction::Capabilities => match call.params.get("mode") {
             None | Some("full" | "normative") => Ok(Answer::whole(call.site.capabilities.clone())),
             Some(_) => Err(Fault::unsupported("mode is full or normative here")),

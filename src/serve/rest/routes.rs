@@ -23,12 +23,14 @@ pub enum Interaction {
     Create,
     /// A search by GET or POST.
     Search,
-    /// A page link, or a search over all types (which is absent).
+    /// A page link, or a search over all types.
     Page,
     /// History of a resource.
     HistoryInstance,
     /// History of a type.
     HistoryType,
+    /// History of all types.
+    HistorySystem,
     /// Batch or transaction.
     Bundle,
     /// The CapabilityStatement.
@@ -39,7 +41,7 @@ pub enum Interaction {
 
 impl Interaction {
     /// The labels of all interactions, in the order of [`Interaction::number`].
-    pub const LABELS: [&'static str; 13] = [
+    pub const LABELS: [&'static str; 14] = [
         "read",
         "vread",
         "update",
@@ -49,6 +51,7 @@ impl Interaction {
         "page",
         "history-instance",
         "history-type",
+        "history-system",
         "bundle",
         "capabilities",
         "patch",
@@ -67,10 +70,11 @@ impl Interaction {
             Self::Page => 6,
             Self::HistoryInstance => 7,
             Self::HistoryType => 8,
-            Self::Bundle => 9,
-            Self::Capabilities => 10,
-            Self::Patch => 11,
-            Self::Absent(_) => 12,
+            Self::HistorySystem => 9,
+            Self::Bundle => 10,
+            Self::Capabilities => 11,
+            Self::Patch => 12,
+            Self::Absent(_) => 13,
         }
     }
 }
@@ -102,6 +106,8 @@ pub enum Shape {
     Version,
     /// `Patient/1/Observation`, `Patient/1/*`
     Compartment,
+    /// `Patient/1/Observation/_search`
+    CompartmentSearch,
 }
 
 impl Shape {
@@ -119,7 +125,8 @@ impl Shape {
             Self::Instance => "/{type}/{id}",
             Self::InstanceHistory => "/{type}/{id}/_history",
             Self::Version => "/{type}/{id}/_history/{vid}",
-            Self::Compartment => "/{type}/{id}/{compartment}",
+            Self::Compartment => "/{type}/{id}/{member}",
+            Self::CompartmentSearch => "/{type}/{id}/{member}/_search",
         }
     }
 }
@@ -158,19 +165,19 @@ pub static ROUTES: &[Route] = &[
     row(Method::Delete, Shape::Type, Interaction::Delete, &[]),
     row(Method::Get, Shape::InstanceHistory, Interaction::HistoryInstance, &["history-instance"]),
     row(Method::Get, Shape::TypeHistory, Interaction::HistoryType, &["history-type"]),
+    row(Method::Get, Shape::SystemHistory, Interaction::HistorySystem, &["history-system"]),
     row(Method::Post, Shape::Type, Interaction::Create, &["create"]),
     row(Method::Get, Shape::Type, Interaction::Search, &["search-type"]),
     row(Method::Post, Shape::TypeSearch, Interaction::Search, &[]),
+    row(Method::Get, Shape::Compartment, Interaction::Search, &[]),
+    row(Method::Post, Shape::CompartmentSearch, Interaction::Search, &[]),
     row(Method::Post, Shape::Base, Interaction::Bundle, &["transaction", "batch"]),
-    row(Method::Get, Shape::Base, Interaction::Page, &[]),
+    row(Method::Get, Shape::Base, Interaction::Page, &["search-system"]),
+    row(Method::Post, Shape::SystemSearch, Interaction::Search, &[]),
     row(Method::Get, Shape::Metadata, Interaction::Capabilities, &[]),
     absent(Method::Delete, Shape::Base, "conditional delete over all types"),
     absent(Method::Delete, Shape::InstanceHistory, "delete of a history"),
     absent(Method::Delete, Shape::Version, "delete of a version"),
-    absent(Method::Get, Shape::SystemHistory, "history of all types"),
-    absent(Method::Post, Shape::SystemSearch, "search over all types"),
-    absent(Method::Get, Shape::Compartment, "compartment search"),
-    absent(Method::Post, Shape::Compartment, "compartment search"),
     absent(Method::Get, Shape::Operation, "operation"),
     absent(Method::Post, Shape::Operation, "operation"),
 ];
@@ -186,6 +193,8 @@ pub struct Target {
     pub id: Option<ResourceId>,
     /// The version; `None` also when it is not a number, which no version is.
     pub version: Option<i64>,
+    /// The type of a compartment's members; `None` for `*`.
+    pub member: Option<ResourceType>,
 }
 
 /// Reads a path below the base, without a leading slash, still percent-encoded.
@@ -208,7 +217,7 @@ fn resolve(path: &str) -> Result<Target> {
         *parts.get_mut(count).ok_or_else(|| unknown(path))? = part;
         count += 1;
     }
-    let bare = |shape| Ok(Target { shape, kind: None, id: None, version: None });
+    let bare = |shape| Ok(Target { shape, kind: None, id: None, version: None, member: None });
     match &parts[..count] {
         [] => bare(Shape::Base),
         ["metadata"] => bare(Shape::Metadata),
@@ -220,7 +229,7 @@ fn resolve(path: &str) -> Result<Target> {
 }
 
 fn below_type(kind: ResourceType, rest: &[&str], path: &str) -> Result<Target> {
-    let of = |shape, id, version| Ok(Target { shape, kind: Some(kind), id, version });
+    let of = |shape, id, version| Ok(Target { shape, kind: Some(kind), id, version, member: None });
     match rest {
         [] => of(Shape::Type, None, None),
         ["_search"] => of(Shape::TypeSearch, None, None),
@@ -228,11 +237,19 @@ fn below_type(kind: ResourceType, rest: &[&str], path: &str) -> Result<Target> {
         [id] => of(Shape::Instance, Some(ResourceId::parse(id)?), None),
         [id, "_history"] => of(Shape::InstanceHistory, Some(ResourceId::parse(id)?), None),
         [id, "_history", version] => of(Shape::Version, Some(ResourceId::parse(id)?), number(version)),
-        [id, inner] | [id, inner, "_search"] if *inner == "*" || ResourceType::find(inner).is_some() => {
-            of(Shape::Compartment, Some(ResourceId::parse(id)?), None)
-        }
+        [id, member] if is_member(member) => compartment(kind, id, member, Shape::Compartment),
+        [id, member, "_search"] if is_member(member) => compartment(kind, id, member, Shape::CompartmentSearch),
         _ => Err(unknown(path)),
     }
+}
+
+fn is_member(text: &str) -> bool {
+    text == "*" || ResourceType::find(text).is_some()
+}
+
+fn compartment(kind: ResourceType, id: &str, member: &str, shape: Shape) -> Result<Target> {
+    let id = Some(ResourceId::parse(id)?);
+    Ok(Target { shape, kind: Some(kind), id, version: None, member: ResourceType::find(member) })
 }
 
 fn number(text: &str) -> Option<i64> {
@@ -312,6 +329,9 @@ mod tests {
             ("Patient/1/_history", Shape::InstanceHistory),
             ("Patient/1/_history/2", Shape::Version),
             ("Patient/1/Observation", Shape::Compartment),
+            ("Patient/1/*", Shape::Compartment),
+            ("Patient/1/%2A/_search", Shape::CompartmentSearch),
+            ("_search", Shape::SystemSearch),
             ("Patient/1/$everything", Shape::Operation),
             ("$export", Shape::Operation),
         ] {
@@ -338,7 +358,7 @@ mod tests {
         let fault = interaction(Some(Method::Delete), Shape::Base).expect_err("absent");
         let text = "conditional delete over all types is not supported";
         assert_eq!((fault.category().status(), fault.message()), (405, text));
-        let fault = interaction(Some(Method::Get), Shape::SystemHistory).expect_err("absent");
+        let fault = interaction(Some(Method::Get), Shape::Operation).expect_err("absent");
         assert_eq!(fault.category().status(), 400);
         assert_eq!(interaction(None, Shape::Base).expect_err("unknown").category().status(), 405);
         assert_eq!(interaction(Some(Method::Head), Shape::Instance), Ok(Interaction::Read));

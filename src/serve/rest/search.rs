@@ -1,31 +1,38 @@
-//! `GET [base]/[type]?…` and `POST [base]/[type]/_search` (FHIR R4 `http.html`, 3.1.0.9; `search.html`).
+//! `GET [base]/[type]?…`, `GET [base]?…`, `GET [base]/[compartment]/[id]/[type]?…`, and each by
+//! `POST …/_search` (FHIR R4 `http.html`, 3.1.0.9; `search.html`).
 
 use bytes::Bytes;
 
 use super::call::{Answer, Call};
 use super::framing::{Entry, Framing, Head};
 use super::params::{encode, query};
+use super::routes::Target;
 use super::subset::Shown;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::outcome::outcome_text;
 use crate::fhir::subset::Subset;
+use crate::fhir::types::ResourceKey;
 use crate::repo::{Handling, MatchMode, SearchAnswer};
+use crate::search::context::SearchContext;
 
 /// A page of a search: the first, or that of a link.
 ///
 /// # Errors
-/// 400 for what is wrong or not offered, 410 for a page that is no longer held.
+/// 400 for what is wrong or not offered, 404 for a compartment that is none, 410 for a page that is no longer held.
 pub async fn search(call: &Call<'_>) -> Result<Answer> {
-    if call.params.get("_page").is_some() {
-        return page(call).await;
+    if let Some(token) = call.params.get("_page") {
+        let answer = call.session.page(token).await?;
+        // The search is in the token, what it shows as well.
+        let shown = Shown::read(&answer.used, None, Handling::Lenient)?;
+        return searchset(call, &answer, &shown, &format!("_page={}", encode(token))).map(Answer::whole);
     }
-    let kind = call.kind()?;
+    let of = context(call.target);
     let pairs = &call.params.pairs;
-    let shown = Shown::read(pairs, Some(kind), call.prefer.handling)?;
+    let shown = Shown::read(pairs, of.kind(), call.prefer.handling)?;
     if shown.part == Some(Subset::Text) {
         only_matches(pairs)?;
     }
-    let answer = call.session.search(kind, pairs, call.prefer.handling).await?;
+    let answer = call.session.search(of, pairs, call.prefer.handling).await?;
     let own = query(&answer.used);
     searchset(call, &answer, &shown, &own).map(Answer::whole)
 }
@@ -42,23 +49,21 @@ fn only_matches(pairs: &[(String, String)]) -> Result<()> {
     }
 }
 
-/// A page by its token, `GET [base]?_page=…`; without a token this is a search over all types.
-///
-/// # Errors
-/// 400 for a bad token or a search over all types, 410 for a page that is no longer held.
-pub async fn page(call: &Call<'_>) -> Result<Answer> {
-    let Some(token) = call.params.get("_page") else {
-        return Err(Fault::unsupported("search over all types is not supported"));
-    };
-    let answer = call.session.page(token).await?;
-    // The search is in the token, what it shows as well.
-    let shown = Shown::read(&answer.used, None, Handling::Lenient)?;
-    searchset(call, &answer, &shown, &format!("_page={}", encode(token))).map(Answer::whole)
+/// What a path searches.
+fn context(target: &Target) -> SearchContext {
+    match (target.kind, &target.id) {
+        (Some(kind), Some(id)) => {
+            SearchContext::Compartment { of: ResourceKey::new(kind, id.clone()), member: target.member }
+        }
+        (Some(kind), None) => SearchContext::Type(kind),
+        (None, _) => SearchContext::System,
+    }
 }
 
 fn searchset(call: &Call<'_>, answer: &SearchAnswer, shown: &Shown, own: &str) -> Result<Bytes> {
     let base = &call.site.base;
-    let place = call.target.kind.map_or_else(|| base.clone(), |kind| format!("{base}/{kind}"));
+    let place = format!("{base}/{}", context(call.target));
+    let place = place.trim_end_matches('/');
     let form = call.params.form();
     let url = |query: &str| format!("{place}?{query}{form}").trim_end_matches('?').replacen("?&", "?", 1);
     let mut links = vec![("self", url(own))];
