@@ -11,7 +11,8 @@ pub const ONE: Units = 1_000_000_000_000_000_000;
 pub struct Decimal {
     /// The value.
     pub value: Units,
-    /// Half a unit of the last place that was written: `100` is 0.5, `100.0` is 0.05, `1e2` is 50.
+    /// Half a unit of the last place that was written: `100` is 0.5, `100.0` is 0.05, `5.40e-3` is 0.000005. The table of
+    /// 3.1.1.4.6 gives `1e2` the range from 95 to 105: one digit with an exponent counts as two.
     pub half: Units,
 }
 
@@ -30,7 +31,8 @@ impl Decimal {
         }
         let last = exponent - i32::try_from(fraction.len()).ok()?;
         let unit = power(18 + last)?;
-        Some(Self { value: sign * all.parse::<i128>().ok()?.checked_mul(unit)?, half: unit / 2 })
+        let places = if text.contains(['e', 'E']) && all.len() == 1 { 20 } else { 2 };
+        Some(Self { value: sign * all.parse::<i128>().ok()?.checked_mul(unit)?, half: unit / places })
     }
 }
 
@@ -43,7 +45,7 @@ fn decimals_keep_their_precision() {
     let half = |text: &str| Decimal::parse(text).unwrap().half;
     assert_eq!(half("100"), ONE / 2);
     assert_eq!(half("100.0"), ONE / 20);
-    assert_eq!(half("1e2"), 50 * ONE);
+    assert_eq!((half("1e2"), half("1.0e2"), half("12e1")), (5 * ONE, 5 * ONE, 5 * ONE));
     assert_eq!(Decimal::parse("-0.25").unwrap().value, -ONE / 4);
     assert_eq!(Decimal::parse("1.5e1").unwrap().value, 15 * ONE);
     assert!(Decimal::parse("x").is_none() && Decimal::parse("").is_none());

@@ -88,6 +88,10 @@ pub fn at_param<'a>(resource: &'a Resource, param: &Param) -> Vec<&'a Value> {
 
 fn one(data: &Dataset, resource: &Resource, param: &Param, modifier: &str, wanted: &Wanted) -> bool {
     match param.kind {
+        Kind::Reference if modifier == ":identifier" => {
+            let texts = at(&resource.json, param.path);
+            texts.iter().any(|r| at(r, "identifier").into_iter().any(|i| token(i, &wanted.text)))
+        }
         Kind::Reference => {
             let kind = modifier.trim_start_matches(':');
             let fits = |t: &usize| wanted.target == Some(*t) && (kind.is_empty() || data.resources[*t].kind == kind);
@@ -117,9 +121,11 @@ fn value(kind: Kind, modifier: &str, json: &Value, wanted: &Wanted) -> bool {
     }
 }
 
-/// Case, accents and combining marks do not count; a sharp s is two (Unicode case folding).
+/// Case and combining marks do not count (3.1.1.4.8). Two texts differ in case only when their full upper case is equal,
+/// as Unicode has it (chapter 3.13): so `ß`, whose upper case is `SS`, is `ss`, and both small sigmas are one.
 pub fn fold(text: &str) -> String {
-    text.replace(['ß', 'ẞ'], "ss").nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect()
+    let base = text.nfkd().filter(|c| !is_combining_mark(*c)).collect::<String>();
+    base.to_lowercase().to_uppercase().nfkd().filter(|c| !is_combining_mark(*c)).collect()
 }
 
 /// The texts of a string, or of the parts of a HumanName or Address.
@@ -161,14 +167,21 @@ fn token(json: &Value, wanted: &str) -> bool {
     })
 }
 
-/// The range of a date or Period.
+/// The range of a date, Period or Timing. Of a Timing "only the outer limits matter" (3.1.1.4.7): from the first of its
+/// events and bounds to the last.
 pub fn range(json: &Value) -> Option<Range> {
+    let end = |json: &Value, name: &str| json[name].as_str().and_then(Range::parse);
+    let period = |json: &Value| Range::period(end(json, "start"), end(json, "end"));
     match json {
         Value::String(text) => Range::parse(text),
-        _ => {
-            let end = |name: &str| json[name].as_str().and_then(Range::parse);
-            Some(Range::period(end("start"), end("end")))
+        _ if json.get("event").is_some() || json.get("repeat").is_some() => {
+            let mut limits: Vec<Range> =
+                at(json, "event").into_iter().filter_map(|e| Range::parse(e.as_str()?)).collect();
+            limits.extend(at(json, "repeat.boundsPeriod").into_iter().map(period));
+            let start = limits.iter().map(|l| l.start).min()?;
+            Some(Range { start, end: limits.iter().map(|l| l.end).max()? })
         }
+        _ => Some(period(json)),
     }
 }
 
@@ -229,13 +242,34 @@ fn quantity(json: &Value, wanted: &Wanted) -> bool {
         return false;
     }
     match (unit(own), unit(code)) {
-        (Some(own), Some(asked)) if own.dimension == asked.dimension => {
-            let scaled = |unit: Unit, n: i128| n / 1000 * unit.up / unit.down;
-            let place = |unit: Unit, n: i128| scaled(unit, n + unit.offset * ONE / 100);
-            let (half, size) = (scaled(asked, search.half), scaled(asked, search.value.abs()));
-            compare(wanted.prefix, &Search { value: place(asked, search.value), half, size }, place(own, value.value))
+        (Some(from), Some(to)) if from.dimension == to.dimension && own != code => {
+            converted(wanted.prefix, (&search, to), (value.value, from))
         }
         _ => own == code && compare(wanted.prefix, &search.into(), value.value),
+    }
+}
+
+/// Compares in the base units of UCUM.
+fn converted(prefix: &str, (search, asked): (&Decimal, Unit), (value, own): (i128, Unit)) -> bool {
+    let real = |n: i128| n as f64 / ONE as f64;
+    let place = |unit: Unit, n: i128| (real(n) + unit.offset) * unit.factor;
+    let (middle, value) = (place(asked, search.value), place(own, value));
+    let (half, size) = (real(search.half) * asked.factor, real(search.value.abs()) * asked.factor);
+    let same = |a: f64, b: f64| (a - b).abs() <= 1e-12 * a.abs().max(b.abs());
+    let below = |a: f64, b: f64| a < b && !same(a, b);
+    let near = !below(value, middle - half) && below(value, middle + half);
+    let within = |part: f64, more: f64| !below(size / part + more, (value - middle).abs());
+    match prefix {
+        "" | "eq" => near,
+        "ne" => !near,
+        "gt" | "sa" => below(middle, value),
+        "lt" | "eb" => below(value, middle),
+        "ge" => !below(value, middle),
+        "le" => !below(middle, value),
+        "ap" => within(10.0, 0.0),
+        "nearly ap" => within(8.0, half),
+        "surely ap" => within(12.0, 0.0),
+        _ => panic!("prefix {prefix}"),
     }
 }
 

@@ -5,10 +5,13 @@ use serde_json::{Value, json};
 /// How many patients the edges belong to.
 const PATIENTS: usize = 24;
 
+/// Organizations: four at the top, the others one below the other.
+const ORGANIZATIONS: usize = 12;
+
 /// A collection of `(full url, resource)`, in an order in which references only look back.
 pub fn resources() -> Vec<(String, Value)> {
     let mut all = Vec::new();
-    (0..4).for_each(|n| all.push((url("org", n), organization(n))));
+    (0..ORGANIZATIONS).for_each(|n| all.push((url("org", n), organization(n))));
     for n in 0..PATIENTS {
         all.push((url("patient", n), patient(n)));
         all.push((url("visit", n), encounter(n)));
@@ -17,22 +20,27 @@ pub fn resources() -> Vec<(String, Value)> {
         all.push((url("answer", n), answer(n)));
         (0..2).for_each(|k| all.push((url("risk", n * 10 + k), risk(n, k))));
         all.push((url("values", n), value_set(n)));
+        all.push((url("request", n), request(n)));
     }
     all
 }
 
 fn url(what: &str, n: usize) -> String {
-    let kinds = ["org", "patient", "visit", "weight", "pressure", "answer", "risk", "values"];
+    let kinds = ["org", "patient", "visit", "weight", "pressure", "answer", "risk", "values", "request"];
     let code = kinds.iter().position(|k| *k == what).unwrap();
     format!("urn:uuid:00000000-0000-4000-8000-{code:04}{n:08}")
 }
 
 fn organization(n: usize) -> Value {
     let names = ["Ängelholms sjukhus", "Clínica San José", "École de médecine", "Straße 7 Praxis"];
-    json!({"resourceType": "Organization", "name": names[n], "alias": [format!("Edge House {n}")],
+    let mut organization = json!({"resourceType": "Organization", "name": format!("{}{}", names[n % 4], ["", " 2", " 3"][n / 4]), "alias": [format!("Edge House {n}")],
         "identifier": [{"system": "http://example.org/org", "value": format!("ORG-{n}")}],
-        "address": [{"city": (["Malmö", "Bogotá", "Orléans", "Gießen"][n])}],
-        "type": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/organization-type", "code": if n < 2 { "prov" } else { "dept" }}]}]})
+        "address": [{"city": (["Malmö", "Bogotá", "Orléans", "Gießen"][n % 4])}],
+        "type": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/organization-type", "code": if n % 4 < 2 { "prov" } else { "dept" }}]}]});
+    if n >= 4 {
+        organization["partOf"] = json!({"reference": url("org", n - 4 + usize::from(n == 8))});
+    }
+    organization
 }
 
 fn patient(n: usize) -> Value {
@@ -67,7 +75,26 @@ fn encounter(n: usize) -> Value {
     };
     json!({"resourceType": "Encounter", "status": (["finished", "planned", "in-progress"][n % 3]), "period": period,
         "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": if n.is_multiple_of(2) { "AMB" } else { "IMP" }},
-        "subject": {"reference": url("patient", n)}, "serviceProvider": {"reference": url("org", n % 4)}})
+        "subject": {"reference": url("patient", n)}, "serviceProvider": {"reference": url("org", n % ORGANIZATIONS)},
+        "participant": [{"individual": {"display": "from elsewhere",
+            "identifier": {"system": format!("http://example.org/staff/{}", n % 3), "value": format!("S{}", n % 7)}}}]})
+}
+
+/// Orders whose occurrence is a Timing: events, bounds, both, and bounds that are open.
+fn request(n: usize) -> Value {
+    let month = n % 12 + 1;
+    let (first, last) = (format!("2022-{month:02}-05T23:30:00-02:00"), format!("2022-{month:02}-20"));
+    let bounds = json!({"start": format!("2022-{month:02}"), "end": format!("2023-{month:02}-03T04:05:06.5Z")});
+    let timing = match n % 6 {
+        0 => json!({"event": [last, first]}),
+        1 => json!({"event": [format!("2022-{month:02}")]}),
+        2 => json!({"repeat": {"boundsPeriod": bounds, "frequency": 1, "period": 2, "periodUnit": "d"}}),
+        3 => json!({"event": [format!("2021-{month:02}-01")], "repeat": {"boundsPeriod": bounds}}),
+        4 => json!({"repeat": {"boundsPeriod": {"start": first}}}),
+        _ => json!({"repeat": {"boundsPeriod": {"end": last}}}),
+    };
+    json!({"resourceType": "ServiceRequest", "status": (["active", "completed", "draft"][n % 3]), "intent": "order",
+        "subject": {"reference": url("patient", n)}, "occurrenceTiming": timing})
 }
 
 /// The same dimension in several units and precisions, on dates in several zones and precisions.
@@ -90,7 +117,8 @@ fn measured(n: usize, k: usize) -> Value {
         "subject": {"reference": url("patient", n)}, "encounter": {"reference": url("visit", n)},
         "identifier": [{"system": "http://example.org/obs", "value": format!("{n}-{k}")}],
         "valueQuantity": {"value": number, "unit": units[pick], "system": "http://unitsofmeasure.org", "code": units[pick]}});
-    match (n + k) % 9 {
+    match (n + k) % 10 {
+        9 => observation["effectiveTiming"] = json!({"event": ["2022-03-02T10:00:00Z", "2022-02-27"]}),
         7 => observation["effectivePeriod"] = json!({"start": "2022-02-15", "end": "2022-03-01T12:00:00Z"}),
         8 => observation["effectivePeriod"] = json!({"start": "2022-03-01T12:00:00+05:30"}),
         date => observation["effectiveDateTime"] = json!(dates[date]),

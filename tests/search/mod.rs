@@ -16,6 +16,7 @@ mod joined;
 mod modifiers;
 mod paths;
 mod plan;
+mod results;
 mod run;
 mod time;
 mod units;

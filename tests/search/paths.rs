@@ -58,7 +58,7 @@ pub const PARAMS: &[Param] = params! {
         "address-city" String "address.city";
     }
     Organization {
-        "name" String "name|alias"; "identifier" Token "identifier"; "address-city" String "address.city"; "type" Token "type";
+        "name" String "name|alias"; "identifier" Token "identifier"; "address-city" String "address.city"; "type" Token "type"; "partof" Reference "partOf";
     }
     Encounter {
         "class" Token "class"; "type" Token "type"; "status" Token "status"; "date" Date "period"; "patient" Reference "subject";
@@ -72,7 +72,7 @@ pub const PARAMS: &[Param] = params! {
     }
     Observation {
         "code" Token "code"; "component-code" Token "component.code"; "combo-code" Token "code|component.code"; "category" Token "category";
-        "status" Token "status"; "date" Date "effectiveDateTime|effectivePeriod|effectiveInstant"; "value-date" Date "valueDateTime|valuePeriod";
+        "status" Token "status"; "date" Date "effectiveDateTime|effectivePeriod|effectiveInstant|effectiveTiming"; "value-date" Date "valueDateTime|valuePeriod";
         "value-quantity" Quantity "valueQuantity"; "component-value-quantity" Quantity "component.valueQuantity";
         "combo-value-quantity" Quantity "valueQuantity|component.valueQuantity"; "value-concept" Token "valueCodeableConcept";
         "value-string" String "valueString|valueCodeableConcept.text"; "patient" Reference "subject"; "subject" Reference "subject";
@@ -80,6 +80,8 @@ pub const PARAMS: &[Param] = params! {
         "code-value-quantity" Composite "$Token code$Quantity valueQuantity";
         "code-value-concept" Composite "$Token code$Token valueCodeableConcept";
         "component-code-value-quantity" Composite "component$Token code$Quantity valueQuantity";
+        "code-value-date" Composite "$Token code$Date valueDateTime";
+        "code-value-string" Composite "$Token code$String valueString";
     }
     Procedure {
         "code" Token "code"; "date" Date "performedDateTime|performedPeriod"; "status" Token "status"; "patient" Reference "subject";
@@ -101,6 +103,7 @@ pub const PARAMS: &[Param] = params! {
     }
     Location { "name" String "name|alias"; "address-city" String "address.city"; "organization" Reference "managingOrganization"; }
     AllergyIntolerance { "code" Token "code|reaction.substance"; "patient" Reference "patient"; "date" Date "recordedDate"; }
+    ServiceRequest { "occurrence" Date "occurrenceDateTime|occurrencePeriod|occurrenceTiming"; "status" Token "status"; "subject" Reference "subject"; }
     RiskAssessment {
         "probability" Number "prediction.probabilityDecimal"; "date" Date "occurrenceDateTime|occurrencePeriod";
         "risk" Token "prediction.qualitativeRisk"; "subject" Reference "subject"; "identifier" Token "identifier";
@@ -109,6 +112,16 @@ pub const PARAMS: &[Param] = params! {
         "url" Uri "url"; "name" String "name"; "title" String "title"; "version" Token "version"; "status" Token "status"; "date" Date "date";
     }
 };
+
+/// All elements that a search parameter of type reference covers, for the types that are included with `*`.
+pub const REFERENCES: &[(&str, &str)] = &[
+    ("Observation", "subject|encounter|performer|basedOn|derivedFrom|hasMember|partOf|specimen|device|focus"),
+    (
+        "Encounter",
+        "account|appointment|basedOn|diagnosis.condition|episodeOfCare|location.location|partOf|participant.individual|\
+         reasonReference|serviceProvider|subject",
+    ),
+];
 
 /// The parameter of a type.
 pub fn param(owner: &str, code: &str) -> &'static Param {
@@ -142,7 +155,12 @@ fn elements(json: &Value) -> Vec<&Value> {
 pub fn composite(path: &'static str) -> (&'static str, Vec<(Kind, &'static str)>) {
     let mut parts = path.split('$');
     let root = parts.next().unwrap_or_default();
-    let kind = |name: &str| if name == "Token" { Kind::Token } else { Kind::Quantity };
+    let kind = |name: &str| match name {
+        "Token" => Kind::Token,
+        "Date" => Kind::Date,
+        "String" => Kind::String,
+        _ => Kind::Quantity,
+    };
     (root, parts.filter_map(|p| p.split_once(' ')).map(|(name, path)| (kind(name), path)).collect())
 }
 

@@ -1,22 +1,27 @@
 //! The plan: queries made from the data with a seed, several of every class.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::dataset::Dataset;
-use super::evaluate::{Condition, Wanted, at_param, evaluate, fold, is_open_question, range, targets, texts, tokens};
-use super::paths::{Kind, PARAMS, Param, composite, param};
+use super::evaluate::{Condition, Wanted, at_param, evaluate, fold, is_open_question, targets, texts, tokens};
+use super::paths::{Kind, PARAMS, Param, at, composite, param};
 use super::units::{UCUM, unit};
 
 /// Queries of each class.
 pub const EACH: usize = 6;
+
+/// All prefixes of ranges; empty: none, which is `eq`.
+const PREFIXES: [&str; 10] = ["", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"];
 
 /// What is compared beside the set and the total.
 #[derive(Debug, Clone)]
 pub enum Check {
     /// Nothing more.
     Set,
-    /// The order of the matches by a parameter.
-    Sorted { code: &'static str, descending: bool },
+    /// The order of the matches by the keys of `_sort`.
+    Sorted(&'static str),
     /// The resources with the mode `include`.
     Included(Vec<usize>),
 }
@@ -38,10 +43,20 @@ pub struct Query {
     pub check: Check,
 }
 
+impl Query {
+    /// Whether the answer is neither empty nor everything; of an include, whether it includes something.
+    pub fn is_telling(&self, data: &Dataset) -> bool {
+        let includes = !matches!(&self.check, Check::Included(found) if found.is_empty());
+        includes && !self.expected.is_empty() && self.expected.len() < data.of(self.kind).count()
+    }
+}
+
 /// Makes the plan. Its random numbers are a plain linear congruence, equal everywhere.
 pub struct Planner<'a> {
-    data: &'a Dataset,
+    /// What is loaded.
+    pub data: &'a Dataset,
     state: u64,
+    asked: HashSet<String>,
     /// What it has made.
     pub queries: Vec<Query>,
 }
@@ -49,7 +64,7 @@ pub struct Planner<'a> {
 impl<'a> Planner<'a> {
     /// A planner with a seed.
     pub fn new(data: &'a Dataset, seed: u64) -> Self {
-        Self { data, state: seed, queries: Vec::new() }
+        Self { data, state: seed, asked: HashSet::new(), queries: Vec::new() }
     }
 
     /// A number below `n`.
@@ -58,7 +73,8 @@ impl<'a> Planner<'a> {
         usize::try_from(self.state >> 33).unwrap() % n.max(1)
     }
 
-    fn pick<T: Clone>(&mut self, all: &[T]) -> Option<T> {
+    /// One of them.
+    pub fn pick<T: Clone>(&mut self, all: &[T]) -> Option<T> {
         let n = self.below(all.len());
         all.get(n).cloned()
     }
@@ -68,11 +84,14 @@ impl<'a> Planner<'a> {
         self.strings_and_uris();
         self.tokens();
         self.references();
+        self.identifiers();
         self.ranges();
+        self.timings();
         self.composites();
         self.missing();
         self.together();
         self.joins();
+        self.large();
         self.results();
         self.queries
     }
@@ -85,14 +104,12 @@ impl<'a> Planner<'a> {
                 break;
             }
             let Some((kind, conditions)) = make(self, attempt) else { continue };
+            if !self.asked.insert(format!("{kind} {conditions:?}")) {
+                continue;
+            }
             let expected = evaluate(self.data, kind, &conditions);
             let is_trivial = expected.is_empty() || expected.len() == self.data.of(kind).count();
-            let known = self
-                .queries
-                .iter()
-                .any(|q| q.kind == kind && format!("{:?}", q.conditions) == format!("{conditions:?}"));
-            // A class whose answers are all trivial takes them at the end of its attempts.
-            if known || (is_trivial && trivial > 0 && attempt < EACH * 30) {
+            if is_trivial && trivial > 0 {
                 continue;
             }
             (made, trivial) = (made + 1, trivial + usize::from(is_trivial));
@@ -214,8 +231,41 @@ impl<'a> Planner<'a> {
         });
     }
 
+    fn identifiers(&mut self) {
+        // Those at the top, so that a circle has somebody below.
+        self.class("token of several organizations", |p, _| {
+            let (first, second) = (p.below(4), p.below(8));
+            let values = vec![word(&format!("http://example.org/org|ORG-{first}")), word(&format!("ORG-{second}"))];
+            Some(("Organization", vec![Condition::Param { code: "identifier", modifier: "", values }]))
+        });
+        self.class("reference:identifier", |p, turn| {
+            let param = param("Encounter", "participant");
+            let (value, _) = p.value_of(param)?;
+            let identifier = *at(value, "identifier").first()?;
+            let (system, value) = (identifier["system"].as_str()?, identifier["value"].as_str()?);
+            let text = [format!("{system}|{value}"), value.to_owned(), format!("{system}|")][turn % 3].clone();
+            Some((param.owner, vec![one(param.code, ":identifier", word(&text))]))
+        });
+    }
+
+    /// Dates whose values are Timings.
+    fn timings(&mut self) {
+        for prefix in PREFIXES {
+            self.class(&format!("timing {prefix}"), |p, turn| {
+                let param = param("ServiceRequest", "occurrence");
+                let (value, _) = p.value_of(param)?;
+                let texts =
+                    [at(value, "event"), at(value, "repeat.boundsPeriod.start"), at(value, "repeat.boundsPeriod.end")];
+                let text = p.pick(&texts.concat())?.as_str()?;
+                let cut = [4, 7, 10, text.len()][turn % 4].min(text.len());
+                let wanted = Wanted { prefix, ..word(&text[..cut]) };
+                p.is_clear(param, &wanted).then(|| (param.owner, vec![one(param.code, "", wanted)]))
+            });
+        }
+    }
+
     fn ranges(&mut self) {
-        for prefix in ["", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"] {
+        for prefix in PREFIXES {
             for kind in [Kind::Date, Kind::Number, Kind::Quantity] {
                 self.class(&format!("{kind:?} {prefix}").to_lowercase(), |p, turn| {
                     let (param, value, _) = p.sample(kind, turn)?;
@@ -224,12 +274,13 @@ impl<'a> Planner<'a> {
                 });
             }
         }
-        for form in ["number", "unit of the same dimension", "unit without system"] {
+        for form in ["number", "number with an exponent", "unit of the same dimension", "unit without system"] {
             self.class(&format!("quantity {form}"), |p, turn| {
                 let (param, value, _) = p.sample(Kind::Quantity, turn)?;
                 let (number, code) = (value["value"].to_string(), value["code"].as_str()?);
                 let text = match form {
                     "number" => number,
+                    "number with an exponent" => exponential(&number, turn)?,
                     "unit without system" => format!("{number}||{code}"),
                     _ => converted(&number, code, turn)?,
                 };
@@ -271,8 +322,9 @@ impl<'a> Planner<'a> {
                 for (kind, path) in composite(param.path).1 {
                     // Now and then the second part of another resource: a pair that does not exist.
                     let root = if turn % 5 == 4 && !parts.is_empty() { p.tuple(param)? } else { root };
-                    let value = *super::paths::at(root, path).first()?;
+                    let value = *at(root, path).first()?;
                     parts.push(match kind {
+                        Kind::String => word(&fold(value.as_str()?).chars().take(4).collect::<String>()),
                         Kind::Token => word(
                             &tokens(value).first().and_then(|(s, c)| Some(format!("{}|{}", (*s)?, c.as_deref()?)))?,
                         ),
@@ -289,7 +341,7 @@ impl<'a> Planner<'a> {
     fn tuple(&mut self, param: &'static Param) -> Option<&'a Value> {
         let data = self.data;
         let (_, components) = composite(param.path);
-        let whole = |root: &&Value| components.iter().all(|(_, path)| !super::paths::at(root, path).is_empty());
+        let whole = |root: &&Value| components.iter().all(|(_, path)| !at(root, path).is_empty());
         let roots: Vec<&'a Value> =
             data.of(param.owner).flat_map(|n| at_param(&data.resources[n], param)).filter(whole).collect();
         self.pick(&roots)
@@ -327,6 +379,30 @@ impl<'a> Planner<'a> {
         });
     }
 
+    /// Answers of more than 2000, over several pages also at the largest size of a page.
+    fn large(&mut self) {
+        self.class("more than 2000", |p, turn| {
+            let code = ["date", "value-quantity", "status", "category", "patient", "encounter"][turn % 6];
+            let condition = match code {
+                "patient" => Condition::Chain {
+                    code,
+                    target: "Patient",
+                    typed: false,
+                    inner: Box::new(p.leaf("Patient", "gender")?),
+                },
+                "encounter" => Condition::Chain {
+                    code,
+                    target: "Encounter",
+                    typed: true,
+                    inner: Box::new(p.leaf("Encounter", "date")?),
+                },
+                _ => p.leaf("Observation", code)?,
+            };
+            (evaluate(p.data, "Observation", std::slice::from_ref(&condition)).len() > 2000)
+                .then(|| ("Observation", vec![condition]))
+        });
+    }
+
     fn joins(&mut self) {
         for (class, owner, steps, last) in super::run::CHAINS {
             self.class(class, |p, _| {
@@ -356,64 +432,6 @@ impl<'a> Planner<'a> {
         };
         Some(one(code, "", wanted))
     }
-
-    /// Includes, sorting and paging over sets of a size that can be looked at.
-    fn results(&mut self) {
-        let fitting: Vec<Query> =
-            self.queries.iter().filter(|q| (2..150).contains(&q.expected.len())).cloned().collect();
-        for (class, owner, parameter, source, code) in super::run::INCLUDES {
-            for query in fitting.iter().filter(|q| q.kind == *owner).take(EACH) {
-                let found: Vec<usize> = match *source {
-                    "" => query
-                        .expected
-                        .iter()
-                        .flat_map(|n| targets(&self.data.resources[*n], param(owner, code)))
-                        .collect(),
-                    source => self
-                        .data
-                        .of(source)
-                        .filter(|n| refers(self.data, *n, param(source, code), &query.expected))
-                        .collect(),
-                };
-                let wanted_type = class.split(" to ").nth(1);
-                let mut found: Vec<usize> = found.into_iter().filter(|n| !query.expected.contains(n)).collect();
-                found.retain(|n| wanted_type.is_none_or(|t| self.data.resources[*n].kind == t));
-                found.sort_unstable();
-                found.dedup();
-                let options = format!("&{parameter}&_count=1000");
-                self.queries.push(Query {
-                    class: (*class).to_owned(),
-                    options,
-                    check: Check::Included(found),
-                    ..query.clone()
-                });
-            }
-        }
-        for (owner, code) in super::run::SORTS {
-            for descending in [false, true] {
-                let some: Vec<&Query> = fitting.iter().filter(|q| q.kind == *owner).collect();
-                for query in some.into_iter().rev().take(3) {
-                    let options =
-                        format!("&_sort={}{code}&_count={}", if descending { "-" } else { "" }, 5 + self.below(40));
-                    let class = format!("sort {} {descending}", if descending { "descending" } else { "ascending" });
-                    let check = Check::Sorted { code, descending };
-                    self.queries.push(Query { class, options, check, ..query.clone() });
-                }
-            }
-        }
-        for (turn, query) in fitting.iter().filter(|q| q.expected.len() < 60).step_by(5).enumerate() {
-            let size = [1, 2, 7, 20, 59][turn % 5];
-            self.queries.push(Query {
-                class: format!("paging {size}"),
-                options: format!("&_count={size}"),
-                ..query.clone()
-            });
-        }
-    }
-}
-
-fn refers(data: &Dataset, n: usize, param: &Param, to: &[usize]) -> bool {
-    targets(&data.resources[n], param).iter().any(|t| to.contains(t))
 }
 
 fn word(text: &str) -> Wanted {
@@ -438,16 +456,20 @@ fn type_modifier(kind: &str) -> Option<&'static str> {
     all.into_iter().find(|m| &m[1..] == kind)
 }
 
-/// The same quantity in another unit, where the factor is a power of ten.
+/// The same quantity in another unit of its dimension, where the factor is a power of ten.
 fn converted(number: &str, code: &str, turn: usize) -> Option<String> {
     let pairs = [
         ("kg", "g", 3),
         ("g", "mg", 3),
         ("cm", "m", -2),
+        ("mm[Hg]", "m[Hg]", -3),
         ("g/dL", "g/L", 1),
         ("mg/dL", "mg/L", 1),
         ("kg", "mg", 6),
         ("mmol/L", "umol/L", 3),
+        ("10*3/uL", "10*9/L", 0),
+        ("10*3/uL", "/uL", 3),
+        ("fL", "pL", -3),
     ];
     let fitting: Vec<_> = pairs.into_iter().filter(|(from, ..)| *from == code).collect();
     let (_, to, power) = *fitting.get(turn % fitting.len().max(1))?;
@@ -455,19 +477,15 @@ fn converted(number: &str, code: &str, turn: usize) -> Option<String> {
     (!number.contains(['e', 'E'])).then(|| format!("{number}e{power}|{UCUM}|{to}"))
 }
 
-/// The order of two values: `None` where the sort order is not clear (overlapping ranges).
-pub fn order(kind: Kind, a: &Value, b: &Value) -> Option<std::cmp::Ordering> {
-    match kind {
-        Kind::Date => {
-            let (a, b) = (range(a)?, range(b)?);
-            (a.start.cmp(&b.start) == a.end.cmp(&b.end)).then(|| a.start.cmp(&b.start))
-        }
-        Kind::Number => Some(
-            super::decimal::Decimal::parse(&a.to_string())?
-                .value
-                .cmp(&super::decimal::Decimal::parse(&b.to_string())?.value),
-        ),
-        Kind::String => Some(fold(a.as_str()?).cmp(&fold(b.as_str()?))),
-        _ => None,
-    }
+/// A number with its first one or two digits and an exponent: `72.5` as `7e1` or `7.2e1`.
+fn exponential(number: &str, turn: usize) -> Option<String> {
+    let whole = number.split('.').next()?;
+    let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+    (whole.len() > 1 && whole.bytes().all(|b| b.is_ascii_digit())).then_some(())?;
+    let power = whole.len() - 1;
+    Some(if turn % 2 == 0 {
+        format!("{}e{power}", &digits[..1])
+    } else {
+        format!("{}.{}e{power}", &digits[..1], &digits[1..2])
+    })
 }

@@ -1,75 +1,127 @@
-//! The few UCUM units that occur in the data, with their dimension and factor.
+//! UCUM, read for the evaluator: the atoms that occur in the data, with metric prefixes, exponents, `.` and `/`.
+//!
+//! Written from the tables of the UCUM specification (units, prefixes, and its rule that an annotation in braces is 1
+//! and that the mole is a number of things, so that it has no dimension). Factors are floating numbers; the comparison
+//! leaves 10^-12 of room, far less than two values in the data differ by unless they are equal.
 
-/// A unit by its dimension: `(value + offset) * up / down` of the dimension's own unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Exponents of metre, second, gram and kelvin.
+pub type Dimension = [i32; 4];
+
+/// A unit: `(value + offset) * factor` of the base units.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Unit {
     /// What it measures; only values of one dimension are compared.
-    pub dimension: &'static str,
-    /// Numerator of the factor.
-    pub up: i128,
-    /// Denominator of the factor.
-    pub down: i128,
-    /// Hundredths that are added before, for the scales of temperature.
-    pub offset: i128,
+    pub dimension: Dimension,
+    /// The factor to the base units.
+    pub factor: f64,
+    /// What is added before, for the scales of temperature.
+    pub offset: f64,
 }
 
-/// Code, dimension, factor, offset. A mole is a number of things in UCUM, so that mmol/L and 10*3/uL have one dimension;
-/// an annotation in braces is 1.
-const UNITS: &[(&str, &str, i128, i128, i128)] = &[
-    ("kg", "mass", 1_000_000_000_000_000, 1, 0),
-    ("g", "mass", 1_000_000_000_000, 1, 0),
-    ("mg", "mass", 1_000_000_000, 1, 0),
-    ("ug", "mass", 1_000_000, 1, 0),
-    ("pg", "mass", 1, 1, 0),
-    ("[lb_av]", "mass", 453_592_370_000_000, 1, 0),
-    ("cm", "length", 100, 1, 0),
-    ("m", "length", 10_000, 1, 0),
-    ("mm", "length", 10, 1, 0),
-    ("[in_i]", "length", 254, 1, 0),
-    ("g/dL", "mass per volume", 10_000_000_000, 1, 0),
-    ("g/L", "mass per volume", 1_000_000_000, 1, 0),
-    ("mg/dL", "mass per volume", 10_000_000, 1, 0),
-    ("mg/L", "mass per volume", 1_000_000, 1, 0),
-    ("ug/mL", "mass per volume", 1_000_000, 1, 0),
-    ("ug/L", "mass per volume", 1000, 1, 0),
-    ("ng/mL", "mass per volume", 1000, 1, 0),
-    ("pg/mL", "mass per volume", 1, 1, 0),
-    ("mmol/L", "number per volume", 602_214_076_000_000, 1, 0),
-    ("umol/L", "number per volume", 602_214_076_000, 1, 0),
-    ("10*6/uL", "number per volume", 1_000_000, 1, 0),
-    ("10*3/uL", "number per volume", 1000, 1, 0),
-    ("kU/L", "catalysis per volume", 1000, 1, 0),
-    ("U/L", "catalysis per volume", 1, 1, 0),
-    ("mL/min", "flow", 1, 1, 0),
-    ("mL/min/{1.73_m2}", "flow", 1, 1, 0),
-    ("{score}", "number", 1000, 1, 0),
-    ("{INR}", "number", 1000, 1, 0),
-    ("{nominal}", "number", 1000, 1, 0),
-    ("{T-score}", "number", 1000, 1, 0),
-    ("{tablet}", "number", 1000, 1, 0),
-    ("%", "number", 10, 1, 0),
-    ("mg/g", "number", 1, 1, 0),
-    ("Cel", "temperature", 9, 1, 27_315),
-    ("[degF]", "temperature", 5, 1, 45_967),
-    ("s", "time", 1, 1, 0),
-    ("min", "time", 60, 1, 0),
-    ("h", "time", 3600, 1, 0),
-    ("d", "time", 86_400, 1, 0),
+/// Name, whether it takes prefixes, exponents, factor.
+const ATOMS: &[(&str, bool, Dimension, f64)] = &[
+    ("m", true, [1, 0, 0, 0], 1.0),
+    ("s", true, [0, 1, 0, 0], 1.0),
+    ("g", true, [0, 0, 1, 0], 1.0),
+    ("K", true, [0, 0, 0, 1], 1.0),
+    ("L", true, [3, 0, 0, 0], 1e-3),
+    ("mol", true, [0, 0, 0, 0], 6.022_140_76e23),
+    // The enzyme unit: a micromole per minute.
+    ("U", true, [0, -1, 0, 0], 6.022_140_76e17 / 60.0),
+    // A column of mercury of one metre: 133.322 kPa, and a pascal is 1000 g/(m.s2).
+    ("m[Hg]", true, [-1, -2, 1, 0], 133.322e3 * 1e3),
+    ("min", false, [0, 1, 0, 0], 60.0),
+    ("h", false, [0, 1, 0, 0], 3600.0),
+    ("d", false, [0, 1, 0, 0], 86_400.0),
+    ("a", false, [0, 1, 0, 0], 365.25 * 86_400.0),
+    ("%", false, [0, 0, 0, 0], 1e-2),
+    ("10*", false, [0, 0, 0, 0], 10.0),
+    ("[lb_av]", false, [0, 0, 1, 0], 453.592_37),
+    ("[in_i]", false, [1, 0, 0, 0], 0.0254),
 ];
+
+const PREFIXES: &[(&str, f64)] =
+    &[("k", 1e3), ("d", 1e-1), ("c", 1e-2), ("m", 1e-3), ("u", 1e-6), ("n", 1e-9), ("p", 1e-12), ("f", 1e-15)];
+
+/// Codes in the data that UCUM does not convert: `pH` is no unit, `[pH]` is a logarithm. They are only equal to themselves.
+pub const OPAQUE: [&str; 2] = ["pH", "[pH]"];
 
 /// The system of UCUM.
 pub const UCUM: &str = "http://unitsofmeasure.org";
 
-/// A unit; `None` for one that this table does not know (it is then only equal to itself).
+/// A unit; `None` for one that is not known here.
 pub fn unit(code: &str) -> Option<Unit> {
-    let (_, dimension, up, down, offset) = *UNITS.iter().find(|(name, ..)| *name == code)?;
-    Some(Unit { dimension, up, down, offset })
+    match code {
+        "Cel" => return Some(Unit { dimension: [0, 0, 0, 1], factor: 1.0, offset: 273.15 }),
+        "[degF]" => return Some(Unit { dimension: [0, 0, 0, 1], factor: 5.0 / 9.0, offset: 459.67 }),
+        _ => {}
+    }
+    let mut unit = Unit { dimension: [0; 4], factor: 1.0, offset: 0.0 };
+    let code = without_annotations(code)?;
+    let mut sign = 1;
+    for (n, part) in code.split('/').enumerate() {
+        for term in part.split('.') {
+            // `/min` has nothing before the stroke.
+            if !(n == 0 && term.is_empty()) {
+                multiply(&mut unit, term, sign)?;
+            }
+        }
+        sign = -1;
+    }
+    Some(unit)
+}
+
+/// An annotation is 1 where it stands alone, and nothing behind a unit.
+fn without_annotations(code: &str) -> Option<String> {
+    let Some((before, rest)) = code.split_once('{') else { return Some(code.to_owned()) };
+    let (_, after) = rest.split_once('}')?;
+    let one = if before.is_empty() || before.ends_with(['/', '.']) { "1" } else { "" };
+    without_annotations(&format!("{before}{one}{after}"))
+}
+
+fn multiply(unit: &mut Unit, bare: &str, sign: i32) -> Option<()> {
+    if bare == "1" {
+        return Some(());
+    }
+    let digits = bare.len() - bare.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    let (name, exponent) = bare.split_at(bare.len() - digits);
+    let exponent = sign * if digits == 0 { 1 } else { exponent.parse::<i32>().ok()? };
+    let (dimension, factor) = atom(name)?;
+    (0..4).for_each(|n| unit.dimension[n] += exponent * dimension[n]);
+    unit.factor *= factor.powi(exponent);
+    Some(())
+}
+
+fn atom(name: &str) -> Option<(Dimension, f64)> {
+    let plain = ATOMS.iter().find(|(atom, ..)| *atom == name);
+    if let Some((_, _, dimension, factor)) = plain {
+        return Some((*dimension, *factor));
+    }
+    PREFIXES.iter().find_map(|(prefix, by)| {
+        let rest = name.strip_prefix(prefix)?;
+        let (_, _, dimension, factor) = ATOMS.iter().find(|(atom, metric, ..)| *metric && *atom == rest)?;
+        Some((*dimension, by * factor))
+    })
 }
 
 #[test]
-fn a_gram_is_a_thousand_milligrams() {
-    let (gram, milligram) = (unit("g").unwrap(), unit("mg").unwrap());
-    assert_eq!((gram.dimension, gram.up), (milligram.dimension, 1000 * milligram.up));
-    let boiling = |code: &str, hundredths: i128| (hundredths + unit(code).unwrap().offset) * unit(code).unwrap().up;
-    assert_eq!(boiling("Cel", 10_000), boiling("[degF]", 21_200));
+fn units_follow_ucum() {
+    let is = |code: &str, dimension: Dimension, factor: f64| {
+        let found = unit(code).unwrap_or_else(|| panic!("{code}"));
+        assert_eq!(found.dimension, dimension, "{code}");
+        assert!((found.factor / factor - 1.0).abs() < 1e-12, "{code}: {}", found.factor);
+    };
+    is("mg", [0, 0, 1, 0], 1e-3);
+    is("mg/dL", [-3, 0, 1, 0], 10.0);
+    is("kg/m2", [-2, 0, 1, 0], 1000.0);
+    is("mm[Hg]", [-1, -2, 1, 0], 133_322.0);
+    is("/min", [0, -1, 0, 0], 1.0 / 60.0);
+    is("10*3/uL", [-3, 0, 0, 0], 1e12);
+    is("mmol/L", [-3, 0, 0, 0], 6.022_140_76e23);
+    is("mL/min/{1.73_m2}", [3, -1, 0, 0], 1e-6 / 60.0);
+    is("{score}", [0; 4], 1.0);
+    is("U/L", [-3, -1, 0, 0], 6.022_140_76e20 / 60.0);
+    let kelvin = |code: &str, value: f64| (value + unit(code).unwrap().offset) * unit(code).unwrap().factor;
+    assert!((kelvin("Cel", 100.0) - kelvin("[degF]", 212.0)).abs() < 1e-9);
+    assert!(unit("pH").is_none() && unit("").is_some() && unit("kmin").is_none());
 }
