@@ -21,6 +21,9 @@ use crate::base::telemetry::{Counter, Stopwatch};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The header that brings back the caller's own id (FHIR R4 `http.html`, 3.1.0.16).
+pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+
 /// What is shared by the requests of a server.
 #[derive(Debug)]
 pub struct Layers {
@@ -75,6 +78,12 @@ impl Layers {
         let text = format!("{:08x}-{:x}", self.run as u32, self.requests.increment());
         HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("-"))
     }
+}
+
+/// What `X-Correlation-Id` answers: what it was asked with, or the caller's request id where the server uses another.
+pub fn correlation_id(headers: &HeaderMap, id: &HeaderValue) -> Option<HeaderValue> {
+    let replaced = || headers.get(REQUEST_ID).filter(|given| *given != id);
+    headers.get(CORRELATION_ID).or_else(replaced).cloned()
 }
 
 /// The answer to HEAD: the headers of GET with the length its body would have.

@@ -15,7 +15,7 @@ use http::{Request, Response, StatusCode};
 use tokio::net::TcpListener;
 
 use super::backend::Backend;
-use super::layers::Layers;
+use super::layers::{CORRELATION_ID, Layers, correlation_id};
 use super::metrics::Metrics;
 use super::rest::call::Site;
 use super::rest::capability::statement;
@@ -145,9 +145,10 @@ pub fn router(
     clock: SharedClock,
     ids: IdSource,
 ) -> Router {
-    let capabilities = statement(&base, clock.now(), options.rest);
+    let started = clock.now();
+    let capabilities = statement(&base, started, options.rest);
     let run = ids.number();
-    let site = Site { base, limits: options.limits.clone(), clock, ids, capabilities };
+    let site = Site { base, limits: options.limits.clone(), clock, ids, capabilities, started };
     let layers = Layers { metrics: Metrics::default(), timeout: options.timeout, run, requests: Counter::default() };
     let service = Arc::new(Service { site, layers, backend, actor: options.actor.clone() });
     Router::new()
@@ -161,6 +162,7 @@ pub fn router(
 /// Everything else: below `/fhir` it is FHIR, elsewhere there is nothing.
 async fn fhir(State(service): State<Arc<Service>>, request: Request<Body>) -> Response<Body> {
     let (id, method) = (service.layers.request_id(request.headers()), request.method().clone());
+    let correlation = correlation_id(request.headers(), &id);
     let work = async {
         let uri = request.uri().clone();
         let below = uri.path().strip_prefix("/fhir").filter(|rest| rest.is_empty() || rest.starts_with('/'));
@@ -171,7 +173,11 @@ async fn fhir(State(service): State<Arc<Service>>, request: Request<Body>) -> Re
         let session = service.backend.session(service.actor.clone());
         dispatch(&service.site, session, path.strip_prefix('/').unwrap_or(path), request).await
     };
-    service.layers.around(id, method, work).await
+    let mut response = service.layers.around(id, method, work).await;
+    if let Some(correlation) = correlation {
+        response.headers_mut().insert(CORRELATION_ID, correlation);
+    }
+    response
 }
 
 async fn ready(State(service): State<Arc<Service>>) -> (StatusCode, &'static str) {

@@ -54,13 +54,17 @@ pub async fn batch(site: &Site, session: &Session, prefer: Prefer, bundle: Reque
         let index = (kind == BundleKind::Transaction).then_some(i);
         plan(site, session, prefer, index, entry)
     });
-    let (name, answers) = match kind {
+    let (name, mut answers) = match kind {
         BundleKind::Batch => ("batch-response", each(site, session, wanted, steps.collect(), &ranks).await),
         BundleKind::Transaction => {
             let steps = steps.collect::<Result<Vec<_>>>()?;
             ("transaction-response", all(site, session, wanted, steps, &ranks).await?)
         }
     };
+    // HEAD is the answer to GET without its body.
+    let heads =
+        answers.iter_mut().zip(&ranks).filter(|(answer, method)| **method == Method::Head && !answer.is_outcome);
+    heads.for_each(|(answer, _)| answer.body = None);
     Ok(Answer::whole(framed(site, name, &answers)))
 }
 

@@ -27,6 +27,8 @@ pub struct Site {
     pub ids: IdSource,
     /// The CapabilityStatement.
     pub capabilities: Bytes,
+    /// When the server started; the CapabilityStatement changes with nothing else.
+    pub started: Timestamp,
 }
 
 /// One interaction that is asked for.

@@ -18,7 +18,10 @@ pub async fn inquire(interaction: Interaction, call: &Call<'_>) -> Result<Answer
             history::history(call).await
         }
         Interaction::Capabilities => match call.params.get("mode") {
-            None | Some("full" | "normative") => Ok(Answer::whole(call.site.capabilities.clone())),
+            None | Some("full" | "normative") => {
+                let version = Some(call.site.started.0);
+                Ok(Answer { version, ..Answer::whole(call.site.capabilities.clone()) })
+            }
             Some(_) => Err(Fault::unsupported("mode is full or normative here")),
         },
         Interaction::Create | Interaction::Update | Interaction::Patch | Interaction::Delete | Interaction::Bundle => {
