@@ -93,7 +93,14 @@ fn searchset(call: &Call<'_>, answer: &SearchAnswer, shown: &Shown, own: &str) -
     }
     if !answer.warnings.is_empty() {
         let outcome = outcome_text(&answer.warnings);
-        bundle.entry(Entry { resource: Some(&outcome), mode: Some("outcome"), ..Entry::default() });
+        // It has no address, so a UUID stands for one (bundle.html, 2.36.4).
+        let url = format!("urn:uuid:{}", call.site.ids.uuid());
+        bundle.entry(Entry {
+            full_url: Some(&url),
+            resource: Some(&outcome),
+            mode: Some("outcome"),
+            ..Entry::default()
+        });
     }
     Ok(bundle.finish())
 }
