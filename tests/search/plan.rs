@@ -158,7 +158,7 @@ impl<'a> Planner<'a> {
                     ":exact" => text,
                     ":contains" => text.chars().skip(1 + p.below(2)).take(4).collect(),
                     // What is folded must find what is not, and the other way round.
-                    _ if turn % 2 == 0 => fold(&text).chars().take(3 + p.below(4)).collect(),
+                    _ if turn.is_multiple_of(2) => fold(&text).chars().take(3 + p.below(4)).collect(),
                     _ => text.to_uppercase().chars().take(3 + p.below(9)).collect(),
                 };
                 (!text.trim().is_empty() && text.trim() == text)
@@ -352,7 +352,7 @@ impl<'a> Planner<'a> {
             self.class(&format!("{kind:?}:missing").to_lowercase(), |p, turn| {
                 let (param, _, _) = p.sample(kind, turn)?;
                 let mut conditions =
-                    vec![one(param.code, ":missing", word(if turn % 2 == 0 { "true" } else { "false" }))];
+                    vec![one(param.code, ":missing", word(if turn.is_multiple_of(2) { "true" } else { "false" }))];
                 // Together with another condition, so that also the few parameters of a rare kind make several queries.
                 if turn > 1 {
                     let tokens: Vec<_> =
@@ -483,7 +483,7 @@ fn exponential(number: &str, turn: usize) -> Option<String> {
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
     (whole.len() > 1 && whole.bytes().all(|b| b.is_ascii_digit())).then_some(())?;
     let power = whole.len() - 1;
-    Some(if turn % 2 == 0 {
+    Some(if turn.is_multiple_of(2) {
         format!("{}e{power}", &digits[..1])
     } else {
         format!("{}.{}e{power}", &digits[..1], &digits[1..2])
