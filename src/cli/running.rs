@@ -38,6 +38,7 @@ impl Running {
         let options = ServeOptions {
             base: config.http.base.clone(),
             drain: Duration::from_secs(config.http.drain_seconds),
+            cors: config.http.cors_origins.clone(),
             limits: config.limits.clone(),
             rest: config.rest,
             ..ServeOptions::new(config.http.listen, Actor::Development)

@@ -7,6 +7,8 @@
 
 mod backend;
 pub mod baseline;
+mod cors;
+mod encoding;
 mod error;
 mod layers;
 mod metrics;

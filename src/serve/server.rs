@@ -10,18 +10,20 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::routing::get;
 use axum::serve::ListenerExt;
-use http::header::CONTENT_TYPE;
-use http::{Request, Response, StatusCode};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tokio::net::TcpListener;
 
 use super::backend::Backend;
+use super::cors::{Cors, preflight};
+use super::encoding;
 use super::layers::{CORRELATION_ID, Layers, correlation_id};
 use super::metrics::Metrics;
 use super::rest::call::Site;
 use super::rest::capability::statement;
 use super::rest::dispatch::{Done, dispatch};
 use super::rest::respond::refuse;
-use super::rest::routes::Interaction;
+use super::rest::routes::{Interaction, allow, target};
 use crate::access::actor::Actor;
 use crate::base::clock::SharedClock;
 use crate::base::config::Rest;
@@ -45,6 +47,8 @@ pub struct ServeOptions {
     pub actor: Actor,
     /// What clients may do.
     pub rest: Rest,
+    /// The origins whose pages may read the answers; see [`Cors::new`].
+    pub cors: String,
     /// The bounds.
     pub limits: Limits,
 }
@@ -53,7 +57,8 @@ impl ServeOptions {
     /// Usual times and bounds.
     pub fn new(listen: SocketAddr, actor: Actor) -> Self {
         let (drain, timeout) = (Duration::from_secs(20), Duration::from_secs(300));
-        Self { listen, base: None, drain, timeout, actor, rest: Rest::default(), limits: Limits::default() }
+        let (rest, cors, limits) = (Rest::default(), "*".to_owned(), Limits::default());
+        Self { listen, base: None, drain, timeout, actor, rest, cors, limits }
     }
 }
 
@@ -135,6 +140,7 @@ struct Service {
     layers: Layers,
     backend: Arc<dyn Backend>,
     actor: Actor,
+    cors: Cors,
 }
 
 /// The router by itself, for tests without a socket; `base` is the base URL in links.
@@ -150,13 +156,55 @@ pub fn router(
     let run = ids.number();
     let site = Site { base, limits: options.limits.clone(), clock, ids, capabilities, started };
     let layers = Layers { metrics: Metrics::default(), timeout: options.timeout, run, requests: Counter::default() };
-    let service = Arc::new(Service { site, layers, backend, actor: options.actor.clone() });
+    let service =
+        Arc::new(Service { site, layers, backend, actor: options.actor.clone(), cors: Cors::new(&options.cors) });
     Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .fallback(fhir)
+        .fallback(negotiated)
         .with_state(service)
+}
+
+/// What a browser and a compressing client are told beside the answer. A request of neither costs two look-ups.
+async fn negotiated(State(service): State<Arc<Service>>, request: Request<Body>) -> Response<Body> {
+    let headers = request.headers();
+    let (grant, coding) = (service.cors.grant(headers), encoding::accepted(headers));
+    let mut response = match request.method() {
+        &Method::OPTIONS => options(&service, &request),
+        _ => fhir(State(service), request).await,
+    };
+    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(encoding::UNDERSTOOD));
+    }
+    if let Some(coding) = coding {
+        response = Box::pin(encoding::encode(response, coding)).await;
+    }
+    if let Some(grant) = grant {
+        grant.mark(&mut response);
+    }
+    response
+}
+
+/// OPTIONS: the methods of a path (RFC 9110, 9.3.7), and what a preflight asks for.
+fn options(service: &Service, request: &Request<Body>) -> Response<Body> {
+    let below = request.uri().path().strip_prefix("/fhir").filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    let shape = match below.map(|path| target(path.strip_prefix('/').unwrap_or(path))) {
+        Some(Ok(target)) => target.shape,
+        Some(Err(fault)) => return refuse(&fault, None, false),
+        None => return refuse(&Fault::not_found("the FHIR endpoint is at /fhir"), None, false),
+    };
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let allowed = [allow(shape), "OPTIONS".to_owned()].join(", ");
+    if let Ok(value) = HeaderValue::try_from(allowed.trim_start_matches(", ")) {
+        response.headers_mut().insert(ALLOW, value);
+    }
+    response.headers_mut().insert("x-request-id", service.layers.request_id(request.headers()));
+    if service.cors.grant(request.headers()).is_some() {
+        preflight(request.headers(), &mut response);
+    }
+    response
 }
 
 /// Everything else: below `/fhir` it is FHIR, elsewhere there is nothing.

@@ -34,6 +34,8 @@ pub struct Http {
     pub base: Option<String>,
     /// How long requests that are under way may take after SIGTERM, in seconds.
     pub drain_seconds: u64,
+    /// Whose pages a browser lets read the answers: `*`, origins separated by commas, or nothing.
+    pub cors_origins: String,
 }
 
 /// Where data is kept.
@@ -130,7 +132,8 @@ impl fmt::Debug for Secret {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), base: None, drain_seconds: 20 }
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
+        Self { listen, base: None, drain_seconds: 20, cors_origins: "*".to_owned() }
     }
 }
 

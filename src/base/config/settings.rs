@@ -94,6 +94,20 @@ pub const SETTINGS: &[Setting] = &[
         show: |config| config.http.drain_seconds.to_string(),
     },
     Setting {
+        key: "http.cors_origins",
+        variable: "CRESSET_CORS_ORIGINS",
+        about: "origins whose pages may read the answers: * or a list with commas; nothing for none",
+        set: |config, text| {
+            let is_origin = |origin: &str| origin == "*" || origin == "null" || origin.contains("://");
+            if !text.split(',').map(str::trim).filter(|origin| !origin.is_empty()).all(is_origin) {
+                return Err("expected * or origins such as https://app.example.org".to_owned());
+            }
+            config.http.cors_origins = text.trim().to_owned();
+            Ok(())
+        },
+        show: |config| config.http.cors_origins.clone(),
+    },
+    Setting {
         key: "store.data",
         variable: "CRESSET_DATA",
         about: "data folder",

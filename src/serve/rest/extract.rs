@@ -11,6 +11,7 @@ use super::negotiate::acceptable;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::bundle::Method;
 use crate::fhir::json::{Json, parse_with};
+use crate::serve::encoding::{decode, of_body};
 
 /// Bodies above this many bytes are parsed outside the threads that serve connections.
 const INLINE_BYTES: usize = 64 << 10;
@@ -81,15 +82,19 @@ pub fn content_type(headers: &HeaderMap) -> Result<Option<&str>> {
 /// The whole body.
 ///
 /// # Errors
-/// 413 for more than `limit` bytes (told before reading where the length is known); 400 for one that breaks off.
+/// 415 for a content coding that is not understood; 413 for more than `limit` bytes, compressed or not (told before reading where the length is known); 400 for one that breaks off.
 pub async fn body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes> {
     let too_large = || Fault::new(Category::TooLarge, format!("the body has more than {limit} bytes"));
+    let coding = of_body(headers)?;
     let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
     match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
+        Ok(collected) => match coding {
+            None => Ok(collected.to_bytes()),
+            Some(coding) => decode(collected.to_bytes(), coding, limit).await,
+        },
         Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
         Err(_) => Err(Fault::invalid("the body broke off")),
     }

@@ -1,0 +1,151 @@
+//! What stands beside the resources: content codings, other origins, HEAD, OPTIONS and the form of answers
+//! (FHIR R4 `http.html`, 3.1.0.1 and 3.1.0.15; RFC 9110; the Fetch standard).
+
+use std::io::{Read, Write};
+
+use serde_json::json;
+
+use super::patient;
+use crate::support::{Answer, TestApp, on_both_databases};
+
+const JSON: (&str, &str) = ("Content-Type", "application/fhir+json");
+const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    writer.write_all(bytes).unwrap();
+    writer.finish().unwrap()
+}
+
+fn brotli(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = brotli::CompressorWriter::new(Vec::new(), 4096, 4, 20);
+    writer.write_all(bytes).unwrap();
+    writer.into_inner()
+}
+
+fn unpacked(answer: &Answer) -> Vec<u8> {
+    let (mut out, body) = (Vec::new(), answer.body.as_slice());
+    match answer.header("content-encoding") {
+        None => out.extend_from_slice(body),
+        Some("gzip") => _ = flate2::read::GzDecoder::new(body).read_to_end(&mut out).unwrap(),
+        Some("br") => _ = brotli::Decompressor::new(body, 4096).read_to_end(&mut out).unwrap(),
+        Some("zstd") => out = zstd::decode_all(body).unwrap(),
+        Some(other) => panic!("{other}"),
+    }
+    out
+}
+
+on_both_databases! {
+    fn answers_are_compressed_for_those_who_ask(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let whole = client.get("metadata").expect(200);
+        assert_eq!((whole.header("content-encoding"), whole.header("vary")), (None, None));
+        for (asked, coding) in [("gzip", Some("gzip")), ("br;q=0.9, gzip;q=0.8", Some("br")), ("gzip, deflate, br, zstd", Some("zstd")), ("identity", None), ("lzma", None)] {
+            let answer = client.send("GET", "/fhir/metadata", &[("Accept-Encoding", asked)], &[]).expect(200);
+            assert_eq!(answer.header("content-encoding"), coding, "{asked}");
+            assert!(coding.is_none() || answer.header("vary").unwrap().contains("Accept-Encoding"), "{asked}");
+            assert!(coding.is_none() || answer.body.len() * 5 < whole.body.len(), "{asked}: {}", answer.body.len());
+            assert_eq!(unpacked(&answer), whole.body, "{asked}");
+        }
+        let asked = [("Accept-Encoding", "gzip")];
+        let head = client.send("HEAD", "/fhir/metadata", &asked, &[]).expect(200);
+        assert!(head.body.is_empty() && head.header("content-length").is_none(), "the length of another body: {head:?}");
+        let (small, _) = client.post("Patient", &patient("Small")).expect(201).location();
+        let read = client.send("GET", &format!("/fhir/{small}"), &asked, &[]).expect(200);
+        assert_eq!((read.header("content-encoding"), read.header("etag")), (None, Some("W/\"1\"")));
+        let family = "Large ".repeat(1000);
+        let (large, _) = client.post("Patient", &patient(&family)).expect(201).location();
+        let read = client.send("GET", &format!("/fhir/{large}"), &asked, &[]).expect(200);
+        assert_eq!((read.header("content-encoding"), read.header("etag")), (Some("gzip"), Some("W/\"1\"")));
+        assert_eq!(unpacked(&read), client.get(&large).body);
+        let unchanged = [("Accept-Encoding", "gzip"), ("If-None-Match", "W/\"1\"")];
+        client.send("GET", &format!("/fhir/{large}"), &unchanged, &[]).expect(304);
+    }
+
+    fn bodies_may_be_compressed(database) {
+        let mut app = TestApp::start(database);
+        app.restart_with(&[], &[("CRESSET_LIMIT_BODY_BYTES", "100000")]);
+        let mut client = app.client();
+        let body = patient("Packed").to_string().into_bytes();
+        let zstd = zstd::encode_all(body.as_slice(), 3).unwrap();
+        for (coding, packed) in [("gzip", gzip(&body)), ("br", brotli(&body)), ("zstd", zstd), ("identity", body.clone())] {
+            let created = client.send("POST", "/fhir/Patient", &[JSON, ("Content-Encoding", coding)], &packed).expect(201);
+            assert_eq!(created.json()["name"][0]["family"], "Packed", "{coding}");
+        }
+        let found = client.send("POST", "/fhir/Patient/_search", &[FORM, ("Content-Encoding", "gzip")], &gzip(b"family=packed"));
+        assert_eq!(found.expect(200).json()["total"], 4);
+        let zeros = patient(&"0".repeat(30_000_000)).to_string().into_bytes();
+        for (coding, bomb) in [("gzip", gzip(&zeros)), ("br", brotli(&zeros)), ("zstd", zstd::encode_all(zeros.as_slice(), 3).unwrap())] {
+            assert!(bomb.len() < 100_000, "{coding}: it fits while it is compressed");
+            client.send("POST", "/fhir/Patient", &[JSON, ("Content-Encoding", coding)], &bomb).expect_outcome(413);
+        }
+        client.send("POST", "/fhir/Patient", &[JSON, ("Content-Encoding", "gzip")], &body).expect_outcome(400);
+        for coding in ["compress", "gzip, gzip", "x"] {
+            let refused = client.send("POST", "/fhir/Patient", &[JSON, ("Content-Encoding", coding)], &gzip(&body));
+            assert!(refused.header("accept-encoding").is_some_and(|list| list.contains("gzip")), "{coding}");
+            refused.expect_outcome(415);
+        }
+        assert_eq!(client.count("Patient"), 4);
+    }
+
+    fn pages_of_other_origins_may_read(database) {
+        let mut app = TestApp::start(database);
+        let mut client = app.client();
+        let origin = ("Origin", "https://app.example");
+        for (target, status) in [("/fhir/metadata", 200), ("/fhir/Patient/none", 404), ("/fhir/Nonsense", 404), ("/nowhere", 404)] {
+            let answer = client.send("GET", target, &[origin], &[]).expect(status);
+            assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{target}");
+            let exposed = answer.header("access-control-expose-headers").unwrap();
+            assert!(["ETag", "Location", "Last-Modified", "Content-Location", "X-Request-Id"].iter().all(|name| exposed.contains(name)), "{exposed}");
+            assert_eq!(answer.header("access-control-allow-credentials"), None);
+        }
+        assert_eq!(client.get("Patient/none").header("access-control-allow-origin"), None);
+        for target in ["/fhir", "/fhir/Patient", "/fhir/Patient/1", "/fhir/Patient/_search", "/fhir/Patient/1/_history/1", "/fhir/_history"] {
+            let asked = [origin, ("Access-Control-Request-Method", "PUT"), ("Access-Control-Request-Headers", "authorization,if-match,prefer")];
+            let answer = client.send("OPTIONS", target, &asked, &[]).expect(204);
+            assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+            assert_eq!(answer.header("access-control-allow-headers"), Some("authorization,if-match,prefer"));
+            let methods = answer.header("access-control-allow-methods").unwrap();
+            assert!(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"].iter().all(|name| methods.contains(name)), "{methods}");
+        }
+        let plain = client.send("OPTIONS", "/fhir/Patient/1", &[], &[]).expect(204);
+        assert!(plain.header("allow").unwrap().contains("PUT") && plain.header("access-control-allow-methods").is_none());
+        client.send("OPTIONS", "/fhir/Nonsense", &[], &[]).expect_outcome(404);
+        app.restart_with(&[], &[("CRESSET_CORS_ORIGINS", "https://app.example")]);
+        let mut client = app.client();
+        let answer = client.send("GET", "/fhir/metadata", &[origin], &[]).expect(200);
+        assert_eq!((answer.header("access-control-allow-origin"), answer.header("vary")), (Some("https://app.example"), Some("Origin")));
+        let answer = client.send("GET", "/fhir/metadata", &[("Origin", "https://other.example")], &[]).expect(200);
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+    }
+
+    fn head_goes_with_every_get(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        client.put("Patient/p", &json!({"resourceType": "Patient", "id": "p"})).expect(201);
+        for path in ["metadata", "Patient/p", "Patient/p/_history/1", "Patient/p/_history", "Patient/_history", "_history", "Patient", "Patient?name=x",
+            "Patient/none", "Patient/p/_history/9", "Nonsense/1", "Patient?birthdate=x"] {
+            let get = client.get(path);
+            let head = client.send("HEAD", &format!("/fhir/{path}"), &[], &[]);
+            assert_eq!((head.status, head.body.len()), (get.status, 0), "{path}");
+            for name in ["content-type", "etag", "last-modified"] {
+                assert_eq!(head.header(name), get.header(name), "{name} of {path}");
+            }
+        }
+    }
+
+    fn answers_have_the_form_that_is_asked_for(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        client.put("Patient/p", &json!({"resourceType": "Patient", "id": "p"})).expect(201);
+        client.get("Patient?_format=nonsense").expect_outcome(406);
+        client.get("Patient/p?_pretty=maybe").expect_outcome(400);
+        assert!(client.get("Patient/none?_pretty=true").text().starts_with("{\n"));
+        for (accept, status) in [("*/*", 200), ("text/html,application/xhtml+xml,application/xml;q=0.1,*/*;q=0.8", 200), ("application/fhir+json;fhirVersion=4.0", 200),
+            ("application/fhir+json;fhirVersion=3.0", 406), ("image/png", 406), ("application/json;q=0.5, text/turtle", 200), ("application/fhir+json;q=0", 406)] {
+            let answer = client.send("GET", "/fhir/Patient/p", &[("Accept", accept)], &[]);
+            assert_eq!(answer.status, status, "{accept}");
+        }
+    }
+}
