@@ -42,14 +42,18 @@ impl Condition {
         Some(Self { kind: ResourceType::find(kind)?, text: rest.to_owned() })
     }
 
-    /// The parameters, decoded.
+    /// The parameters, decoded, without those that say how to answer: some clients send them along.
     pub(super) fn params(&self) -> Vec<(String, String)> {
         let decode = |text: &str| {
             let spaced = text.replace('+', " ");
             percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
         };
         let pairs = self.text.split('&').filter(|pair| !pair.is_empty());
-        pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(n, v)| (decode(n), decode(v))).collect()
+        pairs
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+            .map(|(n, v)| (decode(n), decode(v)))
+            .filter(|(name, _)| !matches!(name.as_str(), "_format" | "_pretty"))
+            .collect()
     }
 
     /// System and value, if the condition is one identifier with a system and nothing else.
@@ -180,6 +184,7 @@ mod tests {
     fn tells_an_identifier_from_other_conditions() {
         assert_eq!(of("Patient?identifier=urn:x|1").identifier(), Some(("urn:x".into(), "1".into())));
         assert_eq!(of("Patient?identifier=urn%3Ax%7C1%202").identifier(), Some(("urn:x".into(), "1 2".into())));
+        assert_eq!(of("Patient?_format=json&identifier=urn:x|1").identifier(), Some(("urn:x".into(), "1".into())));
         for other in [
             "identifier=1",
             "identifier=|1",

@@ -134,7 +134,7 @@ impl Asked<'_> {
         let json = extract::json(body, limits.nesting).await?;
         match format {
             None => Ok(Sent::Resource(json)),
-            Some(format) => Patch::read(format, json, PatchBounds::from(limits)).map(Sent::Patch),
+            Some(sort) => Patch::read(sort.of(&json), json, PatchBounds::from(limits)).map(Sent::Patch),
         }
     }
 
