@@ -294,7 +294,7 @@ mod tests {
             ("GET", "/fhirs", 404),
             ("GET", "/fhir/Nonsense/1", 404),
             ("GET", "/fhir/Patient/a_b", 400),
-            ("PATCH", "/fhir/Patient/1", 405),
+            ("PATCH", "/fhir/metadata", 405),
             ("BREW", "/fhir/Patient/1", 405),
             ("GET", "/fhir/$nonsense", 400),
             ("GET", "/fhir/Patient/1", 503),
@@ -306,7 +306,7 @@ mod tests {
             assert!(body.starts_with(r#"{"resourceType":"OperationOutcome","issue":[{"#), "{body}");
         }
         let (response, _) = ask(&app, "POST", "/fhir/Patient/1").await;
-        assert_eq!(response.headers()["allow"], "GET, HEAD, PUT, DELETE");
+        assert_eq!(response.headers()["allow"], "GET, HEAD, PUT, PATCH, DELETE");
         let (response, body) = ask(&app, "HEAD", "/fhir/Patient/1").await;
         assert_eq!((response.status().as_u16(), body.as_str()), (503, ""));
         assert_eq!(response.headers()["retry-after"], "1");
