@@ -8,3 +8,12 @@ pub enum Actor {
     /// The server itself: its commands and workers.
     System,
 }
+
+impl Actor {
+    /// Whether it may take content away for good (`$expunge`, delete of a history).
+    pub fn may_expunge(&self) -> bool {
+        match self {
+            Self::Development | Self::System => true,
+        }
+    }
+}

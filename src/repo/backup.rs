@@ -1,6 +1,7 @@
 //! Backup and restore: the log is copied, and played again.
 //!
-//! A backup is consistent while others write, since entries of the log never change: it is the log up to the head as of its
+//! A backup is consistent while others write, since entries of the log never change (but those that are
+//! expunged, which then are places without content): it is the log up to the head as of its
 //! beginning. Restoring plays the entries into an empty store, with their numbers, versions and times; what follows from
 //! the log (current rows, identifiers) is made anew. So a backup of one database goes into the other, and can be
 //! played up to any moment.

@@ -165,6 +165,34 @@ pub struct HistoryAnswer {
     pub next: Option<String>,
 }
 
+/// What is expunged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExpungeScope {
+    /// Everything.
+    System,
+    /// A type.
+    Type(ResourceType),
+    /// One resource.
+    Instance(ResourceKey),
+    /// One version that is not current, whatever the flags say.
+    Version(ResourceKey, i64),
+}
+
+/// A request to take content away for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpungeRequest {
+    /// Where.
+    pub scope: ExpungeScope,
+    /// Resources that are deleted, with all their versions.
+    pub deleted: bool,
+    /// Versions that are not current.
+    pub previous: bool,
+    /// All resources, which are deleted first; the limit does not count.
+    pub everything: bool,
+    /// About how many resources or versions at most.
+    pub limit: usize,
+}
+
 /// `Prefer: handling=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Handling {

@@ -7,7 +7,7 @@ use crate::base::clock::Timestamp;
 use crate::base::fault::{Fault, Result};
 use crate::base::id::Seq;
 use crate::fhir::types::ResourceKey;
-use crate::store::{VersionRow, Versions, Window};
+use crate::store::{VersionKind, VersionRow, Versions, Window};
 
 /// How many entries of the log one page looks at to find those that were current at a time: beyond it a page ends early.
 const LOOKED_AT: i64 = 50_000;
@@ -49,7 +49,8 @@ async fn of_all(at: &Tenancy, since: Option<Timestamp>, below: Option<i64>, coun
     let head = at.store.head(at.tenant).await?.seq.0;
     let from = first(at, since).await?;
     // The log has no gaps.
-    let total = (head + 1 - from.0).max(0).unsigned_abs();
+    let expunged = at.store.expunged_since(at.tenant, from).await?;
+    let total = (head + 1 - from.0).max(0).unsigned_abs().saturating_sub(expunged);
     let below = below.map_or(Seq(head + 1), Seq);
     let window = Window { from, below, current_at: Seq(0) };
     let rows = at.store.history(at.tenant, Versions::All, window, count + 1).await?;
@@ -102,8 +103,8 @@ async fn first(at: &Tenancy, since: Option<Timestamp>) -> Result<Seq> {
 /// 404 for a resource that never existed.
 async fn known(at: &Tenancy, key: &ResourceKey) -> Result<()> {
     match at.store.read(at.tenant, key).await? {
-        Some(_) => Ok(()),
-        None => Err(Fault::not_found(format!("{key} is not known"))),
+        Some(row) if row.kind != VersionKind::Expunged => Ok(()),
+        _ => Err(Fault::not_found(format!("{key} is not known"))),
     }
 }
 

@@ -16,6 +16,7 @@ mod conditional;
 mod context;
 mod doctor;
 mod draft;
+mod expunge;
 mod face;
 mod feed;
 mod history;
@@ -38,7 +39,7 @@ mod writer;
 
 pub use context::{Repo, RepoConfig, Status};
 pub use face::{
-    Change, Existing, Handling, HistoryAnswer, HistoryRequest, HistoryScope, MatchMode, SearchAnswer, SearchEntry,
-    Stored, Which, WriteEntry, WriteKind, Written,
+    Change, Existing, ExpungeRequest, ExpungeScope, Handling, HistoryAnswer, HistoryRequest, HistoryScope, MatchMode,
+    SearchAnswer, SearchEntry, Stored, Which, WriteEntry, WriteKind, Written,
 };
 pub use session::Session;

@@ -18,7 +18,8 @@ pub(super) fn stored(row: VersionRow) -> Result<Stored> {
     let kind = match row.kind {
         VersionKind::Create => WriteKind::Create,
         VersionKind::Update => WriteKind::Update,
-        VersionKind::Delete => WriteKind::Delete,
+        // What was expunged is not shown; if it were, it would have no body either.
+        VersionKind::Delete | VersionKind::Expunged => WriteKind::Delete,
     };
     Ok(Stored { key: row.key, version: row.version, updated: row.updated, body, kind })
 }
@@ -27,8 +28,8 @@ pub(super) fn stored(row: VersionRow) -> Result<Stored> {
 pub(super) async fn read(at: &Tenancy, key: &ResourceKey) -> Result<Stored> {
     match at.loader.read(key).await? {
         Some(row) if row.body.is_some() => stored(row),
-        Some(row) => Err(gone(key, row.version)),
-        None => Err(Fault::not_found(format!("{key} is not known"))),
+        Some(row) if row.kind == VersionKind::Delete => Err(gone(key, row.version)),
+        _ => Err(Fault::not_found(format!("{key} is not known"))),
     }
 }
 
@@ -36,8 +37,8 @@ pub(super) async fn read(at: &Tenancy, key: &ResourceKey) -> Result<Stored> {
 pub(super) async fn vread(at: &Tenancy, key: &ResourceKey, version: i64) -> Result<Stored> {
     match at.store.read_version(at.tenant, key, version).await? {
         Some(row) if row.body.is_some() => stored(row),
-        Some(row) => Err(gone(key, row.version)),
-        None => Err(Fault::not_found(format!("{key} has no version {version}"))),
+        Some(row) if row.kind == VersionKind::Delete => Err(gone(key, row.version)),
+        _ => Err(Fault::not_found(format!("{key} has no version {version}"))),
     }
 }
 

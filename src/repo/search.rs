@@ -125,5 +125,7 @@ async fn run(
 
 async fn entries(at: &Tenancy, seqs: &[Seq], mode: MatchMode) -> Result<Vec<SearchEntry>> {
     let rows = at.store.by_seqs(at.tenant, seqs).await?;
-    rows.into_iter().map(|row| Ok(SearchEntry { mode, stored: stored(row)? })).collect()
+    // A page of an earlier snapshot may lead to what was expunged since.
+    let whole = rows.into_iter().filter(|row| row.body.is_some());
+    whole.map(|row| Ok(SearchEntry { mode, stored: stored(row)? })).collect()
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::face::{Handling, HistoryAnswer, HistoryRequest, SearchAnswer, Stored, WriteEntry, Written};
+use super::face::{ExpungeRequest, Handling, HistoryAnswer, HistoryRequest, SearchAnswer, Stored, WriteEntry, Written};
 use super::tenancy::Tenancy;
-use super::{history, read, search, transaction};
+use super::{expunge, history, read, search, transaction};
 use crate::access::actor::Actor;
-use crate::base::fault::Result;
+use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::types::ResourceKey;
 use crate::search::context::SearchContext;
 
@@ -66,6 +66,17 @@ impl Session {
     /// 400 for a bad token, 410 when the page is not held any more.
     pub async fn page(&self, token: &str) -> Result<SearchAnswer> {
         search::page_of(&self.at, token).await
+    }
+
+    /// Takes content away for good; how many versions. In pieces: after a fault what was done stays done.
+    ///
+    /// # Errors
+    /// 403 for those who may not; 404 for what is not known; 409 for a version that is current.
+    pub async fn expunge(&self, request: &ExpungeRequest) -> Result<u64> {
+        if !self.actor.may_expunge() {
+            return Err(Fault::new(Category::Forbidden, "only an administrator may expunge"));
+        }
+        expunge::expunge(&self.at, request).await
     }
 
     /// All changes or none; answered when durable.

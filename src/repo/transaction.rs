@@ -13,6 +13,7 @@ use super::settle::{Found, Local, Work as Done, settle};
 use super::tenancy::Tenancy;
 use super::writer::{Verdict, Work};
 use crate::base::fault::{Category, Fault, Result};
+use crate::store::VersionKind;
 
 /// Resources to be patched that are read at a time.
 const PIECE: usize = 200;
@@ -31,7 +32,7 @@ pub(super) async fn transaction(at: &Arc<Tenancy>, entries: Vec<WriteEntry>) -> 
         let plan = run(small, move || build(&planning, drafts.entries, &Found::default())).await?;
         return match at.writer.submit(Work::Ready(plan)).await? {
             Verdict::Done(written) => Ok(written),
-            Verdict::Stale => Err(Fault::internal("a plan without conditions went stale")),
+            _ => Err(Fault::internal("a plan without conditions went stale")),
         };
     }
     let drafts = Arc::new(drafts);
@@ -48,7 +49,7 @@ pub(super) async fn transaction(at: &Arc<Tenancy>, entries: Vec<WriteEntry>) -> 
     let serial = Work::Serial(Box::new(move || Box::pin(async move { plan(&here, &last).await })));
     match at.writer.submit(serial).await? {
         Verdict::Done(written) => Ok(written),
-        Verdict::Stale => Err(Fault::internal("a plan made under the lock went stale")),
+        _ => Err(Fault::internal("a plan made under the lock went stale")),
     }
 }
 
@@ -72,7 +73,9 @@ async fn plan(at: &Arc<Tenancy>, drafts: &Arc<Drafts>) -> Result<Plan> {
     }
     for piece in drafts.patched().chunks(PIECE) {
         for (key, row) in at.store.read_many(at.tenant, piece).await? {
-            found.patched.insert(key, stored(row)?);
+            if row.kind != VersionKind::Expunged {
+                found.patched.insert(key, stored(row)?);
+            }
         }
     }
     let (here, drafts) = (at.clone(), drafts.clone());

@@ -17,8 +17,9 @@ use super::recent::Recent;
 use super::stage::{Refusal, Staging};
 use crate::base::clock::SharedClock;
 use crate::base::fault::{Fault, Result};
-use crate::base::id::Tenant;
+use crate::base::id::{Seq, Tenant};
 use crate::base::limits::Limits;
+use crate::fhir::types::{ResourceKey, ResourceType};
 use crate::store::Store;
 
 /// Most versions in one commit: bounds the memory of a batch and the time of its transaction.
@@ -31,6 +32,8 @@ pub(super) enum Verdict {
     Done(Vec<Written>),
     /// An assumption does not hold any more: plan again.
     Stale,
+    /// So many versions were expunged.
+    Expunged(u64),
 }
 
 /// Plans while the Writer holds the tenant's head, when planning ahead went stale too often.
@@ -42,6 +45,17 @@ pub(super) enum Work {
     Ready(Plan),
     /// A plan to be made under the lock.
     Serial(Planner),
+    /// Content to be taken away.
+    Expunge(Expunge),
+}
+
+/// What loses its content.
+#[derive(Debug)]
+pub(super) enum Expunge {
+    /// Versions that are not current.
+    Versions(Vec<(ResourceType, Seq)>),
+    /// All versions of these resources, if they are deleted at the commit.
+    Resources(Vec<ResourceKey>),
 }
 
 struct Submission {
@@ -142,12 +156,16 @@ impl Writer {
     }
 
     async fn process(&self, works: Vec<Work>) -> Result<Vec<Result<Verdict>>> {
+        if let [Work::Expunge(what)] = works.as_slice() {
+            return Ok(vec![self.expunge(what).await.map(Verdict::Expunged)]);
+        }
         let mut batch = self.store.begin(self.tenant).await?;
         let mut plans = Vec::with_capacity(works.len());
         for work in works {
             plans.push(match work {
                 Work::Ready(plan) => Ok(plan),
                 Work::Serial(planner) => planner().await,
+                Work::Expunge(_) => Err(Fault::internal("writer: an expunge stands alone in its commit")),
             });
         }
         let head = batch.head();
@@ -169,6 +187,27 @@ impl Writer {
         Ok(accepted.into_iter().map(Self::verdict).collect())
     }
 
+    /// Takes content away. It comes between batches, so that nobody reads the old state into memory meanwhile.
+    async fn expunge(&self, what: &Expunge) -> Result<u64> {
+        let mut batch = self.store.begin(self.tenant).await?;
+        let (versions, keys) = match what {
+            Expunge::Versions(versions) => (versions.clone(), Vec::new()),
+            Expunge::Resources(keys) => {
+                let mut deleted = batch.currents(keys).await?;
+                deleted.retain(|_, current| current.deleted);
+                let keys: Vec<ResourceKey> = deleted.keys().cloned().collect();
+                let mut versions = batch.previous_places(&keys).await?;
+                versions.extend(deleted.iter().map(|(key, current)| (key.kind, current.seq)));
+                (versions, keys)
+            }
+        };
+        let count = batch.expunge(&versions).await?;
+        self.recent.begin(keys.iter());
+        let committed = batch.commit().await;
+        self.recent.end();
+        committed.map(|()| count)
+    }
+
     fn verdict(accepted: Result<Vec<Written>, Refusal>) -> Result<Verdict> {
         match accepted {
             Ok(written) => Ok(Verdict::Done(written)),
@@ -178,13 +217,13 @@ impl Writer {
     }
 }
 
-/// Takes from the front of the queue what fits into one commit; a plan made under the lock stands alone.
+/// Takes from the front of the queue what fits into one commit; a plan made under the lock and an expunge stand alone.
 fn take(waiting: &mut Vec<Submission>) -> Vec<Submission> {
     let mut rows = 0;
     let mut count = 0;
     for submission in waiting.iter() {
         match &submission.work {
-            Work::Serial(_) => {
+            Work::Serial(_) | Work::Expunge(_) => {
                 count = count.max(1);
                 break;
             }

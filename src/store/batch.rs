@@ -107,6 +107,11 @@ async fn lock_head(driver: &mut Driver<'_>, tenant: Tenant) -> Result<Head> {
 }
 
 impl Batch {
+    /// Whose batch it is.
+    pub(super) fn tenant(&self) -> Tenant {
+        self.tenant
+    }
+
     /// The head: as locked, or as written by this batch.
     pub fn head(&self) -> Head {
         self.head

@@ -354,3 +354,61 @@ async fn a_commit_whose_answer_is_lost_is_looked_up() {
     create(&store, T, "later").await.unwrap();
     store.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_expunged_leaves_its_place() {
+    each(async |_, store| {
+        patient(&store).await;
+        let (a, b) = (key("Patient", "a"), key("Patient", "b"));
+        let scopes = [Scope::All, Scope::Type(a.kind), Scope::Of(a.clone())];
+        for scope in &scopes {
+            let found = store.previous_versions(T, scope, None, 9).await.unwrap();
+            assert_eq!(found, [(a.clone(), 1, Seq(1)), (a.clone(), 2, Seq(3))], "{scope:?}");
+            let rest = store.previous_versions(T, scope, Some(&(a.clone(), 1)), 9).await.unwrap();
+            assert_eq!(rest.len(), 1);
+        }
+        let mut batch = store.begin(T).await.unwrap();
+        assert_eq!(batch.expunge(&[(a.kind, Seq(1)), (a.kind, Seq(3))]).await.unwrap(), 2);
+        assert_eq!(batch.expunge(&[(a.kind, Seq(3))]).await.unwrap(), 0);
+        batch.commit().await.unwrap();
+        assert_eq!(store.check(T, true).await.unwrap(), []);
+        let seqs = |rows: Vec<VersionRow>| rows.iter().map(|row| row.seq.0).collect::<Vec<_>>();
+        let log = store.log(T, Seq(0), 9).await.unwrap();
+        assert_eq!((log[0].kind, &log[0].body, log[2].kind), (VersionKind::Expunged, &None, VersionKind::Expunged));
+        assert_eq!(seqs(log), [1, 2, 3, 4]);
+        assert_eq!(seqs(store.instance_history(T, &a, None, None, 9).await.unwrap()), [4]);
+        assert_eq!(seqs(store.type_history(T, a.kind, None, None, 9).await.unwrap()), [4, 2]);
+        assert_eq!(store.instance_count(T, &a, None).await.unwrap(), 1);
+        assert_eq!(store.type_count(T, a.kind, None).await.unwrap(), 2);
+        assert_eq!(store.expunged_since(T, Seq(2)).await.unwrap(), 1);
+        assert_eq!(store.previous_versions(T, &Scope::All, None, 9).await.unwrap(), []);
+        // A resource that is deleted, as a whole.
+        let current = store.currents(T, std::slice::from_ref(&b)).await.unwrap();
+        let mut set = WriteSet::new();
+        set.record(row(5, &b, 2, VersionKind::Delete, 5), current.get(&b), [0; 16]);
+        let mut batch = store.begin(T).await.unwrap();
+        batch.write(&set).await.unwrap();
+        batch.commit().await.unwrap();
+        for scope in [Scope::All, Scope::Type(b.kind), Scope::Of(b.clone())] {
+            assert_eq!(
+                store.expungible(T, &scope, Expungible::Deleted, None, 9).await.unwrap(),
+                std::slice::from_ref(&b)
+            );
+        }
+        assert_eq!(
+            store.expungible(T, &Scope::All, Expungible::Living, None, 9).await.unwrap(),
+            std::slice::from_ref(&a)
+        );
+        let mut batch = store.begin(T).await.unwrap();
+        let mut places = batch.previous_places(std::slice::from_ref(&b)).await.unwrap();
+        assert_eq!(places, [(b.kind, Seq(2))]);
+        places.push((b.kind, Seq(5)));
+        assert_eq!(batch.expunge(&places).await.unwrap(), 2);
+        batch.commit().await.unwrap();
+        assert_eq!(store.check(T, true).await.unwrap(), []);
+        assert_eq!(store.expungible(T, &Scope::All, Expungible::Deleted, None, 9).await.unwrap(), []);
+        assert_eq!(store.instance_count(T, &b, None).await.unwrap(), 0);
+        assert_eq!(store.read(T, &b).await.unwrap().unwrap().kind, VersionKind::Expunged);
+    })
+    .await;
+}

@@ -44,7 +44,7 @@ const CURRENT: Statement = fixed(
     "doctor: read current",
     "SELECT c.type, c.id,
         CAST(CASE WHEN v.type = c.type AND v.id = c.id AND v.version = c.version AND v.updated = c.updated
-            AND (v.kind = 3) = c.deleted THEN 1 ELSE 0 END AS BIGINT),
+            AND (v.kind IN (3, 4)) = c.deleted THEN 1 ELSE 0 END AS BIGINT),
         CAST(CASE WHEN (SELECT COUNT(*) FROM superseded s WHERE s.tenant = c.tenant AND s.type = c.type AND s.id = c.id
             AND s.version BETWEEN 1 AND c.version - 1 AND s.seq < c.seq) = c.version - 1 THEN 1 ELSE 0 END AS BIGINT)
         FROM current c LEFT JOIN versions v ON v.tenant = c.tenant AND v.seq = c.seq
@@ -69,7 +69,7 @@ const TYPE_HEADS: Statement = fixed(
     "doctor: read type_heads",
     "SELECT a.type, SUM(a.sign * a.seq) = 0 AND SUM(a.sign * a.versions) = 0 FROM (
         SELECT type, seq, versions, 1 AS sign FROM type_heads WHERE tenant = $1
-        UNION ALL SELECT type, MAX(seq), COUNT(*), -1 FROM versions WHERE tenant = $1 GROUP BY type) AS a
+        UNION ALL SELECT type, MAX(seq), SUM(CASE WHEN kind = 4 THEN 0 ELSE 1 END), -1 FROM versions WHERE tenant = $1 GROUP BY type) AS a
         GROUP BY a.type ORDER BY a.type",
 );
 

@@ -36,7 +36,7 @@ pub struct Window {
 macro_rules! current_at {
     () => {
         concat!(
-            " AND v.seq >= $2 AND v.seq < $3 AND (v.seq >= $4",
+            " AND v.seq >= $2 AND v.seq < $3 AND v.kind <> 4 AND (v.seq >= $4",
             " OR (NOT EXISTS (SELECT 1 FROM superseded s WHERE s.tenant = v.tenant AND s.type = v.type AND s.id = v.id",
             " AND s.version = v.version + 1 AND s.seq < $4)",
             " AND NOT EXISTS (SELECT 1 FROM current c WHERE c.tenant = v.tenant AND c.type = v.type AND c.id = v.id",

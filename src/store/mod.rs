@@ -8,7 +8,8 @@
 //! Invariants, which `doctor` checks:
 //! - Seq runs 1, 2, 3 ... to the head; times never decrease; the versions of one transaction are neighbours.
 //! - The versions of a resource run 1, 2, 3 ...; the last is in `current`, every other one in `superseded`.
-//! - Bodies are opaque bytes, in the form of [`body`]; a deletion has none, everything else has one.
+//! - Bodies are opaque bytes, in the form of [`body`]; a deletion and what was expunged have none,
+//!   everything else has one.
 //!
 //! Every statement is written once; what differs between the databases is a method of `dialect`. A corrupt row is a
 //! fault that names table and key; what passes (busy, connection lost) is 503.
@@ -27,6 +28,7 @@ mod db;
 mod dialect;
 pub mod doctor;
 mod error;
+mod expunge;
 pub mod folder;
 mod handle;
 mod history;
@@ -50,6 +52,7 @@ mod model;
 mod speed;
 
 pub use batch::Batch;
+pub use expunge::{Expungible, Scope};
 pub use handle::{Store, StoreConfig};
 pub use history::{Versions, Window};
 pub use jobs::{Job, NewJob};

@@ -126,7 +126,7 @@ impl Model {
 
     pub fn current(&self, key: &ResourceKey) -> Option<Current> {
         let row = self.versions(key).pop()?;
-        let deleted = row.kind == VersionKind::Delete;
+        let deleted = !row.kind.has_body();
         Some(Current { seq: row.seq, version: row.version, updated: row.updated, deleted, digest: digest(row) })
     }
 

@@ -27,15 +27,23 @@ pub enum VersionKind {
     Update,
     /// A deletion; it has no body.
     Delete,
+    /// It had a body or was a deletion, and was expunged: only its place in the log is left.
+    Expunged,
 }
 
 impl VersionKind {
+    /// Whether such a version has a body.
+    pub fn has_body(self) -> bool {
+        matches!(self, Self::Create | Self::Update)
+    }
+
     /// The number in the column `kind`; never reused.
     pub fn code(self) -> i64 {
         match self {
             Self::Create => 1,
             Self::Update => 2,
             Self::Delete => 3,
+            Self::Expunged => 4,
         }
     }
 
@@ -44,6 +52,7 @@ impl VersionKind {
             1 => Ok(Self::Create),
             2 => Ok(Self::Update),
             3 => Ok(Self::Delete),
+            4 => Ok(Self::Expunged),
             _ => Err(Fault::internal(format!("kind: unknown code {code}"))),
         }
     }
@@ -64,7 +73,8 @@ pub struct VersionRow {
     pub kind: VersionKind,
     /// Seq of the first version of the same transaction.
     pub tx: Seq,
-    /// The stored form of the body (see `body`); `None` exactly for a deletion.
+    /// The stored form of the body (see `body`); `None` exactly for a deletion and
+    /// for what was expunged.
     pub body: Option<Bytes>,
 }
 
@@ -87,8 +97,10 @@ impl VersionRow {
         let key = key(row.text(1)?, row.text(2)?)?;
         let kind = VersionKind::from_code(row.i64(5)?)?;
         let body = row.bytes(7)?;
-        if body.is_none() != (kind == VersionKind::Delete) {
-            return Err(Fault::internal("body: a deletion has none, every other version has one"));
+        if body.is_some() != kind.has_body() {
+            return Err(Fault::internal(
+                "body: a deletion and what was expunged have none, every other version has one",
+            ));
         }
         let (version, updated, tx) = (row.i64(3)?, Timestamp(row.i64(4)?), Seq(row.i64(6)?));
         Ok(Self { seq, key, version, updated, kind, tx, body })

@@ -72,9 +72,11 @@ const INSTANCE_HISTORY: Statement = fixed(
         "SELECT ",
         version_columns!(),
         " FROM (SELECT seq, version FROM current WHERE tenant = $1 AND type = $2 AND id = $3 AND version < $4",
-        " UNION ALL SELECT s.seq, s.version FROM (SELECT seq, version FROM superseded",
-        " WHERE tenant = $1 AND type = $2 AND id = $3 AND version < $4 ORDER BY version DESC LIMIT $6) AS s) AS h",
-        " JOIN versions v ON v.tenant = $1 AND v.seq = h.seq WHERE v.updated >= $5 ORDER BY h.version DESC LIMIT $6"
+        " UNION ALL SELECT s.seq, s.version FROM (SELECT p.seq, p.version FROM superseded p CROSS JOIN versions w",
+        " WHERE p.tenant = $1 AND p.type = $2 AND p.id = $3 AND p.version < $4 AND w.tenant = p.tenant AND w.seq = p.seq",
+        " AND w.kind <> 4 ORDER BY p.version DESC LIMIT $6) AS s) AS h",
+        " JOIN versions v ON v.tenant = $1 AND v.seq = h.seq WHERE v.updated >= $5 AND v.kind <> 4",
+        " ORDER BY h.version DESC LIMIT $6"
     ),
 );
 
@@ -83,7 +85,8 @@ const TYPE_HISTORY: Statement = fixed(
     concat!(
         "SELECT ",
         version_columns!(),
-        " FROM (SELECT * FROM versions WHERE tenant = $1 AND type = $2 AND seq < $3 ORDER BY seq DESC LIMIT $5) AS v",
+        " FROM (SELECT * FROM versions WHERE tenant = $1 AND type = $2 AND seq < $3 AND kind <> 4",
+        " ORDER BY seq DESC LIMIT $5) AS v",
         " WHERE v.updated >= $4 ORDER BY v.seq DESC"
     ),
 );
@@ -91,13 +94,17 @@ const TYPE_HISTORY: Statement = fixed(
 const UPDATED_AT: Statement =
     fixed("versions: read time", "SELECT updated FROM versions WHERE tenant = $1 AND seq = $2");
 
-const COUNT_TYPE: Statement =
-    fixed("versions: count type", "SELECT COUNT(*) FROM versions WHERE tenant = $1 AND type = $2 AND seq >= $3");
+const COUNT_TYPE: Statement = fixed(
+    "versions: count type",
+    "SELECT COUNT(*) FROM versions WHERE tenant = $1 AND type = $2 AND seq >= $3 AND kind <> 4",
+);
 
 const COUNT_INSTANCE: Statement = fixed(
     "versions: count resource",
-    "SELECT (SELECT COUNT(*) FROM superseded WHERE tenant = $1 AND type = $2 AND id = $3 AND seq >= $4)
-        + (SELECT COUNT(*) FROM current WHERE tenant = $1 AND type = $2 AND id = $3 AND seq >= $4)",
+    "SELECT (SELECT COUNT(*) FROM superseded s CROSS JOIN versions v WHERE s.tenant = $1 AND s.type = $2 AND s.id = $3
+            AND s.seq >= $4 AND v.tenant = s.tenant AND v.seq = s.seq AND v.kind <> 4)
+        + (SELECT COUNT(*) FROM current c CROSS JOIN versions v WHERE c.tenant = $1 AND c.type = $2 AND c.id = $3
+            AND c.seq >= $4 AND v.tenant = c.tenant AND v.seq = c.seq AND v.kind <> 4)",
 );
 
 static CURRENTS: Rows = Rows::new(

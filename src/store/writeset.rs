@@ -58,7 +58,7 @@ impl WriteSet {
     /// database before this set (`None` when it has none); for a resource that the set already holds, the set knows
     /// better and `before` is not looked at. `digest`: see [`Current`].
     pub fn record(&mut self, row: VersionRow, before: Option<&Current>, digest: [u8; 16]) {
-        let deleted = row.kind == VersionKind::Delete;
+        let deleted = !row.kind.has_body();
         let current = Current { seq: row.seq, version: row.version, updated: row.updated, deleted, digest };
         let known = self.currents.get(&row.key);
         let is_new = known.map_or(before.is_none(), |known| known.is_new);
@@ -67,7 +67,7 @@ impl WriteSet {
         }
         let head = self.type_heads.entry(row.key.kind).or_default();
         head.seq = row.seq;
-        head.versions += 1;
+        head.versions += i64::from(row.kind != VersionKind::Expunged);
         self.currents.insert(row.key.clone(), CurrentWrite { current, is_new });
         self.versions.push(row);
     }

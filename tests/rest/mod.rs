@@ -5,6 +5,7 @@ mod bad_input;
 mod capability;
 mod conditional;
 mod contexts;
+mod expunge;
 mod headers;
 mod history;
 mod interactions;

@@ -76,6 +76,9 @@ fn plan(site: &Site, session: &Session, prefer: Prefer, index: Option<usize>, mu
             let change = change(interaction, &asked.call(site, session), Sent::entry(resource))?;
             Ok(Step::Write(WriteEntry { index, full_url, change }))
         }
+        Interaction::Expunge | Interaction::Operation => {
+            Err(Fault::unsupported("to expunge is not supported inside of a Bundle"))
+        }
         Interaction::Bundle => Err(Fault::unsupported("a Bundle inside a Bundle is not supported")),
         _ => Ok(Step::Inquiry(interaction, Box::new(asked))),
     });

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::routes::{Interaction, ROUTES, Route, Shape, has_endpoint};
+use super::routes::{Interaction, OPERATIONS, ROUTES, Route, Shape, has_endpoint};
 use crate::base::clock::Timestamp;
 use crate::base::config::Rest;
 use crate::fhir::definitions::compartment::members;
@@ -13,13 +13,15 @@ use crate::fhir::types::ResourceType;
 
 /// The text of the statement of a server that started at `started`.
 pub fn statement(base: &str, started: Timestamp, rules: Rest) -> Bytes {
-    let resources = ResourceType::all().filter(|kind| has_endpoint(*kind)).map(|kind| resource(kind, rules)).collect();
+    let resources =
+        ResourceType::all().filter(|kind| has_endpoint(*kind)).map(|kind| resource(kind, base, rules)).collect();
     let rest = Json::object([
         ("mode", Json::string("server")),
         ("resource", Json::Array(resources)),
         ("interaction", interactions(is_system)),
         ("searchParam", Json::Array(common().map(search_param).collect())),
         ("compartment", Json::Array(compartments())),
+        ("operation", operations(base)),
     ]);
     let software = [("name", Json::string("Cresset")), ("version", Json::string(env!("CARGO_PKG_VERSION")))];
     let implementation = [("description", Json::string("Cresset, a FHIR R4 server")), ("url", Json::string(base))];
@@ -56,7 +58,16 @@ fn compartments() -> Vec<Json> {
     urls.map(Json::string).collect()
 }
 
-fn resource(kind: ResourceType, rules: Rest) -> Json {
+/// The operations: those of HAPI FHIR have no definition of their own, so the canonical URL is below this server's base.
+fn operations(base: &str) -> Json {
+    let operation = |name: &str| {
+        let definition = Json::string(format!("{base}/OperationDefinition/{name}"));
+        Json::object([("name", Json::string(name)), ("definition", definition)])
+    };
+    Json::Array(OPERATIONS.iter().map(|(name, _)| operation(name)).collect())
+}
+
+fn resource(kind: ResourceType, base: &str, rules: Rest) -> Json {
     let mut json = Json::object([
         ("type", Json::string(kind.name())),
         ("interaction", interactions(|shape| !is_system(shape))),
@@ -85,6 +96,7 @@ fn resource(kind: ResourceType, rules: Rest) -> Json {
             object.set(name, Json::Array(list));
         }
     }
+    object.set("operation", operations(base));
     json
 }
 

@@ -7,14 +7,14 @@ use super::batch::batch;
 use super::call::{Answer, Call, Site};
 use super::change::{Sent, change};
 use super::conditions::Return;
-use super::extract;
 use super::inquire::inquire;
 use super::negotiate::{form_body, json_body};
 use super::params::Params;
 use super::patch;
 use super::respond::{refuse, respond};
-use super::routes::{Interaction, Shape, Target, allow, interaction, target};
+use super::routes::{Interaction, Operation, Shape, Target, allow, interaction, target};
 use super::subset::Shown;
+use super::{expunge, extract};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::bundle::read_request;
 use crate::fhir::patch::{Patch, PatchBounds};
@@ -114,6 +114,12 @@ impl Asked<'_> {
                 let written = written.ok_or_else(|| Fault::internal("a transaction of one entry answered none"))?;
                 shown.answer(call.kind()?, Answer::written(written, prefer.answer.unwrap_or(Return::Representation)))
             }
+            (Interaction::Expunge, _) => expunge::history(&call).await,
+            (Interaction::Operation, sent) => match (target.operation, sent) {
+                (Some(Operation::Expunge), Sent::Resource(body)) => expunge::operation(&call, Some(body)).await,
+                (Some(Operation::Expunge), _) => expunge::operation(&call, None).await,
+                (None, _) => Err(Fault::internal("route of an operation without its name")),
+            },
             _ => inquire(self.interaction, &call).await,
         }
     }
@@ -123,7 +129,7 @@ impl Asked<'_> {
         let limits = &self.site.limits;
         let content_type = extract::content_type(self.headers)?;
         let format = match self.interaction {
-            Interaction::Create | Interaction::Update | Interaction::Bundle => {
+            Interaction::Create | Interaction::Update | Interaction::Bundle | Interaction::Operation => {
                 json_body(content_type)?;
                 None
             }
@@ -131,6 +137,9 @@ impl Asked<'_> {
             _ => return Ok(Sent::Nothing),
         };
         let body = extract::body(self.headers, body, limits.body_bytes).await?;
+        if body.is_empty() && self.interaction == Interaction::Operation {
+            return Ok(Sent::Nothing);
+        }
         let json = extract::json(body, limits.nesting).await?;
         match format {
             None => Ok(Sent::Resource(json)),

@@ -24,9 +24,13 @@ pub async fn inquire(interaction: Interaction, call: &Call<'_>) -> Result<Answer
             }
             Some(_) => Err(Fault::unsupported("mode is full or normative here")),
         },
-        Interaction::Create | Interaction::Update | Interaction::Patch | Interaction::Delete | Interaction::Bundle => {
-            Err(Fault::internal("an interaction that writes was taken for one that reads"))
-        }
+        Interaction::Create
+        | Interaction::Update
+        | Interaction::Patch
+        | Interaction::Expunge
+        | Interaction::Operation
+        | Interaction::Delete
+        | Interaction::Bundle => Err(Fault::internal("an interaction that writes was taken for one that reads")),
         Interaction::Absent(name) => Err(Fault::unsupported(format!("{name} is not supported"))),
     }
 }

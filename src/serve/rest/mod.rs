@@ -15,6 +15,7 @@ mod create;
 mod date;
 mod delete;
 pub mod dispatch;
+mod expunge;
 mod extract;
 mod framing;
 mod history;

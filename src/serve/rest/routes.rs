@@ -19,6 +19,10 @@ pub enum Interaction {
     Delete,
     /// PATCH.
     Patch,
+    /// DELETE of a history or of a version.
+    Expunge,
+    /// An operation (`$name`).
+    Operation,
     /// POST on a type.
     Create,
     /// A search by GET or POST.
@@ -41,7 +45,7 @@ pub enum Interaction {
 
 impl Interaction {
     /// The labels of all interactions, in the order of [`Interaction::number`].
-    pub const LABELS: [&'static str; 14] = [
+    pub const LABELS: [&'static str; 16] = [
         "read",
         "vread",
         "update",
@@ -55,6 +59,8 @@ impl Interaction {
         "bundle",
         "capabilities",
         "patch",
+        "expunge",
+        "operation",
         "none",
     ];
 
@@ -74,7 +80,9 @@ impl Interaction {
             Self::Bundle => 10,
             Self::Capabilities => 11,
             Self::Patch => 12,
-            Self::Absent(_) => 13,
+            Self::Expunge => 13,
+            Self::Operation => 14,
+            Self::Absent(_) => 15,
         }
     }
 }
@@ -160,6 +168,9 @@ pub static ROUTES: &[Route] = &[
     row(Method::Patch, Shape::Instance, Interaction::Patch, &["patch"]),
     row(Method::Delete, Shape::Instance, Interaction::Delete, &["delete"]),
     // The conditional ones: they show as conditionalUpdate and conditionalDelete.
+    row(Method::Delete, Shape::InstanceHistory, Interaction::Expunge, &[]),
+    row(Method::Delete, Shape::Version, Interaction::Expunge, &[]),
+    row(Method::Post, Shape::Operation, Interaction::Operation, &[]),
     row(Method::Put, Shape::Type, Interaction::Update, &[]),
     row(Method::Patch, Shape::Type, Interaction::Patch, &[]),
     row(Method::Delete, Shape::Type, Interaction::Delete, &[]),
@@ -176,11 +187,18 @@ pub static ROUTES: &[Route] = &[
     row(Method::Post, Shape::SystemSearch, Interaction::Search, &[]),
     row(Method::Get, Shape::Metadata, Interaction::Capabilities, &[]),
     absent(Method::Delete, Shape::Base, "conditional delete over all types"),
-    absent(Method::Delete, Shape::InstanceHistory, "delete of a history"),
-    absent(Method::Delete, Shape::Version, "delete of a version"),
-    absent(Method::Get, Shape::Operation, "operation"),
-    absent(Method::Post, Shape::Operation, "operation"),
+    absent(Method::Get, Shape::Operation, "an operation that changes data, by GET,"),
 ];
+
+/// The operations (FHIR R4 `operations.html`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Takes content away for good.
+    Expunge,
+}
+
+/// Every operation with its name, without `$`. Each is offered on the system, on types, and on resources.
+pub static OPERATIONS: &[(&str, Operation)] = &[("expunge", Operation::Expunge)];
 
 /// What a path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,6 +213,8 @@ pub struct Target {
     pub version: Option<i64>,
     /// The type of a compartment's members; `None` for `*`.
     pub member: Option<ResourceType>,
+    /// The operation, where the path has one.
+    pub operation: Option<Operation>,
 }
 
 /// Reads a path below the base, without a leading slash, still percent-encoded.
@@ -217,19 +237,32 @@ fn resolve(path: &str) -> Result<Target> {
         *parts.get_mut(count).ok_or_else(|| unknown(path))? = part;
         count += 1;
     }
-    let bare = |shape| Ok(Target { shape, kind: None, id: None, version: None, member: None });
+    let bare = |shape| Ok(Target { shape, kind: None, id: None, version: None, member: None, operation: None });
     match &parts[..count] {
         [] => bare(Shape::Base),
         ["metadata"] => bare(Shape::Metadata),
         ["_history"] => bare(Shape::SystemHistory),
         ["_search"] => bare(Shape::SystemSearch),
-        [.., last] if last.starts_with('$') => bare(Shape::Operation),
+        [rest @ .., last] if last.starts_with('$') => operation(rest, &last[1..], path),
         [kind, rest @ ..] => below_type(offered(kind)?, rest, path),
     }
 }
 
+fn operation(rest: &[&str], name: &str, path: &str) -> Result<Target> {
+    let known = OPERATIONS.iter().find(|(known, _)| *known == name).map(|(_, operation)| *operation);
+    let shown: String = name.chars().take(60).flat_map(char::escape_debug).collect();
+    let operation = known.ok_or_else(|| Fault::unsupported(format!("operation ${shown} is not supported")))?;
+    let (kind, id) = match rest {
+        [] => (None, None),
+        [kind] => (Some(offered(kind)?), None),
+        [kind, id] => (Some(offered(kind)?), Some(ResourceId::parse(id)?)),
+        _ => return Err(unknown(path)),
+    };
+    Ok(Target { shape: Shape::Operation, kind, id, version: None, member: None, operation: Some(operation) })
+}
+
 fn below_type(kind: ResourceType, rest: &[&str], path: &str) -> Result<Target> {
-    let of = |shape, id, version| Ok(Target { shape, kind: Some(kind), id, version, member: None });
+    let of = |shape, id, version| Ok(Target { shape, kind: Some(kind), id, version, member: None, operation: None });
     match rest {
         [] => of(Shape::Type, None, None),
         ["_search"] => of(Shape::TypeSearch, None, None),
@@ -249,7 +282,7 @@ fn is_member(text: &str) -> bool {
 
 fn compartment(kind: ResourceType, id: &str, member: &str, shape: Shape) -> Result<Target> {
     let id = Some(ResourceId::parse(id)?);
-    Ok(Target { shape, kind: Some(kind), id, version: None, member: ResourceType::find(member) })
+    Ok(Target { shape, kind: Some(kind), id, version: None, member: ResourceType::find(member), operation: None })
 }
 
 fn number(text: &str) -> Option<i64> {
@@ -332,8 +365,8 @@ mod tests {
             ("Patient/1/*", Shape::Compartment),
             ("Patient/1/%2A/_search", Shape::CompartmentSearch),
             ("_search", Shape::SystemSearch),
-            ("Patient/1/$everything", Shape::Operation),
-            ("$export", Shape::Operation),
+            ("Patient/1/$expunge", Shape::Operation),
+            ("$expunge", Shape::Operation),
         ] {
             assert_eq!(target(path).expect(path).shape, shape, "{path}");
         }
@@ -346,6 +379,8 @@ mod tests {
             ("Patient/1/_history/2/3", 404),
             ("a/b/c/d/e/f", 404),
             ("%ff", 400),
+            ("$nonsense", 400),
+            ("Nonsense/$expunge", 404),
         ] {
             assert_eq!(target(path).expect_err(path).category().status(), status, "{path}");
         }
@@ -359,7 +394,7 @@ mod tests {
         let text = "conditional delete over all types is not supported";
         assert_eq!((fault.category().status(), fault.message()), (405, text));
         let fault = interaction(Some(Method::Get), Shape::Operation).expect_err("absent");
-        assert_eq!(fault.category().status(), 400);
+        assert_eq!(fault.category().status(), 405);
         assert_eq!(interaction(None, Shape::Base).expect_err("unknown").category().status(), 405);
         assert_eq!(interaction(Some(Method::Head), Shape::Instance), Ok(Interaction::Read));
         assert_eq!(allow(Shape::Instance), "GET, HEAD, PUT, PATCH, DELETE");
