@@ -43,6 +43,11 @@ impl Cors {
         Self::Listed(listed().filter_map(|origin| HeaderValue::from_str(origin.trim_end_matches('/')).ok()).collect())
     }
 
+    /// Whether there is an origin that may read answers.
+    pub fn is_on(&self) -> bool {
+        !matches!(self, Self::Listed(list) if list.is_empty())
+    }
+
     /// What the answer to this request says; `None` when no page of another site asks, or it may not.
     pub fn grant(&self, headers: &HeaderMap) -> Option<Grant> {
         let origin = headers.get(ORIGIN)?;

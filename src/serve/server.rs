@@ -20,10 +20,11 @@ use super::encoding;
 use super::layers::{CORRELATION_ID, Layers, correlation_id};
 use super::metrics::Metrics;
 use super::rest::call::Site;
-use super::rest::capability::statement;
+use super::rest::capability::About;
 use super::rest::dispatch::{Done, dispatch};
 use super::rest::respond::refuse;
 use super::rest::routes::{Interaction, allow, target};
+use super::rest::statements::Statements;
 use crate::access::actor::Actor;
 use crate::base::clock::SharedClock;
 use crate::base::config::Rest;
@@ -151,13 +152,13 @@ pub fn router(
     clock: SharedClock,
     ids: IdSource,
 ) -> Router {
-    let started = clock.now();
-    let capabilities = statement(&base, started, options.rest);
+    let cors = Cors::new(&options.cors);
+    let about = About { base: &base, started: clock.now(), rules: options.rest, has_cors: cors.is_on() };
+    let statements = Statements::new(&about);
     let run = ids.number();
-    let site = Site { base, limits: options.limits.clone(), clock, ids, capabilities, started };
+    let site = Site { base, limits: options.limits.clone(), clock, ids, statements };
     let layers = Layers { metrics: Metrics::default(), timeout: options.timeout, run, requests: Counter::default() };
-    let service =
-        Arc::new(Service { site, layers, backend, actor: options.actor.clone(), cors: Cors::new(&options.cors) });
+    let service = Arc::new(Service { site, layers, backend, actor: options.actor.clone(), cors });
     Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(ready))

@@ -73,4 +73,66 @@ on_both_databases! {
         assert!(asked > 1000, "{asked}");
         client.send("GET", "/fhir/Patient?not-listed=x", &strict, &[]).expect_outcome(400);
     }
+
+    fn the_statement_has_modes_parts_and_a_tag(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let full = client.get("metadata").expect(200);
+        let tag = full.header("etag").expect("an ETag").to_owned();
+        client.send("GET", "/fhir/metadata", &[("If-None-Match", &tag)], &[]).expect(304);
+        client.send("GET", "/fhir/metadata", &[("If-None-Match", "W/\"1\"")], &[]).expect(200);
+        assert_eq!(client.get("metadata?mode=full").expect(200).body, full.body);
+        let full = full.json();
+        assert_eq!(full["rest"][0]["security"]["cors"], true);
+        assert_eq!(full["rest"][0]["resource"][0]["conditionalRead"], "full-support");
+        assert!(full["software"]["version"].is_string() && full["implementation"]["url"].as_str().unwrap().ends_with("/fhir"));
+        let normative = client.get("metadata?mode=normative").expect(200).json();
+        let (rest, kind) = (&normative["rest"][0], &normative["rest"][0]["resource"][0]);
+        assert!(rest.get("security").is_none() && kind.get("versioning").is_none() && kind.get("searchInclude").is_none(), "{kind}");
+        assert_eq!(kind["interaction"], full["rest"][0]["resource"][0]["interaction"]);
+        let terminology = client.get("metadata?mode=terminology").expect(200).json();
+        assert_eq!((&terminology["resourceType"], &terminology["kind"]), (&json!("TerminologyCapabilities"), &json!("instance")));
+        let part = client.get("metadata?_elements=software").expect(200).json();
+        assert_eq!((&part["meta"]["tag"][0]["code"], part.get("rest")), (&json!("SUBSETTED"), None));
+        assert!(part["software"].is_object() && part["fhirVersion"] == "4.0.1", "mandatory elements stay");
+        let summary = client.get("metadata?_summary=true").expect(200).json();
+        assert!(summary["rest"][0]["resource"][0].get("searchParam").is_none() && summary["rest"][0]["mode"] == "server");
+        client.get("metadata?mode=nonsense").expect_outcome(400);
+        client.get("metadata?_summary=count").expect_outcome(400);
+        // The statements are resources like others: what this server says of itself it would also take.
+        for statement in [full, normative, terminology] {
+            client.post(statement["resourceType"].as_str().unwrap(), &statement).expect(201);
+        }
+    }
+
+    fn listed_patch_formats_and_includes_work(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let statement = client.get("metadata").expect(200).json();
+        client.put("Patient/p", &json!({"resourceType": "Patient", "id": "p", "active": true})).expect(201);
+        let formats = list(&statement, "patchFormat");
+        assert_eq!(formats.len(), 3);
+        for format in formats {
+            let format = format.as_str().unwrap();
+            let body = match format {
+                "application/json-patch+json" => json!([{"op": "replace", "path": "/active", "value": false}]),
+                "application/merge-patch+json" => json!({"active": null}),
+                _ => json!({"resourceType": "Parameters", "parameter": [{"name": "operation", "part": [
+                    {"name": "type", "valueCode": "add"}, {"name": "path", "valueString": "Patient"}, {"name": "name", "valueString": "active"},
+                    {"name": "value", "valueBoolean": true}]}]}),
+            };
+            let answer = client.send("PATCH", "/fhir/Patient/p", &[("Content-Type", format)], body.to_string().as_bytes());
+            assert_eq!(answer.status, 200, "{format}: {}", answer.text());
+        }
+        client.send("PATCH", "/fhir/Patient/p", &[("Content-Type", "application/xml-patch+xml")], b"<diff/>").expect_outcome(415);
+        for kind in list(&statement["rest"][0], "resource").iter().step_by(4) {
+            let name = kind["type"].as_str().unwrap();
+            for include in list(kind, "searchInclude") {
+                client.get(&format!("{name}?_include={}", include.as_str().unwrap())).expect(200);
+            }
+            for include in list(kind, "searchRevInclude").iter().step_by(9) {
+                client.get(&format!("{name}?_revinclude={}", include.as_str().unwrap())).expect(200);
+            }
+        }
+    }
 }

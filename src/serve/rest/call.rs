@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::conditions::{Conditions, Prefer, Return};
 use super::params::Params;
 use super::routes::Target;
+use super::statements::Statements;
 use crate::base::clock::{SharedClock, Timestamp};
 use crate::base::fault::{Fault, Result};
 use crate::base::id::IdSource;
@@ -25,10 +26,8 @@ pub struct Site {
     pub clock: SharedClock,
     /// For `Bundle.id`.
     pub ids: IdSource,
-    /// The CapabilityStatement.
-    pub capabilities: Bytes,
-    /// When the server started; the CapabilityStatement changes with nothing else.
-    pub started: Timestamp,
+    /// What `metadata` answers.
+    pub statements: Statements,
 }
 
 /// One interaction that is asked for.

@@ -1,44 +1,91 @@
 //! `GET [base]/metadata`: the CapabilityStatement, made of the table of routes and the definitions
 //! (FHIR R4 `capabilitystatement.html`).
 
-use bytes::Bytes;
-
 use super::routes::{Interaction, OPERATIONS, ROUTES, Route, Shape, has_endpoint};
 use crate::base::clock::Timestamp;
 use crate::base::config::Rest;
 use crate::fhir::definitions::compartment::members;
 use crate::fhir::definitions::params::{ParamKind, SearchParam, all_params, search_params};
-use crate::fhir::json::{Json, write};
+use crate::fhir::json::Json;
 use crate::fhir::types::ResourceType;
 
-/// The text of the statement of a server that started at `started`.
-pub fn statement(base: &str, started: Timestamp, rules: Rest) -> Bytes {
-    let resources =
-        ResourceType::all().filter(|kind| has_endpoint(*kind)).map(|kind| resource(kind, base, rules)).collect();
+/// What the statements say of this very server.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// The base URL.
+    pub base: &'a str,
+    /// When it started.
+    pub started: Timestamp,
+    /// What clients may do.
+    pub rules: Rest,
+    /// Whether pages of other origins may read answers.
+    pub has_cors: bool,
+}
+
+const DOCUMENTATION: &str = "All interactions work on all types. `_summary` and `_elements` work on read, vread, create, update, \
+    search and history; a resource that is tagged SUBSETTED is not stored. A body that is the same makes no new version. \
+    Unknown search parameters are ignored with a warning, or refused under `Prefer: handling=strict`; a search sees every \
+    write that was answered before it arrived. What is sent is stored as it is: decimals as written, the order of properties, \
+    every extension; only id, meta.versionId and meta.lastUpdated are assigned.";
+
+/// The media types of the three forms of a patch; the last is that of a Parameters resource.
+const PATCH_FORMATS: [&str; 3] =
+    ["application/json-patch+json", "application/merge-patch+json", "application/fhir+json"];
+
+const SECURITY: &str =
+    "There is no authorization server yet: every request acts as a development user, on loopback only.";
+
+/// The CapabilityStatement.
+pub fn statement(about: &About<'_>) -> Json {
+    let kinds = ResourceType::all().filter(|kind| has_endpoint(*kind));
+    let resources = kinds.map(|kind| resource(kind, about.base, about.rules)).collect();
+    let security = [("cors", Json::Bool(about.has_cors)), ("description", Json::string(SECURITY))];
     let rest = Json::object([
         ("mode", Json::string("server")),
+        ("documentation", Json::string(DOCUMENTATION)),
+        ("security", Json::object(security)),
         ("resource", Json::Array(resources)),
         ("interaction", interactions(is_system)),
         ("searchParam", Json::Array(common().map(search_param).collect())),
         ("compartment", Json::Array(compartments())),
-        ("operation", operations(base)),
+        ("operation", operations(about.base)),
     ]);
+    let texts = |texts: &[&str]| Json::Array(texts.iter().map(|text| Json::string(*text)).collect());
+    let mut json = head("CapabilityStatement", about, "What this FHIR server offers");
+    if let Some(object) = json.as_object_mut() {
+        object.set("fhirVersion", Json::string("4.0.1"));
+        object.set("format", texts(&["application/fhir+json", "json"]));
+        object.set("patchFormat", texts(&PATCH_FORMATS));
+        object.set("rest", Json::Array(vec![rest]));
+    }
+    json
+}
+
+/// The TerminologyCapabilities: there is no terminology service yet, and they say so.
+pub fn terminology(about: &About<'_>) -> Json {
+    let text =
+        "No terminology service is offered yet: no code system is served, no value set is expanded, no code validated";
+    head("TerminologyCapabilities", about, text)
+}
+
+/// What both statements begin with.
+fn head(kind: &str, about: &About<'_>, description: &str) -> Json {
     let software = [("name", Json::string("Cresset")), ("version", Json::string(env!("CARGO_PKG_VERSION")))];
-    let implementation = [("description", Json::string("Cresset, a FHIR R4 server")), ("url", Json::string(base))];
-    let json = Json::object([
-        ("resourceType", Json::string("CapabilityStatement")),
+    let implementation =
+        [("description", Json::string("Cresset, a FHIR R4 server")), ("url", Json::string(about.base))];
+    Json::object([
+        ("resourceType", Json::string(kind)),
+        ("url", Json::string(format!("{}/metadata", about.base))),
+        ("version", Json::string(env!("CARGO_PKG_VERSION"))),
+        ("name", Json::string(format!("Cresset{kind}"))),
+        ("title", Json::string(format!("{kind} of Cresset"))),
         ("status", Json::string("active")),
-        ("date", Json::string(started.to_string())),
+        ("date", Json::string(about.started.to_string())),
+        ("description", Json::string(description)),
         ("kind", Json::string("instance")),
         ("software", Json::object(software)),
         ("implementation", Json::object(implementation)),
-        ("fhirVersion", Json::string("4.0.1")),
-        ("format", Json::Array(vec![Json::string("application/fhir+json"), Json::string("json")])),
-        ("rest", Json::Array(vec![rest])),
-    ]);
-    let mut out = Vec::new();
-    write(&json, &mut out);
-    out.into()
+    ])
 }
 
 /// The parameters of a search over all types.
@@ -70,6 +117,8 @@ fn operations(base: &str) -> Json {
 fn resource(kind: ResourceType, base: &str, rules: Rest) -> Json {
     let mut json = Json::object([
         ("type", Json::string(kind.name())),
+        ("profile", Json::string(format!("http://hl7.org/fhir/StructureDefinition/{kind}"))),
+        ("documentation", Json::string(documentation(kind))),
         ("interaction", interactions(|shape| !is_system(shape))),
         ("versioning", Json::string("versioned")),
         ("readHistory", Json::Bool(true)),
@@ -98,6 +147,16 @@ fn resource(kind: ResourceType, base: &str, rules: Rest) -> Json {
     }
     object.set("operation", operations(base));
     json
+}
+
+/// What is special about a type.
+fn documentation(kind: ResourceType) -> String {
+    match kind.name() {
+        "Bundle" => "Bundles are stored as they are; a batch or transaction is posted to the base URL".to_owned(),
+        "Binary" => "Binaries are resources like others, with their data in base64".to_owned(),
+        "AuditEvent" | "Provenance" => format!("{kind} is stored for clients; the server writes none itself yet"),
+        _ => format!("{kind} is checked against the structure of FHIR 4.0.1, not against profiles"),
+    }
 }
 
 fn reference_policy(rules: Rest) -> Json {
@@ -154,11 +213,32 @@ fn interactions(is_here: impl Fn(Shape) -> bool) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fhir::json::parse;
+    use crate::fhir::validate::structure;
+
+    fn about() -> About<'static> {
+        About { base: "http://h/fhir", started: Timestamp(0), rules: Rest::default(), has_cors: true }
+    }
+
+    #[test]
+    fn the_statements_are_valid_and_their_parameters_have_one_name() {
+        for json in [statement(&about()), terminology(&about())] {
+            assert_eq!(structure(&json), Ok(()));
+        }
+        let json = statement(&about());
+        let rest = json.get("rest").and_then(Json::as_array).map(|rest| &rest[0]).expect("rest");
+        for resource in rest.get("resource").and_then(Json::as_array).expect("resources") {
+            let params = resource.get("searchParam").and_then(Json::as_array).unwrap_or_default();
+            let mut names: Vec<_> = params.iter().filter_map(|param| param.get("name")?.as_str()).collect();
+            let all = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), all, "cpb-12: {resource:?}");
+        }
+    }
 
     #[test]
     fn lists_every_type_with_its_interactions() {
-        let json = parse(&statement("http://h/fhir", Timestamp(0), Rest::default())).expect("JSON");
+        let json = statement(&about());
         let rest = json.get("rest").and_then(Json::as_array).map(|rest| &rest[0]).expect("rest");
         let resources = rest.get("resource").and_then(Json::as_array).expect("resources");
         assert_eq!(resources.len(), 145);

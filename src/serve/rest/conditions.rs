@@ -46,12 +46,18 @@ impl Conditions {
 
     /// Whether a read can be answered with 304 (RFC 9110, 13.2.2: a tag outweighs a date).
     pub fn unchanged(&self, stored: &Stored) -> bool {
-        if let Some(tags) = self.if_none_match.as_deref() {
-            let is_this = |text: &str| tag(text).is_some_and(|tag| tag.parse() == Ok(stored.version));
-            return tags.trim() == "*" || tags.split(',').any(is_this);
+        if self.if_none_match.is_some() {
+            return self.is_version(stored.version);
         }
         let seconds = |at: Timestamp| at.0.div_euclid(1_000_000);
         self.if_modified_since.is_some_and(|since| seconds(stored.updated) <= seconds(since))
+    }
+
+    /// Whether `If-None-Match` names this version.
+    pub fn is_version(&self, version: i64) -> bool {
+        let is_this = |text: &str| tag(text).is_some_and(|tag| tag.parse() == Ok(version));
+        let names = |tags: &str| tags.trim() == "*" || tags.split(',').any(is_this);
+        self.if_none_match.as_deref().is_some_and(names)
     }
 
     /// Reads `If-Modified-Since` as a header has it.

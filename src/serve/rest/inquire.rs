@@ -2,7 +2,7 @@
 
 use super::call::{Answer, Call};
 use super::routes::Interaction;
-use super::{history, read, search};
+use super::{history, metadata, read, search};
 use crate::base::fault::{Fault, Result};
 
 /// Does one interaction that changes nothing.
@@ -17,13 +17,7 @@ pub async fn inquire(interaction: Interaction, call: &Call<'_>) -> Result<Answer
         Interaction::HistoryInstance | Interaction::HistoryType | Interaction::HistorySystem => {
             history::history(call).await
         }
-        Interaction::Capabilities => match call.params.get("mode") {
-            None | Some("full" | "normative") => {
-                let version = Some(call.site.started.0);
-                Ok(Answer { version, ..Answer::whole(call.site.capabilities.clone()) })
-            }
-            Some(_) => Err(Fault::unsupported("mode is full or normative here")),
-        },
+        Interaction::Capabilities => metadata::metadata(call),
         Interaction::Create
         | Interaction::Update
         | Interaction::Patch

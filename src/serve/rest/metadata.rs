@@ -1,0 +1,30 @@
+//! `GET [base]/metadata` (FHIR R4 `http.html`, 3.1.0.10).
+
+use super::call::{Answer, Call};
+use super::subset::{PARAMS, Shown};
+use crate::base::fault::{Category, Fault, Result};
+use crate::fhir::types::ResourceType;
+
+/// The statement that is asked for, or a part of it.
+///
+/// # Errors
+/// 400 for another mode, and for parameters that are not offered.
+pub fn metadata(call: &Call<'_>) -> Result<Answer> {
+    call.only(&["mode", PARAMS[0], PARAMS[1]])?;
+    let statements = &call.site.statements;
+    let (kind, body) = match call.params.get("mode") {
+        None | Some("" | "full") => ("CapabilityStatement", &statements.full),
+        Some("normative") => ("CapabilityStatement", &statements.normative),
+        Some("terminology") => ("TerminologyCapabilities", &statements.terminology),
+        Some(_) => {
+            return Err(Fault::coded(Category::Invalid, "value", "mode is full, normative or terminology"));
+        }
+    };
+    let kind = ResourceType::parse(kind)?;
+    let shown = Shown::of_one(call, kind)?;
+    let answer = Answer { version: Some(statements.version), ..Answer::default() };
+    if call.conditions.is_version(statements.version) {
+        return Ok(Answer { status: 304, ..answer });
+    }
+    shown.answer(kind, Answer { status: 200, body: Some(body.clone()), ..answer })
+}
