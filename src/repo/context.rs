@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::feed::Feed;
 use super::indexer::{CATALOG, Indexer, Visibility, blocking};
+use super::integrity::catch_up;
 use super::loader::Loader;
 use super::pins::Pins;
 use super::recent::Recent;
@@ -82,6 +83,9 @@ impl Repo {
         let visibility = Arc::new(Visibility::new(index.get()?.reached()));
         let (stop, stopping) = watch::channel(false);
         let base: Arc<str> = config.base.trim_end_matches('/').into();
+        if config.rest.referential_integrity {
+            refer(&store, tenant, &base).await?;
+        }
         let writer = Writer {
             tenant,
             store: store.clone(),
@@ -89,6 +93,8 @@ impl Repo {
             recent: recent.clone(),
             clock: clock.clone(),
             limits: limits.clone(),
+            integrity: config.rest.referential_integrity,
+            base: base.clone(),
             stop: stopping.clone(),
         };
         let (handle, writing) = writer.start();
@@ -194,5 +200,21 @@ impl Repo {
         let closed = blocking(move || index.close()).await;
         self.default.store.clone().close().await;
         closed
+    }
+}
+
+/// Brings the referrals up to the head of the log, in pieces.
+async fn refer(store: &Store, tenant: Tenant, base: &str) -> Result<()> {
+    let (reached, head) = (store.referrals_reached(tenant).await?, store.head(tenant).await?.seq);
+    if reached < head {
+        tracing::info!(reached = reached.0, head = head.0, "references are to be enforced: looking through the log");
+    }
+    loop {
+        let mut batch = store.begin(tenant).await?;
+        let is_there = catch_up(store, tenant, base, &mut batch).await?;
+        batch.commit().await?;
+        if is_there {
+            return Ok(());
+        }
     }
 }

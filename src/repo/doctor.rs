@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::integrity::of_row as references;
 use super::plan::identifier_hash;
 use super::search;
 use super::tenancy::Tenancy;
@@ -11,7 +12,7 @@ use crate::fhir::json;
 use crate::fhir::resource;
 use crate::fhir::types::{ResourceKey, ResourceType};
 use crate::search::index::Searcher;
-use crate::store::{Identifier, VersionRow, body};
+use crate::store::{Identifier, Referral, VersionRow, body};
 
 /// Rows of the log at a time.
 const PIECE: usize = 1000;
@@ -34,6 +35,7 @@ pub(super) async fn examine(at: &Tenancy, deep: bool) -> Result<Vec<String>> {
         let living = living(at, searcher.reached()).await?;
         index(&searcher, &living, &mut findings)?;
         identifiers(at, &living, searcher.reached(), &mut findings).await?;
+        referrals(at, &living, searcher.reached(), &mut findings).await?;
     }
     findings.truncate(MOST);
     Ok(findings)
@@ -119,6 +121,35 @@ async fn identifiers(
                 .filter(|i| found.binary_search(i).is_err())
                 .map(|i| format!("identifiers {}: one of the resource's is missing", told(&i))),
         );
+    }
+    Ok(())
+}
+
+/// The referrals say what the current bodies say, if they are kept.
+async fn referrals(
+    at: &Tenancy,
+    living: &HashMap<ResourceKey, Seq>,
+    end: Seq,
+    findings: &mut Vec<String>,
+) -> Result<()> {
+    let is_kept = at.store.referrals_reached(at.tenant).await? >= end;
+    let mut after = if is_kept { Seq(0) } else { end };
+    while after < end && findings.len() < MOST {
+        let mut rows = at.store.log(at.tenant, after, PIECE).await?;
+        after = rows.last().map_or(end, |row| row.seq);
+        rows.retain(|row| living.get(&row.key) == Some(&row.seq));
+        let keys: Vec<ResourceKey> = rows.iter().map(|row| row.key.clone()).collect();
+        let found = at.store.referrals_of(at.tenant, &keys).await?;
+        let mut expected = Vec::new();
+        for row in &rows {
+            let source = || row.key.clone();
+            expected.extend(references(row, &at.base)?.into_iter().map(|target| Referral { target, source: source() }));
+        }
+        expected.sort_unstable();
+        let wrong = found.iter().filter(|referral| expected.binary_search(referral).is_err());
+        findings.extend(wrong.map(|r| format!("referrals {}: one to {} that it does not have", r.source, r.target)));
+        let missing = expected.iter().filter(|referral| found.binary_search(referral).is_err());
+        findings.extend(missing.map(|r| format!("referrals {}: the one to {} is missing", r.source, r.target)));
     }
     Ok(())
 }

@@ -21,6 +21,7 @@ mod face;
 mod feed;
 mod history;
 mod indexer;
+mod integrity;
 mod loader;
 mod pins;
 mod plan;

@@ -66,6 +66,8 @@ pub(super) struct Write {
     /// Hashes of its identifiers, sorted, without duplicates.
     pub(super) identifiers: Box<[i64]>,
     pub(super) values: Extracted,
+    /// The resources that it refers to, where that is enforced; sorted.
+    pub(super) references: Box<[ResourceKey]>,
     /// The entry's place in the Bundle, for faults.
     pub(super) index: Option<usize>,
 }
@@ -196,6 +198,7 @@ pub(super) fn encode_write(resource: &Json, key: ResourceKey, precondition: Prec
         digest,
         identifiers: identifiers.into(),
         values,
+        references: Box::default(),
         index: None,
     })
 }

@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 
 use super::face::{Existing, Stored, WriteKind, Written};
 use super::feed::FeedEntry;
+use super::integrity::Links;
 use super::plan::{Assumption, Delete, Plan, Precondition, Step, Write, in_entry};
 use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault, Result};
@@ -38,12 +39,20 @@ pub(super) struct Staging {
     type_heads: HashMap<ResourceType, TypeHead>,
     set: WriteSet,
     entries: Vec<FeedEntry>,
+    /// The references, where they are enforced.
+    links: Option<Links>,
 }
 
 impl Staging {
     /// Loads what the plans touch and assume.
-    pub(super) async fn load(batch: &mut Batch, plans: &[Result<Plan>], now: Timestamp) -> Result<Self> {
+    pub(super) async fn load(
+        batch: &mut Batch,
+        plans: &[Result<Plan>],
+        now: Timestamp,
+        links: Option<Links>,
+    ) -> Result<Self> {
         let mut keys = Vec::new();
+        let mut linked = Vec::new();
         let mut hashes = Vec::new();
         let mut kinds = HashSet::new();
         for plan in plans.iter().flatten() {
@@ -51,6 +60,7 @@ impl Staging {
                 match step {
                     Step::Write(write) => {
                         kinds.insert(write.key.kind);
+                        linked.extend(write.references.iter().cloned());
                         // An id that was just made is nowhere yet.
                         if write.precondition != Precondition::New {
                             keys.push(write.key.clone());
@@ -77,8 +87,12 @@ impl Staging {
         hashes.sort_unstable();
         hashes.dedup();
         let kinds: Vec<_> = kinds.into_iter().collect();
-        let current = batch.currents(&keys).await?;
+        let mut current = batch.currents(&keys).await?;
         let existing: Vec<_> = current.keys().cloned().collect();
+        linked.retain(|key| !current.contains_key(key));
+        linked.sort_unstable();
+        linked.dedup();
+        current.extend(batch.currents(&linked).await?);
         let mut identifiers: HashMap<ResourceKey, Vec<i64>> = HashMap::new();
         for Identifier { key, hash } in batch.identifiers_of(&existing).await? {
             identifiers.entry(key).or_default().push(hash);
@@ -97,6 +111,7 @@ impl Staging {
             type_heads,
             set: WriteSet::new(),
             entries: Vec::new(),
+            links,
         })
     }
 
@@ -108,6 +123,9 @@ impl Staging {
         for step in &plan.steps {
             self.check(step).map_err(Refusal::Fault)?;
         }
+        if let Some(links) = &self.links {
+            links.check(&plan, &self.current).map_err(Refusal::Fault)?;
+        }
         let tx = Seq(self.seq.0 + 1);
         let written = plan.steps.into_iter().map(|step| self.apply(step, tx)).collect();
         if let Some(last) = self.entries.last_mut() {
@@ -117,7 +135,10 @@ impl Staging {
     }
 
     /// What is to be written, the head after it, and what followers get.
-    pub(super) fn finish(self) -> (WriteSet, Head, Vec<FeedEntry>) {
+    pub(super) fn finish(mut self) -> (WriteSet, Head, Vec<FeedEntry>) {
+        if let Some(links) = &mut self.links {
+            links.finish(&mut self.set, self.seq);
+        }
         (self.set, Head { seq: self.seq, updated: self.now }, self.entries)
     }
 
@@ -214,7 +235,10 @@ impl Staging {
         let existing = if alive.is_some() { Existing::Updated } else { Existing::Created };
         let version = old.map_or(1, |old| old.version + 1);
         let stored = Self::stored(&write, version, self.now, kind);
-        let Write { key, body, identifiers, values, .. } = write;
+        let Write { key, body, identifiers, values, references, .. } = write;
+        if let Some(links) = &mut self.links {
+            links.set(&key, &references);
+        }
         self.set_identifiers(&key, identifiers.into_vec());
         let kind = if kind == WriteKind::Create { VersionKind::Create } else { VersionKind::Update };
         let row = VersionRow { seq: self.next(), key, version, updated: self.now, kind, tx, body: Some(body) };
@@ -228,6 +252,9 @@ impl Staging {
         };
         let (key, version, updated) = (delete.key, old.version + 1, self.now);
         self.set_identifiers(&key, Vec::new());
+        if let Some(links) = &mut self.links {
+            links.set(&key, &[]);
+        }
         let stored = Stored { key: key.clone(), version, updated, body: None, kind: WriteKind::Delete };
         let row = VersionRow { seq: self.next(), key, version, updated, kind: VersionKind::Delete, tx, body: None };
         self.append(row, [0; 16], None);
@@ -340,7 +367,7 @@ mod tests {
     /// Stages plans as one batch and commits it; tells what became of each.
     async fn batch(store: &Store, plans: Vec<Result<Plan>>) -> Vec<String> {
         let mut batch = store.begin(T).await.expect("a batch");
-        let mut staging = Staging::load(&mut batch, &plans, Timestamp(1_000_000)).await.expect("loaded");
+        let mut staging = Staging::load(&mut batch, &plans, Timestamp(1_000_000), None).await.expect("loaded");
         let told = plans
             .into_iter()
             .map(|plan| match staging.stage(plan.expect("a plan")) {

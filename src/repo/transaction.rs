@@ -6,6 +6,7 @@ use super::conditional::{Condition, resolve};
 use super::draft::{Draft, Drafts, check, is_many};
 use super::face::{Existing, WriteEntry, Written};
 use super::indexer::blocking;
+use super::integrity::targets as targets_of;
 use super::plan::{Assumption, Delete, Plan, Step, encode_write, in_entry};
 use super::read::stored;
 use super::references::{Targets, rewrite};
@@ -121,6 +122,9 @@ fn build(at: &Tenancy, drafts: Vec<Draft>, found: &Found) -> Result<Plan> {
                 }
                 let mut write = encode_write(&version.resource, version.key, version.precondition, &at.base)?;
                 (write.index, write.may_create) = (index, version.may_create);
+                if at.rest.referential_integrity {
+                    write.references = targets_of(&mut version.resource, &at.base)?;
+                }
                 Step::Write(Box::new(write))
             }
         };

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::face::Written;
 use super::feed::Feed;
+use super::integrity::{Links, catch_up};
 use super::plan::Plan;
 use super::recent::Recent;
 use super::stage::{Refusal, Staging};
@@ -101,6 +102,10 @@ pub(super) struct Writer {
     pub(super) recent: Arc<Recent>,
     pub(super) clock: SharedClock,
     pub(super) limits: Arc<Limits>,
+    /// Whether references are enforced.
+    pub(super) integrity: bool,
+    /// Absolute references below it are local.
+    pub(super) base: Arc<str>,
     pub(super) stop: watch::Receiver<bool>,
 }
 
@@ -160,6 +165,8 @@ impl Writer {
             return Ok(vec![self.expunge(what).await.map(Verdict::Expunged)]);
         }
         let mut batch = self.store.begin(self.tenant).await?;
+        // Behind when another node does without integrity.
+        while self.integrity && !catch_up(&self.store, self.tenant, &self.base, &mut batch).await? {}
         let mut plans = Vec::with_capacity(works.len());
         for work in works {
             plans.push(match work {
@@ -170,7 +177,8 @@ impl Writer {
         }
         let head = batch.head();
         let now = self.clock.now().floor_millis().max(head.updated);
-        let mut staging = Staging::load(&mut batch, &plans, now).await?;
+        let links = if self.integrity { Some(Links::load(&mut batch, &plans).await?) } else { None };
+        let mut staging = Staging::load(&mut batch, &plans, now, links).await?;
         let accepted: Vec<Result<_, Refusal>> =
             plans.into_iter().map(|plan| staging.stage(plan.map_err(Refusal::Fault)?)).collect();
         let (writes, head, entries) = staging.finish();

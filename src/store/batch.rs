@@ -10,6 +10,7 @@ use super::db::{CommitFault, Driver, Transaction};
 use super::error::corrupt;
 use super::handle::Store;
 use super::many;
+use super::referrals::{self, Referral};
 use super::row::{Claim, Current, Head, TypeHead, VersionRow};
 use super::sql::{Rows, Statement, Text, fixed};
 use super::value::Value;
@@ -149,6 +150,30 @@ impl Batch {
         versions::type_heads(&mut self.transaction.driver(), self.tenant, kinds).await
     }
 
+    /// Up to where in the log the referrals are complete.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn referrals_reached(&mut self) -> Result<Seq> {
+        referrals::reached(&mut self.transaction.driver(), self.tenant).await
+    }
+
+    /// What refers to these resources, sorted.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn referrals_to(&mut self, keys: &[ResourceKey]) -> Result<Vec<Referral>> {
+        referrals::to(&mut self.transaction.driver(), self.tenant, keys).await
+    }
+
+    /// What these resources refer to, sorted.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn referrals_of(&mut self, keys: &[ResourceKey]) -> Result<Vec<Referral>> {
+        referrals::of(&mut self.transaction.driver(), self.tenant, keys).await
+    }
+
     /// The claims of a subject that overlap a span, by time.
     ///
     /// # Errors
@@ -176,6 +201,11 @@ impl Batch {
         writing.identifiers(&DELETE_IDENTIFIERS, &set.identifiers_removed).await?;
         writing.identifiers(&INSERT_IDENTIFIERS, &set.identifiers_added).await?;
         writing.jobs(set).await?;
+        referrals::remove(&mut writing.driver, tenant, &set.referrals_removed).await?;
+        referrals::add(&mut writing.driver, tenant, &set.referrals_added).await?;
+        if let Some(seq) = set.referrals_reach {
+            referrals::reach(&mut writing.driver, tenant, seq).await?;
+        }
         claims::remove(&mut writing.driver, tenant, &set.claims_removed).await?;
         claims::add(&mut writing.driver, tenant, &set.claims_added).await?;
         if let Some(last) = set.versions.last() {

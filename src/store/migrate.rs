@@ -28,7 +28,7 @@ macro_rules! step {
     };
 }
 
-const STEPS: &[Step] = &[step!(1, "0001_log"), step!(2, "0002_expunged")];
+const STEPS: &[Step] = &[step!(1, "0001_log"), step!(2, "0002_expunged"), step!(3, "0003_referrals")];
 
 impl Step {
     fn script(&self, dialect: Dialect) -> &'static str {

@@ -3,6 +3,7 @@
 use hashbrown::HashMap;
 
 use super::jobs::NewJob;
+use super::referrals::Referral;
 use super::row::{Claim, Current, TypeHead, VersionKind, VersionRow};
 use crate::base::id::Seq;
 use crate::fhir::types::{ResourceKey, ResourceType};
@@ -40,6 +41,12 @@ pub struct WriteSet {
     pub identifiers_added: Vec<Identifier>,
     /// Identifiers that resources lose; taken away before the others are added.
     pub identifiers_removed: Vec<Identifier>,
+    /// Referrals that come, where references are enforced; one that is there already is no error.
+    pub referrals_added: Vec<Referral>,
+    /// Referrals that go; before the others are added.
+    pub referrals_removed: Vec<Referral>,
+    /// Up to where in the log the referrals are complete then.
+    pub referrals_reach: Option<Seq>,
     /// Claims that are made.
     pub claims_added: Vec<Claim>,
     /// Claims that end; before the others are added.

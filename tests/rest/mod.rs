@@ -8,6 +8,7 @@ mod contexts;
 mod expunge;
 mod headers;
 mod history;
+mod integrity;
 mod interactions;
 mod patch;
 mod repeatable;

@@ -196,6 +196,13 @@ pub const SETTINGS: &[Setting] = &[
         show: |config| config.rest.update_create.to_string(),
     },
     Setting {
+        key: "rest.referential_integrity",
+        variable: "CRESSET_REFERENTIAL_INTEGRITY",
+        about: "a reference must lead to a resource, and a resource that is referred to must stay",
+        set: |config, text| truth(text).map(|value| config.rest.referential_integrity = value),
+        show: |config| config.rest.referential_integrity.to_string(),
+    },
+    Setting {
         key: "rest.conditional_delete",
         variable: "CRESSET_CONDITIONAL_DELETE",
         about: "a conditional delete deletes a single resource, or multiple",

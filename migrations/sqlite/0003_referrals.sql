@@ -1,0 +1,11 @@
+-- Which resource refers to which, while references are enforced; the cursor `referrals` says up to where in the log.
+CREATE TABLE referrals (
+    tenant      BIGINT NOT NULL,
+    target_type TEXT NOT NULL,
+    target_id   TEXT NOT NULL,
+    source_type TEXT NOT NULL,
+    source_id   TEXT NOT NULL,
+    PRIMARY KEY (tenant, target_type, target_id, source_type, source_id)
+) WITHOUT ROWID;
+-- An update asks what its resource referred to.
+CREATE INDEX referrals_source ON referrals (tenant, source_type, source_id);
