@@ -9,6 +9,7 @@ use crate::base::fault::Issue;
 use crate::fhir::json::Json;
 use crate::fhir::patch::Patch;
 use crate::fhir::types::{ResourceKey, ResourceType};
+use crate::search::rank::Note;
 
 /// A version of a resource as it is sent: complete JSON with `id`, `meta.versionId`, `meta.lastUpdated`.
 #[derive(Debug, Clone)]
@@ -219,6 +220,8 @@ pub struct SearchEntry {
     pub mode: MatchMode,
     /// The resource.
     pub stored: Stored,
+    /// What the search says of it beside that.
+    pub note: Note,
 }
 
 /// A page of a search.

@@ -44,3 +44,5 @@ pub use face::{
     SearchAnswer, SearchEntry, Stored, Which, WriteEntry, WriteKind, Written,
 };
 pub use session::Session;
+
+pub use crate::search::rank::Note;

@@ -13,6 +13,7 @@ use crate::search::context::SearchContext;
 use crate::search::index::{Hits, Includes, Searcher};
 use crate::search::parse::{ParseContext, parse};
 use crate::search::query::Query;
+use crate::search::rank::Note;
 
 /// The first page of a search: it sees every write that was answered before it arrived.
 pub(super) async fn first_page(
@@ -86,8 +87,8 @@ async fn page(
     }
     let matches: Vec<Seq> = hits.hits.iter().take(wanted).map(|hit| hit.seq).collect();
     let more = hits.hits.len() > wanted && wanted > 0;
-    answer.entries = entries(at, &matches, MatchMode::Match).await?;
-    answer.entries.extend(entries(at, &included, MatchMode::Include).await?);
+    answer.entries = entries(at, &matches, &hits.notes, MatchMode::Match).await?;
+    answer.entries.extend(entries(at, &included, &[], MatchMode::Include).await?);
     let link = |offset| {
         let (node, seq) = (at.node, searcher.reached());
         PageToken { node, seq, offset, of: of.clone(), params: params.to_vec() }.encode()
@@ -123,9 +124,11 @@ async fn run(
     .await
 }
 
-async fn entries(at: &Tenancy, seqs: &[Seq], mode: MatchMode) -> Result<Vec<SearchEntry>> {
+/// `notes`: of each version, or empty.
+async fn entries(at: &Tenancy, seqs: &[Seq], notes: &[Note], mode: MatchMode) -> Result<Vec<SearchEntry>> {
     let rows = at.store.by_seqs(at.tenant, seqs).await?;
     // A page of an earlier snapshot may lead to what was expunged since.
-    let whole = rows.into_iter().filter(|row| row.body.is_some());
-    whole.map(|row| Ok(SearchEntry { mode, stored: stored(row)? })).collect()
+    let whole = rows.into_iter().enumerate().filter(|(_, row)| row.body.is_some());
+    let note = |n: usize| notes.get(n).copied().unwrap_or_default();
+    whole.map(|(n, row)| Ok(SearchEntry { mode, stored: stored(row)?, note: note(n) })).collect()
 }

@@ -14,7 +14,8 @@ use super::index::schema::terms_field;
 use super::index::terms::{Passes, Select, Terms};
 use super::kind::{string, uri};
 use super::query::{
-    DateTest, NumberTest, QuantityTest, ReferenceTest, StringTest, SystemTest, Test, TokenTest, UnitTest, UriTest,
+    Circle, DateTest, NumberTest, QuantityTest, ReferenceTest, StringTest, SystemTest, Test, TokenTest, UnitTest,
+    UriTest,
 };
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::definitions::params::SearchParam;
@@ -41,6 +42,7 @@ struct Values {
     prefixes: Vec<Vec<u8>>,
     parts: Vec<Box<[u8]>>,
     words: Vec<Box<str>>,
+    circles: Vec<Circle>,
     dates: Vec<DateTest>,
     numbers: Vec<Bounds>,
     quantities: Vec<(Unit, Vec<Bounds>)>,
@@ -55,6 +57,7 @@ impl Values {
             prefixes: Vec::new(),
             parts: Vec::new(),
             words: Vec::new(),
+            circles: Vec::new(),
             dates: Vec::new(),
             numbers: Vec::new(),
             quantities: Vec::new(),
@@ -71,6 +74,7 @@ impl Values {
             Test::Typed(typed) => self.terms.push(self.scope.typed(typed)),
             Test::Mime(base) => self.terms.push(self.scope.exact(Form::Mime, base)),
             Test::Uri(test) => self.uri(test),
+            Test::Near(circle) => self.circles.push(*circle),
             Test::Date(test) => self.dates.push(*test),
             Test::Number(test) => self.numbers.push(bounds(test)),
             Test::Quantity(test) => self.quantity(test)?,
@@ -169,6 +173,7 @@ impl Values {
             queries.push(Box::new(Terms { field: terms_field(), select }));
         }
         let mut rows: Vec<RowTest> = Vec::new();
+        rows.extend(self.circles.into_iter().map(|circle| vec![(None, Cell::Near(circle))]));
         rows.extend(DateRule::collapse(&self.dates).into_iter().map(|rule| vec![(None, Cell::Date(rule))]));
         rows.extend(NumberRule::collapse(&self.numbers).into_iter().map(|rule| vec![(None, Cell::Number(rule))]));
         for (unit, bounds) in self.quantities {
@@ -264,6 +269,7 @@ fn cell(test: &Test) -> Result<Cell> {
         Test::Reference(ReferenceTest::Identifier(_) | ReferenceTest::Below(_))
         | Test::Uri(_)
         | Test::Text(_)
+        | Test::Near(_)
         | Test::Typed(_)
         | Test::Mime(_)
         | Test::Composite(_) => {

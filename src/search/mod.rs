@@ -20,4 +20,5 @@ mod page;
 pub mod parse;
 pub mod path;
 pub mod query;
+pub mod rank;
 pub mod value;

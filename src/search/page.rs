@@ -15,6 +15,7 @@ use super::index::error::failed;
 use super::index::schema::{KEY, SEQ, UPDATED};
 use super::merged::Texts;
 use super::query::{SortBy, SortKey};
+use super::rank::{Note, Rank, SegmentRank};
 use crate::base::fault::{Fault, Result};
 use crate::fhir::definitions::params::ParamKind;
 use crate::fhir::types::ResourceType;
@@ -26,6 +27,8 @@ pub struct Page {
     pub total: u64,
     /// The page.
     pub rows: Vec<(i64, u64)>,
+    /// What is said of each row; empty when nothing is.
+    pub notes: Vec<Note>,
 }
 
 /// The number of matches, from the lengths of posting lists where that is all there is to know.
@@ -63,16 +66,15 @@ pub fn page(
     searcher: &Searcher,
     query: &dyn Query,
     kinds: &[ResourceType],
-    sort: &[SortKey],
-    window: (usize, usize),
+    (sort, rank): (&[SortKey], &Rank),
+    (offset, limit): (usize, usize),
 ) -> Result<Page> {
-    let (offset, limit) = window;
     let keep = offset.saturating_add(limit);
     let weight = query.weight(EnableScoring::disabled_from_searcher(searcher)).map_err(failed("compile"))?;
     let mut total = 0;
     let mut found = Vec::new();
     for (segment, reader) in searcher.segment_readers().iter().enumerate() {
-        let sorter = Sorter::open(reader, kinds, sort)?;
+        let sorter = Sorter::open(reader, kinds, sort, rank)?;
         let mut best = Best { keep, entries: Vec::new(), worst: None };
         total += visit(weight.as_ref(), reader, &sorter, &mut best)?;
         best.prune();
@@ -81,11 +83,26 @@ pub fn page(
         }
     }
     found.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
-    let mut rows = Vec::with_capacity(limit.min(found.len()));
-    for (_, _, segment, doc) in found.into_iter().skip(offset).take(limit) {
-        rows.push(identity(searcher.segment_reader(segment as u32), doc)?);
+    let page: Vec<(usize, DocId)> = found.into_iter().skip(offset).take(limit).map(|row| (row.2, row.3)).collect();
+    let identities = page.iter().map(|(segment, doc)| identity(searcher.segment_reader(*segment as u32), *doc));
+    let rows = identities.collect::<Result<_>>()?;
+    let notes = if rank.is_empty() { Vec::new() } else { notes(searcher, rank, &page)? };
+    Ok(Page { total, rows, notes })
+}
+
+/// What is said of some documents (pairs of segment and number), in their order.
+fn notes(searcher: &Searcher, rank: &Rank, page: &[(usize, DocId)]) -> Result<Vec<Note>> {
+    let mut order: Vec<usize> = (0..page.len()).collect();
+    order.sort_unstable_by_key(|at| page[*at]);
+    let mut notes = vec![Note::default(); page.len()];
+    for of_segment in order.chunk_by(|a, b| page[*a].0 == page[*b].0) {
+        let Some(first) = of_segment.first() else { continue };
+        let opened = rank.open(searcher.segment_reader(page[*first].0 as u32))?;
+        for at in of_segment {
+            notes[*at] = opened.note(page[*at].1);
+        }
     }
-    Ok(Page { total, rows })
+    Ok(notes)
 }
 
 /// The Seq and the resource hash of a document.
@@ -177,6 +194,7 @@ struct Key {
 enum By {
     Numbers(Vec<Numbers>),
     Text(Texts),
+    Distance(SegmentRank),
 }
 
 /// Where a document's number to sort by stands.
@@ -198,8 +216,8 @@ enum Final {
 const MISSING: u64 = u64::MAX;
 
 impl Sorter {
-    fn open(reader: &SegmentReader, kinds: &[ResourceType], sort: &[SortKey]) -> Result<Self> {
-        let keys = sort.iter().map(|key| Key::open(reader, kinds, key)).collect::<Result<_>>()?;
+    fn open(reader: &SegmentReader, kinds: &[ResourceType], sort: &[SortKey], rank: &Rank) -> Result<Self> {
+        let keys = sort.iter().map(|key| Key::open(reader, kinds, key, rank)).collect::<Result<_>>()?;
         let fields = reader.fast_fields();
         let tie = if sort.is_empty() {
             Tie::Seq(fields.i64(SEQ).map_err(failed("open the column of Seqs"))?)
@@ -222,7 +240,7 @@ impl Sorter {
 }
 
 impl Key {
-    fn open(reader: &SegmentReader, kinds: &[ResourceType], key: &SortKey) -> Result<Self> {
+    fn open(reader: &SegmentReader, kinds: &[ResourceType], key: &SortKey, rank: &Rank) -> Result<Self> {
         let descending = key.descending;
         let failed = failed("open a sort column");
         let by = match key.by {
@@ -231,6 +249,7 @@ impl Key {
                 let column = reader.fast_fields().i64(UPDATED).map_err(failed)?;
                 By::Numbers(vec![Numbers::Plain(column)])
             }
+            SortBy::Near => By::Distance(rank.open(reader)?),
             SortBy::Param(param) => match param.kind {
                 ParamKind::Date | ParamKind::Number | ParamKind::Quantity => {
                     let open =
@@ -257,6 +276,7 @@ impl Key {
                 let best = if self.descending { ranks.max() } else { ranks.min() };
                 best.map_or(MISSING, |value| self.direct((value as u64) ^ (1 << 63)))
             }
+            By::Distance(rank) => rank.metres(doc).map_or(MISSING, |metres| self.direct((metres * 1000.0) as u64)),
             By::Text(texts) => {
                 let ordinals = texts.ranks(doc);
                 let best = if self.descending { ordinals.max() } else { ordinals.min() };

@@ -122,6 +122,8 @@ pub enum Test {
     Number(NumberTest),
     /// On quantities.
     Quantity(QuantityTest),
+    /// `near`: within a circle.
+    Near(Circle),
     /// On URIs.
     Uri(UriTest),
     /// On composites: one test per component, all on the same tuple.
@@ -157,6 +159,17 @@ pub enum SystemTest {
     Absent,
     /// Exactly this system.
     Is(Box<str>),
+}
+
+/// A circle on the Earth.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Circle {
+    /// Degrees of its middle, -90 to 90.
+    pub latitude: f64,
+    /// Degrees of its middle, -180 to 180.
+    pub longitude: f64,
+    /// Its radius.
+    pub metres: f64,
 }
 
 /// A test on URIs.
@@ -286,6 +299,8 @@ pub enum SortBy {
     Id,
     /// `_lastUpdated`
     LastUpdated,
+    /// `near`: the distance from the nearest middle that the search asks for.
+    Near,
 }
 
 /// One `_include` or `_revinclude`.

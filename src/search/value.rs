@@ -60,6 +60,8 @@ pub enum Value {
     Number(Interval),
     /// A quantity.
     Quantity(Quantity),
+    /// A place on the Earth.
+    Position(Position),
     /// A URI, as written.
     Uri(Box<str>),
     /// The components of one element of a composite; each tuple is one combination of values.
@@ -75,6 +77,20 @@ pub struct Typed {
     pub code: Box<str>,
     /// `Identifier.value`.
     pub value: Box<str>,
+}
+
+/// A place on the Earth (WGS84), in ten-millionths of a degree: about a centimetre.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// From -90 to 90 degrees.
+    pub latitude: i32,
+    /// From -180 to 180 degrees.
+    pub longitude: i32,
+}
+
+impl Position {
+    /// Units in a degree.
+    pub const UNITS: i32 = 10_000_000;
 }
 
 /// The target of a reference.

@@ -14,6 +14,7 @@ mod evaluate;
 mod extra;
 mod joined;
 mod modifiers;
+mod near;
 mod paths;
 mod plan;
 mod results;

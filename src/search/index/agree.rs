@@ -111,6 +111,32 @@ fn a_reference(urls: impl Strategy<Value = String> + 'static) -> impl Strategy<V
     ]
 }
 
+/// Places around the date line, a pole and the origin.
+fn a_place() -> impl Strategy<Value = Position> {
+    let units = |degrees: i32| degrees * Position::UNITS;
+    (prop_oneof![-3..3, 87..91], prop_oneof![-3..3, 177..181, -180..-177])
+        .prop_map(move |(north, east)| Position { latitude: units(north), longitude: units(east) })
+}
+
+fn ask_place() -> impl Strategy<Value = Circle> {
+    (a_place(), prop_oneof![Just(0.0), 100_000.0..500_000.0]).prop_map(|(at, metres)| {
+        let degrees = |units: i32| f64::from(units / Position::UNITS);
+        Circle { latitude: degrees(at.latitude), longitude: degrees(at.longitude), metres }
+    })
+}
+
+/// The angle between two places as vectors, times the radius: no haversine.
+fn is_within(circle: &Circle, at: Position) -> bool {
+    let vector = |north: f64, east: f64| {
+        let (north, east) = (north.to_radians(), east.to_radians());
+        [north.cos() * east.cos(), north.cos() * east.sin(), north.sin()]
+    };
+    let degrees = |units: i32| f64::from(units) / f64::from(Position::UNITS);
+    let (a, b) = (vector(circle.latitude, circle.longitude), vector(degrees(at.latitude), degrees(at.longitude)));
+    let chord = a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+    2.0 * (chord / 2.0).min(1.0).asin() * 6_371_008.8 <= circle.metres + 0.01
+}
+
 fn several(code: &'static str, value: impl Strategy<Value = Value>) -> impl Strategy<Value = Values> {
     prop::collection::vec(value.prop_map(move |value| (code, value)), 0..3)
 }
@@ -129,11 +155,12 @@ fn resource() -> impl Strategy<Value = Values> {
         several("name", a_string()),
         several("probability", interval().prop_map(Value::Number)),
         several("url", url().prop_map(|text| Value::Uri(text.into()))),
+        several("near", a_place().prop_map(Value::Position)),
         several("code-value-quantity", pair),
         several("code-value-string", texts),
         several("combo-code-value-quantity", of_all_kinds),
     )
-        .prop_map(|(a, b, c, d, e, f, g, h, i, j)| [a, b, c, d, e, f, g, h, i, j].concat())
+        .prop_map(|(a, b, c, d, e, f, g, near, h, i, j)| [a, b, c, d, e, f, g, near, h, i, j].concat())
 }
 
 const ALL: [Prefix; 9] =
@@ -248,6 +275,7 @@ fn ask() -> impl Strategy<Value = Clause> {
         many("value-quantity", ask_quantity().prop_map(Test::Quantity).boxed()),
         many("name", ask_string().prop_map(Test::String).boxed()),
         many("probability", ask_number().prop_map(Test::Number).boxed()),
+        many("near", ask_place().prop_map(Test::Near).boxed()),
         many("url", ask_uri().prop_map(Test::Uri).boxed()),
         many("code-value-quantity", pair.boxed()),
         many("code-value-string", texts.boxed()),
@@ -321,6 +349,7 @@ fn passes(test: &Test, value: &Value) -> bool {
                 Prefix::Ap => e.start < s.end && s.start < e.end,
             }
         }
+        (Test::Near(circle), Value::Position(at)) => is_within(circle, *at),
         (Test::Number(test), Value::Number(number)) => number_passes(test, number.low, number.high),
         (Test::Quantity(test), Value::Quantity(q)) => {
             let plain = || number_passes(&test.number, q.low, q.high);
@@ -462,7 +491,7 @@ fn places(value: &Value) -> Option<(Place, Place)> {
         }
         Value::String { folded, .. } => text(folded),
         Value::Token { code, .. } => text(code.as_deref()?),
-        Value::Typed(_) | Value::Mime(_) => return None,
+        Value::Typed(_) | Value::Mime(_) | Value::Position(_) => return None,
         Value::Uri(uri) => text(uri),
         Value::Reference(Target::Local(key)) => text(&key.to_string()),
         Value::Reference(Target::Other(url)) => text(url),

@@ -223,6 +223,10 @@ pub enum Part {
     System = b's',
     /// Hash of a reference's target, or of a URL (for a parameter itself: targets only).
     Target = b'k',
+    /// Ten-millionths of a degree of latitude.
+    Latitude = b'g',
+    /// Ten-millionths of a degree of longitude.
+    Longitude = b'i',
     /// Folded text (components only; a text column).
     Folded = b'f',
     /// Hash of the exact text (components only).

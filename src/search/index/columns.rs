@@ -13,6 +13,9 @@ use tantivy::{DocId, SegmentReader};
 use super::codec::{ColumnName, ParamHash, Part};
 use super::ranges::{DateRule, NumberRule};
 use super::schema::{COLUMNS, terms_field};
+use crate::search::kind::near;
+use crate::search::query::Circle;
+use crate::search::value::Position;
 
 /// What is asked of a quantity's unit, as hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub enum Cell {
     Quantity(NumberRule, Unit),
     /// A token: hashes of code and system; `None` asks nothing, 0 asks for absence.
     Token { code: Option<i64>, system: Option<i64> },
+    /// A place in a circle.
+    Near(Circle),
     /// Hashes of targets or URLs, sorted.
     Target(Arc<[i64]>),
     /// Hash of the exact text.
@@ -150,6 +155,7 @@ enum OpenTest {
     Number(NumberRule, Column<i64>, Column<i64>),
     Quantity { rule: NumberRule, low: Column<i64>, high: Column<i64>, unit: Box<OpenUnit> },
     Token { code: Option<i64>, system: Option<i64>, codes: Column<i64>, systems: Column<i64> },
+    Near(Circle, Places),
     Hashes(Arc<[i64]>, Column<i64>),
     Ordinals(hashbrown::HashSet<u64>, Column<u64>),
 }
@@ -182,6 +188,7 @@ impl OpenCell {
                 let columns = column(Part::Code)?.zip(column(Part::System)?);
                 columns.map(|(codes, systems)| OpenTest::Token { code: *code, system: *system, codes, systems })
             }
+            Cell::Near(circle) => Places::open(reader, param)?.map(|places| OpenTest::Near(*circle, places)),
             Cell::Target(hashes) => column(Part::Target)?.map(|values| OpenTest::Hashes(hashes.clone(), values)),
             Cell::Exact(hash) => column(Part::Exact)?.map(|values| OpenTest::Hashes(Arc::new([*hash]), values)),
             Cell::Text(test) => match texts(reader, ColumnName::new(param, component, Part::Folded))? {
@@ -199,6 +206,7 @@ impl OpenCell {
             }
             OpenTest::Quantity { low, .. } => index(low),
             OpenTest::Token { codes, .. } => index(codes),
+            OpenTest::Near(_, places) => index(&places.latitudes),
             OpenTest::Ordinals(_, column) => column.clone(),
         };
         Self { test, first }
@@ -232,9 +240,35 @@ impl OpenCell {
             OpenTest::Token { code, system, codes, systems } => {
                 code.is_none_or(|hash| at(codes) == hash) && system.is_none_or(|hash| at(systems) == hash)
             }
+            OpenTest::Near(circle, places) => near::passes(circle, places.at(row)),
             OpenTest::Hashes(hashes, values) => hashes.binary_search(&at(values)).is_ok(),
             OpenTest::Ordinals(set, values) => set.contains(&values.values.get_val(row)),
         }
+    }
+}
+
+/// The columns of places on the Earth.
+pub struct Places {
+    latitudes: Column<i64>,
+    longitudes: Column<i64>,
+}
+
+impl Places {
+    /// Of a parameter; `None`: the segment has none.
+    pub fn open(reader: &SegmentReader, param: ParamHash) -> tantivy::Result<Option<Self>> {
+        let column = |part| numbers(reader, ColumnName::new(param, None, part));
+        let found = column(Part::Latitude)?.zip(column(Part::Longitude)?);
+        Ok(found.map(|(latitudes, longitudes)| Self { latitudes, longitudes }))
+    }
+
+    /// The places of a document.
+    pub fn of(&self, doc: DocId) -> impl Iterator<Item = Position> {
+        self.latitudes.index.value_row_ids(doc).map(|row| self.at(row))
+    }
+
+    fn at(&self, row: u32) -> Position {
+        let unit = |column: &Column<i64>| column.values.get_val(row) as i32;
+        Position { latitude: unit(&self.latitudes), longitude: unit(&self.longitudes) }
     }
 }
 

@@ -19,6 +19,7 @@ use crate::fhir::types::ResourceType;
 use crate::search::joins::collect;
 use crate::search::page::page;
 use crate::search::query::Include;
+use crate::search::rank::Rank;
 
 /// What was found so far.
 struct Walk<'a> {
@@ -159,7 +160,7 @@ impl Walk<'_> {
         // What is already there may come first: room for it, for what is still allowed, and for one too many.
         let room = self.limits.includes.saturating_sub(self.rows.len());
         let window = self.seen.len() + room + 1;
-        let page = page(self.searcher, found.as_ref(), &[], &[], (0, window))?;
+        let page = page(self.searcher, found.as_ref(), &[], (&[], &Rank::default()), (0, window))?;
         for row in page.rows {
             if self.seen.contains(&row.1) {
                 continue;

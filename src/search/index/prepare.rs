@@ -154,7 +154,9 @@ impl Writer {
                 self.term(scope, Form::Url, |out| write_exact(uri, out));
                 self.term(scope, Form::UrlText, |out| out.extend_from_slice(cut(uri, TEXT_MAX).as_bytes()));
             }
-            Value::Date(_) | Value::Number(_) | Value::Quantity(_) => self.cells(param, None, value),
+            Value::Date(_) | Value::Number(_) | Value::Quantity(_) | Value::Position(_) => {
+                self.cells(param, None, value)
+            }
             Value::Composite(parts) => {
                 for (at, part) in parts.iter().enumerate() {
                     if let Value::Token { system, code, .. } = part {
@@ -218,6 +220,10 @@ impl Writer {
                 put(Part::Width, high.wrapping_sub(low));
             }
             Value::Quantity(quantity) => quantity_cells(quantity, put),
+            Value::Position(at) => {
+                put(Part::Latitude, at.latitude.into());
+                put(Part::Longitude, at.longitude.into());
+            }
             Value::Token { system, code, .. } => {
                 put(Part::Code, text_hash(code.as_deref()));
                 put(Part::System, text_hash(system.as_deref()));

@@ -15,6 +15,7 @@ use crate::fhir::types::ResourceType;
 use crate::search::compile::compile;
 use crate::search::page::{count, each, page};
 use crate::search::query::{Query, Total};
+use crate::search::rank::{Note, Rank};
 
 /// A match: a version, by its place in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct Hits {
     pub total: Option<u64>,
     /// The page, in order.
     pub hits: Vec<Hit>,
+    /// What is said of each hit; empty when nothing is.
+    pub notes: Vec<Note>,
 }
 
 /// What `_include` and `_revinclude` add to a page.
@@ -77,10 +80,12 @@ impl Searcher {
         let compiled = compile(&self.inner, query, limits)?;
         if limit == 0 || query.count_only {
             let total = count(&self.inner, compiled.as_ref())?;
-            return Ok(Hits { total: Some(total), hits: Vec::new() });
+            return Ok(Hits { total: Some(total), ..Hits::default() });
         }
-        let page = page(&self.inner, compiled.as_ref(), &query.types, &query.sort, (offset, limit))?;
-        Ok(Hits { total: (query.total != Total::None).then_some(page.total), hits: hits(page.rows) })
+        let rank = Rank::of(query);
+        let page = page(&self.inner, compiled.as_ref(), &query.types, (&query.sort, &rank), (offset, limit))?;
+        let total = (query.total != Total::None).then_some(page.total);
+        Ok(Hits { total, hits: hits(page.rows), notes: page.notes })
     }
 
     /// What the includes of a search add to a page of its matches.

@@ -3,7 +3,7 @@
 use tantivy::schema::{BytesOptions, FAST, Field, INDEXED, JsonObjectOptions, Schema};
 
 /// Version of the schema, the terms and the extraction: an index of another version is emptied and filled again.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// `u64`: [`crate::fhir::types::ResourceKey::hash64`]; indexed and a column.
 pub const KEY: &str = "key";

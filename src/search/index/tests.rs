@@ -35,6 +35,7 @@ pub const TABLE: &[(&str, ParamKind)] = &[
     ("combo-code-value-quantity", ParamKind::Composite),
     ("_profile", ParamKind::Uri),
     ("gender", ParamKind::Token),
+    ("near", ParamKind::Special),
 ];
 
 fn params() -> &'static [&'static SearchParam] {

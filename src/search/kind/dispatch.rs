@@ -2,7 +2,7 @@
 
 use super::element::Element;
 use super::escape::split;
-use super::{composite, date, number, quantity, reference, string, token, uri};
+use super::{composite, date, near, number, quantity, reference, string, token, uri};
 use crate::base::clock::Timestamp;
 use crate::fhir::definitions::params::{ParamKind, SearchParam, param};
 use crate::search::path::ignores_case;
@@ -32,7 +32,7 @@ pub fn parse(of: &SearchParam, value: &str, reading: &Reading<'_>) -> Result<Tes
         ParamKind::Quantity => Test::Quantity(quantity::parse(value)?),
         ParamKind::Uri => Test::Uri(uri::parse(value, None)?),
         ParamKind::Composite => parts(of, value, reading)?,
-        ParamKind::Special => return Err("the parameter has no values of its own"),
+        ParamKind::Special => Test::Near(near::parse(value)?),
     })
 }
 
@@ -70,7 +70,8 @@ pub fn extract(kind: ParamKind, element: Element<'_>, base: &str, out: &mut dyn 
         ParamKind::Number => number::extract(element, out),
         ParamKind::Quantity => quantity::extract(element, out),
         ParamKind::Uri => uri::extract(element, out),
-        ParamKind::Composite | ParamKind::Special => {}
+        ParamKind::Special => near::extract(element, out),
+        ParamKind::Composite => {}
     }
 }
 
@@ -93,6 +94,7 @@ pub fn passes(test: &Test, value: &Value) -> bool {
         (Test::Date(test), Value::Date(span)) => date::passes(test, *span),
         (Test::Number(test), Value::Number(number)) => number::passes(test, number.low, number.high),
         (Test::Quantity(test), Value::Quantity(quantity)) => quantity::passes(test, quantity),
+        (Test::Near(circle), Value::Position(at)) => near::passes(circle, *at),
         (Test::Uri(test), Value::Uri(uri)) => uri::passes(test, uri),
         (Test::Composite(tests), Value::Composite(values)) => {
             tests.len() == values.len() && tests.iter().zip(values).all(|(test, value)| passes(test, value))

@@ -17,6 +17,7 @@ pub mod date;
 pub mod dispatch;
 pub mod element;
 pub mod escape;
+pub mod near;
 pub mod number;
 pub mod quantity;
 pub mod reference;

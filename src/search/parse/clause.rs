@@ -27,9 +27,7 @@ pub(super) fn find(kind: ResourceType, code: &str, name: &str) -> Result<&'stati
         return Err(unsupported(name, &format!("\"{code}\"")).into());
     }
     match search_param(kind, code) {
-        Some(param) if param.kind == ParamKind::Special || param.expression.is_none() => {
-            Err(unsupported(name, &format!("\"{code}\"")).into())
-        }
+        Some(param) if param.expression.is_none() => Err(unsupported(name, &format!("\"{code}\"")).into()),
         Some(param) => Ok(param),
         None => {
             let mut message = format!("unknown search parameter \"{}\" of {kind}", shown(code));

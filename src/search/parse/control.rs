@@ -92,6 +92,7 @@ fn sort(types: &[ResourceType], value: &str) -> Result<Vec<SortKey>, Fault> {
                 Ok(param) if param.kind == ParamKind::Composite => {
                     return Err(bad("_sort", key, "nothing is sorted by a composite parameter"));
                 }
+                Ok(param) if param.kind == ParamKind::Special => SortBy::Near,
                 Ok(param) => SortBy::Param(param),
                 Err(Trouble::Bad(fault)) => return Err(fault),
                 Err(_) => {

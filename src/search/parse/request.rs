@@ -11,7 +11,7 @@ use crate::fhir::definitions::params::{ParamKind, search_param};
 use crate::fhir::types::ResourceType;
 use crate::search::context::SearchContext;
 use crate::search::kind::escape::split;
-use crate::search::query::{Clause, Query, Total};
+use crate::search::query::{Clause, Query, SortBy, Total};
 
 /// Parses a search of a type, of all types, or of a compartment. `params`: names and values, decoded, in order.
 ///
@@ -56,7 +56,18 @@ pub fn parse(of: impl Into<SearchContext>, params: &[(String, String)], context:
             }
         }
     }
+    check_near(&query)?;
     Ok(query)
+}
+
+/// A search is sorted by distances only when it says from where.
+fn check_near(query: &Query) -> Result<()> {
+    let is_sorted = query.sort.iter().any(|key| key.by == SortBy::Near);
+    let is_near = |clause: &Clause| matches!(clause, Clause::Param { param, .. } if param.kind == ParamKind::Special);
+    if is_sorted && !query.clauses.iter().any(is_near) {
+        return Err(bad("_sort", "near", "the search has no `near` to be sorted by"));
+    }
+    Ok(())
 }
 
 fn parameter(work: &Work<'_>, query: &mut Query, name: &str, value: &str) -> Result<Taken, Trouble> {

@@ -64,6 +64,7 @@ fn show_test(test: &Test) -> String {
         Test::Date(date) => format!("{:?}[{}]", date.prefix, Timestamp(date.span.start)),
         Test::Number(number) => format!("{:?}[{} {})", number.prefix, number.low, number.high),
         Test::Quantity(quantity) => format!("{:?}{}", quantity.number.prefix, quantity.number.value),
+        Test::Near(circle) => format!("({} {} {})", circle.latitude, circle.longitude, circle.metres),
         Test::Uri(UriTest::Is(uri)) => uri.to_string(),
         Test::Uri(UriTest::Below(uri)) => format!("{uri}.."),
         Test::Uri(UriTest::Above(uri)) => format!("..{uri}"),
@@ -131,6 +132,7 @@ fn what_is_asked() {
         ("Procedure", "location:below", "42", "location below [Location/42]"),
         ("MedicationAdministration", "context:above", "Encounter/21", "context above [Encounter/21]"),
         ("PlanDefinition", "definition:below", "http://a|1", "definition=<http://a|1..>"),
+        ("Location", "near", "-83.5|42|11.20|km,1|2", "near=(-83.5 42 11200),(1 2 10000)"),
         ("ValueSet", "url", "http://a|1", "url=http://a & version=1"),
         ("ValueSet", "url", "http://a,http://b", "url=http://a,http://b"),
     ];
@@ -208,7 +210,9 @@ fn what_is_refused() {
         assert!(fault.message().contains(name.split([':', '.']).next().expect("a name")), "{name}: {fault}");
     }
     for (on, name, value) in [
-        ("Location", "near", "1|2"),
+        ("Location", "near", "1|x"),
+        ("Location", "near:exact", "1|2"),
+        ("Location", "_sort", "near"),
         ("ValueSet", "url:below", "urn:oid:1"),
         ("Observation", "code-value-quantity", "a"),
     ] {

@@ -173,9 +173,9 @@ fn is_link(param: &SearchParam) -> bool {
     param.kind == ParamKind::Reference && param.expression.is_some()
 }
 
-/// Parameters without an expression (`_text`, `_content`, `near` ...) need an engine of their own, which is absent.
+/// Parameters without an expression (`_text`, `_content` ...) need an engine of their own, which is absent.
 fn is_offered(param: &SearchParam) -> bool {
-    param.kind != ParamKind::Special && (param.expression.is_some() || matches!(param.code, "_id" | "_lastUpdated"))
+    param.expression.is_some() || matches!(param.code, "_id" | "_lastUpdated")
 }
 
 fn include(source: ResourceType, param: &SearchParam) -> Json {

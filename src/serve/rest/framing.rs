@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::base::clock::Timestamp;
 use crate::fhir::json::write_string;
+use crate::repo::Note;
 
 /// The head of a Bundle.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +30,8 @@ pub struct Entry<'a> {
     pub resource: Option<&'a [u8]>,
     /// `search.mode`
     pub mode: Option<&'static str>,
+    /// More of `search`, with its mode.
+    pub note: Note,
     /// `request.method` and `request.url`
     pub request: Option<(&'static str, &'a str)>,
     /// `response`
@@ -104,6 +107,7 @@ impl Framing {
             self.raw(before);
             self.raw(b"\"search\":{\"mode\":");
             write_string(mode, &mut self.out);
+            self.note(entry.note);
             self.raw(b"}");
             before = b",";
         }
@@ -121,6 +125,17 @@ impl Framing {
             self.response(response);
         }
         self.raw(b"}");
+    }
+
+    /// The distance of a Location (FHIR R4 `location.html`, 8.7.5.1).
+    fn note(&mut self, note: Note) {
+        if let Some(metres) = note.metres {
+            const URL: &str = "http://hl7.org/fhir/StructureDefinition/location-distance";
+            let kilometres = f64::from(metres) / 1000.0;
+            let unit = r#""unit":"km","system":"http://unitsofmeasure.org","code":"km""#;
+            let distance = format!(r#"{{"value":{kilometres},{unit}}}"#);
+            self.raw(format!(r#","extension":[{{"url":"{URL}","valueDistance":{distance}}}]"#).as_bytes());
+        }
     }
 
     fn response(&mut self, response: Response<'_>) {
@@ -203,7 +218,7 @@ mod tests {
                     resource: has[1].then_some(b"{\"a\":1.0}"),
                     mode: has[2].then_some("match"),
                     request: has[3].then_some(("GET", url)),
-                    response: None,
+                    ..Entry::default()
                 });
             }
             let json = parse(&bundle.finish()).expect("JSON");

@@ -97,9 +97,9 @@ fn entry(bundle: &mut Framing, base: &str, shown: &Shown, stored: &Stored) -> Re
     bundle.entry(Entry {
         full_url: Some(&format!("{base}/{key}")),
         resource: body.as_deref(),
-        mode: None,
         request: Some((method, url)),
         response: Some(Response { status, version, modified, ..Response::default() }),
+        ..Entry::default()
     });
     Ok(())
 }

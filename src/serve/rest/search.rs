@@ -89,7 +89,13 @@ fn searchset(call: &Call<'_>, answer: &SearchAnswer, shown: &Shown, own: &str) -
         let body =
             if is_whole { body } else { body.map(|body| shown.apply(entry.stored.key.kind, body)).transpose()? };
         let resource = body.as_deref();
-        bundle.entry(Entry { full_url: Some(&full_url), resource, mode: Some(mode), ..Entry::default() });
+        bundle.entry(Entry {
+            full_url: Some(&full_url),
+            resource,
+            mode: Some(mode),
+            note: entry.note,
+            ..Entry::default()
+        });
     }
     if !answer.warnings.is_empty() {
         let outcome = outcome_text(&answer.warnings);
