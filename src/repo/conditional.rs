@@ -168,6 +168,7 @@ fn kinds_of(clause: &Clause, kinds: &mut Vec<ResourceType>) {
         | Clause::Missing { .. }
         | Clause::Id(_)
         | Clause::LastUpdated(_)
+        | Clause::Words { .. }
         | Clause::Compartment(_) => {}
     }
 }

@@ -9,6 +9,7 @@ use tantivy::query::{BooleanQuery, Occur, Query as Compiled};
 use tantivy::{Searcher, Term};
 
 use super::compile_values::compile_tests;
+use super::compile_words::compile_words;
 use super::hierarchy;
 use super::index::codec::{Form, ParamHash, Scope};
 use super::index::combine::{all, all_of, any, term};
@@ -97,6 +98,10 @@ impl Compiler<'_> {
             Clause::Not { param, tests } => Part::Without(compile_tests(kind, param, tests)?),
             Clause::Missing { param, missing: true } => Part::Without(present(kind, param)),
             Clause::Missing { param, missing: false } => Part::Typed(present(kind, param)),
+            Clause::Words { place, tests } => {
+                let queries = tests.iter().map(|test| compile_words(*place, test));
+                Part::Untyped(any(queries.collect()))
+            }
             Clause::Id(ids) => {
                 let keys = ids.iter().map(|id| ResourceKey::new(kind, id.clone()).hash64().to_be_bytes().to_vec());
                 Part::Untyped(Box::new(Terms::list(key_field(), keys.collect())))

@@ -42,6 +42,7 @@ struct Values {
     prefixes: Vec<Vec<u8>>,
     parts: Vec<Box<[u8]>>,
     words: Vec<Box<str>>,
+    passing: Vec<StringTest>,
     circles: Vec<Circle>,
     dates: Vec<DateTest>,
     numbers: Vec<Bounds>,
@@ -57,6 +58,7 @@ impl Values {
             prefixes: Vec::new(),
             parts: Vec::new(),
             words: Vec::new(),
+            passing: Vec::new(),
             circles: Vec::new(),
             dates: Vec::new(),
             numbers: Vec::new(),
@@ -83,7 +85,8 @@ impl Values {
                 self.composites.push(query);
             }
         }
-        let costly = [self.parts.len(), self.words.len(), self.composites.len(), self.quantities.len()];
+        let costly =
+            [self.parts.len(), self.words.len(), self.passing.len(), self.composites.len(), self.quantities.len()];
         if costly.iter().any(|count| *count > COSTLY_MAX) {
             let message = format!("more than {COSTLY_MAX} alternatives of this kind in one parameter");
             return Err(Fault::coded(Category::Invalid, "too-costly", message));
@@ -99,6 +102,7 @@ impl Values {
                 self.prefixes.push(prefix);
             }
             StringTest::Contains(text) => self.parts.push(bounded(text)?.as_bytes().into()),
+            StringTest::Words(_) | StringTest::Fuzzy(_) => self.passing.push(test.clone()),
             StringTest::Exact(text) => {
                 let mut bytes = self.scope.head(Form::Exact);
                 bytes.extend_from_slice(&hash64(text).to_be_bytes());
@@ -170,6 +174,12 @@ impl Values {
             let words = self.words;
             let passes = Passes(Arc::new(move |text| words.iter().any(|word| string::at_word(text, word))));
             let select = Select::Passing(self.scope.head(Form::Text).into(), passes);
+            queries.push(Box::new(Terms { field: terms_field(), select }));
+        }
+        if !self.passing.is_empty() {
+            let tests = self.passing;
+            let passes = Passes(Arc::new(move |text| tests.iter().any(|test| string::passes(test, text, ""))));
+            let select = Select::Passing(self.scope.head(Form::Folded).into(), passes);
             queries.push(Box::new(Terms { field: terms_field(), select }));
         }
         let mut rows: Vec<RowTest> = Vec::new();
@@ -266,7 +276,8 @@ fn cell(test: &Test) -> Result<Cell> {
         Test::String(StringTest::StartsWith(text)) => Cell::Text(TextTest::Prefix(bounded(text)?.into())),
         Test::String(StringTest::Contains(text)) => Cell::Text(TextTest::Contains(bounded(text)?.into())),
         // modifiers are not used on composites
-        Test::Reference(ReferenceTest::Identifier(_) | ReferenceTest::Below(_))
+        Test::String(StringTest::Words(_) | StringTest::Fuzzy(_))
+        | Test::Reference(ReferenceTest::Identifier(_) | ReferenceTest::Below(_))
         | Test::Uri(_)
         | Test::Text(_)
         | Test::Near(_)

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, OnceLock};
 
+use super::content;
 use super::kind::dispatch;
 use super::kind::element::Element;
 use super::kind::token::drop_beside;
@@ -32,6 +33,8 @@ pub fn extract(kind: ResourceType, resource: &Json, base: &str) -> Extracted {
     for step in &plan.steps {
         step.run(root, &context, base, wanted, &mut found);
     }
+    found.narrative = content::narrative(object);
+    found.content = content::content(object);
     found
 }
 
@@ -558,7 +561,7 @@ mod tests {
                 .steps
                 .iter()
                 .for_each(|step| step.run(root, &Context::new(root), "http://host/fhir", u128::MAX, &mut all));
-            assert_eq!(extract(kind, &resource, "http://host/fhir"), all);
+            assert_eq!(extract(kind, &resource, "http://host/fhir").values, all.values);
         }
     }
 

@@ -3,7 +3,7 @@
 //! `index::codec::number` on its 15 digits).
 
 use super::kind::{date, dispatch};
-use super::query::{Clause, Test};
+use super::query::{Clause, Test, WordPlace};
 use super::value::{Extracted, Span, Target, Value};
 use crate::base::clock::Timestamp;
 use crate::fhir::definitions::compartment::membership;
@@ -29,6 +29,14 @@ pub fn matches(clause: &Clause, values: &Extracted, meta: &DocMeta) -> Option<bo
         Clause::LastUpdated(tests) => {
             let at = Span::millisecond(meta.updated.0);
             tests.iter().any(|test| date::passes(test, at))
+        }
+        Clause::Words { place, tests } => {
+            let (text, ordered) = match place {
+                WordPlace::Narrative => (&values.narrative, true),
+                WordPlace::Content => (&values.content, false),
+            };
+            let words: Vec<&str> = text.split_ascii_whitespace().collect();
+            tests.iter().any(|test| test.passes(&words, ordered))
         }
         Clause::Compartment(of) => belongs(of, values, &meta.key),
         Clause::Chain { .. } | Clause::Has { .. } | Clause::Hierarchy { .. } => return None,

@@ -8,6 +8,8 @@
 pub mod baseline;
 mod compile;
 mod compile_values;
+mod compile_words;
+mod content;
 pub mod context;
 pub mod extract;
 mod hierarchy;

@@ -195,6 +195,7 @@ enum By {
     Numbers(Vec<Numbers>),
     Text(Texts),
     Distance(SegmentRank),
+    Score(SegmentRank),
 }
 
 /// Where a document's number to sort by stands.
@@ -250,6 +251,7 @@ impl Key {
                 By::Numbers(vec![Numbers::Plain(column)])
             }
             SortBy::Near => By::Distance(rank.open(reader)?),
+            SortBy::Score => By::Score(rank.open(reader)?),
             SortBy::Param(param) => match param.kind {
                 ParamKind::Date | ParamKind::Number | ParamKind::Quantity => {
                     let open =
@@ -276,6 +278,7 @@ impl Key {
                 let best = if self.descending { ranks.max() } else { ranks.min() };
                 best.map_or(MISSING, |value| self.direct((value as u64) ^ (1 << 63)))
             }
+            By::Score(rank) => rank.score(doc).map_or(MISSING, |score| self.direct(1_000_000 - u64::from(score))),
             By::Distance(rank) => rank.metres(doc).map_or(MISSING, |metres| self.direct((metres * 1000.0) as u64)),
             By::Text(texts) => {
                 let ordinals = texts.ranks(doc);

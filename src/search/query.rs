@@ -2,6 +2,8 @@
 
 use rust_decimal::Decimal;
 
+use super::kind::fuzzy::Fuzzy;
+use super::kind::words::Words;
 use super::value::{Span, Typed};
 use crate::fhir::definitions::params::SearchParam;
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
@@ -65,6 +67,13 @@ pub enum Clause {
         param: &'static SearchParam,
         /// Whether it must be absent.
         missing: bool,
+    },
+    /// `_text` or `_content`: one of these.
+    Words {
+        /// Where the words stand.
+        place: WordPlace,
+        /// The alternatives; never empty.
+        tests: Vec<Words>,
     },
     /// `_id`: one of these.
     Id(Vec<ResourceId>),
@@ -139,6 +148,19 @@ pub enum StringTest {
     Contains(Box<str>),
     /// `:exact`: the value as written equals this text.
     Exact(Box<str>),
+    /// `:text`: the words of the value pass.
+    Words(Words),
+    /// `:fuzzy`: with typing errors.
+    Fuzzy(Fuzzy),
+}
+
+/// Where the words of a search stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WordPlace {
+    /// In the narrative.
+    Narrative,
+    /// Anywhere in the resource.
+    Content,
 }
 
 /// A test on tokens: `code`, `system|code`, `|code`, `system|`.
@@ -299,6 +321,8 @@ pub enum SortBy {
     Id,
     /// `_lastUpdated`
     LastUpdated,
+    /// `_score`: what fits best comes first when ascending.
+    Score,
     /// `near`: the distance from the nearest middle that the search asks for.
     Near,
 }

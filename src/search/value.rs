@@ -27,6 +27,10 @@ impl Span {
 pub struct Extracted {
     /// Pairs of a parameter and one value; the pairs of a parameter stand together.
     pub values: Vec<(ParamId, Value)>,
+    /// The words of the narrative, one space between.
+    pub narrative: Box<str>,
+    /// The words of all texts, one space between.
+    pub content: Box<str>,
 }
 
 /// One value of one parameter.

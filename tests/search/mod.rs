@@ -21,3 +21,4 @@ mod results;
 mod run;
 mod time;
 mod units;
+mod words;

@@ -12,6 +12,8 @@ use crate::base::clock::Timestamp;
 use crate::base::id::Seq;
 use crate::base::limits::Limits;
 use crate::fhir::types::ResourceId;
+use crate::search::kind::fuzzy;
+use crate::search::kind::words::Words;
 use crate::search::matches::{DocMeta, matches};
 use crate::search::query::*;
 use crate::search::value::*;
@@ -181,6 +183,22 @@ fn ask_token() -> impl Strategy<Value = TokenTest> {
     })
 }
 
+fn ask_words() -> impl Strategy<Value = Words> {
+    let word = || "[ab]{1,3}".prop_map(Box::<str>::from);
+    let leaf = prop_oneof![
+        4 => word().prop_map(Words::Word),
+        1 => word().prop_map(Words::Prefix),
+        2 => prop::collection::vec(word(), 2..4).prop_map(Words::Phrase),
+    ];
+    leaf.prop_recursive(3, 8, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 2..4).prop_map(Words::All),
+            prop::collection::vec(inner.clone(), 2..4).prop_map(Words::Any),
+            inner.prop_map(|part| Words::Not(Box::new(part))),
+        ]
+    })
+}
+
 /// Everything that is asked of tokens.
 fn ask_coded() -> impl Strategy<Value = Test> {
     let typed = (text(), text(), text());
@@ -205,6 +223,14 @@ fn ask_string() -> impl Strategy<Value = StringTest> {
         text().prop_map(|text| StringTest::StartsWith(text.to_lowercase().into())),
         text().prop_map(|text| StringTest::Contains(text.to_lowercase().into())),
         text().prop_map(|text| StringTest::Exact(text.into())),
+    ]
+}
+
+fn ask_name() -> impl Strategy<Value = StringTest> {
+    prop_oneof![
+        3 => ask_string(),
+        1 => ask_words().prop_map(StringTest::Words),
+        1 => "[ab]{1,3}".prop_map(|text| StringTest::Fuzzy(fuzzy::parse(&text).unwrap())),
     ]
 }
 
@@ -273,7 +299,11 @@ fn ask() -> impl Strategy<Value = Clause> {
         many("subject", ask_reference().prop_map(Test::Reference).boxed()),
         many("date", date_test().boxed()),
         many("value-quantity", ask_quantity().prop_map(Test::Quantity).boxed()),
-        many("name", ask_string().prop_map(Test::String).boxed()),
+        many("name", ask_name().prop_map(Test::String).boxed()),
+        (any::<bool>(), prop::collection::vec(ask_words(), 1..3)).prop_map(|(narrative, tests)| Clause::Words {
+            place: if narrative { WordPlace::Narrative } else { WordPlace::Content },
+            tests,
+        }),
         many("probability", ask_number().prop_map(Test::Number).boxed()),
         many("near", ask_place().prop_map(Test::Near).boxed()),
         many("url", ask_uri().prop_map(Test::Uri).boxed()),
@@ -288,6 +318,50 @@ fn ask() -> impl Strategy<Value = Clause> {
     ]
 }
 
+/// The words of the strings, which stand for the narrative; the other way round for the content.
+fn names(values: &Values) -> Vec<String> {
+    let strings = values.iter().filter_map(|(_, value)| match value {
+        Value::String { folded, .. } => Some(plain(folded)),
+        _ => None,
+    });
+    strings.flat_map(|text| text.split(' ').map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+fn plain(text: &str) -> String {
+    text.replace('à', "a")
+}
+
+fn words_hold(asked: &Words, found: &[String], ordered: bool) -> bool {
+    match asked {
+        Words::Word(word) => found.iter().any(|other| other == &**word),
+        Words::Prefix(start) => found.iter().any(|other| other.starts_with(&**start)),
+        Words::Phrase(phrase) if ordered => {
+            format!(" {} ", found.join(" ")).contains(&format!(" {} ", phrase.join(" ")))
+        }
+        Words::Phrase(phrase) => phrase.iter().all(|word| found.iter().any(|other| other == &**word)),
+        Words::All(parts) => !parts.iter().any(|part| !words_hold(part, found, ordered)),
+        Words::Any(parts) => parts.iter().any(|part| words_hold(part, found, ordered)),
+        Words::Not(part) => !words_hold(part, found, ordered),
+    }
+}
+
+/// Whether one word of three letters becomes the other by one error; shorter ones must be equal.
+fn is_like(wanted: &str, other: &str) -> bool {
+    let without = |text: &str, at: usize| format!("{}{}", &text[..at], &text[at + 1..]);
+    let swapped = |text: &str, at: usize| {
+        format!("{}{}{}", &text[..at], &text[at + 1..at + 2], &text[at..at + 1]) + &text[at + 2..]
+    };
+    if wanted == other || wanted.len() < 3 {
+        return wanted == other;
+    }
+    let shorter = (0..3).map(|at| without(wanted, at)).collect::<Vec<_>>();
+    match other.len() {
+        2 => shorter.iter().any(|text| text == other),
+        3 => (0..2).any(|at| swapped(wanted, at) == other) || (0..3).any(|at| shorter[at] == without(other, at)),
+        _ => false,
+    }
+}
+
 /// A reading of its own of what a clause asks.
 fn holds(clause: &Clause, at: u8, values: &Values) -> bool {
     let of = |code: &'static str| values.iter().filter(move |(other, _)| *other == code).map(|(_, value)| value);
@@ -295,6 +369,12 @@ fn holds(clause: &Clause, at: u8, values: &Values) -> bool {
         Clause::Param { param, tests } => of(param.code).any(|value| tests.iter().any(|test| passes(test, value))),
         Clause::Not { param, tests } => !of(param.code).any(|value| tests.iter().any(|test| passes(test, value))),
         Clause::Missing { param, missing } => of(param.code).next().is_none() == *missing,
+        Clause::Words { place: WordPlace::Narrative, tests } => {
+            tests.iter().any(|test| words_hold(test, &names(values), true))
+        }
+        Clause::Words { place: WordPlace::Content, tests } => {
+            tests.iter().any(|test| words_hold(test, &names(values), false))
+        }
         Clause::Id(ids) => ids.contains(&id(at)),
         Clause::LastUpdated(tests) => {
             let span = Span { start: updated(at).0, end: updated(at).0 + 1000 };
@@ -310,6 +390,12 @@ fn passes(test: &Test, value: &Value) -> bool {
             StringTest::StartsWith(text) => folded.starts_with(text.as_ref()),
             StringTest::Contains(text) => folded.contains(text.as_ref()),
             StringTest::Exact(text) => exact == text,
+            StringTest::Words(words) => words_hold(words, &[plain(folded)], true),
+            StringTest::Fuzzy(wanted) => {
+                // its one word, as it is shown
+                let shown = format!("{wanted:?}");
+                is_like(shown.split('"').nth(1).unwrap(), &plain(folded))
+            }
         },
         (Test::Token(test), Value::Token { system, code, .. }) => token_passes(test, system, code),
         (Test::Text(part), Value::Token { text: Some(text), .. }) => {
@@ -439,6 +525,8 @@ proptest! {
             let is_new = current[id as usize].is_none();
             let extract = |values: &Values| Extracted {
                 values: values.iter().map(|(code, value)| (param(code).id, value.clone())).collect(),
+                narrative: names(values).join(" ").into(),
+                content: names(values).into_iter().rev().collect::<Vec<_>>().join(" ").into(),
             };
             let extracted = values.as_ref().map(extract);
             current[id as usize] = values.zip(extracted.clone()).map(|(values, all)| (seq, id, values, all));
@@ -548,7 +636,7 @@ proptest! {
         for (n, (values, commit)) in resources.iter().enumerate() {
             let key = key(&format!("Observation/{n}"));
             let values = values.iter().map(|(code, value)| (param(code).id, value.clone())).collect();
-            let (seq, values) = (Seq(n as i64 + 1), Some(Extracted { values }));
+            let (seq, values) = (Seq(n as i64 + 1), Some(Extracted { values, ..Extracted::default() }));
             index.apply(&[Document { key, seq, updated: Timestamp(0), values, is_new: true }]).unwrap();
             if *commit {
                 index.commit(seq).unwrap();

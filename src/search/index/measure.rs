@@ -62,7 +62,13 @@ fn observation(n: usize, patients: usize, seq: usize) -> Document {
 fn document(text: &str, seq: usize, is_new: bool, values: &[(&str, Value)]) -> Document {
     let values = values.iter().map(|(code, value)| (param(code).id, value.clone())).collect();
     let updated = Timestamp(seq as i64 * 100_000);
-    Document { key: key(text), seq: Seq(seq as i64), updated, values: Some(Extracted { values }), is_new }
+    Document {
+        key: key(text),
+        seq: Seq(seq as i64),
+        updated,
+        values: Some(Extracted { values, ..Extracted::default() }),
+        is_new,
+    }
 }
 
 fn cpu() -> Duration {

@@ -12,7 +12,9 @@
 //!   only, and new parameters need no new schema.
 //! - Order is total and does not depend on segments: by Seq, or by the sort keys and then the resource's hash.
 //!
-//! Deliberately absent: stored fields, scores, frequencies, positions.
+//! Two fields hold words for full text (`schema`), with frequencies, that of narratives with positions.
+//!
+//! Deliberately absent: stored fields.
 
 pub(super) mod codec;
 pub(super) mod columns;
@@ -27,6 +29,7 @@ pub(super) mod ranges;
 mod reader;
 pub(super) mod schema;
 mod segment;
+pub(super) mod settled;
 pub(super) mod terms;
 pub(super) mod updated;
 mod writer;

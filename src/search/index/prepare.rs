@@ -69,6 +69,7 @@ pub fn prepare(document: &Document, catalog: &Catalog) -> Prepared {
     let key = document.key.hash64();
     let entry = document.values.as_ref().map(|values| {
         let mut writer = Writer::new(document);
+        writer.entry.words(&values.narrative, &values.content);
         let mut rest = values.values.as_slice();
         while let Some((id, _)) = rest.first() {
             let end = rest.iter().position(|(other, _)| other != id).unwrap_or(rest.len());

@@ -82,7 +82,7 @@ impl Searcher {
             let total = count(&self.inner, compiled.as_ref())?;
             return Ok(Hits { total: Some(total), ..Hits::default() });
         }
-        let rank = Rank::of(query);
+        let rank = Rank::of(query, &self.inner)?;
         let page = page(&self.inner, compiled.as_ref(), &query.types, (&query.sort, &rank), (offset, limit))?;
         let total = (query.total != Total::None).then_some(page.total);
         Ok(Hits { total, hits: hits(page.rows), notes: page.notes })

@@ -1,9 +1,11 @@
 //! The fields of a document. Parameters are not fields: see `codec`.
 
-use tantivy::schema::{BytesOptions, FAST, Field, INDEXED, JsonObjectOptions, Schema};
+use tantivy::schema::{
+    BytesOptions, FAST, Field, INDEXED, IndexRecordOption, JsonObjectOptions, Schema, TextFieldIndexing, TextOptions,
+};
 
 /// Version of the schema, the terms and the extraction: an index of another version is emptied and filled again.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// `u64`: [`crate::fhir::types::ResourceKey::hash64`]; indexed and a column.
 pub const KEY: &str = "key";
@@ -39,6 +41,16 @@ pub fn columns_field() -> Field {
     Field::from_field_id(4)
 }
 
+/// The field of the words of narratives, with frequencies and positions.
+pub fn narrative_field() -> Field {
+    Field::from_field_id(5)
+}
+
+/// The field of the words of all texts, with frequencies.
+pub fn content_field() -> Field {
+    Field::from_field_id(6)
+}
+
 /// The schema; the fields stand in the order of the functions above.
 pub fn schema() -> Schema {
     let mut builder = Schema::builder();
@@ -47,7 +59,15 @@ pub fn schema() -> Schema {
     builder.add_i64_field(UPDATED, FAST);
     builder.add_bytes_field("t", BytesOptions::default().set_indexed());
     builder.add_json_field(COLUMNS, JsonObjectOptions::default().set_fast("raw"));
+    builder.add_text_field("n", words(IndexRecordOption::WithFreqsAndPositions));
+    builder.add_text_field("w", words(IndexRecordOption::WithFreqs));
     builder.build()
+}
+
+/// The text is words already, folded, with spaces between.
+fn words(record: IndexRecordOption) -> TextOptions {
+    let indexing = TextFieldIndexing::default().set_tokenizer("whitespace").set_index_option(record);
+    TextOptions::default().set_indexing_options(indexing)
 }
 
 #[cfg(test)]
@@ -57,8 +77,16 @@ mod tests {
     #[test]
     fn fields_stand_in_order() {
         let schema = schema();
-        let names = [key_field(), seq_field(), updated_field(), terms_field(), columns_field()]
-            .map(|field| schema.get_field_name(field).to_owned());
-        assert_eq!(names, [KEY, SEQ, UPDATED, "t", COLUMNS]);
+        let names = [
+            key_field(),
+            seq_field(),
+            updated_field(),
+            terms_field(),
+            columns_field(),
+            narrative_field(),
+            content_field(),
+        ]
+        .map(|field| schema.get_field_name(field).to_owned());
+        assert_eq!(names, [KEY, SEQ, UPDATED, "t", COLUMNS, "n", "w"]);
     }
 }

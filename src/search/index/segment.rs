@@ -6,7 +6,7 @@ use tantivy::schema::Field;
 use tantivy::schema::document::{Document, ReferenceValue, ReferenceValueLeaf, Value};
 
 use super::codec::ColumnName;
-use super::schema::{columns_field, key_field, seq_field, terms_field, updated_field};
+use super::schema::{columns_field, content_field, key_field, narrative_field, seq_field, terms_field, updated_field};
 
 /// The terms and columns of one document.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub struct Entry {
     ends: Vec<u32>,
     texts: String,
     cells: Vec<(ColumnName, Cell)>,
+    narrative: Box<str>,
+    content: Box<str>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +39,14 @@ impl Entry {
             ends: Vec::with_capacity(48),
             texts: String::with_capacity(256),
             cells: Vec::with_capacity(48),
+            narrative: Box::default(),
+            content: Box::default(),
         }
+    }
+
+    /// Sets the words of the narrative and of all texts.
+    pub fn words(&mut self, narrative: &str, content: &str) {
+        (self.narrative, self.content) = (narrative.into(), content.into());
     }
 
     /// Adds a term.
@@ -60,7 +69,13 @@ impl Entry {
 
     /// Bytes of memory that it holds, about.
     pub fn bytes(&self) -> usize {
-        self.terms.capacity() + self.texts.capacity() + self.ends.capacity() * 4 + self.cells.capacity() * 24 + 128
+        self.terms.capacity()
+            + self.texts.capacity()
+            + self.ends.capacity() * 4
+            + self.cells.capacity() * 24
+            + self.narrative.len()
+            + self.content.len()
+            + 128
     }
 
     fn term_at(&self, at: usize) -> Option<&[u8]> {
@@ -177,8 +192,13 @@ impl<'a> Iterator for Slots<'a> {
             0 => Some((key_field(), Slot::Key(self.entry.key))),
             1 => Some((seq_field(), Slot::Number(self.entry.seq))),
             2 => Some((updated_field(), Slot::Number(self.entry.updated))),
-            _ if at - 3 == self.entry.ends.len() => Some((columns_field(), Slot::Columns(self.entry))),
-            _ => self.entry.term_at(at - 3).map(|bytes| (terms_field(), Slot::Term(bytes))),
+            _ => match (at - 3).checked_sub(self.entry.ends.len()) {
+                None => self.entry.term_at(at - 3).map(|bytes| (terms_field(), Slot::Term(bytes))),
+                Some(0) => Some((columns_field(), Slot::Columns(self.entry))),
+                Some(1) => Some((narrative_field(), Slot::Text(&self.entry.narrative))),
+                Some(2) => Some((content_field(), Slot::Text(&self.entry.content))),
+                Some(_) => None,
+            },
         }
     }
 }

@@ -125,6 +125,26 @@ fn scan(
     Ok(())
 }
 
+/// Calls `visit` with each text of a field that begins with `prefix` (without it) and what finds its documents.
+pub fn each_text(
+    inverted: &InvertedIndexReader,
+    prefix: &[u8],
+    visit: &mut dyn FnMut(&str, &tantivy::postings::TermInfo) -> tantivy::Result<()>,
+) -> tantivy::Result<()> {
+    let mut range = inverted.terms().range().ge(prefix);
+    if let Some(end) = prefix_end(prefix) {
+        range = range.lt(end);
+    }
+    let mut stream = range.into_stream()?;
+    while stream.advance() {
+        let rest = stream.key().get(prefix.len()..).unwrap_or_default();
+        if let Ok(text) = std::str::from_utf8(rest) {
+            visit(text, stream.value())?;
+        }
+    }
+    Ok(())
+}
+
 /// The answer of every own [`Weight`] to `explain`: whether the document is among its matches.
 pub fn explain(weight: &dyn Weight, reader: &SegmentReader, doc: DocId) -> tantivy::Result<Explanation> {
     let mut scorer = weight.scorer(reader, 1.0)?;
@@ -178,7 +198,7 @@ impl Union {
         if self.few.is_empty() {
             return Box::new(EmptyScorer);
         }
-        Box::new(ConstScorer::new(Sorted { docs: self.few, at: 0 }, boost))
+        Box::new(ConstScorer::new(Sorted::new(self.few), boost))
     }
 }
 
@@ -186,6 +206,13 @@ impl Union {
 pub struct Sorted {
     docs: Vec<DocId>,
     at: usize,
+}
+
+impl Sorted {
+    /// Of documents in ascending order.
+    pub fn new(docs: Vec<DocId>) -> Self {
+        Self { docs, at: 0 }
+    }
 }
 
 impl DocSet for Sorted {

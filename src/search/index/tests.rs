@@ -122,6 +122,7 @@ impl World {
         self.seq += 1;
         let values = values.map(|values| Extracted {
             values: values.iter().map(|(code, value)| (param(code).id, value.clone())).collect(),
+            ..Extracted::default()
         });
         let updated = Timestamp(self.seq * 1_000_000);
         self.index.apply(&[Document { key: key(text), seq: Seq(self.seq), updated, values, is_new }]).unwrap();

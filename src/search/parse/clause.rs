@@ -10,11 +10,10 @@ use crate::search::kind::{date, dispatch, reference, string, token};
 use crate::search::query::{Clause, ReferenceTest, Test};
 
 /// Modifiers of the specification that are not offered yet.
-const ABSENT: [&str; 8] = ["text", "in", "not-in", "below", "above", "of-type", "iterate", "fuzzy"];
+const ABSENT: [&str; 7] = ["text", "in", "not-in", "below", "above", "of-type", "iterate"];
 
 /// Parameters that are known but not offered.
-const NOT_OFFERED: [&str; 9] =
-    ["_content", "_text", "_filter", "_list", "_query", "_type", "_score", "_containedType", "_explain"];
+const NOT_OFFERED: [&str; 7] = ["_filter", "_list", "_query", "_type", "_score", "_containedType", "_explain"];
 
 /// A parameter's name without chains: the parameter, and the modifier after the colon.
 pub(super) fn split_name(name: &str) -> (&str, Option<&str>) {
@@ -51,6 +50,9 @@ pub(super) fn plain(
     let (code, modifier) = split_name(part);
     if matches!(code, "_id" | "_lastUpdated") {
         return own(work, code, modifier, name, text);
+    }
+    if let Some(place) = modifier::word_place(kind, code) {
+        return modifier::in_words(work, place, modifier, name, text);
     }
     let param = find(kind, code, name)?;
     match modifier {

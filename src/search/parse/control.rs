@@ -88,6 +88,7 @@ fn sort(types: &[ResourceType], value: &str) -> Result<Vec<SortKey>, Fault> {
         let by = match code {
             "_id" => SortBy::Id,
             "_lastUpdated" => SortBy::LastUpdated,
+            "_score" => SortBy::Score,
             _ => match common(types, code, "_sort") {
                 Ok(param) if param.kind == ParamKind::Composite => {
                     return Err(bad("_sort", key, "nothing is sorted by a composite parameter"));

@@ -1,11 +1,13 @@
-//! Modifiers that ask something else than the plain value does: `:text`, `:of-type`, `:below`, `:above`.
+//! Modifiers that ask something else than the plain value does: `:text`, `:of-type`, `:below`, `:above`, `:fuzzy`; and the
+//! parameters that are searches of words, `_text` and `_content`.
 
 use super::context::{Trouble, Work, bad, tests, unsupported};
-use crate::fhir::definitions::params::{ParamKind, SearchParam};
+use crate::fhir::definitions::params::{ParamKind, SearchParam, search_param};
+use crate::fhir::types::ResourceType;
 use crate::search::hierarchy::parent;
-use crate::search::kind::{escape::unescape, reference, string, token, uri};
+use crate::search::kind::{escape::unescape, fuzzy, reference, string, token, uri, words};
 use crate::search::path::types;
-use crate::search::query::{Clause, ReferenceTest, Test};
+use crate::search::query::{Clause, ReferenceTest, StringTest, Test, WordPlace};
 
 /// The condition of a parameter with such a modifier; none when it is not one of them, or not for this type.
 pub(super) fn clause(
@@ -19,7 +21,13 @@ pub(super) fn clause(
     let found = match (param.kind, modifier) {
         (ParamKind::Token, "text") => {
             need(param, &["Coding", "CodeableConcept", "Identifier"], modifier, name)?;
-            each(&|value| words(value).map(Test::Text))?
+            each(&|value| text_of(value).map(Test::Text))?
+        }
+        (ParamKind::String, "text") => {
+            each(&|value| words::parse(&unescape(value)?).map(|words| Test::String(StringTest::Words(words))))?
+        }
+        (ParamKind::String, "fuzzy") => {
+            each(&|value| fuzzy::parse(&unescape(value)?).map(|fuzzy| Test::String(StringTest::Fuzzy(fuzzy))))?
         }
         (ParamKind::Token, "of-type") => {
             need(param, &["Identifier"], modifier, name)?;
@@ -42,8 +50,32 @@ pub(super) fn clause(
     Ok(Some(Clause::Param { param, tests: found }))
 }
 
+/// Where a parameter looks for words, if it does and the type has it.
+pub(super) fn word_place(kind: ResourceType, code: &str) -> Option<WordPlace> {
+    let place = match code {
+        "_text" => WordPlace::Narrative,
+        "_content" => WordPlace::Content,
+        _ => return None,
+    };
+    search_param(kind, code).map(|_| place)
+}
+
+/// `_text` and `_content`.
+pub(super) fn in_words(
+    work: &Work<'_>,
+    place: WordPlace,
+    modifier: Option<&str>,
+    name: &str,
+    text: &str,
+) -> Result<Clause, Trouble> {
+    if modifier.is_some() {
+        return Err(unsupported(name, "a modifier").into());
+    }
+    Ok(Clause::Words { place, tests: tests(work, name, text, |value| words::parse(&unescape(value)?))? })
+}
+
 /// A folded text.
-fn words(value: &str) -> Result<Box<str>, &'static str> {
+fn text_of(value: &str) -> Result<Box<str>, &'static str> {
     let folded = string::fold(&unescape(value)?);
     if folded.is_empty() { Err("there is no letter, digit or sign in it") } else { Ok(folded) }
 }

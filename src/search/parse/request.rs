@@ -11,7 +11,8 @@ use crate::fhir::definitions::params::{ParamKind, search_param};
 use crate::fhir::types::ResourceType;
 use crate::search::context::SearchContext;
 use crate::search::kind::escape::split;
-use crate::search::query::{Clause, Query, SortBy, Total};
+use crate::search::query::{Clause, Query, SortBy, SortKey, Total};
+use crate::search::rank::has_score;
 
 /// Parses a search of a type, of all types, or of a compartment. `params`: names and values, decoded, in order.
 ///
@@ -57,6 +58,9 @@ pub fn parse(of: impl Into<SearchContext>, params: &[(String, String)], context:
         }
     }
     check_near(&query)?;
+    if query.sort.is_empty() && query.clauses.iter().any(has_score) {
+        query.sort.push(SortKey { by: SortBy::Score, descending: false });
+    }
     Ok(query)
 }
 

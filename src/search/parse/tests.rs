@@ -32,6 +32,7 @@ fn show(clause: &Clause) -> String {
         Clause::Not { param, tests } => format!("not {}={}", param.code, list(tests)),
         Clause::Missing { param, missing } => format!("{} missing {missing}", param.code),
         Clause::Id(ids) => format!("id {ids:?}"),
+        Clause::Words { place, tests } => format!("{place:?} {tests:?}"),
         Clause::LastUpdated(tests) => format!("updated {}", tests.len()),
         Clause::Hierarchy { param, above, roots } => {
             format!("{} {} {roots:?}", param.code, if *above { "above" } else { "below" })
@@ -49,6 +50,8 @@ fn show_test(test: &Test) -> String {
     match test {
         Test::String(StringTest::StartsWith(text)) => format!("{text}*"),
         Test::String(StringTest::Contains(text)) => format!("*{text}*"),
+        Test::String(StringTest::Words(words)) => format!("{words:?}"),
+        Test::String(StringTest::Fuzzy(fuzzy)) => format!("{fuzzy:?}"),
         Test::String(StringTest::Exact(text)) => format!("'{text}'"),
         Test::Token(token) => {
             let system = match &token.system {
@@ -132,6 +135,10 @@ fn what_is_asked() {
         ("Procedure", "location:below", "42", "location below [Location/42]"),
         ("MedicationAdministration", "context:above", "Encounter/21", "context above [Encounter/21]"),
         ("PlanDefinition", "definition:below", "http://a|1", "definition=<http://a|1..>"),
+        ("Patient", "name:text", "a -b", "name=All([Word(\"a\"), Not(Word(\"b\"))])"),
+        ("Patient", "name:fuzzy", "Smiht", "name=Fuzzy([\"smiht\"])"),
+        ("Condition", "_text", "Bone,\"a b\"", "Narrative [Word(\"bone\"), Phrase([\"a\", \"b\"])]"),
+        ("Condition", "_content", "a*", "Content [Prefix(\"a\")]"),
         ("Location", "near", "-83.5|42|11.20|km,1|2", "near=(-83.5 42 11200),(1 2 10000)"),
         ("ValueSet", "url", "http://a|1", "url=http://a & version=1"),
         ("ValueSet", "url", "http://a,http://b", "url=http://a,http://b"),
@@ -153,7 +160,10 @@ fn what_is_refused() {
         ("birthdate:exact", "2023", "not-supported", "modifier \":exact\" is not allowed on a parameter of type date"),
         ("name:nonsense", "a", "not-supported", "modifier \":nonsense\" is not allowed"),
         ("name:not", "a", "not-supported", "not allowed on a parameter of type string"),
-        ("name:text", "a", "not-supported", "modifier \":text\" is not supported"),
+        ("name:text", "(a", "value", "a parenthesis is not closed"),
+        ("birthdate:text", "a", "not-supported", "modifier \":text\" is not supported"),
+        ("name:fuzzy", "-", "value", "no letter or digit"),
+        ("gender:fuzzy", "a", "not-supported", "modifier \":fuzzy\" is not allowed on a parameter of type token"),
         ("gender:in", "a", "not-supported", "modifier \":in\" is not supported"),
         ("gender:contains", "a", "not-supported", "not allowed on a parameter of type token"),
         ("name:missing", "yes", "value", "`:missing` is true or false"),
@@ -184,8 +194,9 @@ fn what_is_refused() {
         ("_has:Observation:code:code", "a", "value", "is not a reference"),
         ("_has:Observation:encounter:code", "a", "value", "does not refer to Patient"),
         ("_filter", "a", "not-supported", "\"_filter\" is not supported"),
-        ("_text", "a", "not-supported", "\"_text\" is not supported"),
-        ("_content", "a", "not-supported", "\"_content\" is not supported"),
+        ("_text", "\"a", "value", "a quotation is not closed"),
+        ("_content", "&", "value", "there is no word in it"),
+        ("_content:exact", "a", "not-supported", "a modifier is not supported"),
         ("_list", "a", "not-supported", "\"_list\" is not supported"),
         ("_summary", "x", "value", "it is true, text, data, count or false"),
         ("_total", "x", "value", "none, estimate or accurate"),

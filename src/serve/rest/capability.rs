@@ -173,9 +173,9 @@ fn is_link(param: &SearchParam) -> bool {
     param.kind == ParamKind::Reference && param.expression.is_some()
 }
 
-/// Parameters without an expression (`_text`, `_content` ...) need an engine of their own, which is absent.
+/// A parameter without an expression needs an engine of its own; that of `_query` is absent.
 fn is_offered(param: &SearchParam) -> bool {
-    param.expression.is_some() || matches!(param.code, "_id" | "_lastUpdated")
+    param.expression.is_some() || matches!(param.code, "_id" | "_lastUpdated" | "_text" | "_content")
 }
 
 fn include(source: ResourceType, param: &SearchParam) -> Json {
