@@ -68,10 +68,23 @@ impl IdSource {
     }
 }
 
+/// 256 random bits of the operating system, as 64 hexadecimal digits. Not from an [`IdSource`]: a secret that could be
+/// repeated would be none.
+pub fn fresh_secret() -> String {
+    let mut rng: StdRng = rand::make_rng();
+    (0..4).map(|_| format!("{:016x}", rng.next_u64())).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::clock::{FixedClock, Timestamp};
+
+    #[test]
+    fn secrets_differ() {
+        let (a, b) = (fresh_secret(), fresh_secret());
+        assert!(a != b && a.len() == 64 && a.bytes().all(|b| b.is_ascii_hexdigit()), "{}", a.len());
+    }
 
     #[test]
     fn uuids_are_version_7_and_repeat_with_their_seed() {

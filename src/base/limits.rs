@@ -32,6 +32,10 @@ pub struct Limits {
     pub page_pin_seconds: u64,
     /// Most page pins at a time.
     pub page_pins: usize,
+    /// How long another node may take to answer with a page that it holds, in seconds.
+    pub relay_seconds: u64,
+    /// Largest page taken from another node, in bytes.
+    pub relay_bytes: usize,
     /// Memory for current versions that were read lately, in bytes; not used with a shared database.
     pub recent_bytes: u64,
     /// Most planned writes waiting for the Writer.
@@ -56,6 +60,8 @@ impl Default for Limits {
             join_keys: 5_000_000,
             page_pin_seconds: 600,
             page_pins: 1024,
+            relay_seconds: 10,
+            relay_bytes: 256 << 20,
             recent_bytes: 64 << 20,
             writer_queue: 4096,
             writer_batch: 512,

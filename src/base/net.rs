@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -31,6 +31,7 @@ pub struct Answer {
 pub struct Connection {
     authority: String,
     host: HeaderValue,
+    most: usize,
     sender: Option<http1::SendRequest<Full<Bytes>>>,
 }
 
@@ -47,14 +48,21 @@ impl Connection {
         } else {
             format!("{authority}:80")
         };
-        Ok(Self { authority, host, sender: None })
+        Ok(Self { authority, host, most: usize::MAX, sender: None })
+    }
+
+    /// The same, which takes answers of at most `bytes` bytes.
+    #[must_use]
+    pub fn at_most(mut self, bytes: usize) -> Self {
+        self.most = bytes;
+        self
     }
 
     /// Sends one request and reads the answer. `path` begins with `/`.
     ///
     /// # Errors
-    /// 503: transient when the server cannot be reached; not so when the connection breaks later, since the
-    /// request may have been carried out.
+    /// 503: transient when the server cannot be reached; not so when the connection breaks later, or the answer is too
+    /// long, since the request may have been carried out.
     pub async fn send(&mut self, method: Method, path: &str, headers: HeaderMap, body: Bytes) -> Result<Answer> {
         let uri: Uri = path.parse().map_err(|error| Fault::invalid(format!("{path}: {error}")))?;
         let mut request = Request::new(Full::new(body));
@@ -74,7 +82,8 @@ impl Connection {
         let lost = |error| broken(&self.authority, &error);
         let response = sender.send_request(request).await.map_err(lost)?;
         let (parts, body) = response.into_parts();
-        let body = body.collect().await.map_err(lost)?.to_bytes();
+        let body = Limited::new(body, self.most).collect().await;
+        let body = body.map_err(|error| broken(&self.authority, error.as_ref()))?.to_bytes();
         self.sender = Some(sender);
         Ok(Answer { status: parts.status, headers: parts.headers, body })
     }
@@ -189,6 +198,16 @@ mod tests {
         }
         assert_eq!(answered, 4);
         assert_eq!(task.await.unwrap(), 2);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_too_long_is_refused() {
+        let (address, _task) = server().await;
+        let mut connection = Connection::new(&address).unwrap().at_most(2);
+        assert!(connection.send(Method::GET, "/livez", HeaderMap::new(), Bytes::new()).await.is_ok());
+        let mut connection = connection.at_most(1);
+        let fault = connection.send(Method::GET, "/livez", HeaderMap::new(), Bytes::new()).await.unwrap_err();
+        assert!(!fault.is_transient() && fault.message().contains("length limit"), "{fault}");
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! The composition root: opens what the configuration names and puts the server together.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,16 +33,25 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the repository in a data folder that is locked. `base` is the URL below which references are local.
+    /// Opens the repository in a data folder that is locked. `base` is the URL below which references are local;
+    /// `listens` is the address of a server, so that other nodes can ask it.
     ///
     /// # Errors
     /// Whatever [`Repo::open`] answers.
-    pub async fn open(config: Config, folder: Folder, base: String, clock: SharedClock, ids: IdSource) -> Result<Self> {
+    pub async fn open(
+        config: Config,
+        folder: Folder,
+        base: String,
+        listens: Option<SocketAddr>,
+        clock: SharedClock,
+        ids: IdSource,
+    ) -> Result<Self> {
         let settings = RepoConfig {
             store: store(&config),
             index: config.index_folder(),
             base,
             rest: config.rest,
+            advertise: listens.map(|address| config.advertised(address)),
             index_heap: config.index.heap_bytes,
         };
         let repo = Arc::new(Repo::open(settings, clock.clone(), ids, config.limits.clone()).await?);

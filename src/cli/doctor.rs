@@ -35,7 +35,7 @@ impl DoctorArgs {
         let lock = lock(&config)?;
         let clock = Arc::new(SystemClock);
         let base = config.base_url(config.http.listen);
-        let app = App::open(config, lock, base, clock.clone(), IdSource::random(clock)).await?;
+        let app = App::open(config, lock, base, None, clock.clone(), IdSource::random(clock)).await?;
         let checked = match app.settle().await {
             Ok(()) => app.repo().doctor(self.deep).await,
             Err(fault) => Err(fault),

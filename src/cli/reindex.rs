@@ -38,7 +38,7 @@ impl ReindexArgs {
         let started = Instant::now();
         let base = config.base_url(config.http.listen);
         let clock = Arc::new(SystemClock);
-        let app = App::open(config, lock, base, clock.clone(), IdSource::random(clock)).await?;
+        let app = App::open(config, lock, base, None, clock.clone(), IdSource::random(clock)).await?;
         app.settle().await?;
         let status = app.repo().status();
         app.close().await?;

@@ -45,7 +45,7 @@ impl Running {
         };
         let bound = bind(options).await?;
         let (address, base) = (bound.address(), bound.base());
-        let app = App::open(config, folder, base, clock.clone(), ids.clone()).await?;
+        let app = App::open(config, folder, base, Some(address), clock.clone(), ids.clone()).await?;
         let door = Arc::new(Door { repo: RwLock::new(Some(app.repo().clone())), is_filled: AtomicBool::new(false) });
         let (stop, mut stopping) = watch::channel(false);
         let shutdown = async move {
@@ -133,6 +133,10 @@ impl Door {
 impl Backend for Door {
     fn session(&self, actor: Actor) -> Result<Session> {
         self.repo()?.session(Tenant::DEFAULT, actor)
+    }
+
+    fn admits(&self, secret: &[u8]) -> bool {
+        self.repo().is_ok_and(|repo| repo.admits(secret))
     }
 
     fn gauges(&self) -> Gauges {

@@ -125,7 +125,7 @@ fn has_identifier(stored: &Stored, system: &str, value: &str) -> Result<bool> {
 
 async fn by_search(at: &Arc<Tenancy>, condition: &Condition, most: usize) -> Result<Resolution> {
     let params = condition.params();
-    let query = search::parsed(at, condition.kind, &params, Handling::Strict)?;
+    let query = search::parsed(at, condition.kind, &params, Handling::Strict, at.clock.now())?;
     if query.clauses.is_empty() {
         return Err(Fault::invalid(format!("the condition \"{condition}\" selects nothing in particular")));
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::cluster::Cluster;
 use super::feed::Feed;
 use super::indexer::{CATALOG, Indexer, Visibility, blocking};
 use super::integrity::catch_up;
@@ -37,6 +38,8 @@ pub struct RepoConfig {
     pub base: String,
     /// What clients may do.
     pub rest: Rest,
+    /// `host:port` where the other nodes reach this one; `None` when it does not listen.
+    pub advertise: Option<String>,
     /// Memory of the index's writer before it flushes a segment, in bytes.
     pub index_heap: usize,
 }
@@ -82,6 +85,13 @@ impl Repo {
         let recent = Arc::new(Recent::new(if store.is_shared() { 0 } else { limits.recent_bytes }));
         let visibility = Arc::new(Visibility::new(index.get()?.reached()));
         let (stop, stopping) = watch::channel(false);
+        let node = ids.number();
+        let mut tasks = Vec::new();
+        let cluster = match config.advertise.filter(|_| store.is_shared()) {
+            Some(address) => Some(Cluster::join(store.clone(), node, address).await?),
+            None => None,
+        };
+        tasks.extend(cluster.clone().map(|cluster| tokio::spawn(cluster.run(stopping.clone()))));
         let base: Arc<str> = config.base.trim_end_matches('/').into();
         if config.rest.referential_integrity {
             refer(&store, tenant, &base).await?;
@@ -107,7 +117,7 @@ impl Repo {
             base: base.clone(),
             stop: stopping,
         };
-        let following = tokio::spawn(indexer.run());
+        tasks.extend([writing, tokio::spawn(indexer.run())]);
         let default = Arc::new(Tenancy {
             tenant,
             loader: Loader::start(tenant, &store, &recent),
@@ -118,13 +128,14 @@ impl Repo {
             writer: handle,
             pins: Pins::new(limits.page_pins, limits.page_pin_seconds),
             clock,
-            node: ids.number(),
+            node,
+            cluster,
             ids,
             limits,
             rest: config.rest,
             base,
         });
-        Ok(Self { default, stop, tasks: Mutex::new(vec![writing, following]) })
+        Ok(Self { default, stop, tasks: Mutex::new(tasks) })
     }
 
     /// What `actor` may do with the data of `tenant`.
@@ -157,6 +168,11 @@ impl Repo {
     /// 503 when it does not.
     pub async fn ping(&self) -> Result<()> {
         self.default.store.ping().await
+    }
+
+    /// Whether whoever shows this is a node over the same database. Takes the same time however much of it is right.
+    pub fn admits(&self, secret: &[u8]) -> bool {
+        self.default.cluster.as_ref().is_some_and(|cluster| cluster.admits(secret))
     }
 
     /// Waits until searches see everything committed so far.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::clock::Timestamp;
+use crate::base::config::Secret;
 use crate::base::fault::Issue;
 use crate::fhir::json::Json;
 use crate::fhir::patch::Patch;
@@ -239,4 +240,22 @@ pub struct SearchAnswer {
     pub next: Option<String>,
     /// See `next`.
     pub previous: Option<String>,
+}
+
+/// A page of a search, or who has it.
+#[derive(Debug, Clone)]
+pub enum Page {
+    /// Its matches.
+    Here(SearchAnswer),
+    /// Another node holds its snapshot.
+    Elsewhere(Peer),
+}
+
+/// Another node over the same database.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// `host:port` where it listens for other nodes.
+    pub address: String,
+    /// What the nodes know one another by.
+    pub secret: Secret,
 }

@@ -12,6 +12,7 @@
 //! Deliberately absent: HTTP, and the decision what a request means.
 
 pub mod backup;
+mod cluster;
 mod conditional;
 mod context;
 mod doctor;
@@ -41,7 +42,7 @@ mod writer;
 pub use context::{Repo, RepoConfig, Status};
 pub use face::{
     Change, Existing, ExpungeRequest, ExpungeScope, Handling, HistoryAnswer, HistoryRequest, HistoryScope, MatchMode,
-    SearchAnswer, SearchEntry, Stored, Which, WriteEntry, WriteKind, Written,
+    Page, Peer, SearchAnswer, SearchEntry, Stored, Which, WriteEntry, WriteKind, Written,
 };
 pub use session::Session;
 

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use super::face::{Handling, MatchMode, SearchAnswer, SearchEntry};
+use super::face::{Handling, MatchMode, Page, SearchAnswer, SearchEntry};
 use super::indexer::blocking;
 use super::read::stored;
 use super::tenancy::Tenancy;
-use super::token::PageToken;
+use super::token::{Anchor, PageToken};
+use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::base::id::Seq;
+use crate::fhir::types::ResourceKey;
 use crate::search::context::SearchContext;
 use crate::search::index::{Hits, Includes, Searcher};
 use crate::search::parse::{ParseContext, parse};
-use crate::search::query::Query;
+use crate::search::query::{Query, SortBy, SortKey};
 use crate::search::rank::Note;
 
 /// The first page of a search: it sees every write that was answered before it arrived.
@@ -22,21 +24,61 @@ pub(super) async fn first_page(
     params: &[(String, String)],
     how: Handling,
 ) -> Result<SearchAnswer> {
-    let query = Arc::new(parsed(at, of.clone(), params, how)?);
+    let now = at.clock.now();
+    let query = Arc::new(parsed(at, of.clone(), params, how, now)?);
     let searcher = fresh(at).await?;
-    page(at, of, params, query, searcher, 0).await
+    let size = query.count.unwrap_or(at.limits.page_default).min(at.limits.page_max);
+    page(at, Window { of, params, now, query, searcher, offset: 0, size }).await
 }
 
-/// The page of a token.
-pub(super) async fn page_of(at: &Arc<Tenancy>, token: &str) -> Result<SearchAnswer> {
-    let token = PageToken::decode(token)?;
-    let gone = || Fault::coded(Category::Gone, "expired", "this page is no longer held; search again");
-    if token.node != at.node {
-        return Err(gone());
+/// The page of a token, or the node that holds its snapshot.
+pub(super) async fn page_of(at: &Arc<Tenancy>, token: &str) -> Result<Page> {
+    let node = PageToken::decode(token)?.node;
+    if node != at.node
+        && let Some(cluster) = &at.cluster
+        && let Some(peer) = cluster.peer(node).await?
+    {
+        return Ok(Page::Elsewhere(peer));
     }
-    let query = Arc::new(parsed(at, token.of.clone(), &token.params, Handling::Lenient)?);
-    let searcher = at.pins.get(token.seq, at.clock.now()).ok_or_else(gone)?;
-    page(at, token.of, &token.params, query, searcher, token.offset).await
+    page_here(at, token).await.map(Page::Here)
+}
+
+/// The page of a token as this node can answer it: out of the snapshot that it holds, else by keyset where that neither
+/// skips nor repeats.
+pub(super) async fn page_here(at: &Arc<Tenancy>, token: &str) -> Result<SearchAnswer> {
+    let token = PageToken::decode(token)?;
+    let now = token.now;
+    let query = Arc::new(parsed(at, token.of.clone(), &token.params, Handling::Lenient, now)?);
+    let held = if token.node == at.node { at.pins.get(token.seq, at.clock.now()) } else { None };
+    let size = token.size.min(at.limits.page_max);
+    let (searcher, offset, size) = match held {
+        Some(searcher) => (searcher, token.offset, size),
+        None => again(at, &query, token.anchor, size).await?,
+    };
+    let (of, params) = (token.of, &token.params[..]);
+    page(at, Window { of, params, now, query, searcher, offset, size }).await
+}
+
+/// Where a page begins in a new snapshot, and how many matches it has.
+async fn again(
+    at: &Arc<Tenancy>,
+    query: &Arc<Query>,
+    anchor: Option<Anchor>,
+    size: usize,
+) -> Result<(Searcher, usize, usize)> {
+    let gone = || Fault::coded(Category::Gone, "expired", "this page is no longer held; search again");
+    let anchor = anchor.ok_or_else(gone)?;
+    let searcher = fresh(at).await?;
+    let (at, query, snapshot) = (at.clone(), query.clone(), searcher.clone());
+    let place = move |key: &ResourceKey, inclusive| snapshot.place(&query, key, inclusive, &at.limits);
+    let (before, is_after) = blocking(move || match &anchor {
+        Anchor::After(key) => Ok((place(key, true)?, true)),
+        Anchor::Before(key) => Ok((place(key, false)?, false)),
+    })
+    .await?;
+    let before = usize::try_from(before.ok_or_else(gone)?).unwrap_or(usize::MAX);
+    let size = if is_after { size } else { size.min(before) };
+    Ok((searcher, if is_after { before } else { before - size }, size))
 }
 
 /// A snapshot that includes everything committed before this call, on any node.
@@ -52,28 +94,48 @@ pub(super) async fn fresh(at: &Tenancy) -> Result<Searcher> {
     at.index.searcher()
 }
 
-/// The query of some parameters.
+/// The query of some parameters, asked at `now`.
 pub(super) fn parsed(
     at: &Tenancy,
     of: impl Into<SearchContext>,
     params: &[(String, String)],
     how: Handling,
+    now: Timestamp,
 ) -> Result<Query> {
     let strict = how == Handling::Strict;
-    parse(of, params, &ParseContext { base: &at.base, strict, limits: &at.limits, now: at.clock.now() })
+    parse(of, params, &ParseContext { base: &at.base, strict, limits: &at.limits, now })
 }
 
-async fn page(
-    at: &Arc<Tenancy>,
+/// What a page shows.
+struct Window<'a> {
     of: SearchContext,
-    params: &[(String, String)],
+    params: &'a [(String, String)],
+    /// When the search arrived.
+    now: Timestamp,
     query: Arc<Query>,
     searcher: Searcher,
+    /// Matches before the page.
     offset: usize,
-) -> Result<SearchAnswer> {
-    let count = query.count.unwrap_or(at.limits.page_default).min(at.limits.page_max);
-    let wanted = if query.count_only { 0 } else { count };
-    let (hits, includes) = run(at, &query, &searcher, offset, wanted).await?;
+    /// Matches on the page at most.
+    size: usize,
+}
+
+impl Window<'_> {
+    fn link(&self, node: u64, offset: usize, size: usize, anchor: Option<Anchor>) -> String {
+        let (seq, params) = (self.searcher.reached(), self.params.to_vec());
+        PageToken { node, seq, now: self.now, offset, size, anchor, of: self.of.clone(), params }.encode()
+    }
+
+    /// Whether pages can go on without the snapshot.
+    fn is_by_id(&self) -> bool {
+        matches!(self.query.sort[..], [SortKey { by: SortBy::Id, .. }])
+    }
+}
+
+async fn page(at: &Arc<Tenancy>, window: Window<'_>) -> Result<SearchAnswer> {
+    let Window { query, searcher, offset, size, .. } = &window;
+    let (offset, wanted) = (*offset, if query.count_only { 0 } else { *size });
+    let (hits, includes) = run(at, query, searcher, offset, wanted).await?;
     let included: Vec<Seq> = includes.hits.iter().map(|hit| hit.seq).collect();
     let mut answer = SearchAnswer {
         total: hits.total,
@@ -88,16 +150,16 @@ async fn page(
     let matches: Vec<Seq> = hits.hits.iter().take(wanted).map(|hit| hit.seq).collect();
     let more = hits.hits.len() > wanted && wanted > 0;
     answer.entries = entries(at, &matches, &hits.notes, MatchMode::Match).await?;
+    let anchored = |entry: Option<&SearchEntry>| entry.filter(|_| window.is_by_id()).map(|e| e.stored.key.clone());
+    let (first, last) = (anchored(answer.entries.first()), anchored(answer.entries.last()));
     answer.entries.extend(entries(at, &included, &[], MatchMode::Include).await?);
-    let link = |offset| {
-        let (node, seq) = (at.node, searcher.reached());
-        PageToken { node, seq, offset, of: of.clone(), params: params.to_vec() }.encode()
-    };
-    if more {
-        at.pins.hold(&searcher, at.clock.now());
-        answer.next = Some(link(offset + wanted));
+    let before = wanted.min(offset);
+    if more || before > 0 {
+        at.pins.hold(searcher, at.clock.now());
     }
-    answer.previous = (offset > 0).then(|| link(offset.saturating_sub(count)));
+    let usual = query.count.unwrap_or(at.limits.page_default).min(at.limits.page_max);
+    answer.next = more.then(|| window.link(at.node, offset + wanted, usual, last.map(Anchor::After)));
+    answer.previous = (before > 0).then(|| window.link(at.node, offset - before, before, first.map(Anchor::Before)));
     Ok(answer)
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::face::{ExpungeRequest, Handling, HistoryAnswer, HistoryRequest, SearchAnswer, Stored, WriteEntry, Written};
+use super::face::{
+    ExpungeRequest, Handling, HistoryAnswer, HistoryRequest, Page, SearchAnswer, Stored, WriteEntry, Written,
+};
 use super::tenancy::Tenancy;
 use super::{expunge, history, read, search, transaction};
 use crate::access::actor::Actor;
@@ -60,12 +62,20 @@ impl Session {
         search::first_page(&self.at, of, params, how).await
     }
 
-    /// A page by the token of a link of an earlier one.
+    /// A page by the token of a link of an earlier one, or the node that holds it.
     ///
     /// # Errors
     /// 400 for a bad token, 410 when the page is not held any more.
-    pub async fn page(&self, token: &str) -> Result<SearchAnswer> {
+    pub async fn page(&self, token: &str) -> Result<Page> {
         search::page_of(&self.at, token).await
+    }
+
+    /// The same without asking another node: out of the snapshot that is held here, or by keyset.
+    ///
+    /// # Errors
+    /// As [`Session::page`].
+    pub async fn page_here(&self, token: &str) -> Result<SearchAnswer> {
+        search::page_here(&self.at, token).await
     }
 
     /// Takes content away for good; how many versions. In pieces: after a fault what was done stays done.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::cluster::Cluster;
 use super::feed::Feed;
 use super::indexer::Visibility;
 use super::loader::Loader;
@@ -32,4 +33,6 @@ pub(super) struct Tenancy {
     pub(super) base: Arc<str>,
     /// Marks this run of this node in page tokens.
     pub(super) node: u64,
+    /// The other nodes; `None` when there can be none, or this one does not listen.
+    pub(super) cluster: Option<Arc<Cluster>>,
 }

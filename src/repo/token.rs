@@ -1,8 +1,10 @@
 //! Page tokens: opaque to everybody else, versioned, and complete: they carry the search itself, so that
-//! a link works without anything kept but the pinned snapshot.
+//! a link works without anything kept but the pinned snapshot, and by `_id` even without that.
 
+use crate::base::clock::Timestamp;
 use crate::base::fault::{Fault, Result};
 use crate::base::id::Seq;
+use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
 use crate::search::context::SearchContext;
 
 /// The place of a page within a search.
@@ -12,20 +14,42 @@ pub(super) struct PageToken {
     pub(super) node: u64,
     /// The snapshot.
     pub(super) seq: Seq,
+    /// When the search arrived: what depends on the time must not move between pages.
+    pub(super) now: Timestamp,
     /// Matches before the page.
     pub(super) offset: usize,
+    /// Matches on the page, if there are so many.
+    pub(super) size: usize,
+    /// Where the page stands without the snapshot, when the order is that of `_id`.
+    pub(super) anchor: Option<Anchor>,
     /// What is searched.
     pub(super) of: SearchContext,
     /// The parameters, decoded.
     pub(super) params: Vec<(String, String)>,
 }
 
+/// The place of a page in the order of `_id`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Anchor {
+    /// Behind this resource.
+    After(ResourceKey),
+    /// Before it.
+    Before(ResourceKey),
+}
+
 /// The first part of every token of this form.
-const FORM: &str = "s2";
+const FORM: &str = "s3";
 
 impl PageToken {
     pub(super) fn encode(&self) -> String {
-        let mut text = format!("{FORM}.{:x}.{:x}.{:x}.", self.node, self.seq.0, self.offset);
+        let Self { node, seq: Seq(seq), now: Timestamp(now), offset, size, .. } = self;
+        let mut text = format!("{FORM}.{node:x}.{seq:x}.{now:x}.{offset:x}.{size:x}.");
+        match &self.anchor {
+            None => text.push('n'),
+            Some(Anchor::After(key)) => anchor('a', key, &mut text),
+            Some(Anchor::Before(key)) => anchor('b', key, &mut text),
+        }
+        text.push('.');
         hex(self.of.to_string().as_bytes(), &mut text);
         for (name, value) in &self.params {
             text.push('.');
@@ -45,11 +69,35 @@ impl PageToken {
         (parts.next()? == FORM).then_some(())?;
         let node = u64::from_str_radix(parts.next()?, 16).ok()?;
         let seq = Seq(i64::from_str_radix(parts.next()?, 16).ok()?);
+        let now = Timestamp(i64::from_str_radix(parts.next()?, 16).ok()?);
         let offset = usize::from_str_radix(parts.next()?, 16).ok()?;
+        let size = usize::from_str_radix(parts.next()?, 16).ok()?;
+        let anchor = parts.next()?;
+        let anchor = if anchor == "n" { None } else { Some(Anchor::read(anchor)?) };
         let of = SearchContext::of_path(&unhex(parts.next()?)?)?;
         let params = parts.map(pair).collect::<Option<Vec<_>>>()?;
-        Some(Self { node, seq, offset, of, params })
+        Some(Self { node, seq, now, offset, size, anchor, of, params })
     }
+}
+
+impl Anchor {
+    fn read(text: &str) -> Option<Self> {
+        let side = text.get(..1)?;
+        let (kind, id) = text.get(1..)?.split_once('-')?;
+        let key = ResourceKey::new(ResourceType::find(kind)?, ResourceId::parse(&unhex(id)?).ok()?);
+        match side {
+            "a" => Some(Self::After(key)),
+            "b" => Some(Self::Before(key)),
+            _ => None,
+        }
+    }
+}
+
+fn anchor(side: char, key: &ResourceKey, out: &mut String) {
+    out.push(side);
+    out.push_str(key.kind.name());
+    out.push('-');
+    hex(key.id.as_str().as_bytes(), out);
 }
 
 fn pair(part: &str) -> Option<(String, String)> {
@@ -80,12 +128,26 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn anchors() -> impl Strategy<Value = Option<Anchor>> {
+        proptest::option::of(("[A-Za-z0-9.-]{1,64}", any::<bool>()).prop_map(|(id, after)| {
+            let kind = ResourceType::find("Patient").expect("a type");
+            let key = ResourceKey::new(kind, ResourceId::parse(&id).expect("an id"));
+            if after { Anchor::After(key) } else { Anchor::Before(key) }
+        }))
+    }
+
     proptest! {
         #[test]
-        fn tokens_read_back(node: u64, seq in 0..i64::MAX, offset: usize, params: Vec<(String, String)>) {
+        fn tokens_read_back(
+            (node, seq, now) in (any::<u64>(), 0..i64::MAX, 0..i64::MAX),
+            (offset, size) in any::<(usize, usize)>(),
+            anchor in anchors(),
+            params: Vec<(String, String)>,
+        ) {
             for path in ["Observation", "", "Patient/a.b/*", "Device/1/Observation"] {
-                let (of, params) = (SearchContext::of_path(path).expect("a context"), params.clone());
-                let token = PageToken { node, seq: Seq(seq), offset, of, params };
+                let of = SearchContext::of_path(path).expect("a context");
+                let (anchor, params) = (anchor.clone(), params.clone());
+                let token = PageToken { node, seq: Seq(seq), now: Timestamp(now), offset, size, anchor, of, params };
                 prop_assert_eq!(PageToken::decode(&token.encode()).expect("its own token"), token);
             }
         }
@@ -93,8 +155,10 @@ mod tests {
         #[test]
         fn other_text_is_refused_without_panic(text: String) {
             prop_assert!(PageToken::decode(&text).is_err());
-            let almost = format!("s2.1.1.1.50617469656e74.{text}");
+            let almost = format!("s3.1.1.1.1.1.n.50617469656e74.{text}");
             prop_assert!(PageToken::decode(&almost).is_err() || text.contains('-'));
+            let almost = format!("s3.1.1.1.1.1.{text}.50617469656e74");
+            prop_assert!(PageToken::decode(&almost).is_err() || text.starts_with(['a', 'b', 'n']));
         }
     }
 }

@@ -21,6 +21,7 @@ mod merged;
 mod page;
 pub mod parse;
 pub mod path;
+mod place;
 pub mod query;
 pub mod rank;
 pub mod value;

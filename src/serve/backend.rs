@@ -34,6 +34,9 @@ pub trait Backend: Send + Sync + 'static {
     /// When there is no such tenant, or not any more.
     fn session(&self, actor: Actor) -> Result<Session>;
 
+    /// Whether whoever shows this is another node over the same database.
+    fn admits(&self, secret: &[u8]) -> bool;
+
     /// How far the parts are.
     fn gauges(&self) -> Gauges;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::serve::ListenerExt;
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -21,7 +21,9 @@ use super::layers::{CORRELATION_ID, Layers, correlation_id};
 use super::metrics::Metrics;
 use super::rest::call::Site;
 use super::rest::capability::About;
+use super::rest::cluster::held;
 use super::rest::dispatch::{Done, dispatch};
+use super::rest::relay::{PATH, shown, stranger};
 use super::rest::respond::refuse;
 use super::rest::routes::{Interaction, allow, target};
 use super::rest::statements::Statements;
@@ -163,6 +165,7 @@ pub fn router(
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .route(PATH, any(cluster))
         .fallback(negotiated)
         .with_state(service)
 }
@@ -229,6 +232,20 @@ async fn fhir(State(service): State<Arc<Service>>, request: Request<Body>) -> Re
     response
 }
 
+/// What another node asks. Nobody else gets further than to the secret.
+async fn cluster(State(service): State<Arc<Service>>, request: Request<Body>) -> Response<Body> {
+    let (id, method) = (service.layers.request_id(request.headers()), request.method().clone());
+    let work = async {
+        let is_node = method == Method::POST && service.backend.admits(shown(request.headers()));
+        let session = match is_node {
+            true => service.backend.session(service.actor.clone()),
+            false => Err(stranger()),
+        };
+        held(&service.site, session, request).await
+    };
+    service.layers.around(id, method.clone(), work).await
+}
+
 async fn ready(State(service): State<Arc<Service>>) -> (StatusCode, &'static str) {
     match service.backend.ready().await {
         Ok(()) => (StatusCode::OK, "ok\n"),
@@ -262,6 +279,10 @@ mod tests {
     impl Backend for Away {
         fn session(&self, _: Actor) -> Result<Session> {
             Err(Fault::unavailable("the database is away"))
+        }
+
+        fn admits(&self, secret: &[u8]) -> bool {
+            secret == b"known"
         }
 
         fn gauges(&self) -> Gauges {
@@ -311,6 +332,27 @@ mod tests {
         let (response, body) = ask(&app, "HEAD", "/fhir/Patient/1").await;
         assert_eq!((response.status().as_u16(), body.as_str()), (503, ""));
         assert_eq!(response.headers()["retry-after"], "1");
+    }
+
+    #[tokio::test]
+    async fn only_nodes_that_know_the_secret_may_ask_for_pages() {
+        let ask = async |method: &str, secret: Option<&str>| {
+            let mut request = Request::builder().method(method).uri(PATH);
+            if let Some(secret) = secret {
+                request = request.header("x-cresset-cluster", secret);
+            }
+            let request = request.body(Body::from("Patient?_page=x")).expect("a request");
+            let (parts, body) = app().oneshot(request).await.expect("infallible").into_parts();
+            let body = body.collect().await.expect("a body").to_bytes();
+            assert!(body.starts_with(br#"{"resourceType":"OperationOutcome""#));
+            parts.status.as_u16()
+        };
+        for secret in [None, Some(""), Some("know"), Some("knownn"), Some("Known")] {
+            assert_eq!(ask("POST", secret).await, 403, "{secret:?}");
+        }
+        assert_eq!(ask("GET", Some("known")).await, 403);
+        // Who is known gets as far as to the database.
+        assert_eq!(ask("POST", Some("known")).await, 503);
     }
 
     #[tokio::test]

@@ -236,6 +236,39 @@ async fn cursors_go_forwards_and_blobs_stay() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_are_known_while_they_speak_and_share_secrets() {
+    each(async |_, store| {
+        const ALONE: u64 = u64::MAX - 1;
+        assert_eq!(store.node(ALONE).await.unwrap(), None);
+        store.node_seen(ALONE, "10.0.0.1:8080").await.unwrap();
+        store.node_seen(2, "10.0.0.2:8080").await.unwrap();
+        store.node_seen(ALONE, "10.0.0.9:8080").await.unwrap();
+        let node = store.node(ALONE).await.unwrap().unwrap();
+        assert_eq!(node.address, "10.0.0.9:8080");
+        assert!(node.silent < std::time::Duration::from_secs(60), "{node:?}");
+        let age = async |text: &'static str| {
+            store.execute(&Statement { what: "age", text: Text::Fixed(text) }, vec![]).await.unwrap();
+        };
+        age("UPDATE nodes SET seen = seen - 600000000 WHERE node = 2").await;
+        let silent = store.node(2).await.unwrap().unwrap().silent;
+        assert!((600..660).contains(&silent.as_secs()), "{silent:?}");
+        age("UPDATE nodes SET seen = seen - 3000000000 WHERE node = 2").await;
+        assert!(store.node(2).await.unwrap().is_some());
+        age("UPDATE nodes SET seen = seen - 1000000 WHERE node = 2").await;
+        store.node_seen(3, "10.0.0.3:8080").await.unwrap();
+        assert_eq!(store.node(2).await.unwrap(), None, "it was silent for more than an hour");
+        store.node_left(ALONE).await.unwrap();
+        assert_eq!(store.node(ALONE).await.unwrap(), None);
+        assert!(store.node(3).await.unwrap().is_some());
+
+        assert_eq!(store.secret("a", b"first").await.unwrap(), "first");
+        assert_eq!(store.secret("a", b"second").await.unwrap(), "first");
+        assert_eq!(store.secret("b", b"third").await.unwrap(), "third");
+    })
+    .await;
+}
+
 /// Lookups must go through an index, or they read a whole type. SQLite's plan says which.
 #[tokio::test]
 async fn lookups_use_an_index() {

@@ -86,6 +86,14 @@ impl Dialect {
         }
     }
 
+    /// The database's own time, in microseconds since 1970: nodes whose clocks differ agree on it.
+    pub fn clock(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+            Self::Postgres => "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+        }
+    }
+
     /// Keeps a second node out while the schema changes; BEGIN IMMEDIATE does so on SQLite.
     pub fn lock_schema(self) -> Option<&'static str> {
         match self {

@@ -28,7 +28,8 @@ macro_rules! step {
     };
 }
 
-const STEPS: &[Step] = &[step!(1, "0001_log"), step!(2, "0002_expunged"), step!(3, "0003_referrals")];
+const STEPS: &[Step] =
+    &[step!(1, "0001_log"), step!(2, "0002_expunged"), step!(3, "0003_referrals"), step!(4, "0004_nodes")];
 
 impl Step {
     fn script(&self, dialect: Dialect) -> &'static str {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::load::{check, doctor, signal, write_until};
-use crate::support::{TestApp, on_both_databases, variable};
+use super::load::{check, doctor, write_until};
+use crate::support::{TestApp, on_both_databases, signal, variable};
 
 on_both_databases! {
     fn what_was_answered_survives_a_kill(database) {

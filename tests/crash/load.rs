@@ -1,6 +1,5 @@
 //! Load whose traces can be checked: transactions that write a patient and an observation of it.
 
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -66,11 +65,6 @@ pub fn check(client: &mut Client, answered: &[String]) {
     assert_eq!(joined, u64::try_from(patients.len()).unwrap());
     joined = client.count("Patient?_has:Observation:patient:status=final");
     assert_eq!(joined, u64::try_from(patients.len()).unwrap());
-}
-
-/// Sends a signal to a process.
-pub fn signal(name: &str, pid: &str) {
-    assert!(Command::new("kill").args([&format!("-{name}"), pid]).status().unwrap().success());
 }
 
 /// `doctor --deep` finds nothing wrong in a stopped store.

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::load::{check, doctor, signal, write_until};
-use crate::support::{Database, TestApp, has_program, skip};
+use super::load::{check, doctor, write_until};
+use crate::support::{Database, TestApp, has_program, signal, skip};
 
 const SHIM: &str = r#"
 #define _GNU_SOURCE

@@ -14,7 +14,6 @@ const MEMBERS: &[(&str, &[(&str, &str)])] = &[
             ("Encounter", "subject"),
             ("Observation", "subject|performer"),
             ("RiskAssessment", "subject"),
-            ("ServiceRequest", "subject"),
             ("RelatedPerson", "patient"),
             ("Group", "member.entity"),
             ("List", "subject|source"),

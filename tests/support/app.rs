@@ -133,6 +133,11 @@ impl TestApp {
         self.child.as_ref().unwrap().id()
     }
 
+    /// Runs SQL in the database behind the server's back.
+    pub fn sql(&self, text: &str) -> String {
+        Postgres::shared().run(self.url.as_deref().expect("PostgreSQL"), text)
+    }
+
     /// SIGKILL: nothing is flushed, nothing is said goodbye to.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

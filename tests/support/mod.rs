@@ -54,6 +54,11 @@ pub fn skip(what: &str, requirement: &str) {
     std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).unwrap();
 }
 
+/// Sends a signal to a process.
+pub fn signal(name: &str, pid: &str) {
+    assert!(std::process::Command::new("kill").args([&format!("-{name}"), pid]).status().unwrap().success());
+}
+
 /// Whether a program is there.
 pub fn has_program(name: &str) -> bool {
     let paths = variable("PATH").unwrap_or_default();

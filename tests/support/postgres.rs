@@ -61,12 +61,19 @@ impl Postgres {
         format!("{}{name}", self.server)
     }
 
-    fn sql(&self, database: &str, text: &str) {
+    /// Runs SQL in a database of a URL that [`Postgres::database`] gave; the values of its rows.
+    pub fn run(&self, url: &str, text: &str) -> String {
+        self.sql(url.strip_prefix(&self.server).unwrap(), text)
+    }
+
+    fn sql(&self, database: &str, text: &str) -> String {
         let own = self.bin.join("psql");
         let mut command = Command::new(if own.is_file() { own } else { "psql".into() });
         let url = format!("{}{database}", self.server);
-        let output = command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &url, "-c", text]).output().unwrap();
+        let output =
+            command.args(["-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-d", &url, "-c", text]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     fn open() -> Option<Self> {

@@ -32,6 +32,8 @@ pub struct Http {
     pub listen: SocketAddr,
     /// The base URL that clients see, when it is not `http://ADDRESS/fhir`.
     pub base: Option<String>,
+    /// `host:port` where the other nodes reach this one, when it is not the address.
+    pub advertise: Option<String>,
     /// How long requests that are under way may take after SIGTERM, in seconds.
     pub drain_seconds: u64,
     /// Whose pages a browser lets read the answers: `*`, origins separated by commas, or nothing.
@@ -133,7 +135,7 @@ impl fmt::Debug for Secret {
 impl Default for Http {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
-        Self { listen, base: None, drain_seconds: 20, cors_origins: "*".to_owned() }
+        Self { listen, base: None, advertise: None, drain_seconds: 20, cors_origins: "*".to_owned() }
     }
 }
 
@@ -176,6 +178,11 @@ impl Config {
     /// The base URL that clients see when the server listens on `address`.
     pub fn base_url(&self, address: SocketAddr) -> String {
         self.http.base.clone().unwrap_or_else(|| format!("http://{address}/fhir"))
+    }
+
+    /// `host:port` where other nodes reach a server that listens on `address`.
+    pub fn advertised(&self, address: SocketAddr) -> String {
+        self.http.advertise.clone().unwrap_or_else(|| address.to_string())
     }
 }
 

@@ -87,6 +87,21 @@ pub const SETTINGS: &[Setting] = &[
         show: |config| optional(config.http.base.as_ref()),
     },
     Setting {
+        key: "http.advertise",
+        variable: "CRESSET_ADVERTISE",
+        about: "host and port where the other nodes reach this one, when it is not LISTEN",
+        set: |config, text| {
+            let text = text.trim();
+            let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty() && !host.contains(['/', '@', ' ']));
+            if !port.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0)) {
+                return Err("expected a host and port such as node1.internal:8080".to_owned());
+            }
+            config.http.advertise = Some(text.to_owned());
+            Ok(())
+        },
+        show: |config| optional(config.http.advertise.as_ref()),
+    },
+    Setting {
         key: "http.drain_seconds",
         variable: "CRESSET_DRAIN_SECONDS",
         about: "how long running requests may take after SIGTERM",
@@ -245,6 +260,8 @@ pub const SETTINGS: &[Setting] = &[
     limit!(join_keys, "CRESSET_LIMIT_JOIN_KEYS", "most keys that a chain carries"),
     limit!(page_pin_seconds, "CRESSET_LIMIT_PAGE_PIN_SECONDS", "how long the snapshot of a page lives"),
     limit!(page_pins, "CRESSET_LIMIT_PAGE_PINS", "most snapshots of pages at a time"),
+    limit!(relay_seconds, "CRESSET_LIMIT_RELAY_SECONDS", "how long another node may take to answer with a page"),
+    limit!(relay_bytes, "CRESSET_LIMIT_RELAY_BYTES", "largest page taken from another node"),
     limit!(recent_bytes, "CRESSET_LIMIT_RECENT_BYTES", "memory for versions that were read lately"),
     limit!(writer_queue, "CRESSET_LIMIT_WRITER_QUEUE", "most writes waiting for the Writer"),
     limit!(writer_batch, "CRESSET_LIMIT_WRITER_BATCH", "most writes in one commit"),

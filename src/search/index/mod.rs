@@ -43,6 +43,8 @@ mod durable;
 #[cfg(test)]
 mod measure;
 #[cfg(test)]
+mod places;
+#[cfg(test)]
 mod tests;
 
 pub use prepare::{Catalog, Document, Prepared, prepare};

@@ -11,10 +11,11 @@ use super::prove;
 use crate::base::fault::Result;
 use crate::base::id::Seq;
 use crate::base::limits::Limits;
-use crate::fhir::types::ResourceType;
+use crate::fhir::types::{ResourceKey, ResourceType};
 use crate::search::compile::compile;
 use crate::search::page::{count, each, page};
-use crate::search::query::{Query, Total};
+use crate::search::place::place;
+use crate::search::query::{Query, SortBy, SortKey, Total};
 use crate::search::rank::{Note, Rank};
 
 /// A match: a version, by its place in the log.
@@ -86,6 +87,17 @@ impl Searcher {
         let page = page(&self.inner, compiled.as_ref(), &query.types, (&query.sort, &rank), (offset, limit))?;
         let total = (query.total != Total::None).then_some(page.total);
         Ok(Hits { total, hits: hits(page.rows), notes: page.notes })
+    }
+
+    /// How many matches of a search stand before a resource, whether it is there or not; with `inclusive` also the
+    /// resource itself. `None` unless the order is that of `_id` alone: by any other, resources move.
+    ///
+    /// # Errors
+    /// As [`Searcher::search`].
+    pub fn place(&self, query: &Query, anchor: &ResourceKey, inclusive: bool, limits: &Limits) -> Result<Option<u64>> {
+        let [SortKey { by: SortBy::Id, descending }] = query.sort[..] else { return Ok(None) };
+        let compiled = compile(&self.inner, query, limits)?;
+        place(&self.inner, compiled.as_ref(), descending, anchor, inclusive).map(Some)
     }
 
     /// What the includes of a search add to a page of its matches.

@@ -6,13 +6,14 @@ use bytes::Bytes;
 use super::call::{Answer, Call};
 use super::framing::{Entry, Framing, Head};
 use super::params::{encode, query};
+use super::relay;
 use super::routes::Target;
 use super::subset::Shown;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::outcome::outcome_text;
 use crate::fhir::subset::Subset;
 use crate::fhir::types::ResourceKey;
-use crate::repo::{Handling, MatchMode, SearchAnswer};
+use crate::repo::{Handling, MatchMode, Page, SearchAnswer};
 use crate::search::context::SearchContext;
 
 /// A page of a search: the first, or that of a link.
@@ -21,10 +22,7 @@ use crate::search::context::SearchContext;
 /// 400 for what is wrong or not offered, 404 for a compartment that is none, 410 for a page that is no longer held.
 pub async fn search(call: &Call<'_>) -> Result<Answer> {
     if let Some(token) = call.params.get("_page") {
-        let answer = call.session.page(token).await?;
-        // The search is in the token, what it shows as well.
-        let shown = Shown::read(&answer.used, None, Handling::Lenient)?;
-        return searchset(call, &answer, &shown, &format!("_page={}", encode(token))).map(Answer::whole);
+        return page(call, token).await;
     }
     let of = context(call.target);
     let pairs = &call.params.pairs;
@@ -58,6 +56,36 @@ fn context(target: &Target) -> SearchContext {
         (Some(kind), None) => SearchContext::Type(kind),
         (None, _) => SearchContext::System,
     }
+}
+
+/// A page by its token, wherever it is held.
+async fn page(call: &Call<'_>, token: &str) -> Result<Answer> {
+    let peer = match call.session.page(token).await? {
+        Page::Here(answer) => return linked(call, token, &answer),
+        Page::Elsewhere(peer) => peer,
+    };
+    match relay::ask(call, &context(call.target).to_string(), &peer).await {
+        Ok(Some(body)) => Ok(Answer::whole(body)),
+        Ok(None) => held(call).await,
+        // It may come back: only what this node can answer by itself is better than to try again.
+        Err(away) => held(call).await.map_err(|own| if own.category() == Category::Gone { away } else { own }),
+    }
+}
+
+/// A page by its token without asking another node.
+///
+/// # Errors
+/// 400 for a bad token, 410 for a page that is no longer held.
+pub async fn held(call: &Call<'_>) -> Result<Answer> {
+    let token = call.params.get("_page").ok_or_else(|| Fault::invalid("there is no _page"))?;
+    let answer = call.session.page_here(token).await?;
+    linked(call, token, &answer)
+}
+
+fn linked(call: &Call<'_>, token: &str, answer: &SearchAnswer) -> Result<Answer> {
+    // The search is in the token, what it shows as well.
+    let shown = Shown::read(&answer.used, None, Handling::Lenient)?;
+    searchset(call, answer, &shown, &format!("_page={}", encode(token))).map(Answer::whole)
 }
 
 fn searchset(call: &Call<'_>, answer: &SearchAnswer, shown: &Shown, own: &str) -> Result<Bytes> {
