@@ -170,7 +170,7 @@ fn a_node_that_is_away_is_said_so() {
     let took = asked.elapsed();
     let keyset = follow(&mut client, &by_id);
     signal("CONT", &pid);
-    assert_eq!(away.header("retry-after"), Some("1"));
+    assert_eq!(away.header("retry-after"), Some("1"), "{}: {}", away.status, away.text());
     assert_eq!(away.expect_outcome(503)["issue"][0]["code"], "transient");
     assert!(took < Duration::from_secs(8), "{took:?}");
     let expected: Vec<String> = (10..20).map(|n| format!("p{n:04}")).collect();
