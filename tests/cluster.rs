@@ -39,8 +39,11 @@ fn follow(client: &mut Client, target: &str) -> Answer {
     client.send("GET", target, &[], &[])
 }
 
-/// All pages from `target` on, each asked of the next client: ids with their versions, page by page.
-fn pages(clients: &mut [Client], target: &str) -> Vec<(Option<u64>, Vec<(String, String)>)> {
+/// The total that a page tells, and its matches: ids with their versions.
+type Page = (Option<u64>, Vec<(String, String)>);
+
+/// All pages from `target` on, each asked of the next client.
+fn pages(clients: &mut [Client], target: &str) -> Vec<Page> {
     let (mut found, mut next) = (Vec::new(), Some(target.to_owned()));
     for n in 0.. {
         let Some(target) = next else { break };
