@@ -209,3 +209,196 @@ fn list(places: Vec<Place>) -> Result<Inner> {
     }
     Err(unfit(format!("{}.{} does not repeat", list.owner.name(), list.property.element)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fhir::json::{parse, write};
+
+    const BOUNDS: PatchBounds = PatchBounds { operations: 100, nesting: 64, bytes: 1 << 20 };
+
+    fn text(json: &Json) -> String {
+        let mut out = Vec::new();
+        write(json, &mut out);
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    /// Applies operations, each the JSON of its parts without the frame.
+    fn patched(resource: &str, operations: &[&str]) -> Result<String> {
+        let operations: Vec<String> =
+            operations.iter().map(|parts| format!(r#"{{"name":"operation","part":[{parts}]}}"#)).collect();
+        let document = format!(r#"{{"resourceType":"Parameters","parameter":[{}]}}"#, operations.join(","));
+        let document = if operations.is_empty() { r#"{"resourceType":"Parameters"}"#.to_owned() } else { document };
+        let patch = FhirPathPatch::read(parse(document.as_bytes()).expect(&document), BOUNDS)?;
+        let resource = parse(resource.as_bytes()).expect(resource);
+        Ok(text(&patch.apply(resource, &mut Budget::new(BOUNDS), Timestamp(0))?))
+    }
+
+    fn part(name: &str, value: &str) -> String {
+        format!(r#"{{"name":"{name}",{value}}}"#)
+    }
+
+    fn kind_and_path(kind: &str, path: &str) -> String {
+        format!(
+            r#"{},{}"#,
+            part("type", &format!(r#""valueCode":"{kind}""#)),
+            part("path", &format!(r#""valueString":"{path}""#))
+        )
+    }
+
+    fn replace(path: &str, value: &str) -> String {
+        format!("{},{}", kind_and_path("replace", path), part("value", value))
+    }
+
+    fn add(path: &str, name: &str, value: &str) -> String {
+        let name = part("name", &format!(r#""valueString":"{name}""#));
+        format!("{},{name},{}", kind_and_path("add", path), part("value", value))
+    }
+
+    fn delete(path: &str) -> String {
+        kind_and_path("delete", path)
+    }
+
+    fn one(resource: &str, operation: &str) -> Result<String> {
+        patched(resource, &[operation])
+    }
+
+    #[test]
+    fn a_choice_has_the_form_of_its_value() {
+        let observation = r#"{"resourceType":"Observation","valueQuantity":{"value":1.50}}"#;
+        let done = one(observation, &replace("Observation.value", r#""valueString":"x""#));
+        assert_eq!(done.as_deref(), Ok(r#"{"resourceType":"Observation","valueString":"x"}"#));
+        let done = one(observation, &replace("Observation.value", r#""valueQuantity":{"value":2.0}"#));
+        assert_eq!(done.as_deref(), Ok(r#"{"resourceType":"Observation","valueQuantity":{"value":2.0}}"#));
+        let done = one(observation, &replace("Observation.value.value", r#""valueDecimal":2.500"#));
+        assert_eq!(done.as_deref(), Ok(r#"{"resourceType":"Observation","valueQuantity":{"value":2.500}}"#));
+        assert!(one(observation, &add("Observation", "value", r#""valueString":"x""#)).is_err(), "it has a value");
+        let bare = r#"{"resourceType":"Observation"}"#;
+        for name in ["value", "valueBoolean"] {
+            let done = one(bare, &add("Observation", name, r#""valueBoolean":true"#));
+            assert_eq!(done.as_deref(), Ok(r#"{"resourceType":"Observation","valueBoolean":true}"#));
+        }
+        assert!(one(bare, &add("Observation", "value", r#""valueMoney":{"value":1}"#)).is_err(), "no form of it");
+    }
+
+    #[test]
+    fn values_and_their_siblings_stay_side_by_side() {
+        let patient =
+            r#"{"resourceType":"Patient","name":[{"given":["a","b",null],"_given":[null,{"id":"1"},{"id":"2"}]}]}"#;
+        let name = |given: &str| format!(r#"{{"resourceType":"Patient","name":[{{{given}}}]}}"#);
+        let done = one(patient, &delete("Patient.name.given[0]"));
+        assert_eq!(done, Ok(name(r#""given":["b",null],"_given":[{"id":"1"},{"id":"2"}]"#)));
+        let done = one(patient, &delete("Patient.name.given[1]"));
+        assert_eq!(done, Ok(name(r#""given":["a",null],"_given":[null,{"id":"2"}]"#)));
+        let done = one(patient, &delete("Patient.name.given.where(id = '2')"));
+        assert_eq!(done, Ok(name(r#""given":["a","b"],"_given":[null,{"id":"1"}]"#)));
+        let insert = format!(
+            "{},{},{}",
+            kind_and_path("insert", "Patient.name.given"),
+            part("index", r#""valueInteger":1"#),
+            part("value", r#""valueString":"x""#)
+        );
+        let done = one(patient, &insert);
+        assert_eq!(done, Ok(name(r#""given":["a","x","b",null],"_given":[null,null,{"id":"1"},{"id":"2"}]"#)));
+        let moved = format!(
+            "{},{},{}",
+            kind_and_path("move", "Patient.name.given"),
+            part("source", r#""valueInteger":2"#),
+            part("destination", r#""valueInteger":0"#)
+        );
+        let done = one(patient, &moved);
+        assert_eq!(done, Ok(name(r#""given":[null,"a","b"],"_given":[{"id":"2"},null,{"id":"1"}]"#)));
+    }
+
+    #[test]
+    fn primitives_have_extensions() {
+        let patient = r#"{"resourceType":"Patient","birthDate":"1970"}"#;
+        let extension = r#""valueExtension":{"url":"http://x","valueCode":"y"}"#;
+        // Extension is no type of a value: it comes in parts.
+        assert!(one(patient, &add("Patient.birthDate", "extension", extension)).is_err());
+        let parts = r#""part":[{"name":"url","valueUri":"http://x"},{"name":"value","valueCode":"y"}]"#;
+        let with = r#"{"resourceType":"Patient","birthDate":"1970","_birthDate":{"extension":[{"url":"http://x","valueCode":"y"}]}}"#;
+        assert_eq!(one(patient, &add("Patient.birthDate", "extension", parts)).as_deref(), Ok(with));
+        let done = one(with, &replace("Patient.birthDate.extension[0].value", r#""valueCode":"z""#));
+        assert_eq!(done, Ok(with.replace("\"y\"", "\"z\"")));
+        assert_eq!(one(with, &delete("Patient.birthDate.extension[0]")).as_deref(), Ok(patient));
+        assert_eq!(one(with, &delete("Patient.birthDate")).as_deref(), Ok(r#"{"resourceType":"Patient"}"#));
+    }
+
+    #[test]
+    fn what_becomes_empty_goes() {
+        let patient = r#"{"resourceType":"Patient","contact":[{"name":{"text":"x"}}],"active":true}"#;
+        let done = one(patient, &delete("Patient.contact[0].name.text"));
+        assert_eq!(done.as_deref(), Ok(r#"{"resourceType":"Patient","active":true}"#));
+        assert_eq!(one(patient, &delete("Patient.maritalStatus")).as_deref(), Ok(patient), "deleting nothing");
+    }
+
+    #[test]
+    fn contained_resources_are_of_the_resource() {
+        let patient = r##"{"resourceType":"Patient","contained":[{"resourceType":"Organization","id":"o","name":"x"}],"managingOrganization":{"reference":"#o"}}"##;
+        let done = one(patient, &replace("Patient.contained[0].name", r#""valueString":"y""#));
+        assert_eq!(done, Ok(patient.replace("\"x\"", "\"y\"")));
+        let done = one(patient, &replace("Patient.managingOrganization.resolve().name", r#""valueString":"y""#));
+        assert_eq!(done, Ok(patient.replace("\"x\"", "\"y\"")));
+        let other = r#"{"resourceType":"Patient","managingOrganization":{"reference":"Organization/1"}}"#;
+        assert!(one(other, &replace("Patient.managingOrganization.resolve()", r#""valueString":"y""#)).is_err());
+        let more = one(patient, &add("Patient", "contained", r#""resource":{"resourceType":"Device","id":"d"}"#));
+        assert!(more.expect("added").contains(r#""name":"x"},{"resourceType":"Device","id":"d"}]"#));
+    }
+
+    #[test]
+    fn types_must_be_right() {
+        let patient =
+            r#"{"resourceType":"Patient","birthDate":"1970","gender":"male","name":[{"text":"a"},{"text":"b"}]}"#;
+        for wrong in [
+            replace("Patient.birthDate", r#""valueDateTime":"1970""#),
+            replace("Patient.gender", r#""valueString":"female""#),
+            replace("Patient.name[0]", r#""valueAddress":{"text":"x"}"#),
+            replace("Patient.name", r#""valueHumanName":{"text":"x"}"#),
+            replace("Patient", r#""valueString":"x""#),
+            replace("Patient.name.count()", r#""valueInteger":1"#),
+            add("Patient", "nonsense", r#""valueString":"x""#),
+            add("Patient", "birthDate", r#""valueDate":"1980""#),
+            add("Patient", "contact", r#""part":[{"name":"nonsense","valueString":"x"}]"#),
+            add("Patient.contact", "gender", r#""valueCode":"male""#),
+            delete("Patient.name"),
+            delete("Patient"),
+            format!(
+                "{},{}",
+                kind_and_path("insert", "Patient.name"),
+                part("value", r#""valueHumanName":{"text":"x"}"#)
+            ),
+        ] {
+            assert!(one(patient, &wrong).is_err(), "{wrong}");
+        }
+        let derived = one(patient, &replace("Patient.name[0].text", r#""valueCode":"c""#));
+        assert!(derived.expect("a code is a string").contains(r#"{"text":"c"}"#));
+    }
+
+    #[test]
+    fn operations_see_the_ones_before_and_have_no_wrong_parts() {
+        let patient = r#"{"resourceType":"Patient"}"#;
+        let operations = [
+            add("Patient", "name", r#""valueHumanName":{"text":"a"}"#),
+            add("Patient", "name", r#""valueHumanName":{"text":"b"}"#),
+            replace("Patient.name.where(text = 'b').text", r#""valueString":"c""#),
+            delete("Patient.name.where(text = 'a')"),
+        ];
+        let operations: Vec<&str> = operations.iter().map(String::as_str).collect();
+        let done = patched(patient, &operations);
+        assert_eq!(done.as_deref(), Ok(r#"{"resourceType":"Patient","name":[{"text":"c"}]}"#));
+        assert_eq!(patched(patient, &[]).as_deref(), Ok(patient));
+        for (bad, why) in [
+            (kind_and_path("spring", "Patient"), "type is one of"),
+            (part("type", r#""valueCode":"delete""#), "no path"),
+            (kind_and_path("delete", "Patient.("), "expected a name"),
+            (kind_and_path("replace", "Patient.active"), "no value"),
+            (format!("{},{}", delete("Patient.active"), part("path", r#""valueString":"x""#)), "twice"),
+            (format!("{},{}", delete("Patient.active"), part("other", r#""valueString":"x""#)), "no part"),
+        ] {
+            let fault = one(patient, &bad).expect_err(&bad);
+            assert_eq!(fault.category(), Category::Invalid, "{bad}");
+            assert!(fault.message().contains(why), "{bad}: {}", fault.message());
+        }
+    }
+}
