@@ -274,7 +274,9 @@ async fn nodes_are_known_while_they_speak_and_share_secrets() {
 async fn lookups_use_an_index() {
     let store = harness::sqlite().store().await;
     let mut connection = store.reader().await.unwrap();
-    for statement in versions::lookups(dialect::Dialect::Sqlite) {
+    let dialect = dialect::Dialect::Sqlite;
+    let others = referrals::lookups(dialect).into_iter().chain(expunge::lookups(dialect));
+    for statement in versions::lookups(dialect).into_iter().chain(others) {
         let Text::Built(text) = &statement.text else { continue };
         let plan = Statement { what: "plan", text: Text::Built(format!("EXPLAIN QUERY PLAN {text}").into()) };
         let rows = connection.driver().fetch(&plan, vec![]).await.unwrap();
@@ -296,6 +298,8 @@ const DAMAGES: &[(&str, &str)] = &[
     ("UPDATE versions SET tx = 2 WHERE seq = 4", "versions"),
     ("UPDATE versions SET type = 'Nothing' WHERE seq = 3", "versions"),
     ("UPDATE versions SET body = NULL WHERE seq = 1", "versions"),
+    ("UPDATE versions SET kind = 4, body = NULL WHERE seq = 4", "current"),
+    ("UPDATE versions SET kind = 4, body = NULL WHERE seq = 1", "type_heads"),
     ("UPDATE heads SET seq = 9", "heads"),
     ("DELETE FROM superseded WHERE version = 1", "superseded"),
     ("UPDATE superseded SET seq = 2 WHERE version = 1", "superseded"),
@@ -442,6 +446,34 @@ async fn what_is_expunged_leaves_its_place() {
         assert_eq!(store.expungible(T, &Scope::All, Expungible::Deleted, None, 9).await.unwrap(), []);
         assert_eq!(store.instance_count(T, &b, None).await.unwrap(), 0);
         assert_eq!(store.read(T, &b).await.unwrap().unwrap().kind, VersionKind::Expunged);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn referrals_come_and_go_with_a_batch() {
+    each(async |_, store| {
+        let (a, b, c) = (key("Patient", "a"), key("Observation", "b"), key("Observation", "c"));
+        let referral = |source: &ResourceKey| Referral { target: a.clone(), source: source.clone() };
+        assert_eq!(store.referrals_reached(T).await.unwrap(), Seq(0));
+        let mut set = WriteSet::new();
+        set.record(row(1, &a, 1, VersionKind::Create, 1), None, [1; 16]);
+        set.referrals_added = vec![referral(&b), referral(&c), referral(&c)];
+        set.referrals_reach = Some(Seq(1));
+        let mut batch = store.begin(T).await.unwrap();
+        batch.write(&set).await.unwrap();
+        assert_eq!(batch.referrals_to(std::slice::from_ref(&a)).await.unwrap(), [referral(&b), referral(&c)]);
+        assert_eq!(batch.referrals_reached().await.unwrap(), Seq(1));
+        batch.commit().await.unwrap();
+        assert_eq!(store.referrals_of(T, std::slice::from_ref(&b)).await.unwrap(), [referral(&b)]);
+        let mut set = WriteSet::new();
+        set.referrals_removed = vec![referral(&b)];
+        let mut batch = store.begin(T).await.unwrap();
+        batch.write(&set).await.unwrap();
+        batch.commit().await.unwrap();
+        assert_eq!(store.referrals_of(T, &[b.clone(), c.clone()]).await.unwrap(), [referral(&c)]);
+        assert_eq!(store.referrals_reached(T).await.unwrap(), Seq(1));
+        assert_eq!(store.check(T, true).await.unwrap(), []);
     })
     .await;
 }

@@ -228,3 +228,10 @@ fn resource(row: &Row, table: &'static str) -> Result<ResourceKey> {
     let found = key(row.text(0)?, row.text(1)?);
     found.map_err(|why: Fault| corrupt(table, row.text(1).unwrap_or("?"), why))
 }
+
+/// The lookups of this file, for one row each.
+#[cfg(test)]
+pub(super) fn lookups(dialect: super::dialect::Dialect) -> Vec<Statement> {
+    let all = [&PLACES];
+    all.into_iter().flat_map(|rows| rows.cut(dialect, 1)).map(|(_, statement)| statement).collect()
+}

@@ -136,3 +136,10 @@ impl Store {
         of(&mut self.reader().await?.driver(), tenant, keys).await
     }
 }
+
+/// The lookups of this file, for one row each.
+#[cfg(test)]
+pub(super) fn lookups(dialect: super::dialect::Dialect) -> Vec<Statement> {
+    let all = [&TO, &OF];
+    all.into_iter().flat_map(|rows| rows.cut(dialect, 1)).map(|(_, statement)| statement).collect()
+}
