@@ -3,6 +3,12 @@
 /// The deepest nesting of JSON that [`Limits::nesting`] may allow: what was stored under any limit can be read again.
 pub const DEEPEST_NESTING: usize = 512;
 
+/// Most attributes of an XML element.
+pub const XML_ATTRIBUTES: usize = 64;
+
+/// Most declarations of XML namespaces in force at a time.
+pub const XML_NAMESPACES: usize = 64;
+
 /// The bounds of one server. All are configurable; the defaults suit a hospital's test system.
 #[derive(Debug, Clone)]
 pub struct Limits {

@@ -6,7 +6,6 @@
 //!
 //! Absent: invariants, bindings, slices and profiles; whether a reference leads anywhere.
 
-mod path;
 pub mod primitive;
 mod structure;
 

@@ -2,6 +2,7 @@
 
 use crate::fhir::json::{Json, Number};
 use crate::fhir::types::ResourceId;
+use crate::fhir::xml::is_narrative;
 
 /// Most bytes of a string or markdown.
 const STRING_BYTES: usize = 1 << 20;
@@ -116,7 +117,7 @@ impl Primitive {
             Self::Time => (time(bytes) == Some(b""), "must be a time: hh:mm:ss with optional fraction"),
             Self::Uri => (!has_space(text), "must not have spaces"),
             Self::Uuid => (is_uuid(bytes), "must be a UUID such as urn:uuid:c757873d-ec9a-4326-a141-556f43239520"),
-            Self::Xhtml => (text.contains("<div"), "must be XHTML in a div"),
+            Self::Xhtml => (is_narrative(text), "must be one div of well-formed XHTML, without entities of HTML"),
             _ if text.len() > STRING_BYTES => (false, "must not be longer than 1 MiB"),
             _ => (!bytes.iter().any(is_control), "must not have control characters"),
         };
@@ -287,7 +288,7 @@ mod tests {
             ),
             ("instant", "\"2023-02-28T23:59:59.1Z\"", "\"2023-02-28\" \"2023-02-28T23:59:59\" \"2023T23:59:59Z\""),
             ("time", "\"23:59:59\" \"00:00:00.5\"", "\"24:00:00\" \"10:00\" \"10:00:00Z\" \"10:00:00.\""),
-            ("xhtml", "\"<div/>\"", "\"text\" \"\""),
+            ("xhtml", "\"<div/>\" \"<div>a&lt;b</div>\"", "\"text\" \"\" \"<div>\" \"<div>&nbsp;</div>\" \"<p/>\""),
         ] {
             good.split(' ').for_each(|json| assert!(check(name, json), "{name} {json}"));
             bad.split(' ').for_each(|json| assert!(!check(name, json), "{name} {json}"));

@@ -3,13 +3,13 @@
 
 use std::sync::LazyLock;
 
-use super::path::Path;
 use super::primitive::Primitive;
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::fhir::definitions::element::{self, Property, TypeId, property, resource_type_id, type_by_name};
 use crate::fhir::definitions::names;
 use crate::fhir::json::{Json, Object};
 use crate::fhir::name::Name;
+use crate::fhir::path::Path;
 use crate::fhir::types::ResourceType;
 
 /// Most issues that are told.

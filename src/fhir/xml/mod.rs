@@ -1,0 +1,30 @@
+//! XML (FHIR R4 `xml.html`), by the definitions: the same tree as JSON, read from and written as XML.
+//!
+//! The reader stands on quick-xml, which cuts the text into events; everything that FHIR or XML asks beyond that is
+//! checked here: names, characters, attributes, namespaces, the order of elements. There is no DTD and so no
+//! entity but the five of XML. Elements and attributes that the definitions do not know are refused, each with line,
+//! column and, below the root, a FHIRPath expression. The writer puts elements in the order of the definitions.
+//!
+//! A narrative is kept as the text that stood there, in both directions; it only has to be well-formed XHTML.
+//! Comments, processing instructions and white space outside of narratives are not part of a resource.
+//!
+//! Reading takes time in proportion to the text and memory in proportion to the tree; nesting counts as that of the
+//! JSON that comes out.
+//!
+//! Absent: schemas, XPath, signatures, and the older spellings of other FHIR versions.
+
+mod narrative;
+mod read;
+mod scan;
+mod shape;
+mod text;
+mod write;
+
+pub use narrative::is_narrative;
+pub use read::parse;
+pub use write::{Layout, write};
+
+#[cfg(test)]
+mod arbitrary;
+#[cfg(test)]
+mod tests;
