@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 
 use super::metrics::Metrics;
 use super::rest::dispatch::Done;
+use super::rest::negotiate::Form;
 use super::rest::respond::refuse;
 use super::rest::routes::Interaction;
 use crate::base::fault::Fault;
@@ -38,8 +39,8 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// Does the work of the request `id`.
-    pub async fn around<F>(&self, id: HeaderValue, method: Method, work: F) -> Response<Body>
+    /// Does the work of the request `id`; what fails here is told in `form`.
+    pub async fn around<F>(&self, id: HeaderValue, method: Method, form: Form, work: F) -> Response<Body>
     where
         F: Future<Output = (Done, Response<Body>)>,
     {
@@ -48,8 +49,8 @@ impl Layers {
         let unknown = Done { interaction: Interaction::Absent("unknown"), template: "" };
         let (done, mut response) = match guarded.await {
             Ok(Ok(answered)) => answered,
-            Ok(Err(_)) => (unknown, refuse(&Fault::unavailable("the request took too long"), None, false)),
-            Err(_) => (unknown, refuse(&Fault::internal("a handler panicked"), None, false)),
+            Ok(Err(_)) => (unknown, refuse(&Fault::unavailable("the request took too long"), None, form)),
+            Err(_) => (unknown, refuse(&Fault::internal("a handler panicked"), None, form)),
         };
         if method == Method::HEAD {
             response = headless(response);

@@ -23,6 +23,7 @@ use super::rest::call::Site;
 use super::rest::capability::About;
 use super::rest::cluster::held;
 use super::rest::dispatch::{Done, dispatch};
+use super::rest::negotiate::Form;
 use super::rest::relay::{PATH, shown, stranger};
 use super::rest::respond::refuse;
 use super::rest::routes::{Interaction, allow, target};
@@ -215,17 +216,19 @@ fn options(service: &Service, request: &Request<Body>) -> Response<Body> {
 async fn fhir(State(service): State<Arc<Service>>, request: Request<Body>) -> Response<Body> {
     let (id, method) = (service.layers.request_id(request.headers()), request.method().clone());
     let correlation = correlation_id(request.headers(), &id);
+    let wanted = Form::of(request.uri().query(), request.headers());
+    let form = *wanted.as_ref().unwrap_or(&Form::default());
     let work = async {
         let uri = request.uri().clone();
         let below = uri.path().strip_prefix("/fhir").filter(|rest| rest.is_empty() || rest.starts_with('/'));
         let Some(path) = below else {
             let done = Done { interaction: Interaction::Absent("unknown"), template: "" };
-            return (done, refuse(&Fault::not_found("the FHIR endpoint is at /fhir"), None, false));
+            return (done, refuse(&Fault::not_found("the FHIR endpoint is at /fhir"), None, form));
         };
         let session = service.backend.session(service.actor.clone());
-        dispatch(&service.site, session, path.strip_prefix('/').unwrap_or(path), request).await
+        dispatch(&service.site, session, path.strip_prefix('/').unwrap_or(path), request, wanted).await
     };
-    let mut response = service.layers.around(id, method, work).await;
+    let mut response = service.layers.around(id, method, form, work).await;
     if let Some(correlation) = correlation {
         response.headers_mut().insert(CORRELATION_ID, correlation);
     }

@@ -1,6 +1,7 @@
 //! `GET [base]/metadata`: the CapabilityStatement, made of the table of routes and the definitions
 //! (FHIR R4 `capabilitystatement.html`).
 
+use super::negotiate::FORMATS;
 use super::routes::{Interaction, OPERATIONS, ROUTES, Route, Shape, has_endpoint};
 use crate::base::clock::Timestamp;
 use crate::base::config::Rest;
@@ -26,11 +27,11 @@ const DOCUMENTATION: &str = "All interactions work on all types. `_summary` and 
     search and history; a resource that is tagged SUBSETTED is not stored. A body that is the same makes no new version. \
     Unknown search parameters are ignored with a warning, or refused under `Prefer: handling=strict`; a search sees every \
     write that was answered before it arrived. What is sent is stored as it is: decimals as written, the order of properties, \
-    every extension; only id, meta.versionId and meta.lastUpdated are assigned.";
+    every extension; XML is stored as the JSON that it stands for; only id, meta.versionId and meta.lastUpdated are assigned.";
 
-/// The media types of the three forms of a patch; the last is that of a Parameters resource.
-const PATCH_FORMATS: [&str; 3] =
-    ["application/json-patch+json", "application/merge-patch+json", "application/fhir+json"];
+/// The media types of the three forms of a patch; the last two are those of a Parameters resource.
+const PATCH_FORMATS: [&str; 4] =
+    ["application/json-patch+json", "application/merge-patch+json", "application/fhir+json", "application/fhir+xml"];
 
 const SECURITY: &str =
     "There is no authorization server yet: every request acts as a development user, on loopback only.";
@@ -54,7 +55,7 @@ pub fn statement(about: &About<'_>) -> Json {
     let mut json = head("CapabilityStatement", about, "What this FHIR server offers");
     if let Some(object) = json.as_object_mut() {
         object.set("fhirVersion", Json::string("4.0.1"));
-        object.set("format", texts(&["application/fhir+json", "json"]));
+        object.set("format", texts(&FORMATS));
         object.set("patchFormat", texts(&PATCH_FORMATS));
         object.set("rest", Json::Array(vec![rest]));
     }

@@ -8,16 +8,16 @@ use super::call::{Answer, Call, Site};
 use super::change::{Sent, change};
 use super::conditions::Return;
 use super::inquire::inquire;
-use super::negotiate::{form_body, json_body};
+use super::negotiate::{Form, Format, body_format, form_body};
 use super::params::Params;
-use super::patch;
+use super::patch::{self, Sort};
 use super::respond::{refuse, respond};
 use super::routes::{Interaction, Operation, Shape, Target, allow, interaction, target};
 use super::subset::Shown;
 use super::{expunge, extract};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::bundle::read_request;
-use crate::fhir::patch::{Patch, PatchBounds};
+use crate::fhir::patch::{Patch, PatchBounds, PatchFormat};
 use crate::repo::{Session, WriteEntry};
 
 /// What was done, for the log and the counters.
@@ -29,42 +29,44 @@ pub struct Done {
     pub template: &'static str,
 }
 
-/// Answers a request whose path below the base is `path`.
+/// Answers a request whose path below the base is `path`, in the form `wanted`.
 pub async fn dispatch(
     site: &Site,
     session: Result<Session>,
     path: &str,
     request: Request<Body>,
+    wanted: Result<Form>,
 ) -> (Done, Response<Body>) {
     let mut done = Done { interaction: Interaction::Absent("unknown"), template: "" };
     let (parts, body) = request.into_parts();
-    let is_pretty = parts.uri.query().is_some_and(|query| query.contains("_pretty=true"));
+    let mut form = *wanted.as_ref().unwrap_or(&Form::default());
     let target = match target(path) {
         Ok(target) => target,
-        Err(fault) => return (done, refuse(&fault, None, is_pretty)),
+        Err(fault) => return (done, refuse(&fault, None, form)),
     };
     done.template = target.shape.template();
     let interaction = match interaction(extract::method(&parts.method), target.shape) {
         Ok(interaction) => interaction,
         Err(fault) => {
             let methods = (fault.category() == Category::MethodNotAllowed).then(|| allow(target.shape));
-            return (done, refuse(&fault, methods.as_deref(), is_pretty));
+            return (done, refuse(&fault, methods.as_deref(), form));
         }
     };
     done.interaction = interaction;
     let asked = Asked { site, interaction, target: &target, uri: &parts.uri, headers: &parts.headers };
-    let response = match session {
-        Ok(session) => asked.answer(&session, body).await,
+    let answer = match (session, wanted) {
+        (Ok(session), Ok(_)) => asked.answer(&session, body, &mut form).await,
+        (Err(fault), _) | (_, Err(fault)) => Err(fault),
+    };
+    let response = match answer {
+        Ok(answer) => respond(answer, &site.base, form).await,
         Err(fault) => Err(fault),
     };
-    let response = response.map(|answer| respond(answer, &site.base, is_pretty));
-    (
-        done,
-        response.unwrap_or_else(|fault| {
-            let methods = (fault.category() == Category::MethodNotAllowed).then(|| allow(target.shape));
-            refuse(&fault, methods.as_deref(), is_pretty)
-        }),
-    )
+    let response = response.unwrap_or_else(|fault| {
+        let methods = (fault.category() == Category::MethodNotAllowed).then(|| allow(target.shape));
+        refuse(&fault, methods.as_deref(), form)
+    });
+    (done, response)
 }
 
 /// A request whose interaction is known.
@@ -77,17 +79,17 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    async fn answer(&self, session: &Session, body: Body) -> Result<Answer> {
+    /// `form` changes where the body of a search names another.
+    async fn answer(&self, session: &Session, body: Body, form: &mut Form) -> Result<Answer> {
         let limits = &self.site.limits;
         let mut params = Params::parse(self.uri.query().unwrap_or_default(), limits.query_bytes)?;
         let is_form = matches!(self.target.shape, Shape::TypeSearch | Shape::SystemSearch | Shape::CompartmentSearch);
         if is_form {
-            let form = self.form(body).await?;
-            params.add(&form, limits.query_bytes)?;
-            extract::format(self.headers, params.format.as_deref())?;
+            let pairs = self.form(body).await?;
+            params.add(&pairs, limits.query_bytes)?;
+            *form = Form::of_params(&params, self.headers)?;
             return self.call(session, &params, None).await;
         }
-        extract::format(self.headers, params.format.as_deref())?;
         self.call(session, &params, Some(body)).await
     }
 
@@ -128,22 +130,22 @@ impl Asked<'_> {
     async fn sent(&self, body: Body) -> Result<Sent> {
         let limits = &self.site.limits;
         let content_type = extract::content_type(self.headers)?;
-        let format = match self.interaction {
-            Interaction::Create | Interaction::Update | Interaction::Bundle | Interaction::Operation => {
-                json_body(content_type)?;
-                None
-            }
-            Interaction::Patch => Some(patch::format(content_type)?),
+        let (format, patch) = match self.interaction {
+            Interaction::Create | Interaction::Update | Interaction::Bundle | Interaction::Operation => (body_format(content_type)?, None),
+            Interaction::Patch => match patch::format(content_type)? {
+                sort @ Sort::Known(PatchFormat::FhirPath) => (body_format(content_type)?, Some(sort)),
+                other => (Format::Json, Some(other)),
+            },
             _ => return Ok(Sent::Nothing),
         };
         let body = extract::body(self.headers, body, limits.body_bytes).await?;
         if body.is_empty() && self.interaction == Interaction::Operation {
             return Ok(Sent::Nothing);
         }
-        let json = extract::json(body, limits.nesting).await?;
-        match format {
-            None => Ok(Sent::Resource(json)),
-            Some(sort) => Patch::read(sort.of(&json), json, PatchBounds::from(limits)).map(Sent::Patch),
+        let tree = extract::resource(body, format, limits.nesting).await?;
+        match patch {
+            None => Ok(Sent::Resource(tree)),
+            Some(sort) => Patch::read(sort.of(&tree), tree, PatchBounds::from(limits)).map(Sent::Patch),
         }
     }
 

@@ -2,19 +2,20 @@
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderName, Method as Verb};
 use http_body_util::{BodyExt, Limited};
 
 use super::conditions::{Conditions, Prefer};
-use super::negotiate::acceptable;
+use super::negotiate::Format;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::bundle::Method;
 use crate::fhir::json::{Json, parse_with};
+use crate::fhir::xml;
 use crate::serve::encoding::{decode, of_body};
 
-/// Bodies above this many bytes are parsed outside the threads that serve connections.
-const INLINE_BYTES: usize = 64 << 10;
+/// Bodies above this many bytes are read and written outside the threads that serve connections.
+pub const INLINE_BYTES: usize = 64 << 10;
 
 /// The method, if it is one of FHIR's.
 pub fn method(verb: &Verb) -> Option<Method> {
@@ -36,16 +37,6 @@ pub fn method(verb: &Verb) -> Option<Method> {
 pub fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>> {
     let Some(value) = headers.get(name) else { return Ok(None) };
     value.to_str().map(Some).map_err(|_| Fault::invalid(format!("header {name} is not readable text")))
-}
-
-/// Checks `_format` and `Accept`.
-///
-/// # Errors
-/// 406.
-pub fn format(headers: &HeaderMap, format: Option<&str>) -> Result<()> {
-    let lines: smallvec::SmallVec<[&str; 2]> =
-        headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-    acceptable(format, &lines)
 }
 
 /// The conditional headers.
@@ -100,17 +91,21 @@ pub async fn body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes
     }
 }
 
-/// Parses a JSON body; large ones elsewhere, so that a connection's thread is not held.
+/// Parses a body; large ones elsewhere, so that a connection's thread is not held.
 ///
 /// # Errors
 /// 400 with line and column.
-pub async fn json(body: Bytes, nesting: usize) -> Result<Json> {
+pub async fn resource(body: Bytes, format: Format, nesting: usize) -> Result<Json> {
     if body.is_empty() {
         return Err(Fault::coded(Category::Invalid, "required", "there is no body"));
     }
+    let parse = match format {
+        Format::Json => parse_with,
+        Format::Xml => xml::parse,
+    };
     if body.len() <= INLINE_BYTES {
-        return parse_with(&body, nesting);
+        return parse(&body, nesting);
     }
-    let parsed = tokio::task::spawn_blocking(move || parse_with(&body, nesting)).await;
+    let parsed = tokio::task::spawn_blocking(move || parse(&body, nesting)).await;
     parsed.map_err(|_| Fault::internal("the parser stopped"))?
 }

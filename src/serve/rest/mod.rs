@@ -22,7 +22,7 @@ mod framing;
 mod history;
 mod inquire;
 mod metadata;
-mod negotiate;
+pub mod negotiate;
 mod params;
 mod patch;
 mod read;

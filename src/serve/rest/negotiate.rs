@@ -1,47 +1,141 @@
-//! Which format the caller accepts and sends (FHIR R4 `http.html`, 3.1.0.1.10; RFC 9110, 12.5.1).
+//! Which format the caller accepts and sends (FHIR R4 `http.html`, 3.1.0.1.9 to 3.1.0.1.11; RFC 9110, 12.5.1).
+//!
+//! The one place that knows media types. An answer is JSON until its very end; `respond` gives it its [`Form`].
 
+use http::HeaderMap;
+use http::header::ACCEPT;
+use smallvec::SmallVec;
+
+use super::params::Params;
 use crate::base::fault::{Category, Fault, Result};
 
-/// The media type of every answer.
-pub const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
-
-const JSON_TYPES: [&str; 3] = ["application/fhir+json", "application/json", "text/json"];
-
-/// Checks that JSON is acceptable: `_format` decides where it is given, else `Accept`; without both, yes.
-///
-/// # Errors
-/// 406 naming what was asked for.
-pub fn acceptable(format: Option<&str>, accept: &[&str]) -> Result<()> {
-    if let Some(format) = format {
-        // A `+` that was not percent-encoded arrives as a space.
-        let bare = format.split(';').next().unwrap_or_default().trim().replace(' ', "+").to_ascii_lowercase();
-        let good = bare == "json" || JSON_TYPES.contains(&bare.as_str());
-        return if good { version(format) } else { Err(refused(format)) };
-    }
-    if accept.is_empty() || accept == ["*/*"] || accept == ["application/fhir+json"] {
-        return Ok(());
-    }
-    let ranges: Vec<Range<'_>> = accept.iter().flat_map(|line| line.split(',')).filter_map(Range::parse).collect();
-    let good = ranges.is_empty() || JSON_TYPES.iter().any(|name| quality(&ranges, name) > 0);
-    if good { Ok(()) } else { Err(refused(&accept.join(", "))) }
+/// A format of resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// FHIR R4 `json.html`
+    Json,
+    /// FHIR R4 `xml.html`
+    Xml,
 }
 
-/// Checks the `Content-Type` of a body that must be JSON. A body without a type is taken for JSON.
+/// A media type of resources.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Media {
+    /// Its name.
+    name: &'static str,
+    /// The format that it stands for.
+    pub format: Format,
+    /// The `Content-Type` of an answer.
+    pub content_type: &'static str,
+}
+
+macro_rules! media {
+    ($name:literal, $format:ident) => {
+        Media { name: $name, format: Format::$format, content_type: concat!($name, "; charset=utf-8") }
+    };
+}
+
+/// All media types, the preferred ones first. A generic one is answered as it was asked for; the last two are those
+/// of the second FHIR release.
+static MEDIA: [Media; 8] = [
+    media!("application/fhir+json", Json),
+    media!("application/fhir+xml", Xml),
+    media!("application/json", Json),
+    media!("application/xml", Xml),
+    media!("text/json", Json),
+    media!("text/xml", Xml),
+    media!("application/json+fhir", Json),
+    media!("application/xml+fhir", Xml),
+];
+
+/// The codes and media types of `CapabilityStatement.format`.
+pub const FORMATS: [&str; 4] = ["application/fhir+json", "application/fhir+xml", "json", "xml"];
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// Its media type.
+    pub media: &'static Media,
+    /// Whether it is indented.
+    pub is_pretty: bool,
+}
+
+impl Default for Form {
+    /// Compact `application/fhir+json`.
+    fn default() -> Self {
+        Self { media: &MEDIA[0], is_pretty: false }
+    }
+}
+
+impl Form {
+    /// The form that a request asks for in its URL and headers. A query that cannot be read asks for nothing.
+    ///
+    /// # Errors
+    /// 406 naming what was asked for.
+    pub fn of(query: Option<&str>, headers: &HeaderMap) -> Result<Self> {
+        match query.filter(|query| query.contains("_format") || query.contains("_pretty")) {
+            None => Self::of_params(&Params::default(), headers),
+            Some(query) => Self::of_params(&Params::parse(query, usize::MAX).unwrap_or_default(), headers),
+        }
+    }
+
+    /// The form that parameters and headers ask for: `_format` decides where it is given, else `Accept`.
+    ///
+    /// # Errors
+    /// 406 naming what was asked for.
+    pub fn of_params(params: &Params, headers: &HeaderMap) -> Result<Self> {
+        let lines: SmallVec<[&str; 2]> =
+            headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+        Ok(Self { media: media(params.format.as_deref(), &lines)?, is_pretty: params.pretty })
+    }
+}
+
+/// The media type of an answer: `_format` decides where it is given, else `Accept`; without both it is JSON.
+fn media(format: Option<&str>, accept: &[&str]) -> Result<&'static Media> {
+    if let Some(format) = format {
+        // A `+` that was not percent-encoded arrives as a space.
+        let bare = format.split(';').next().unwrap_or_default().trim().replace(' ', "+");
+        let media = match bare.as_str() {
+            "json" => &MEDIA[0],
+            "xml" => &MEDIA[1],
+            bare => &MEDIA[named(bare).map(|media| media.format).ok_or_else(|| refused(format))? as usize],
+        };
+        return version(format).map(|()| media);
+    }
+    if accept.is_empty() || accept == ["*/*"] || accept == ["application/fhir+json"] {
+        return Ok(&MEDIA[0]);
+    }
+    let ranges: Vec<Range<'_>> = accept.iter().flat_map(|line| line.split(',')).filter_map(Range::parse).collect();
+    if ranges.is_empty() {
+        return Ok(&MEDIA[0]);
+    }
+    let rated = MEDIA.iter().filter_map(|media| Some((rate(&ranges, media.name)?, media)));
+    let best = rated.reduce(|best, next| if next.0 > best.0 { next } else { best });
+    best.map(|(_, media)| media).ok_or_else(|| refused(&accept.join(", ")))
+}
+
+fn named(name: &str) -> Option<&'static Media> {
+    MEDIA.iter().find(|media| media.name.eq_ignore_ascii_case(name))
+}
+
+/// The format of a body by its `Content-Type`. A body without a type is taken for JSON.
 ///
 /// # Errors
 /// 415.
-pub fn json_body(content_type: Option<&str>) -> Result<()> {
-    let Some(text) = content_type else { return Ok(()) };
+pub fn body_format(content_type: Option<&str>) -> Result<Format> {
+    let Some(text) = content_type else { return Ok(Format::Json) };
     let mut parts = text.split(';').map(str::trim);
-    let name = parts.next().unwrap_or_default();
-    let known = JSON_TYPES.iter().any(|known| name.eq_ignore_ascii_case(known));
-    let utf8 = parts.filter_map(|part| part.split_once('=')).all(|(name, value)| {
+    let known = named(parts.next().unwrap_or_default());
+    let is_utf8 = parts.filter_map(|part| part.split_once('=')).all(|(name, value)| {
         let value = value.trim_matches('"');
         !name.eq_ignore_ascii_case("charset")
             || value.eq_ignore_ascii_case("utf-8")
             || value.eq_ignore_ascii_case("us-ascii")
     });
-    if known && utf8 { version(text) } else { Err(media(text, "application/fhir+json in UTF-8")) }
+    match known.filter(|_| is_utf8) {
+        Some(media) => version(text).map(|()| media.format),
+        None => Err(unsupported(text, "application/fhir+json or application/fhir+xml in UTF-8")),
+    }
 }
 
 /// Checks the `Content-Type` of a search by POST.
@@ -51,16 +145,19 @@ pub fn json_body(content_type: Option<&str>) -> Result<()> {
 pub fn form_body(content_type: Option<&str>) -> Result<()> {
     let name = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let good = name.eq_ignore_ascii_case("application/x-www-form-urlencoded");
-    if good { Ok(()) } else { Err(media(content_type.unwrap_or("none"), "application/x-www-form-urlencoded")) }
+    if good { Ok(()) } else { Err(unsupported(content_type.unwrap_or("none"), "application/x-www-form-urlencoded")) }
 }
 
-fn media(given: &str, wanted: &str) -> Fault {
+fn unsupported(given: &str, wanted: &str) -> Fault {
     let message = format!("content type {} is not supported here; send {wanted}", shown(given));
     Fault::new(Category::UnsupportedMedia, message)
 }
 
 fn refused(asked: &str) -> Fault {
-    let message = format!("{} cannot be produced; this server answers application/fhir+json", shown(asked));
+    let message = format!(
+        "{} cannot be produced; this server answers application/fhir+json and application/fhir+xml",
+        shown(asked)
+    );
     Fault::new(Category::NotAcceptable, message)
 }
 
@@ -118,10 +215,12 @@ impl<'a> Range<'a> {
     }
 }
 
-/// The quality that the most precise range gives a media type.
-fn quality(ranges: &[Range<'_>], media_type: &str) -> u16 {
-    let best = ranges.iter().filter_map(|range| Some((range.precision(media_type)?, range.quality))).max();
-    best.map_or(0, |(_, quality)| quality)
+/// How much a media type is wanted: the quality that its most precise range gives it, that precision, and how early
+/// the range stands. `None` when it is not wanted.
+fn rate(ranges: &[Range<'_>], media_type: &str) -> Option<(u16, u8, std::cmp::Reverse<usize>)> {
+    let named = ranges.iter().enumerate().filter_map(|(i, range)| Some((range.precision(media_type)?, i, range)));
+    let (precision, i, range) = named.reduce(|best, next| if next.0 > best.0 { next } else { best })?;
+    (range.quality > 0).then_some((range.quality, precision, std::cmp::Reverse(i)))
 }
 
 /// `0.5` is 500; what is not a quality counts as 1 (RFC 9110, 12.4.2 leaves it open).
@@ -137,52 +236,91 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_is_found_among_ranges() {
-        for accept in [
-            "application/fhir+json",
-            "application/json",
-            "text/json;q=0.2",
-            "*/*",
-            "application/*;q=0.1, application/xml",
-            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-            "application/fhir+json; fhirVersion=4.0",
-            "APPLICATION/FHIR+JSON",
-            "application/fhir+json;q=0, application/json",
+    fn the_best_of_the_ranges_is_answered() {
+        for (accept, content_type) in [
+            ("application/fhir+json", "application/fhir+json"),
+            ("application/json", "application/json"),
+            ("text/json;q=0.2", "text/json"),
+            ("*/*", "application/fhir+json"),
+            ("application/*;q=0.1, application/xml", "application/xml"),
+            ("application/*", "application/fhir+json"),
+            ("text/*", "text/json"),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "application/xml"),
+            ("application/fhir+json; fhirVersion=4.0", "application/fhir+json"),
+            ("APPLICATION/FHIR+JSON", "application/fhir+json"),
+            ("application/fhir+json;q=0, application/json", "application/json"),
+            ("application/fhir+xml", "application/fhir+xml"),
+            ("application/fhir+xml;q=0.5, application/fhir+json;q=0.4", "application/fhir+xml"),
+            ("application/fhir+xml;q=0.5, application/fhir+json;q=0.6", "application/fhir+json"),
+            ("application/fhir+xml, application/fhir+json", "application/fhir+xml"),
+            ("application/fhir+json, application/fhir+xml", "application/fhir+json"),
+            ("*/*, application/fhir+xml", "application/fhir+xml"),
+            ("application/fhir+json;q=0, */*", "application/fhir+xml"),
+            ("application/fhir+json; fhirVersion=3.0, application/fhir+xml; fhirVersion=4.0", "application/fhir+xml"),
+            ("text/xml", "text/xml"),
+            ("application/xml+fhir", "application/xml+fhir"),
+            ("application/fhir+turtle, text/xml;q=0.1", "text/xml"),
         ] {
-            assert!(acceptable(None, &[accept]).is_ok(), "{accept}");
+            let media = media(None, &[accept]).expect(accept);
+            assert_eq!(media.content_type, format!("{content_type}; charset=utf-8"), "{accept}");
         }
-        for accept in [
-            "application/fhir+xml",
-            "text/html",
-            "*/*;q=0",
-            "application/fhir+json;q=0, application/xml",
-            "application/fhir+json; fhirVersion=3.0",
-            "image/*",
-        ] {
-            let fault = acceptable(None, &[accept]).expect_err(accept);
+        for accept in
+            ["text/html", "*/*;q=0", "application/fhir+json; fhirVersion=3.0", "image/*", "application/fhir+turtle"]
+        {
+            let fault = media(None, &[accept]).expect_err(accept);
             assert_eq!(fault.category(), Category::NotAcceptable, "{accept}");
         }
-        assert!(acceptable(None, &[]).is_ok());
-        assert!(acceptable(None, &["text/html", "application/json"]).is_ok());
+        assert_eq!(media(None, &[]), Ok(&MEDIA[0]));
+        assert_eq!(media(None, &["text/html", "application/json"]), Ok(&MEDIA[2]));
     }
 
     #[test]
     fn format_outweighs_accept() {
-        for format in ["json", "application/fhir+json", "application/fhir json", "application/json;charset=utf-8"] {
-            assert!(acceptable(Some(format), &["application/xml"]).is_ok(), "{format}");
+        for format in
+            ["json", "application/fhir+json", "application/fhir json", "application/json;charset=utf-8", "text/json"]
+        {
+            assert_eq!(media(Some(format), &["application/xml"]), Ok(&MEDIA[0]), "{format}");
         }
-        assert!(acceptable(Some("xml"), &["application/json"]).is_err());
-        assert!(acceptable(Some(""), &[]).is_err());
+        for format in [
+            "xml",
+            "application/fhir+xml",
+            "application/fhir xml",
+            "text/xml",
+            "application/xml",
+            "application/xml+fhir",
+        ] {
+            assert_eq!(media(Some(format), &["application/json"]), Ok(&MEDIA[1]), "{format}");
+        }
+        for format in ["", "ttl", "html", "text/html", "application/fhir+xml;fhirVersion=5.0", "*/*"] {
+            assert!(media(Some(format), &[]).is_err(), "{format}");
+        }
+    }
+
+    #[test]
+    fn the_form_is_read_from_the_url() {
+        let form = |query| Form::of(Some(query), &HeaderMap::new());
+        assert_eq!(
+            form("a=b&_format=application%2Ffhir%2Bxml&_pretty=true").map(|f| (f.media, f.is_pretty)),
+            Ok((&MEDIA[1], true))
+        );
+        assert_eq!(form("_pretty=false"), Ok(Form::default()));
+        assert_eq!(form("_pretty=maybe"), Ok(Form::default()));
+        assert!(form("_format=ttl").is_err());
     }
 
     #[test]
     fn bodies_have_types() {
         for good in ["application/fhir+json", "application/json; charset=UTF-8", "text/json;charset=\"utf-8\""] {
-            assert!(json_body(Some(good)).is_ok(), "{good}");
+            assert_eq!(body_format(Some(good)), Ok(Format::Json), "{good}");
         }
-        assert!(json_body(None).is_ok());
-        for bad in ["application/fhir+xml", "text/plain", "application/json; charset=latin1", ""] {
-            let fault = json_body(Some(bad)).expect_err(bad);
+        for good in ["application/fhir+xml", "text/xml; charset=us-ascii", "application/xml+fhir", "Application/XML"] {
+            assert_eq!(body_format(Some(good)), Ok(Format::Xml), "{good}");
+        }
+        assert_eq!(body_format(None), Ok(Format::Json));
+        for bad in
+            ["application/fhir+turtle", "text/plain", "application/xml; charset=latin1", "", "application/xhtml+xml"]
+        {
+            let fault = body_format(Some(bad)).expect_err(bad);
             assert_eq!(fault.category(), Category::UnsupportedMedia, "{bad}");
         }
         assert!(form_body(Some("application/x-www-form-urlencoded;charset=utf-8")).is_ok());

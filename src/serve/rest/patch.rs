@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::call::Call;
-use super::negotiate::json_body;
+use super::negotiate::body_format;
 use super::which::which;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::json::Json;
@@ -50,14 +50,14 @@ pub fn format(content_type: Option<&str>) -> Result<Sort> {
     if let Some(format) = PatchFormat::of_media_type(name) {
         return Ok(Sort::Known(format));
     }
-    if json_body(content_type).is_ok() {
+    if body_format(content_type).is_ok() {
         let is_plain = name.eq_ignore_ascii_case("application/json");
         return Ok(if is_plain { Sort::Told } else { Sort::Known(PatchFormat::FhirPath) });
     }
     let shown: String = name.chars().take(120).flat_map(char::escape_debug).collect();
     let message = format!(
         "a patch of type \"{shown}\" is not supported; send application/json-patch+json, application/merge-patch+json, or \
-         a FHIRPath Patch as application/fhir+json"
+         a FHIRPath Patch as application/fhir+json or application/fhir+xml"
     );
     Err(Fault::new(Category::UnsupportedMedia, message))
 }
@@ -74,6 +74,7 @@ mod tests {
             (Some("application/JSON-Patch+json; charset=utf-8"), PatchFormat::Json),
             (Some("application/merge-patch+json"), PatchFormat::Merge),
             (Some("application/fhir+json; fhirVersion=4.0"), PatchFormat::FhirPath),
+            (Some("application/fhir+xml"), PatchFormat::FhirPath),
             (None, PatchFormat::FhirPath),
         ] {
             assert_eq!(format(content_type), Ok(Sort::Known(expected)), "{content_type:?}");

@@ -7,14 +7,25 @@ use http::{HeaderValue, Response, StatusCode};
 
 use super::call::Answer;
 use super::date::http_date;
-use super::negotiate::FHIR_JSON;
-use crate::base::fault::Fault;
-use crate::fhir::json::pretty;
+use super::extract::INLINE_BYTES;
+use super::negotiate::{Form, Format};
+use crate::base::fault::{Fault, Result};
+use crate::fhir::json::{parse_stored, pretty};
+use crate::fhir::xml::{Layout, write};
 use crate::serve::error::wire;
 
 /// The response to an interaction that was done.
-pub fn respond(answer: Answer, base: &str, is_pretty: bool) -> Response<Body> {
-    let mut response = with_body(answer.status, answer.body, is_pretty);
+///
+/// # Errors
+/// 500 for an answer that cannot be written in its form.
+pub async fn respond(mut answer: Answer, base: &str, form: Form) -> Result<Response<Body>> {
+    if form.is_pretty || form.media.format == Format::Xml {
+        answer.body = match answer.body.take() {
+            Some(body) => Some(rendered(body, form).await?),
+            None => None,
+        };
+    }
+    let mut response = with_body(answer.status, answer.body, form);
     let headers = response.headers_mut();
     let mut set = |name, text: String| {
         if let Ok(value) = HeaderValue::try_from(text) {
@@ -30,13 +41,17 @@ pub fn respond(answer: Answer, base: &str, is_pretty: bool) -> Response<Body> {
     if let Some(location) = answer.location {
         set(LOCATION, format!("{base}/{location}"));
     }
-    response
+    Ok(response)
 }
 
 /// The response to an interaction that failed. `allow` goes with 405.
-pub fn refuse(fault: &Fault, allow: Option<&str>, is_pretty: bool) -> Response<Body> {
+pub fn refuse(fault: &Fault, allow: Option<&str>, form: Form) -> Response<Body> {
     let (status, body) = wire(fault);
-    let mut response = with_body(status, Some(body), is_pretty);
+    let (body, form) = match render(&body, form) {
+        Ok(text) => (text, form),
+        Err(_) => (body, Form::default()),
+    };
+    let mut response = with_body(status, Some(body), form);
     if fault.is_transient() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
@@ -46,13 +61,33 @@ pub fn refuse(fault: &Fault, allow: Option<&str>, is_pretty: bool) -> Response<B
     response
 }
 
-fn with_body(status: u16, body: Option<Bytes>, is_pretty: bool) -> Response<Body> {
-    let body = body.map(|body| if is_pretty { Bytes::from(pretty(&body)) } else { body });
+/// JSON in the form that is wanted; large texts elsewhere, so that a connection's thread is not held.
+async fn rendered(body: Bytes, form: Form) -> Result<Bytes> {
+    if body.len() <= INLINE_BYTES {
+        return render(&body, form);
+    }
+    let rendered = tokio::task::spawn_blocking(move || render(&body, form)).await;
+    rendered.map_err(|_| Fault::internal("the writer stopped"))?
+}
+
+fn render(body: &Bytes, form: Form) -> Result<Bytes> {
+    match (form.media.format, form.is_pretty) {
+        (Format::Json, false) => Ok(body.clone()),
+        (Format::Json, true) => Ok(pretty(body).into()),
+        (Format::Xml, is_pretty) => {
+            let mut out = Vec::with_capacity(body.len() * 5 / 4 + 128);
+            write(&parse_stored(body)?, if is_pretty { Layout::Pretty } else { Layout::Compact }, &mut out)?;
+            Ok(out.into())
+        }
+    }
+}
+
+fn with_body(status: u16, body: Option<Bytes>, form: Form) -> Response<Body> {
     let has_body = body.is_some();
     let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if has_body {
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(form.media.content_type));
     }
     response
 }
