@@ -10,3 +10,4 @@ mod rest;
 mod search;
 mod support;
 mod tidy;
+mod xml;

@@ -194,10 +194,11 @@ async fn negotiated(State(service): State<Arc<Service>>, request: Request<Body>)
 /// OPTIONS: the methods of a path (RFC 9110, 9.3.7), and what a preflight asks for.
 fn options(service: &Service, request: &Request<Body>) -> Response<Body> {
     let below = request.uri().path().strip_prefix("/fhir").filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    let form = Form::of(request.uri().query(), request.headers()).unwrap_or_default();
     let shape = match below.map(|path| target(path.strip_prefix('/').unwrap_or(path))) {
         Some(Ok(target)) => target.shape,
-        Some(Err(fault)) => return refuse(&fault, None, false),
-        None => return refuse(&Fault::not_found("the FHIR endpoint is at /fhir"), None, false),
+        Some(Err(fault)) => return refuse(&fault, None, form),
+        None => return refuse(&Fault::not_found("the FHIR endpoint is at /fhir"), None, form),
     };
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;

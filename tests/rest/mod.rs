@@ -14,6 +14,7 @@ mod patch;
 mod repeatable;
 mod subset;
 mod transactions;
+mod xml;
 
 use serde_json::{Value, json};
 

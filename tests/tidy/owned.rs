@@ -19,6 +19,7 @@ const OWNED: &[Owned] = &[
     Owned { what: "indicatif", by: &["src/cli/"] },
     Owned { what: "mimalloc", by: &["src/main.rs"] },
     Owned { what: "octofhir_ucum", by: &["src/fhir/"] },
+    Owned { what: "quick_xml", by: &["src/fhir/"] },
     Owned { what: "reqwest", by: &["src/base/"] },
     Owned { what: "hyper::client", by: &["src/base/"] },
     Owned { what: "hyper_util::client", by: &["src/base/"] },

@@ -79,18 +79,22 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// `form` changes where the body of a search names another.
+    /// `form` becomes what the parameters say, also those in the body of a search.
     async fn answer(&self, session: &Session, body: Body, form: &mut Form) -> Result<Answer> {
         let limits = &self.site.limits;
         let mut params = Params::parse(self.uri.query().unwrap_or_default(), limits.query_bytes)?;
         let is_form = matches!(self.target.shape, Shape::TypeSearch | Shape::SystemSearch | Shape::CompartmentSearch);
-        if is_form {
+        let body = if is_form {
             let pairs = self.form(body).await?;
             params.add(&pairs, limits.query_bytes)?;
+            None
+        } else {
+            Some(body)
+        };
+        if params.format.is_some() || params.pretty {
             *form = Form::of_params(&params, self.headers)?;
-            return self.call(session, &params, None).await;
         }
-        self.call(session, &params, Some(body)).await
+        self.call(session, &params, body).await
     }
 
     async fn call(&self, session: &Session, params: &Params, body: Option<Body>) -> Result<Answer> {

@@ -68,15 +68,19 @@ impl Default for Form {
 }
 
 impl Form {
-    /// The form that a request asks for in its URL and headers. A query that cannot be read asks for nothing.
+    /// The form that a request asks for in its URL and headers; whatever else the query has may be wrong.
     ///
     /// # Errors
     /// 406 naming what was asked for.
     pub fn of(query: Option<&str>, headers: &HeaderMap) -> Result<Self> {
-        match query.filter(|query| query.contains("_format") || query.contains("_pretty")) {
-            None => Self::of_params(&Params::default(), headers),
-            Some(query) => Self::of_params(&Params::parse(query, usize::MAX).unwrap_or_default(), headers),
+        let mut params = Params::default();
+        let query = query.filter(|query| query.contains("_format=") || query.contains("_pretty="));
+        for pair in query.into_iter().flat_map(|query| query.split('&')) {
+            if pair.starts_with("_format=") || pair == "_pretty=true" {
+                params.add(pair, usize::MAX).unwrap_or_default();
+            }
         }
+        Self::of_params(&params, headers)
     }
 
     /// The form that parameters and headers ask for: `_format` decides where it is given, else `Accept`.
