@@ -135,7 +135,9 @@ impl Asked<'_> {
         let limits = &self.site.limits;
         let content_type = extract::content_type(self.headers)?;
         let (format, patch) = match self.interaction {
-            Interaction::Create | Interaction::Update | Interaction::Bundle | Interaction::Operation => (body_format(content_type)?, None),
+            Interaction::Create | Interaction::Update | Interaction::Bundle | Interaction::Operation => {
+                (body_format(content_type)?, None)
+            }
             Interaction::Patch => match patch::format(content_type)? {
                 sort @ Sort::Known(PatchFormat::FhirPath) => (body_format(content_type)?, Some(sort)),
                 other => (Format::Json, Some(other)),
