@@ -96,16 +96,26 @@ impl<'a> Reading<'a> {
         self.fault(attribute.at, format!("unknown attribute \"{}\"", shown(attribute.name)), path)
     }
 
+    /// The next child of the element that `tag` opened; `None` after its end tag.
+    fn next(&mut self, tag: &Tag<'a>, path: &Path<'_>) -> Result<Option<Tag<'a>>> {
+        if tag.is_empty {
+            return Ok(None);
+        }
+        loop {
+            match self.scan.token()? {
+                Token::Start(child) => return Ok(Some(child)),
+                Token::Nothing => {}
+                Token::Text => return Err(self.fault(self.scan.start(), "text has no place here", path)),
+                Token::End | Token::Eof => return Ok(None),
+            }
+        }
+    }
+
     /// The children of an element of type `owner`, up to its end tag.
     fn children(&mut self, tag: &Tag<'a>, owner: TypeId, object: &mut Object, path: &Path<'_>) -> Result<()> {
         let mut open = Open::default();
-        while !tag.is_empty {
-            match self.scan.token()? {
-                Token::Start(child) => self.child(&child, owner, &mut open, object, path)?,
-                Token::Nothing => {}
-                Token::Text => return Err(self.fault(self.scan.start(), "text has no place here", path)),
-                Token::End | Token::Eof => break,
-            }
+        while let Some(child) = self.next(tag, path)? {
+            self.child(&child, owner, &mut open, object, path)?;
         }
         open.close(object);
         Ok(())
@@ -165,14 +175,11 @@ impl<'a> Reading<'a> {
             return Err(self.unknown(attribute, path));
         }
         let mut resource = None;
-        while !tag.is_empty {
-            match self.scan.token()? {
-                Token::Start(inner) if resource.is_none() => resource = Some(self.resource(&inner, Some(path))?),
-                Token::Start(inner) => return Err(self.fault(inner.at, "more than one resource", path)),
-                Token::Nothing => {}
-                Token::Text => return Err(self.fault(self.scan.start(), "text has no place here", path)),
-                Token::End | Token::Eof => break,
+        while let Some(inner) = self.next(tag, path)? {
+            if resource.is_some() {
+                return Err(self.fault(inner.at, "more than one resource", path));
             }
+            resource = Some(self.resource(&inner, Some(path))?);
         }
         resource.ok_or_else(|| self.fault(tag.at, "there is no resource", path))
     }
