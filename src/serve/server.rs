@@ -247,7 +247,7 @@ async fn cluster(State(service): State<Arc<Service>>, request: Request<Body>) ->
         };
         held(&service.site, session, request).await
     };
-    service.layers.around(id, method.clone(), work).await
+    service.layers.around(id, method.clone(), Form::default(), work).await
 }
 
 async fn ready(State(service): State<Arc<Service>>) -> (StatusCode, &'static str) {

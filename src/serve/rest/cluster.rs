@@ -6,6 +6,7 @@ use http::{Request, Response};
 use super::call::{Answer, Call, Site};
 use super::conditions::{Conditions, Prefer};
 use super::dispatch::Done;
+use super::negotiate::Form;
 use super::params::Params;
 use super::relay::PATH;
 use super::respond::{refuse, respond};
@@ -22,8 +23,12 @@ pub async fn held(site: &Site, session: Result<Session>, request: Request<Body>)
         Ok(session) => page(site, &session, request).await,
         Err(fault) => Err(fault),
     };
-    let response = answer.map(|answer| respond(answer, &site.base, false));
-    (done, response.unwrap_or_else(|fault| refuse(&fault, None, false)))
+    // The node that asked gives the page its form.
+    let response = match answer {
+        Ok(answer) => respond(answer, &site.base, Form::default()).await,
+        Err(fault) => Err(fault),
+    };
+    (done, response.unwrap_or_else(|fault| refuse(&fault, None, Form::default())))
 }
 
 async fn page(site: &Site, session: &Session, request: Request<Body>) -> Result<Answer> {
