@@ -9,5 +9,6 @@ mod crash;
 mod rest;
 mod search;
 mod support;
+mod tenants;
 mod tidy;
 mod xml;

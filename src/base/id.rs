@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::clock::SharedClock;
+use super::fault::{Fault, Result};
 
 /// A tenant; the first part of every key in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,6 +16,29 @@ pub struct Tenant(pub i64);
 impl Tenant {
     /// The tenant behind the base `/fhir`.
     pub const DEFAULT: Self = Self(1);
+}
+
+/// The name of a tenant, as it stands in URLs: 1 to 64 of `a` to `z`, `0` to `9` and `-`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TenantName(Box<str>);
+
+impl TenantName {
+    /// Reads a name.
+    ///
+    /// # Errors
+    /// 400 for other text.
+    pub fn parse(text: &str) -> Result<Self> {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if (1..=64).contains(&text.len()) && text.bytes().all(is_plain) {
+            return Ok(Self(text.into()));
+        }
+        Err(Fault::invalid("the name of a tenant is 1 to 64 of a-z, 0-9 and -"))
+    }
+
+    /// Its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// A position in a tenant's log: 1, 2, 3 ... in commit order without gaps; 0 is before everything.
@@ -84,6 +108,16 @@ mod tests {
     fn secrets_differ() {
         let (a, b) = (fresh_secret(), fresh_secret());
         assert!(a != b && a.len() == 64 && a.bytes().all(|b| b.is_ascii_hexdigit()), "{}", a.len());
+    }
+
+    #[test]
+    fn tenants_have_plain_names() {
+        for good in ["a", "ward-7", "0", &"x".repeat(64)] {
+            assert_eq!(TenantName::parse(good).expect(good).as_str(), good);
+        }
+        for bad in ["", "A", "a_b", "a/b", "..", "ä", "a b", "!2", &"x".repeat(65)] {
+            assert!(TenantName::parse(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -44,6 +44,10 @@ pub struct Limits {
     pub relay_bytes: usize,
     /// Memory for current versions that were read lately, in bytes; not used with a shared database.
     pub recent_bytes: u64,
+    /// Most tenants, beside the default one, that are open at a time; more only while all of them are used.
+    pub open_tenants: usize,
+    /// How long nobody must have used a tenant before it is closed, in seconds.
+    pub tenant_idle_seconds: u64,
     /// Most planned writes waiting for the Writer.
     pub writer_queue: usize,
     /// Most planned writes in one commit.
@@ -69,6 +73,8 @@ impl Default for Limits {
             relay_seconds: 10,
             relay_bytes: 256 << 20,
             recent_bytes: 64 << 20,
+            open_tenants: 64,
+            tenant_idle_seconds: 900,
             writer_queue: 4096,
             writer_batch: 512,
         }

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 
 use crate::base::clock::SystemClock;
 use crate::base::fault::{Category, Fault, Result};
-use crate::base::id::IdSource;
+use crate::base::id::{IdSource, TenantName};
 use crate::cli::admin::{ConfigArgs, MigrateArgs};
 use crate::cli::backup::{BackupArgs, ExportArgs, RestoreArgs};
 use crate::cli::bare::BareArgs;
@@ -20,6 +20,8 @@ use crate::cli::load::{LoadArgs, Summary, Target};
 use crate::cli::reindex::ReindexArgs;
 use crate::cli::running::Running;
 use crate::cli::serve::{ServeArgs, serve};
+use crate::cli::tenant::TenantArgs;
+use crate::repo::base_of;
 
 /// A FHIR R4 server in one binary.
 #[derive(Debug, Parser)]
@@ -45,6 +47,8 @@ enum Command {
     Restore(RestoreArgs),
     /// Write all current resources as NDJSON
     Export(ExportArgs),
+    /// Add, list and remove tenants
+    Tenant(TenantArgs),
     /// Bring the schema of the database to this version
     Migrate(MigrateArgs),
     /// Show the configuration as it would be used, without secrets
@@ -95,6 +99,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Backup(args) => wait(async move { args.run().await })?,
         Command::Restore(args) => wait(async move { args.run().await })?,
         Command::Export(args) => wait(async move { args.run().await })?,
+        Command::Tenant(args) => wait(async move { args.run().await })?,
         Command::Migrate(args) => wait(async move { args.run().await })?,
         Command::Config(args) => args.run()?,
         Command::Generate(args) => {
@@ -128,9 +133,14 @@ async fn load_locally(args: &LoadArgs) -> Result<Summary> {
     let name = format!("{} {}", config.store.data.display(), config.store.database.is_some());
     let clock = Arc::new(SystemClock);
     let running = Running::start(config, clock.clone(), IdSource::random(clock)).await?;
-    let target = Target::new(&format!("http://{}/fhir", running.address()))?;
-    let loaded = args.run(&target, &name).await;
-    let settled = running.app().settle().await;
+    let url = format!("http://{}/fhir", running.address());
+    let tenant = args.tenant.as_deref().map(TenantName::parse).transpose()?;
+    let url = tenant.as_ref().map_or_else(|| url.clone(), |name| base_of(&url, name));
+    let loaded = args.run(&Target::new(&url)?, &format!("{name} {}", args.tenant.as_deref().unwrap_or_default())).await;
+    let settled = match &tenant {
+        Some(name) => running.app().repo().settle_of(name).await,
+        None => running.app().settle().await,
+    };
     running.stop().await.and(settled)?;
     loaded
 }
@@ -170,6 +180,12 @@ mod tests {
             "cresset backup --data ./data --to backup --full",
             "cresset restore --data ./new --from backup --at 2026-11-25T14:00:00Z",
             "cresset export --data ./data --out export --type Patient,Observation",
+            "cresset tenant add ward --data ./data",
+            "cresset tenant list --database postgres://x/y",
+            "cresset tenant remove ward",
+            "cresset doctor --tenant ward",
+            "cresset reindex --tenant ward",
+            "cresset load --data ./data --tenant ward a",
             "cresset config",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");

@@ -18,5 +18,6 @@ pub mod place;
 mod reindex;
 pub mod running;
 mod serve;
+mod tenant;
 
 pub use command::run;

@@ -12,7 +12,7 @@ use crate::access::actor::Actor;
 use crate::base::clock::SharedClock;
 use crate::base::config::Config;
 use crate::base::fault::{Fault, Result};
-use crate::base::id::{IdSource, Tenant};
+use crate::base::id::{IdSource, Tenant, TenantName};
 use crate::cli::app::{App, lock};
 use crate::repo::{Repo, Session};
 use crate::serve::{Backend, Gauges, Later, ServeOptions, bind};
@@ -107,7 +107,7 @@ async fn sweep(door: std::sync::Weak<Door>) {
     loop {
         tokio::time::sleep(SWEEP).await;
         let Some(repo) = door.upgrade().and_then(|door| door.repo().ok()) else { return };
-        repo.sweep();
+        repo.sweep().await;
     }
 }
 
@@ -137,6 +137,10 @@ impl Backend for Door {
 
     fn admits(&self, secret: &[u8]) -> bool {
         self.repo().is_ok_and(|repo| repo.admits(secret))
+    }
+
+    fn tenant<'a>(&'a self, name: &'a TenantName, actor: Actor) -> Later<'a, Result<Session>> {
+        Box::pin(async move { self.repo()?.session_of(name, actor).await })
     }
 
     fn gauges(&self) -> Gauges {

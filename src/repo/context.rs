@@ -1,30 +1,21 @@
-//! The repository of a node: store, index, Writer and feed, opened together and closed together.
+//! The repository of a node: the default tenant, which is always open, and the others, which are opened when they are used.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use std::sync::Arc;
 
 use super::cluster::Cluster;
-use super::feed::Feed;
-use super::indexer::{CATALOG, Indexer, Visibility, blocking};
-use super::integrity::catch_up;
-use super::loader::Loader;
-use super::pins::Pins;
-use super::recent::Recent;
+use super::indexer::CATALOG;
+use super::open::{Ground, Open};
+use super::others::Others;
 use super::session::Session;
-use super::shelf::Shelf;
-use super::tenancy::Tenancy;
-use super::writer::Writer;
+use super::tenancy::Status;
 use crate::access::actor::Actor;
 use crate::base::clock::SharedClock;
 use crate::base::config::Rest;
 use crate::base::fault::{Fault, Result};
-use crate::base::id::{IdSource, Seq, Tenant};
+use crate::base::id::{IdSource, Tenant, TenantName};
 use crate::base::limits::Limits;
-use crate::search::index::{IndexOptions, Searcher};
+use crate::search::index::IndexOptions;
 use crate::store::{Store, StoreConfig};
 
 /// Where a repository keeps its data and what it is told about its surroundings.
@@ -44,27 +35,12 @@ pub struct RepoConfig {
     pub index_heap: usize,
 }
 
-/// How far the parts of a tenant are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Status {
-    /// The newest position of the log known here.
-    pub head: Seq,
-    /// The position up to which searches see.
-    pub indexed: Seq,
-    /// Plans that wait for the Writer.
-    pub waiting: usize,
-    /// Live documents of the index.
-    pub documents: u64,
-    /// Bytes of the index's files.
-    pub index_bytes: u64,
-}
-
 /// An open repository. Dropping it without [`Repo::close`] loses nothing but makes the next start slower.
 #[derive(Debug)]
 pub struct Repo {
-    default: Arc<Tenancy>,
-    stop: watch::Sender<bool>,
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    ground: Ground,
+    default: Open,
+    others: Others,
 }
 
 impl Repo {
@@ -73,93 +49,77 @@ impl Repo {
     /// # Errors
     /// A database that cannot be reached or is newer than this program; an index folder that cannot be written.
     pub async fn open(config: RepoConfig, clock: SharedClock, ids: IdSource, limits: Limits) -> Result<Self> {
-        let limits = Arc::new(limits);
         let store = Store::open(config.store).await?;
         let options = IndexOptions { heap_bytes: config.index_heap, ..IndexOptions::new(CATALOG) };
-        let tenant = Tenant::DEFAULT;
-        let head = store.head(tenant).await?;
-        let folder = config.index.clone();
-        let index = Arc::new(blocking(move || Shelf::open(&folder, options, head.seq)).await?);
-        let feed = Arc::new(Feed::new(head.seq));
-        // Another node's commit would not be seen here.
-        let recent = Arc::new(Recent::new(if store.is_shared() { 0 } else { limits.recent_bytes }));
-        let visibility = Arc::new(Visibility::new(index.get()?.reached()));
-        let (stop, stopping) = watch::channel(false);
-        let node = ids.number();
-        let mut tasks = Vec::new();
+        let base = config.base.trim_end_matches('/').into();
+        let (limits, node) = (Arc::new(limits), ids.number());
         let cluster = match config.advertise.filter(|_| store.is_shared()) {
             Some(address) => Some(Cluster::join(store.clone(), node, address).await?),
             None => None,
         };
-        tasks.extend(cluster.clone().map(|cluster| tokio::spawn(cluster.run(stopping.clone()))));
-        let base: Arc<str> = config.base.trim_end_matches('/').into();
-        if config.rest.referential_integrity {
-            refer(&store, tenant, &base).await?;
+        let ground =
+            Ground { store, options, index: config.index, base, rest: config.rest, clock, ids, limits, node, cluster };
+        let default = ground.open(Tenant::DEFAULT, None).await?;
+        if let Some(cluster) = ground.cluster.clone() {
+            default.until_closed(|stopping| cluster.run(stopping));
         }
-        let writer = Writer {
-            tenant,
-            store: store.clone(),
-            feed: feed.clone(),
-            recent: recent.clone(),
-            clock: clock.clone(),
-            limits: limits.clone(),
-            integrity: config.rest.referential_integrity,
-            base: base.clone(),
-            stop: stopping.clone(),
-        };
-        let (handle, writing) = writer.start();
-        let indexer = Indexer {
-            tenant,
-            store: store.clone(),
-            feed: feed.clone(),
-            index: index.clone(),
-            visibility: visibility.clone(),
-            base: base.clone(),
-            stop: stopping,
-        };
-        tasks.extend([writing, tokio::spawn(indexer.run())]);
-        let default = Arc::new(Tenancy {
-            tenant,
-            loader: Loader::start(tenant, &store, &recent),
-            store,
-            index,
-            feed,
-            visibility,
-            writer: handle,
-            pins: Pins::new(limits.page_pins, limits.page_pin_seconds),
-            clock,
-            node,
-            cluster,
-            ids,
-            limits,
-            rest: config.rest,
-            base,
-        });
-        Ok(Self { default, stop, tasks: Mutex::new(tasks) })
+        Ok(Self { ground, default, others: Others::default() })
     }
 
-    /// What `actor` may do with the data of `tenant`.
+    /// What `actor` may do with the data of `tenant`; others than the default one are asked for by name.
     ///
     /// # Errors
-    /// 404 for a tenant that does not exist.
+    /// 404 for another one.
     pub fn session(&self, tenant: Tenant, actor: Actor) -> Result<Session> {
-        if tenant != self.default.tenant {
+        if tenant != Tenant::DEFAULT {
             return Err(Fault::not_found("there is no such tenant"));
         }
-        Ok(Session::new(self.default.clone(), actor))
+        Ok(Session::new(self.default.at.clone(), actor))
+    }
+
+    /// What `actor` may do with the data of a tenant, which is opened when nobody has asked for it lately.
+    ///
+    /// # Errors
+    /// 404 for an unknown one; whatever opening it answers.
+    pub async fn session_of(&self, name: &TenantName, actor: Actor) -> Result<Session> {
+        let unknown = || Fault::not_found(format!("there is no tenant \"{}\"", name.as_str()));
+        let tenant = self.ground.store.tenant(name).await?.ok_or_else(unknown)?;
+        if tenant == Tenant::DEFAULT {
+            return self.session(tenant, actor);
+        }
+        let at = self.others.get(&self.ground, tenant, name).await?;
+        Ok(Session::new(at, actor))
+    }
+
+    /// All tenants, by name.
+    ///
+    /// # Errors
+    /// 503 or 500 from the database.
+    pub async fn tenants(&self) -> Result<Vec<TenantName>> {
+        Ok(self.ground.store.tenants().await?.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// Adds a tenant without data.
+    ///
+    /// # Errors
+    /// 409 when there is one of this name.
+    pub async fn add_tenant(&self, name: &TenantName) -> Result<()> {
+        self.ground.store.add_tenant(name).await.map(drop)
+    }
+
+    /// Removes a tenant with all its data on this node and in the database.
+    ///
+    /// # Errors
+    /// 404 for an unknown one; 400 for the default tenant; 500 when its index cannot be removed.
+    pub async fn remove_tenant(&self, name: &TenantName) -> Result<()> {
+        let tenant = self.ground.store.remove_tenant(name).await?;
+        self.others.close(tenant).await?;
+        self.ground.forget(tenant).await
     }
 
     /// How far the parts are.
     pub fn status(&self) -> Status {
-        let at = &self.default;
-        let searcher = at.index.searcher().ok();
-        Status {
-            head: at.feed.head(),
-            indexed: at.visibility.reached(),
-            waiting: at.writer.waiting(),
-            documents: searcher.as_ref().map_or(0, Searcher::count),
-            index_bytes: searcher.as_ref().map_or(0, Searcher::disk_bytes),
-        }
+        self.default.at.status()
     }
 
     /// Whether the database answers.
@@ -167,12 +127,12 @@ impl Repo {
     /// # Errors
     /// 503 when it does not.
     pub async fn ping(&self) -> Result<()> {
-        self.default.store.ping().await
+        self.ground.store.ping().await
     }
 
     /// Whether whoever shows this is a node over the same database. Takes the same time however much of it is right.
     pub fn admits(&self, secret: &[u8]) -> bool {
-        self.default.cluster.as_ref().is_some_and(|cluster| cluster.admits(secret))
+        self.ground.cluster.as_ref().is_some_and(|cluster| cluster.admits(secret))
     }
 
     /// Waits until searches see everything committed so far.
@@ -180,7 +140,27 @@ impl Repo {
     /// # Errors
     /// 503 when that takes too long.
     pub async fn settle(&self) -> Result<()> {
-        super::search::fresh(&self.default).await.map(drop)
+        super::search::fresh(&self.default.at).await.map(drop)
+    }
+
+    /// The same for a tenant.
+    ///
+    /// # Errors
+    /// As [`Repo::settle`]; 404 for an unknown tenant.
+    pub async fn settle_of(&self, name: &TenantName) -> Result<()> {
+        super::search::fresh(&self.session_of(name, Actor::System).await?.into_tenancy()).await.map(drop)
+    }
+
+    /// Makes the index of a tenant anew from its log.
+    ///
+    /// # Errors
+    /// 404 for an unknown tenant; 500 when the index cannot be removed or made.
+    pub async fn reindex_of(&self, name: &TenantName) -> Result<Status> {
+        let tenant = self.session_of(name, Actor::System).await?.into_tenancy().tenant;
+        self.others.close(tenant).await?;
+        self.ground.forget(tenant).await?;
+        self.settle_of(name).await?;
+        Ok(self.session_of(name, Actor::System).await?.status())
     }
 
     /// Everything that is not as it must be, one line each (ids and numbers only); empty when all is well. `deep` also
@@ -189,12 +169,23 @@ impl Repo {
     /// # Errors
     /// 503 or 500 when the data cannot be read at all.
     pub async fn doctor(&self, deep: bool) -> Result<Vec<String>> {
-        super::doctor::examine(&self.default, deep).await
+        super::doctor::examine(&self.default.at, deep).await
     }
 
-    /// Lets go of page snapshots that nobody has asked for in time.
-    pub fn sweep(&self) {
-        self.default.pins.sweep(self.default.clock.now());
+    /// The same for a tenant, after its index has followed the log to its end.
+    ///
+    /// # Errors
+    /// As [`Repo::doctor`]; 404 for an unknown tenant.
+    pub async fn doctor_of(&self, name: &TenantName, deep: bool) -> Result<Vec<String>> {
+        let at = self.session_of(name, Actor::System).await?.into_tenancy();
+        super::search::fresh(&at).await?;
+        super::doctor::examine(&at, deep).await
+    }
+
+    /// Lets go of page snapshots that nobody has asked for in time, and closes tenants that nobody uses.
+    pub async fn sweep(&self) {
+        self.default.at.pins.sweep(self.ground.clock.now());
+        self.others.sweep(self.ground.clock.now()).await;
     }
 
     /// Stops: everything in the Writer's queue is committed and answered, then the index is committed and synced. Later
@@ -203,34 +194,9 @@ impl Repo {
     /// # Errors
     /// When the index cannot be closed; nothing is lost, the next start proves it again.
     pub async fn close(&self) -> Result<()> {
-        self.stop.send_replace(true);
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        for task in tasks {
-            let abort = task.abort_handle();
-            if tokio::time::timeout(Duration::from_secs(20), task).await.is_err() {
-                tracing::warn!("a task does not end; it is given up");
-                abort.abort();
-            }
-        }
-        let index = self.default.index.clone();
-        let closed = blocking(move || index.close()).await;
-        self.default.store.clone().close().await;
+        let others = self.others.close_all().await;
+        let closed = self.default.close().await.and(others);
+        self.ground.store.clone().close().await;
         closed
-    }
-}
-
-/// Brings the referrals up to the head of the log, in pieces.
-async fn refer(store: &Store, tenant: Tenant, base: &str) -> Result<()> {
-    let (reached, head) = (store.referrals_reached(tenant).await?, store.head(tenant).await?.seq);
-    if reached < head {
-        tracing::info!(reached = reached.0, head = head.0, "references are to be enforced: looking through the log");
-    }
-    loop {
-        let mut batch = store.begin(tenant).await?;
-        let is_there = catch_up(store, tenant, base, &mut batch).await?;
-        batch.commit().await?;
-        if is_there {
-            return Ok(());
-        }
     }
 }

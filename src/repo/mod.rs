@@ -24,6 +24,8 @@ mod history;
 mod indexer;
 mod integrity;
 mod loader;
+mod open;
+mod others;
 mod pins;
 mod plan;
 mod read;
@@ -39,11 +41,13 @@ mod token;
 mod transaction;
 mod writer;
 
-pub use context::{Repo, RepoConfig, Status};
+pub use context::{Repo, RepoConfig};
 pub use face::{
     Change, Existing, ExpungeRequest, ExpungeScope, Handling, HistoryAnswer, HistoryRequest, HistoryScope, MatchMode,
     Page, Peer, SearchAnswer, SearchEntry, Stored, Which, WriteEntry, WriteKind, Written,
 };
+pub use open::base_of;
 pub use session::Session;
+pub use tenancy::Status;
 
 pub use crate::search::rank::Note;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::face::{
     ExpungeRequest, Handling, HistoryAnswer, HistoryRequest, Page, SearchAnswer, Stored, WriteEntry, Written,
 };
-use super::tenancy::Tenancy;
+use super::tenancy::{Status, Tenancy};
 use super::{expunge, history, read, search, transaction};
 use crate::access::actor::Actor;
 use crate::base::fault::{Category, Fault, Result};
@@ -22,6 +22,15 @@ pub struct Session {
 impl Session {
     pub(super) fn new(at: Arc<Tenancy>, actor: Actor) -> Self {
         Self { at, actor }
+    }
+
+    pub(super) fn into_tenancy(self) -> Arc<Tenancy> {
+        self.at
+    }
+
+    /// How far the parts of the tenant are.
+    pub fn status(&self) -> Status {
+        self.at.status()
     }
 
     /// On whose behalf.

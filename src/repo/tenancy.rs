@@ -11,9 +11,25 @@ use super::shelf::Shelf;
 use super::writer::WriterHandle;
 use crate::base::clock::SharedClock;
 use crate::base::config::Rest;
-use crate::base::id::{IdSource, Tenant};
+use crate::base::id::{IdSource, Seq, Tenant};
 use crate::base::limits::Limits;
+use crate::search::index::Searcher;
 use crate::store::Store;
+
+/// How far the parts of a tenant are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status {
+    /// The newest position of the log known here.
+    pub head: Seq,
+    /// The position up to which searches see.
+    pub indexed: Seq,
+    /// Plans that wait for the Writer.
+    pub waiting: usize,
+    /// Live documents of the index.
+    pub documents: u64,
+    /// Bytes of the index's files.
+    pub index_bytes: u64,
+}
 
 /// Everything that belongs to a tenant on this node.
 #[derive(Debug)]
@@ -35,4 +51,18 @@ pub(super) struct Tenancy {
     pub(super) node: u64,
     /// The other nodes; `None` when there can be none, or this one does not listen.
     pub(super) cluster: Option<Arc<Cluster>>,
+}
+
+impl Tenancy {
+    /// How far the parts are.
+    pub(super) fn status(&self) -> Status {
+        let searcher = self.index.searcher().ok();
+        Status {
+            head: self.feed.head(),
+            indexed: self.visibility.reached(),
+            waiting: self.writer.waiting(),
+            documents: searcher.as_ref().map_or(0, Searcher::count),
+            index_bytes: searcher.as_ref().map_or(0, Searcher::disk_bytes),
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use crate::access::actor::Actor;
 use crate::base::fault::Result;
-use crate::base::id::Seq;
+use crate::base::id::{Seq, TenantName};
 use crate::repo::Session;
 
 /// A future that is answered later.
@@ -36,6 +36,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Whether whoever shows this is another node over the same database.
     fn admits(&self, secret: &[u8]) -> bool;
+
+    /// What `actor` may do with the data of another tenant, behind `/t/NAME/fhir`.
+    fn tenant<'a>(&'a self, name: &'a TenantName, actor: Actor) -> Later<'a, Result<Session>>;
 
     /// How far the parts are.
     fn gauges(&self) -> Gauges;

@@ -32,9 +32,10 @@ use crate::access::actor::Actor;
 use crate::base::clock::SharedClock;
 use crate::base::config::Rest;
 use crate::base::fault::{Fault, Result};
-use crate::base::id::IdSource;
+use crate::base::id::{IdSource, TenantName};
 use crate::base::limits::Limits;
 use crate::base::telemetry::Counter;
+use crate::repo::base_of;
 
 /// What a server is told.
 #[derive(Debug, Clone)]
@@ -159,7 +160,7 @@ pub fn router(
     let about = About { base: &base, started: clock.now(), rules: options.rest, has_cors: cors.is_on() };
     let statements = Statements::new(&about);
     let run = ids.number();
-    let site = Site { base, limits: options.limits.clone(), clock, ids, statements };
+    let site = Site { base, limits: options.limits.clone(), clock, ids, statements: Arc::new(statements) };
     let layers = Layers { metrics: Metrics::default(), timeout: options.timeout, run, requests: Counter::default() };
     let service = Arc::new(Service { site, layers, backend, actor: options.actor.clone(), cors });
     Router::new()
@@ -193,9 +194,8 @@ async fn negotiated(State(service): State<Arc<Service>>, request: Request<Body>)
 
 /// OPTIONS: the methods of a path (RFC 9110, 9.3.7), and what a preflight asks for.
 fn options(service: &Service, request: &Request<Body>) -> Response<Body> {
-    let below = request.uri().path().strip_prefix("/fhir").filter(|rest| rest.is_empty() || rest.starts_with('/'));
     let form = Form::of(request.uri().query(), request.headers()).unwrap_or_default();
-    let shape = match below.map(|path| target(path.strip_prefix('/').unwrap_or(path))) {
+    let shape = match place(request.uri().path()).map(|(_, path)| target(path)) {
         Some(Ok(target)) => target.shape,
         Some(Err(fault)) => return refuse(&fault, None, form),
         None => return refuse(&Fault::not_found("the FHIR endpoint is at /fhir"), None, form),
@@ -221,13 +221,17 @@ async fn fhir(State(service): State<Arc<Service>>, request: Request<Body>) -> Re
     let form = *wanted.as_ref().unwrap_or(&Form::default());
     let work = async {
         let uri = request.uri().clone();
-        let below = uri.path().strip_prefix("/fhir").filter(|rest| rest.is_empty() || rest.starts_with('/'));
-        let Some(path) = below else {
-            let done = Done { interaction: Interaction::Absent("unknown"), template: "" };
-            return (done, refuse(&Fault::not_found("the FHIR endpoint is at /fhir"), None, form));
-        };
-        let session = service.backend.session(service.actor.clone());
-        dispatch(&service.site, session, path.strip_prefix('/').unwrap_or(path), request, wanted).await
+        match place(uri.path()) {
+            Some((None, path)) => {
+                let session = service.backend.session(service.actor.clone());
+                dispatch(&service.site, session, path, request, wanted).await
+            }
+            Some((Some(name), path)) => Box::pin(of_tenant(&service, name, path, request, wanted)).await,
+            None => {
+                let done = Done { interaction: Interaction::Absent("unknown"), template: "" };
+                (done, refuse(&Fault::not_found("the FHIR endpoint is at /fhir"), None, form))
+            }
+        }
     };
     let mut response = service.layers.around(id, method, form, work).await;
     if let Some(correlation) = correlation {
@@ -248,6 +252,36 @@ async fn cluster(State(service): State<Arc<Service>>, request: Request<Body>) ->
         held(&service.site, session, request).await
     };
     service.layers.around(id, method.clone(), Form::default(), work).await
+}
+
+/// The tenant that a path names, unless it is the default one, and the path below its base.
+fn place(path: &str) -> Option<(Option<&str>, &str)> {
+    let (tenant, path) = match path.strip_prefix("/t/").and_then(|rest| rest.split_once('/')) {
+        Some((name, rest)) => (Some(name), rest.strip_prefix("fhir")?),
+        None => (None, path.strip_prefix("/fhir")?),
+    };
+    match path.strip_prefix('/') {
+        Some(below) => Some((tenant, below)),
+        None => path.is_empty().then_some((tenant, path)),
+    }
+}
+
+/// A request to another tenant than the default one.
+async fn of_tenant(
+    service: &Service,
+    name: &str,
+    path: &str,
+    request: Request<Body>,
+    wanted: Result<Form>,
+) -> (Done, Response<Body>) {
+    let unknown = || Fault::not_found("there is no such tenant");
+    let Ok(name) = TenantName::parse(name) else {
+        let done = Done { interaction: Interaction::Absent("unknown"), template: "" };
+        return (done, refuse(&unknown(), None, wanted.unwrap_or_default()));
+    };
+    let session = service.backend.tenant(&name, service.actor.clone()).await;
+    let site = Site { base: base_of(&service.site.base, &name), ..service.site.clone() };
+    dispatch(&site, session, path, request, wanted).await
 }
 
 async fn ready(State(service): State<Arc<Service>>) -> (StatusCode, &'static str) {
@@ -289,6 +323,10 @@ mod tests {
             secret == b"known"
         }
 
+        fn tenant<'a>(&'a self, _: &'a TenantName, _: Actor) -> Later<'a, Result<Session>> {
+            Box::pin(async { Err(Fault::unavailable("the database is away")) })
+        }
+
         fn gauges(&self) -> Gauges {
             Gauges::default()
         }
@@ -324,6 +362,11 @@ mod tests {
             ("BREW", "/fhir/Patient/1", 405),
             ("GET", "/fhir/$nonsense", 400),
             ("GET", "/fhir/Patient/1", 503),
+            ("GET", "/t/ward/fhir/Patient/1", 503),
+            ("GET", "/t/ward/Patient/1", 404),
+            ("GET", "/t/Ward/fhir/Patient/1", 404),
+            ("GET", "/t//fhir/Patient/1", 404),
+            ("GET", "/t/ward/fhirs", 404),
         ] {
             let (response, body) = ask(&app, method, path).await;
             assert_eq!(response.status().as_u16(), status, "{method} {path}");

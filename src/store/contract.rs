@@ -77,6 +77,56 @@ async fn a_random_script_gives_the_answers_of_the_model() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn tenants_come_and_go_with_all_they_have() {
+    each(async |_, store| {
+        let name = |text: &str| crate::base::id::TenantName::parse(text).unwrap();
+        assert_eq!(store.tenant(&name("default")).await.unwrap(), Some(T));
+        assert_eq!(store.tenant(&name("ward")).await.unwrap(), None);
+        let ward = store.add_tenant(&name("ward")).await.unwrap();
+        let other = store.add_tenant(&name("other")).await.unwrap();
+        assert!(ward != T && other != ward);
+        assert_eq!(store.add_tenant(&name("ward")).await.unwrap_err().category(), Category::Conflict);
+        for tenant in [T, ward, other] {
+            create(&store, tenant, "a").await.unwrap();
+        }
+        store.advance_cursor(ward, "index", Seq(1)).await.unwrap();
+        let names = async || store.tenants().await.unwrap().into_iter().map(|(n, t)| (n.as_str().to_owned(), t));
+        let all = [("default".to_owned(), T), ("other".to_owned(), other), ("ward".to_owned(), ward)];
+        assert_eq!(names().await.collect::<Vec<_>>(), all);
+        assert_eq!(store.remove_tenant(&name("ward")).await.unwrap(), ward);
+        assert_eq!(store.read(ward, &key("Patient", "a")).await.unwrap(), None);
+        assert_eq!(
+            (store.head(ward).await.unwrap(), store.cursor(ward, "index").await.unwrap()),
+            (Head::default(), Seq(0))
+        );
+        assert!(store.read(other, &key("Patient", "a")).await.unwrap().is_some());
+        assert_eq!(names().await.collect::<Vec<_>>(), all[..2]);
+        assert_eq!(store.remove_tenant(&name("ward")).await.unwrap_err().category(), Category::NotFound);
+        assert_eq!(store.remove_tenant(&name("default")).await.unwrap_err().category(), Category::Invalid);
+        let again = store.add_tenant(&name("ward")).await.unwrap();
+        assert!(![T, ward, other].contains(&again), "a number is never given twice");
+    })
+    .await;
+}
+
+#[test]
+fn no_table_of_a_tenant_is_forgotten() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
+    let scripts = std::fs::read_dir(folder).unwrap().map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+    let mut tables = 0;
+    for script in scripts.collect::<Vec<_>>() {
+        for table in script.split("CREATE TABLE ").skip(1).filter(|table| table.contains("tenant ")) {
+            let name = table.split([' ', '(']).next().unwrap();
+            let text = format!("DELETE FROM {name} WHERE tenant = $1");
+            let is_there = super::tenants::TABLES.iter().any(|s| matches!(s.text, Text::Fixed(t) if t == text));
+            assert!(is_there || name == "tenants", "{name}");
+            tables += 1;
+        }
+    }
+    assert!(tables >= 11);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_seen_whole_when_it_is_committed_and_never_before() {
     each(async |_, store| {
         let key = key("Patient", "a");

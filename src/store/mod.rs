@@ -40,6 +40,7 @@ mod referrals;
 mod row;
 mod snapshot;
 mod sql;
+mod tenants;
 mod value;
 mod versions;
 mod writeset;

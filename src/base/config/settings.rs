@@ -263,6 +263,8 @@ pub const SETTINGS: &[Setting] = &[
     limit!(relay_seconds, "CRESSET_LIMIT_RELAY_SECONDS", "how long another node may take to answer with a page"),
     limit!(relay_bytes, "CRESSET_LIMIT_RELAY_BYTES", "largest page taken from another node"),
     limit!(recent_bytes, "CRESSET_LIMIT_RECENT_BYTES", "memory for versions that were read lately"),
+    limit!(open_tenants, "CRESSET_LIMIT_OPEN_TENANTS", "most tenants that are open at a time"),
+    limit!(tenant_idle_seconds, "CRESSET_LIMIT_TENANT_IDLE_SECONDS", "how long a tenant stays open without use"),
     limit!(writer_queue, "CRESSET_LIMIT_WRITER_QUEUE", "most writes waiting for the Writer"),
     limit!(writer_batch, "CRESSET_LIMIT_WRITER_BATCH", "most writes in one commit"),
 ];

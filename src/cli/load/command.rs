@@ -25,6 +25,9 @@ pub struct LoadArgs {
     /// With --data or --database: without a running server, straight into its data
     #[command(flatten)]
     pub place: Place,
+    /// With --data or --database: into this tenant
+    #[arg(long, conflicts_with = "server")]
+    pub tenant: Option<String>,
     /// Requests at a time
     #[arg(long, default_value_t = 6)]
     parallel: usize,

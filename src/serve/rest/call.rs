@@ -1,5 +1,7 @@
 //! What an interaction is given and what it answers; the same for an HTTP request and an entry of a Bundle.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::conditions::{Conditions, Prefer, Return};
@@ -16,7 +18,7 @@ use crate::fhir::types::{ResourceKey, ResourceType};
 use crate::repo::{Existing, Handling, Session, Stored, Written};
 
 /// What is the same for all requests.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Site {
     /// The base URL without a slash at its end.
     pub base: String,
@@ -27,7 +29,7 @@ pub struct Site {
     /// For `Bundle.id`.
     pub ids: IdSource,
     /// What `metadata` answers.
-    pub statements: Statements,
+    pub statements: Arc<Statements>,
 }
 
 /// One interaction that is asked for.

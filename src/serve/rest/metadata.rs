@@ -1,6 +1,7 @@
 //! `GET [base]/metadata` (FHIR R4 `http.html`, 3.1.0.10).
 
 use super::call::{Answer, Call};
+use super::statements::with_base;
 use super::subset::{PARAMS, Shown};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::types::ResourceType;
@@ -26,5 +27,8 @@ pub fn metadata(call: &Call<'_>) -> Result<Answer> {
     if call.conditions.is_version(statements.version) {
         return Ok(Answer { status: 304, ..answer });
     }
-    shown.answer(kind, Answer { status: 200, body: Some(body.clone()), ..answer })
+    let base = &call.site.base;
+    let is_own = *base == statements.base;
+    let body = if is_own { body.clone() } else { with_base(body, &statements.base, base) };
+    shown.answer(kind, Answer { status: 200, body: Some(body), ..answer })
 }

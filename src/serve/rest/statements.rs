@@ -14,6 +14,8 @@ pub struct Statements {
     pub normative: Bytes,
     /// `mode=terminology`
     pub terminology: Bytes,
+    /// The base URL that stands in them.
+    pub base: String,
     /// For `ETag`: it changes with every start of the server, and nothing else changes the statements.
     pub version: i64,
 }
@@ -23,8 +25,28 @@ impl Statements {
     pub fn new(about: &About<'_>) -> Self {
         let full = statement(about);
         let normative = text(&normative(full.clone()));
-        Self { full: text(&full), normative, terminology: text(&terminology(about)), version: about.started.0 }
+        Self {
+            full: text(&full),
+            normative,
+            terminology: text(&terminology(about)),
+            base: about.base.to_owned(),
+            version: about.started.0,
+        }
     }
+}
+
+/// A statement with the base URL of another tenant.
+pub fn with_base(text: &Bytes, from: &str, to: &str) -> Bytes {
+    let wanted = format!("\"{from}");
+    let mut out = Vec::with_capacity(text.len() + 256);
+    let mut rest = &text[..];
+    while let Some(at) = memchr::memmem::find(rest, wanted.as_bytes()) {
+        out.extend_from_slice(&rest[..=at]);
+        out.extend_from_slice(to.as_bytes());
+        rest = &rest[at + wanted.len()..];
+    }
+    out.extend_from_slice(rest);
+    out.into()
 }
 
 fn text(json: &Json) -> Bytes {

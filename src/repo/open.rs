@@ -1,0 +1,205 @@
+//! Opening a tenant on this node, and closing it.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::cluster::Cluster;
+use super::feed::Feed;
+use super::indexer::{Indexer, Visibility, blocking};
+use super::integrity::catch_up;
+use super::loader::Loader;
+use super::pins::Pins;
+use super::recent::Recent;
+use super::shelf::Shelf;
+use super::tenancy::Tenancy;
+use super::writer::Writer;
+use crate::base::clock::SharedClock;
+use crate::base::config::Rest;
+use crate::base::fault::{Fault, Result};
+use crate::base::id::{IdSource, Tenant, TenantName};
+use crate::base::limits::Limits;
+use crate::search::index::IndexOptions;
+use crate::store::Store;
+
+/// What all tenants of a node stand on.
+#[derive(Debug)]
+pub(super) struct Ground {
+    pub(super) store: Store,
+    pub(super) options: IndexOptions,
+    /// The folder of the default tenant's index; those of the others stand beside it.
+    pub(super) index: PathBuf,
+    /// The base URL of the default tenant.
+    pub(super) base: Arc<str>,
+    pub(super) rest: Rest,
+    pub(super) clock: SharedClock,
+    pub(super) ids: IdSource,
+    pub(super) limits: Arc<Limits>,
+    /// Marks this run of this node in page tokens.
+    pub(super) node: u64,
+    /// The other nodes; they are asked for pages of the default tenant only.
+    pub(super) cluster: Option<Arc<Cluster>>,
+}
+
+/// An open tenant with the tasks that work for it.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) at: Arc<Tenancy>,
+    stop: watch::Sender<bool>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Ground {
+    /// Opens the index of a tenant and starts to follow its log. `name`: of any but the default one.
+    ///
+    /// # Errors
+    /// An index folder that cannot be written; 503 or 500 from the database.
+    pub(super) async fn open(&self, tenant: Tenant, name: Option<&TenantName>) -> Result<Open> {
+        let Self { store, clock, limits, .. } = self;
+        let base = name.map_or_else(|| self.base.clone(), |name| base_of(&self.base, name).into());
+        let head = store.head(tenant).await?;
+        let (folder, options) = (self.folder(tenant), self.options.clone());
+        let index = Arc::new(blocking(move || Shelf::open(&folder, options, head.seq)).await?);
+        let feed = Arc::new(Feed::new(head.seq));
+        // Another node's commit would not be seen here. Of many tenants each has a small share.
+        let share = if tenant == Tenant::DEFAULT { 1 } else { 16 };
+        let recent = Arc::new(Recent::new(if store.is_shared() { 0 } else { limits.recent_bytes / share }));
+        let visibility = Arc::new(Visibility::new(index.get()?.reached()));
+        let (stop, stopping) = watch::channel(false);
+        if self.rest.referential_integrity {
+            refer(store, tenant, &base).await?;
+        }
+        let writer = Writer {
+            tenant,
+            store: store.clone(),
+            feed: feed.clone(),
+            recent: recent.clone(),
+            clock: clock.clone(),
+            limits: limits.clone(),
+            integrity: self.rest.referential_integrity,
+            base: base.clone(),
+            stop: stopping.clone(),
+        };
+        let (handle, writing) = writer.start();
+        let indexer = Indexer {
+            tenant,
+            store: store.clone(),
+            feed: feed.clone(),
+            index: index.clone(),
+            visibility: visibility.clone(),
+            base: base.clone(),
+            stop: stopping,
+        };
+        let tasks = Mutex::new(vec![writing, tokio::spawn(indexer.run())]);
+        let at = Arc::new(Tenancy {
+            tenant,
+            loader: Loader::start(tenant, store, &recent),
+            store: store.clone(),
+            index,
+            feed,
+            visibility,
+            writer: handle,
+            pins: Pins::new(limits.page_pins, limits.page_pin_seconds),
+            clock: clock.clone(),
+            // A token of one tenant is none of another.
+            node: if tenant == Tenant::DEFAULT { self.node } else { self.ids.number() },
+            cluster: self.cluster.clone().filter(|_| tenant == Tenant::DEFAULT),
+            ids: self.ids.clone(),
+            limits: limits.clone(),
+            rest: self.rest,
+            base,
+        });
+        Ok(Open { at, stop, tasks })
+    }
+
+    /// Removes what this node keeps of a tenant that is closed.
+    ///
+    /// # Errors
+    /// 500 when the folder cannot be removed.
+    pub(super) async fn forget(&self, tenant: Tenant) -> Result<()> {
+        let folder = self.folder(tenant);
+        blocking(move || match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Fault::internal(format!("index folder {}: {error}", folder.display())))
+            }
+            _ => Ok(()),
+        })
+        .await
+    }
+
+    fn folder(&self, tenant: Tenant) -> PathBuf {
+        if tenant == Tenant::DEFAULT {
+            return self.index.clone();
+        }
+        let mut name = self.index.file_name().unwrap_or_default().to_owned();
+        name.push(format!("-{}", tenant.0));
+        self.index.with_file_name(name)
+    }
+}
+
+/// The base URL of a tenant: `http://host/t/NAME/fhir` beside `http://host/fhir`.
+pub fn base_of(base: &str, name: &TenantName) -> String {
+    let host = base.strip_suffix("/fhir").unwrap_or(base);
+    format!("{host}/t/{}/fhir", name.as_str())
+}
+
+impl Open {
+    /// Runs a task that ends when the tenant is closed, and is waited for then.
+    pub(super) fn until_closed<F>(&self, task: impl FnOnce(watch::Receiver<bool>) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let task = tokio::spawn(task(self.stop.subscribe()));
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+    }
+
+    /// Stops: everything in the Writer's queue is committed and answered, then the index is committed and synced. Later
+    /// requests get 503.
+    ///
+    /// # Errors
+    /// When the index cannot be closed; nothing is lost, the next start proves it again.
+    pub(super) async fn close(&self) -> Result<()> {
+        self.stop.send_replace(true);
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in tasks {
+            let abort = task.abort_handle();
+            if tokio::time::timeout(Duration::from_secs(20), task).await.is_err() {
+                tracing::warn!("a task does not end; it is given up");
+                abort.abort();
+            }
+        }
+        let index = self.at.index.clone();
+        blocking(move || index.close()).await
+    }
+}
+
+/// Brings the referrals up to the head of the log, in pieces.
+async fn refer(store: &Store, tenant: Tenant, base: &str) -> Result<()> {
+    let (reached, head) = (store.referrals_reached(tenant).await?, store.head(tenant).await?.seq);
+    if reached < head {
+        tracing::info!(reached = reached.0, head = head.0, "references are to be enforced: looking through the log");
+    }
+    loop {
+        let mut batch = store.begin(tenant).await?;
+        let is_there = catch_up(store, tenant, base, &mut batch).await?;
+        batch.commit().await?;
+        if is_there {
+            return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenants_have_bases_of_their_own() {
+        let name = TenantName::parse("ward-7").expect("a name");
+        assert_eq!(base_of("http://h:1/fhir", &name), "http://h:1/t/ward-7/fhir");
+        assert_eq!(base_of("https://h/x", &name), "https://h/x/t/ward-7/fhir");
+    }
+}

@@ -1,0 +1,97 @@
+//! Tenants: their names, and the end of one.
+//!
+//! A number is never given twice: of a tenant that was removed the row stays, under a name that none can have.
+
+use super::db::CommitFault;
+use super::handle::Store;
+use super::sql::{Statement, fixed};
+use crate::base::fault::{Category, Fault, Result};
+use crate::base::id::{Tenant, TenantName};
+
+const FIND: Statement = fixed("tenants: read", "SELECT tenant FROM tenants WHERE name = $1");
+const LIST: Statement = fixed("tenants: list", "SELECT tenant, name FROM tenants ORDER BY name");
+const ADD: Statement = fixed(
+    "tenants: insert",
+    "INSERT INTO tenants (tenant, name) SELECT MAX(tenant) + 1, $1 FROM tenants WHERE 1 = 1 ON CONFLICT DO NOTHING",
+);
+const RETIRE: Statement = fixed("tenants: retire", "UPDATE tenants SET name = $2 WHERE tenant = $1");
+
+macro_rules! remove {
+    ($table:literal) => {
+        fixed(concat!($table, ": remove tenant"), concat!("DELETE FROM ", $table, " WHERE tenant = $1"))
+    };
+}
+
+/// Every table with a column `tenant` but `tenants` itself; a test asks the database whether one is missing.
+pub(super) const TABLES: [Statement; 11] = [
+    remove!("heads"),
+    remove!("versions"),
+    remove!("current"),
+    remove!("superseded"),
+    remove!("type_heads"),
+    remove!("identifiers"),
+    remove!("referrals"),
+    remove!("claims"),
+    remove!("jobs"),
+    remove!("cursors"),
+    remove!("blobs"),
+];
+
+impl Store {
+    /// The tenant of a name.
+    ///
+    /// # Errors
+    /// 503 or 500 from the database, as every function here.
+    pub async fn tenant(&self, name: &TenantName) -> Result<Option<Tenant>> {
+        let row = self.reader().await?.driver().fetch_optional(&FIND, vec![name.as_str().into()]).await?;
+        row.map(|row| row.i64(0).map(Tenant)).transpose()
+    }
+
+    /// All tenants, by name.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn tenants(&self) -> Result<Vec<(TenantName, Tenant)>> {
+        let rows = self.reader().await?.driver().fetch(&LIST, vec![]).await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            if let Ok(name) = TenantName::parse(row.text(1)?) {
+                found.push((name, Tenant(row.i64(0)?)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Adds a tenant without data.
+    ///
+    /// # Errors
+    /// 409 when there is one of this name, or another node adds one at this moment.
+    pub async fn add_tenant(&self, name: &TenantName) -> Result<Tenant> {
+        let added = self.execute(&ADD, vec![name.as_str().into()]).await?;
+        match self.tenant(name).await? {
+            Some(tenant) if added > 0 => Ok(tenant),
+            Some(_) => Err(Fault::new(Category::Conflict, format!("there is a tenant \"{}\" already", name.as_str()))),
+            None => Err(Fault::new(Category::Conflict, "another tenant is being added; try again")),
+        }
+    }
+
+    /// Removes a tenant with everything that it has, in one commit.
+    ///
+    /// # Errors
+    /// 404 for an unknown one; 400 for the default tenant.
+    pub async fn remove_tenant(&self, name: &TenantName) -> Result<Tenant> {
+        let unknown = || Fault::not_found(format!("there is no tenant \"{}\"", name.as_str()));
+        let tenant = self.tenant(name).await?.ok_or_else(unknown)?;
+        if tenant == Tenant::DEFAULT {
+            return Err(Fault::invalid("the default tenant cannot be removed"));
+        }
+        let mut transaction = self.pools.begin().await?;
+        for statement in &TABLES {
+            transaction.driver().execute(statement, vec![tenant.0.into()]).await?;
+        }
+        let retired = format!("!{}", tenant.0);
+        transaction.driver().execute(&RETIRE, vec![tenant.0.into(), retired.as_str().into()]).await?;
+        transaction.commit().await.map_err(CommitFault::into_fault)?;
+        Ok(tenant)
+    }
+}
