@@ -22,7 +22,7 @@ impl Folder {
     /// 409 when another process has it; 400 when it cannot be made or opened.
     pub fn lock(path: &Path) -> Result<Self> {
         let bad = |error: std::io::Error| Fault::invalid(format!("data folder {}: {error}", path.display()));
-        std::fs::create_dir_all(path).map_err(bad)?;
+        make(path).map_err(bad)?;
         let file = path.join(LOCK);
         let lock = File::options().create(true).write(true).truncate(false).open(file).map_err(bad)?;
         match lock.try_lock() {
@@ -39,6 +39,20 @@ impl Folder {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Makes the folder and what is missing above it. Each new name is synced: what is in a folder is only as durable as
+/// the folder itself.
+fn make(path: &Path) -> std::io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+    if let Some(above) = above {
+        make(above)?;
+    }
+    std::fs::create_dir_all(path)?;
+    File::open(above.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]
