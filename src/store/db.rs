@@ -323,7 +323,7 @@ impl Row {
 pub async fn open_sqlite(folder: &std::path::Path, readers: usize) -> Result<Pools> {
     let options = dialect::sqlite_options(folder);
     let what = "store: open sqlite";
-    let write = dialect::sqlite_pool(1).connect_with(options.clone().create_if_missing(true)).await;
+    let write = dialect::sqlite_writer().connect_with(options.clone().create_if_missing(true)).await;
     let write = write.map_err(|error| fault(what, &error))?;
     let most = u32::try_from(readers.max(1)).unwrap_or(u32::MAX);
     let read = dialect::sqlite_pool(most).connect_with(options.read_only(true)).await;
@@ -340,7 +340,7 @@ pub async fn open_sqlite_to_read(folder: &std::path::Path) -> Result<Pools> {
     let read = dialect::sqlite_pool(2).connect_with(options.clone()).await;
     let read = read.map_err(|error| fault("store: open sqlite to read", &error))?;
     // Nobody writes through it; it connects only if somebody tries, and then it cannot.
-    let write = dialect::sqlite_pool(1).min_connections(0).connect_lazy_with(options);
+    let write = dialect::sqlite_writer().min_connections(0).connect_lazy_with(options);
     Ok(Pools::Sqlite { write, read })
 }
 

@@ -135,6 +135,18 @@ pub fn sqlite_pool(most: u32) -> SqlitePoolOptions {
         .max_lifetime(None)
 }
 
+/// The pool of the one connection that writes. Where the disk is full SQLite ends a transaction by itself, and the driver
+/// goes on believing in it: such a connection is not used again.
+pub fn sqlite_writer() -> SqlitePoolOptions {
+    sqlite_pool(1).after_release(|connection, _| {
+        Box::pin(async move {
+            // The ping goes behind a rollback that is still under way.
+            sqlx::Connection::ping(&mut *connection).await?;
+            Ok(!sqlx::Connection::is_in_transaction(connection))
+        })
+    })
+}
+
 /// How PostgreSQL is opened. Generic plans: the texts are few, and planning hundreds of parameters anew is dear.
 pub fn postgres_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
     Ok(PgConnectOptions::from_str(url)?

@@ -1,18 +1,32 @@
 //! SIGKILL under load, several rounds over one store.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::load::{check, doctor, write_until};
-use crate::support::{TestApp, on_both_databases, signal, variable};
+use crate::support::{Database, Postgres, TestApp, on_both_databases, signal, variable};
+
+fn rounds() -> usize {
+    variable("CRESSET_CRASH_ROUNDS").map_or(3, |n| n.parse().unwrap())
+}
+
+/// A number that differs from round to round, and from run to run: the moment of a kill is not to be always the same.
+fn random(round: usize) -> u64 {
+    std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), round)
+}
 
 on_both_databases! {
     fn what_was_answered_survives_a_kill(database) {
-        let rounds: usize = variable("CRESSET_CRASH_ROUNDS").map_or(3, |n| n.parse().unwrap());
         let mut app = TestApp::start(database);
         let mut answered = Vec::new();
-        for round in 0..rounds {
+        for round in 0..rounds() {
+            // A new store from time to time, so that many rounds do not spend their time on checking an old one.
+            if round % 20 == 19 {
+                app = TestApp::start(database);
+                answered.clear();
+            }
             let pid = app.pid().to_string();
-            let time = Duration::from_millis(400 + 170 * (round as u64 % 7));
+            let time = Duration::from_millis(200 + random(round) % 1200);
             let kill = || signal("KILL", &pid);
             let written = write_until(&app, round, time, kill);
             assert!(!written.is_empty(), "round {round} wrote nothing");
@@ -22,6 +36,73 @@ on_both_databases! {
             check(&mut app.client(), &answered);
         }
         doctor(&mut app);
+    }
+
+    fn what_was_answered_survives_a_kill_while_the_index_merges(database) {
+        let mut app = TestApp::start(database);
+        let mut answered = Vec::new();
+        for round in 0..rounds() {
+            let pid = app.pid().to_string();
+            let over = std::sync::atomic::AtomicBool::new(false);
+            // Each search that waits makes the index commit; many small commits make it merge.
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    let mut client = app.client();
+                    let ask = |client: &mut crate::support::Client| client.try_send("GET", "/fhir/Patient?_count=0", &[], &[]);
+                    while !over.load(Ordering::SeqCst) && ask(&mut client).is_ok() {
+                        std::thread::yield_now();
+                    }
+                });
+                let time = Duration::from_millis(500 + random(round) % 1500);
+                let written = write_until(&app, round, time, || signal("KILL", &pid));
+                over.store(true, Ordering::SeqCst);
+                answered.extend(written);
+            });
+            app.restart(&[]);
+            check(&mut app.client(), &answered);
+        }
+        doctor(&mut app);
+    }
+
+    fn a_reindex_that_is_killed_begins_again(database) {
+        let mut app = TestApp::start(database);
+        let pid = app.pid().to_string();
+        let answered = write_until(&app, 0, Duration::from_millis(1500), || signal("KILL", &pid));
+        for round in 0..rounds() {
+            app.kill();
+            let mut child = app.spawn(&["reindex"]);
+            std::thread::sleep(Duration::from_millis(random(round) % 400));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            app.restart(&[]);
+            check(&mut app.client(), &answered);
+            doctor(&mut app);
+        }
+        app.kill();
+        assert!(app.run(&["reindex"]).status.success());
+        app.restart(&[]);
+        check(&mut app.client(), &answered);
+    }
+
+    fn a_migration_that_is_killed_begins_again(database) {
+        for round in 0..rounds() {
+            let mut app = TestApp::over((database == Database::Postgres).then(|| Postgres::shared().database()));
+            // Several kills over one new store, each a little later.
+            for attempt in 0..4 {
+                let listen = ["serve", "--insecure-no-auth", "--listen", "127.0.0.1:0"];
+                let command: &[&str] = if attempt % 2 == 0 { &["migrate"] } else { &listen };
+                let mut child = app.spawn(command);
+                std::thread::sleep(Duration::from_millis(random(round * 4 + attempt) % (60 + 60 * attempt as u64)));
+                child.kill().unwrap();
+                child.wait().unwrap();
+            }
+            app.restart(&[]);
+            let pid = app.pid().to_string();
+            let answered = write_until(&app, round, Duration::from_millis(200), || signal("KILL", &pid));
+            doctor(&mut app);
+            app.restart(&[]);
+            check(&mut app.client(), &answered);
+        }
     }
 
     fn sigterm_drains(database) {

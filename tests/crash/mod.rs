@@ -5,5 +5,6 @@
 
 mod kill;
 mod load;
+mod outage;
 mod power;
 mod syncs;

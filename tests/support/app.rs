@@ -42,6 +42,12 @@ impl TestApp {
         app
     }
 
+    /// A server that is not started yet, over a database of PostgreSQL or, without a URL, in its folder.
+    pub fn over(url: Option<String>) -> Self {
+        let keep = tempfile::tempdir().unwrap();
+        Self { child: None, address: free_port(), folder: keep.path().join("data"), keep: Some(keep), url }
+    }
+
     /// A second node over the same database, with an index of its own.
     #[track_caller]
     pub fn second_node(&self) -> Self {
@@ -74,6 +80,14 @@ impl TestApp {
         let child = child.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         self.child = Some(child);
         self.wait_until_ready();
+    }
+
+    /// Starts another command of the binary over the same store, to be killed.
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        let all: Vec<&str> = [env!("CARGO_BIN_EXE_cresset")].iter().chain(arguments).copied().collect();
+        let mut command = command(&all);
+        let command = self.with_store(&mut command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
     }
 
     /// Adds `--data` and `--database` to a command.

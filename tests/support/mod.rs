@@ -11,7 +11,7 @@ mod still;
 
 pub use app::{Database, TestApp, free_port};
 pub use client::{Answer, Client};
-pub use postgres::Postgres;
+pub use postgres::{Cluster, Postgres};
 pub use redact::redact;
 pub use still::StillApp;
 

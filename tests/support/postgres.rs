@@ -111,6 +111,99 @@ impl Postgres {
     }
 }
 
+/// A cluster of one test, which syncs, and which the test starts and stops.
+#[derive(Debug)]
+pub struct Cluster {
+    folder: tempfile::TempDir,
+    address: std::net::SocketAddr,
+    bin: PathBuf,
+    server: Option<Child>,
+}
+
+impl Cluster {
+    /// Makes one, not running; `None`, said loudly, where there are no binaries.
+    pub fn create() -> Option<Self> {
+        let bin = binaries().filter(|bin| bin.join("initdb").is_file());
+        let Some(bin) = bin else {
+            skip("PostgreSQL", "REQUIRE_POSTGRES");
+            return None;
+        };
+        let made = Self { folder: tempfile::tempdir().unwrap(), address: free_port(), bin, server: None };
+        let mut command = as_somebody(made.folder.path());
+        let data = made.folder.path().join("data");
+        command.arg(made.bin.join("initdb")).arg("-D").arg(data);
+        command.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
+        let output = command.current_dir("/").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Some(made)
+    }
+
+    /// The program that runs it, and its arguments.
+    pub fn arguments(&self) -> Vec<String> {
+        let run = as_somebody(self.folder.path());
+        let words = std::iter::once(run.get_program()).chain(run.get_args());
+        let mut words: Vec<String> = words.map(|word| word.to_str().unwrap().to_owned()).collect();
+        let folder = self.folder.path().to_str().unwrap();
+        words.extend([
+            self.bin.join("postgres").to_str().unwrap().to_owned(),
+            "-D".to_owned(),
+            format!("{folder}/data"),
+        ]);
+        words.extend(["-p".to_owned(), self.address.port().to_string(), "-k".to_owned(), folder.to_owned()]);
+        // Only what the test does may write to the log.
+        for setting in
+            ["listen_addresses=127.0.0.1", "fsync=on", "autovacuum=off", "wal_level=minimal", "max_wal_senders=0"]
+        {
+            words.extend(["-c".to_owned(), setting.to_owned()]);
+        }
+        words
+    }
+
+    /// Runs it and waits until it answers.
+    pub fn start(&mut self) {
+        let words = self.arguments();
+        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).current_dir("/").stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        self.server = Some(command.spawn().unwrap());
+        let start = Instant::now();
+        while !Command::new(&self.ready()[0]).args(&self.ready()[1..]).status().unwrap().success() {
+            let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            assert!(start.elapsed() < Duration::from_secs(90), "PostgreSQL does not start: {log}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The command that succeeds when it answers.
+    pub fn ready(&self) -> Vec<String> {
+        let port = self.address.port().to_string();
+        let program = self.bin.join("pg_isready").to_str().unwrap().to_owned();
+        vec![program, "-q".to_owned(), "-h".to_owned(), "127.0.0.1".to_owned(), "-p".to_owned(), port]
+    }
+
+    /// Ends it at once: SIGQUIT, after which it recovers from its log.
+    pub fn stop(&mut self) {
+        let file = self.folder.path().join("data/postmaster.pid");
+        if let Some(pid) = std::fs::read_to_string(file).ok().and_then(|text| text.lines().next().map(str::to_owned)) {
+            Command::new("kill").args(["-QUIT", &pid]).stderr(Stdio::null()).status().unwrap();
+        }
+        if let Some(mut server) = self.server.take() {
+            server.wait().unwrap();
+        }
+    }
+
+    /// The URL of its database.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@{}/postgres", self.address)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 /// The newest `/usr/lib/postgresql/*/bin`.
 fn binaries() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;

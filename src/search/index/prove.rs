@@ -44,8 +44,18 @@ pub fn open(root: &Path, folder: &Folder) -> io::Result<Option<(tantivy::Index, 
     if !sealed && !checksums_hold(root, &index) {
         return Ok(None);
     }
+    // A disk may tear also what was closed in order: every footer is read here, and a file that was cut has none.
+    if sealed && !opens(&index) {
+        return Ok(None);
+    }
     drop_strangers(root, &index)?;
     Ok(Some((index, seq)))
+}
+
+fn opens(index: &tantivy::Index) -> bool {
+    let reader: tantivy::Result<tantivy::IndexReader> =
+        index.reader_builder().reload_policy(tantivy::ReloadPolicy::Manual).doc_store_cache_num_blocks(0).try_into();
+    reader.is_ok()
 }
 
 fn read(folder: &Folder) -> Option<(tantivy::Index, Seq)> {
