@@ -3,3 +3,4 @@
 mod compare;
 mod examples;
 mod official;
+mod stored;
