@@ -28,7 +28,6 @@ type Answer = oneshot::Sender<Result<Option<VersionRow>>>;
 #[derive(Debug)]
 pub(super) struct Loader {
     queues: Vec<mpsc::Sender<(ResourceKey, Answer)>>,
-    recent: Arc<Recent>,
 }
 
 impl Loader {
@@ -39,17 +38,14 @@ impl Loader {
             tokio::spawn(run(tenant, store.clone(), recent.clone(), waiting));
             queue
         });
-        Self { queues: queues.collect(), recent: recent.clone() }
+        Self { queues: queues.collect() }
     }
 
-    /// The current version of a resource, deletions included; `None` when it never existed.
+    /// The current version of a resource from the database, deletions included; `None` when it never existed.
     ///
     /// # Errors
     /// 503 or 500 from the database.
     pub(super) async fn read(&self, key: &ResourceKey) -> Result<Option<VersionRow>> {
-        if let Some(row) = self.recent.get(key) {
-            return Ok(Some(row));
-        }
         let stopped = || Fault::unavailable("the server is stopping");
         // The emptier queue: under load both fill, a single reader always uses the first.
         let queue = self.queues.iter().max_by_key(|queue| queue.capacity()).ok_or_else(stopped)?;

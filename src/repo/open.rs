@@ -97,6 +97,7 @@ impl Ground {
         let at = Arc::new(Tenancy {
             tenant,
             loader: Loader::start(tenant, store, &recent),
+            recent,
             store: store.clone(),
             index,
             feed,

@@ -26,11 +26,29 @@ pub(super) fn stored(row: VersionRow) -> Result<Stored> {
 
 /// The current version.
 pub(super) async fn read(at: &Tenancy, key: &ResourceKey) -> Result<Stored> {
-    match at.loader.read(key).await? {
-        Some(row) if row.body.is_some() => stored(row),
-        Some(row) if row.kind == VersionKind::Delete => Err(gone(key, row.version)),
+    let current = match recall(at, key)? {
+        None => at.loader.read(key).await?.map(stored).transpose()?,
+        known => known,
+    };
+    match current {
+        Some(stored) if stored.body.is_some() => Ok(stored),
+        Some(stored) if stored.kind == WriteKind::Delete => Err(gone(key, stored.version)),
         _ => Err(Fault::not_found(format!("{key} is not known"))),
     }
+}
+
+/// The current version, if it was read lately.
+fn recall(at: &Tenancy, key: &ResourceKey) -> Result<Option<Stored>> {
+    if let Some(ready) = at.recent.ready(key) {
+        return Ok(Some(ready));
+    }
+    let ticket = at.recent.ticket();
+    let Some(row) = at.recent.row(key) else { return Ok(None) };
+    let stored = stored(row)?;
+    if let Some(ticket) = ticket {
+        at.recent.keep_ready(ticket, &stored);
+    }
+    Ok(Some(stored))
 }
 
 /// One version.

@@ -1,4 +1,5 @@
-//! Current versions that were read lately, in memory, as they are stored.
+//! Current versions that were read lately, in memory: as they are stored after the first read, ready to be sent
+//! after the second.
 //!
 //! Only where this node is the only one that writes. Invariant: an entry is the current version of its resource.
 //! Before a commit the Writer takes away what the commit changes, and until it is over nothing is put in: a
@@ -6,9 +7,11 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use super::face::Stored;
 use crate::fhir::types::ResourceKey;
 use crate::store::VersionRow;
 
@@ -17,20 +20,42 @@ const OVERHEAD: usize = 200;
 /// About the size of an entry, to size the table.
 const USUAL: u64 = 700;
 
+/// What an entry weighs: its bytes.
 #[derive(Debug, Clone)]
 struct Weight;
 
+impl Weight {
+    fn of(key: &ResourceKey, body: Option<&Bytes>) -> u64 {
+        (OVERHEAD + key.id.as_str().len() + body.map_or(0, Bytes::len)) as u64
+    }
+}
+
 impl Weighter<ResourceKey, VersionRow> for Weight {
     fn weight(&self, key: &ResourceKey, row: &VersionRow) -> u64 {
-        (OVERHEAD + key.id.as_str().len() + row.body.as_ref().map_or(0, bytes::Bytes::len)) as u64
+        Self::of(key, row.body.as_ref())
+    }
+}
+
+impl Weighter<ResourceKey, Stored> for Weight {
+    fn weight(&self, key: &ResourceKey, stored: &Stored) -> u64 {
+        Self::of(key, stored.body.as_ref())
     }
 }
 
 /// The cache.
 #[derive(Debug)]
 pub(super) struct Recent {
-    cache: Option<Cache<ResourceKey, VersionRow, Weight>>,
+    caches: Option<Caches>,
     state: Mutex<State>,
+}
+
+/// Each has half of the memory.
+#[derive(Debug)]
+struct Caches {
+    /// Read once or more: small, since compressed.
+    rows: Cache<ResourceKey, VersionRow, Weight>,
+    /// Read twice or more: nothing is left to be done.
+    ready: Cache<ResourceKey, Stored, Weight>,
 }
 
 #[derive(Debug, Default)]
@@ -43,38 +68,63 @@ struct State {
 impl Recent {
     /// A cache of about `bytes` bytes; of none when 0.
     pub(super) fn new(bytes: u64) -> Self {
-        let entries = usize::try_from(bytes / USUAL).unwrap_or(usize::MAX);
-        Self { cache: (bytes > 0).then(|| Cache::with_weighter(entries, bytes, Weight)), state: Mutex::default() }
+        let half = bytes / 2;
+        let entries = usize::try_from(half / USUAL).unwrap_or(usize::MAX);
+        let caches = (half > 0).then(|| Caches {
+            rows: Cache::with_weighter(entries, half, Weight),
+            ready: Cache::with_weighter(entries, half, Weight),
+        });
+        Self { caches, state: Mutex::default() }
     }
 
-    /// The current version of a resource, if it is here.
-    pub(super) fn get(&self, key: &ResourceKey) -> Option<VersionRow> {
-        self.cache.as_ref()?.get(key)
+    /// The current version of a resource, if it is here ready to be sent.
+    pub(super) fn ready(&self, key: &ResourceKey) -> Option<Stored> {
+        self.caches.as_ref()?.ready.get(key)
     }
 
-    /// To be asked before the database is; `None`: what is read now is not to be kept.
+    /// The current version of a resource, if it is here as stored.
+    pub(super) fn row(&self, key: &ResourceKey) -> Option<VersionRow> {
+        self.caches.as_ref()?.rows.get(key)
+    }
+
+    /// To be asked before the database is, or before [`Recent::row`]; `None`: what is read now is not to be kept.
     pub(super) fn ticket(&self) -> Option<u64> {
-        self.cache.as_ref()?;
+        self.caches.as_ref()?;
         let state = self.state();
         (!state.is_committing).then_some(state.commits)
     }
 
     /// Keeps what was read, unless something was committed since the ticket.
     pub(super) fn keep<'a>(&self, ticket: u64, rows: impl Iterator<Item = &'a VersionRow>) {
-        let Some(cache) = &self.cache else { return };
+        self.unless_overtaken(ticket, |caches| rows.for_each(|row| caches.rows.insert(row.key.clone(), row.clone())));
+    }
+
+    /// Keeps what [`Recent::row`] gave, in the form that is sent, unless something was committed since the ticket.
+    pub(super) fn keep_ready(&self, ticket: u64, stored: &Stored) {
+        self.unless_overtaken(ticket, |caches| {
+            caches.rows.remove(&stored.key);
+            caches.ready.insert(stored.key.clone(), stored.clone());
+        });
+    }
+
+    fn unless_overtaken(&self, ticket: u64, put: impl FnOnce(&Caches)) {
+        let Some(caches) = &self.caches else { return };
         let state = self.state();
         if state.commits == ticket && !state.is_committing {
-            rows.for_each(|row| cache.insert(row.key.clone(), row.clone()));
+            put(caches);
         }
     }
 
     /// Before a commit that changes these resources.
     pub(super) fn begin<'a>(&self, changed: impl Iterator<Item = &'a ResourceKey>) {
-        let Some(cache) = &self.cache else { return };
+        let Some(caches) = &self.caches else { return };
         let mut state = self.state();
         state.is_committing = true;
         state.commits += 1;
-        changed.for_each(|key| _ = cache.remove(key));
+        for key in changed {
+            caches.rows.remove(key);
+            caches.ready.remove(key);
+        }
     }
 
     /// After the commit, however it ended.
@@ -93,6 +143,7 @@ mod tests {
     use crate::base::clock::Timestamp;
     use crate::base::id::Seq;
     use crate::fhir::types::{ResourceId, ResourceType};
+    use crate::repo::WriteKind;
     use crate::store::VersionKind;
 
     fn row(version: i64) -> VersionRow {
@@ -102,23 +153,62 @@ mod tests {
         VersionRow { seq, key, version, updated: Timestamp(0), kind: VersionKind::Update, tx: seq, body }
     }
 
+    fn stored(version: i64) -> Stored {
+        let VersionRow { key, version, updated, body, .. } = row(version);
+        Stored { key, version, updated, body, kind: WriteKind::Update }
+    }
+
+    fn versions(recent: &Recent) -> (Option<i64>, Option<i64>) {
+        let key = row(1).key;
+        (recent.row(&key).map(|row| row.version), recent.ready(&key).map(|stored| stored.version))
+    }
+
     #[test]
     fn never_keeps_what_a_commit_has_overtaken() {
         let recent = Recent::new(1 << 20);
         let key = row(1).key;
+        let put = |ticket, version| {
+            recent.keep_ready(ticket, &stored(version));
+            recent.keep(ticket, [&row(version)].into_iter());
+        };
         let before = recent.ticket().expect("no commit is under way");
         recent.begin([&key].into_iter());
         assert_eq!(recent.ticket(), None, "what is read during a commit may be old or new");
-        recent.keep(before, [&row(1)].into_iter());
-        assert_eq!(recent.get(&key), None);
+        put(before, 1);
+        assert_eq!(versions(&recent), (None, None));
         recent.end();
-        recent.keep(before, [&row(1)].into_iter());
-        assert_eq!(recent.get(&key), None, "it was read before the commit");
-        let after = recent.ticket().expect("the commit is over");
-        recent.keep(after, [&row(2)].into_iter());
-        assert_eq!(recent.get(&key).map(|row| row.version), Some(2));
+        put(before, 1);
+        assert_eq!(versions(&recent), (None, None), "it was read before the commit");
+        put(recent.ticket().expect("the commit is over"), 2);
+        assert_eq!(versions(&recent), (Some(2), Some(2)));
         recent.begin([&key].into_iter());
-        assert_eq!(recent.get(&key), None, "gone before the commit, not after it");
+        assert_eq!(versions(&recent), (None, None), "gone before the commit, not after it");
+    }
+
+    #[test]
+    fn what_is_ready_is_not_kept_a_second_time() {
+        let recent = Recent::new(1 << 20);
+        let ticket = recent.ticket().expect("no commit is under way");
+        recent.keep(ticket, [&row(1)].into_iter());
+        assert_eq!(versions(&recent), (Some(1), None));
+        recent.keep_ready(ticket, &stored(1));
+        assert_eq!(versions(&recent), (None, Some(1)));
+    }
+
+    #[test]
+    fn stays_within_its_bytes() {
+        let recent = Recent::new(1 << 20);
+        let ticket = recent.ticket().expect("no commit is under way");
+        for number in 0..1000 {
+            let id = ResourceId::parse(&format!("n{number}")).expect("an id");
+            let key = ResourceKey::new(row(1).key.kind, id);
+            let body = Some(Bytes::from(vec![b' '; 4096]));
+            recent.keep_ready(ticket, &Stored { key: key.clone(), body: body.clone(), ..stored(1) });
+            recent.keep(ticket, [&VersionRow { key, body, ..row(1) }].into_iter());
+        }
+        let caches = recent.caches.as_ref().expect("caches");
+        assert!(caches.rows.weight() + caches.ready.weight() <= 1 << 20);
+        assert!(caches.rows.len() > 50 && caches.ready.len() > 50, "{} {}", caches.rows.len(), caches.ready.len());
     }
 
     #[test]
@@ -126,6 +216,7 @@ mod tests {
         let recent = Recent::new(0);
         assert_eq!(recent.ticket(), None);
         recent.keep(0, [&row(1)].into_iter());
-        assert_eq!(recent.get(&row(1).key), None);
+        recent.keep_ready(0, &stored(1));
+        assert_eq!(versions(&recent), (None, None));
     }
 }

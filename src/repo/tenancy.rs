@@ -7,6 +7,7 @@ use super::feed::Feed;
 use super::indexer::Visibility;
 use super::loader::Loader;
 use super::pins::Pins;
+use super::recent::Recent;
 use super::shelf::Shelf;
 use super::writer::WriterHandle;
 use crate::base::clock::SharedClock;
@@ -36,6 +37,7 @@ pub struct Status {
 pub(super) struct Tenancy {
     pub(super) tenant: Tenant,
     pub(super) store: Store,
+    pub(super) recent: Arc<Recent>,
     pub(super) loader: Loader,
     pub(super) index: Arc<Shelf>,
     pub(super) feed: Arc<Feed>,

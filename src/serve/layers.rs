@@ -3,8 +3,10 @@
 //! One function in place of a stack of middleware: a read by id spends its time on the read. The log names
 //! method, path template, status, microseconds and the request id; never a URL, which may hold patient data.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
@@ -40,19 +42,24 @@ pub struct Layers {
 
 impl Layers {
     /// Does the work of the request `id`; what fails here is told in `form`.
-    pub async fn around<F>(&self, id: HeaderValue, method: Method, form: Form, work: F) -> Response<Body>
+    pub async fn around<F>(&self, id: HeaderValue, method: &Method, form: Form, work: F) -> Response<Body>
     where
         F: Future<Output = (Done, Response<Body>)>,
     {
         let watch = Stopwatch::start();
-        let guarded = AssertUnwindSafe(tokio::time::timeout(self.timeout, work)).catch_unwind();
-        let unknown = Done { interaction: Interaction::Absent("unknown"), template: "" };
-        let (done, mut response) = match guarded.await {
-            Ok(Ok(answered)) => answered,
-            Ok(Err(_)) => (unknown, refuse(&Fault::unavailable("the request took too long"), None, form)),
-            Err(_) => (unknown, refuse(&Fault::internal("a handler panicked"), None, form)),
+        let mut guarded = pin!(AssertUnwindSafe(work).catch_unwind());
+        // What is in memory is answered at once and needs no timer.
+        let outcome = match poll_fn(|context| Poll::Ready(guarded.as_mut().poll(context))).await {
+            Poll::Ready(outcome) => Ok(outcome),
+            Poll::Pending => tokio::time::timeout(self.timeout, guarded).await,
         };
-        if method == Method::HEAD {
+        let unknown = Done { interaction: Interaction::Absent("unknown"), template: "" };
+        let (done, mut response) = match outcome {
+            Ok(Ok(answered)) => answered,
+            Ok(Err(_)) => (unknown, refuse(&Fault::internal("a handler panicked"), None, form)),
+            Err(_) => (unknown, refuse(&Fault::unavailable("the request took too long"), None, form)),
+        };
+        if *method == Method::HEAD {
             response = headless(response);
         }
         let (status, elapsed) = (response.status().as_u16(), watch.elapsed());
@@ -76,8 +83,19 @@ impl Layers {
         if let Some(id) = given {
             return id.clone();
         }
-        let text = format!("{:08x}-{:x}", self.run as u32, self.requests.increment());
-        HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("-"))
+        let number = self.requests.increment();
+        let digits = number.checked_ilog2().unwrap_or(0) as usize / 4 + 1;
+        let mut text = [b'-'; 25];
+        hex(u64::from(self.run as u32), &mut text[..8]);
+        hex(number, &mut text[9..9 + digits]);
+        HeaderValue::from_bytes(&text[..9 + digits]).unwrap_or(HeaderValue::from_static("-"))
+    }
+}
+
+/// The lowest digits of a number, as many as there is room for.
+fn hex(number: u64, digits: &mut [u8]) {
+    for (place, digit) in digits.iter_mut().rev().enumerate() {
+        *digit = b"0123456789abcdef"[(number >> (4 * place) & 15) as usize];
     }
 }
 
@@ -94,4 +112,55 @@ fn headless(response: Response<Body>) -> Response<Body> {
         parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     Response::from_parts(parts, Body::empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layers() -> Layers {
+        let timeout = Duration::from_millis(20);
+        Layers { metrics: Metrics::default(), timeout, run: 0x1_0000_beef, requests: Counter::default() }
+    }
+
+    async fn status(work: impl Future<Output = (Done, Response<Body>)>) -> u16 {
+        let layers = layers();
+        layers.around(layers.request_id(&HeaderMap::new()), &Method::GET, Form::default(), work).await.status().as_u16()
+    }
+
+    #[test]
+    fn request_ids_are_numbered() {
+        let layers = layers();
+        for number in 0..258 {
+            let id = layers.request_id(&HeaderMap::new());
+            assert_eq!(id.to_str().expect("text"), format!("0000beef-{number:x}"));
+        }
+        for number in [0, 15, 16, u64::MAX] {
+            let mut text = [0; 16];
+            hex(number, &mut text);
+            assert_eq!(std::str::from_utf8(&text).expect("text"), format!("{number:016x}"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_and_a_late_answer_are_faults_of_the_server() {
+        let answered = || (Done { interaction: Interaction::Read, template: "" }, Response::new(Body::empty()));
+        assert_eq!(status(async { answered() }).await, 200);
+        let later = async {
+            tokio::task::yield_now().await;
+            answered()
+        };
+        assert_eq!(status(later).await, 200);
+        let never = async {
+            std::future::pending::<()>().await;
+            answered()
+        };
+        assert_eq!(status(never).await, 503);
+        assert_eq!(status(async { panic!("at once") }).await, 500);
+        let late = async {
+            tokio::task::yield_now().await;
+            panic!("later")
+        };
+        assert_eq!(status(late).await, 500);
+    }
 }

@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::routing::{any, get};
 use axum::serve::ListenerExt;
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE};
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tokio::net::TcpListener;
 
@@ -215,25 +216,25 @@ fn options(service: &Service, request: &Request<Body>) -> Response<Body> {
 
 /// Everything else: below `/fhir` it is FHIR, elsewhere there is nothing.
 async fn fhir(State(service): State<Arc<Service>>, request: Request<Body>) -> Response<Body> {
-    let (id, method) = (service.layers.request_id(request.headers()), request.method().clone());
-    let correlation = correlation_id(request.headers(), &id);
-    let wanted = Form::of(request.uri().query(), request.headers());
+    let (parts, body) = request.into_parts();
+    let id = service.layers.request_id(&parts.headers);
+    let correlation = correlation_id(&parts.headers, &id);
+    let wanted = Form::of(parts.uri.query(), &parts.headers);
     let form = *wanted.as_ref().unwrap_or(&Form::default());
     let work = async {
-        let uri = request.uri().clone();
-        match place(uri.path()) {
+        match place(parts.uri.path()) {
             Some((None, path)) => {
                 let session = service.backend.session(service.actor.clone());
-                dispatch(&service.site, session, path, request, wanted).await
+                dispatch(&service.site, session, path, &parts, body, wanted).await
             }
-            Some((Some(name), path)) => Box::pin(of_tenant(&service, name, path, request, wanted)).await,
+            Some((Some(name), path)) => Box::pin(of_tenant(&service, name, path, &parts, body, wanted)).await,
             None => {
                 let done = Done { interaction: Interaction::Absent("unknown"), template: "" };
                 (done, refuse(&Fault::not_found("the FHIR endpoint is at /fhir"), None, form))
             }
         }
     };
-    let mut response = service.layers.around(id, method, form, work).await;
+    let mut response = service.layers.around(id, &parts.method, form, work).await;
     if let Some(correlation) = correlation {
         response.headers_mut().insert(CORRELATION_ID, correlation);
     }
@@ -251,7 +252,7 @@ async fn cluster(State(service): State<Arc<Service>>, request: Request<Body>) ->
         };
         held(&service.site, session, request).await
     };
-    service.layers.around(id, method.clone(), Form::default(), work).await
+    service.layers.around(id, &method, Form::default(), work).await
 }
 
 /// The tenant that a path names, unless it is the default one, and the path below its base.
@@ -271,7 +272,8 @@ async fn of_tenant(
     service: &Service,
     name: &str,
     path: &str,
-    request: Request<Body>,
+    parts: &Parts,
+    body: Body,
     wanted: Result<Form>,
 ) -> (Done, Response<Body>) {
     let unknown = || Fault::not_found("there is no such tenant");
@@ -281,7 +283,7 @@ async fn of_tenant(
     };
     let session = service.backend.tenant(&name, service.actor.clone()).await;
     let site = Site { base: base_of(&service.site.base, &name), ..service.site.clone() };
-    dispatch(&site, session, path, request, wanted).await
+    dispatch(&site, session, path, parts, body, wanted).await
 }
 
 async fn ready(State(service): State<Arc<Service>>) -> (StatusCode, &'static str) {

@@ -1,7 +1,8 @@
 //! From an HTTP request to its interaction and back.
 
 use axum::body::Body;
-use http::{HeaderMap, Request, Response, Uri};
+use http::request::Parts;
+use http::{HeaderMap, Response, Uri};
 
 use super::batch::batch;
 use super::call::{Answer, Call, Site};
@@ -34,11 +35,11 @@ pub async fn dispatch(
     site: &Site,
     session: Result<Session>,
     path: &str,
-    request: Request<Body>,
+    parts: &Parts,
+    body: Body,
     wanted: Result<Form>,
 ) -> (Done, Response<Body>) {
     let mut done = Done { interaction: Interaction::Absent("unknown"), template: "" };
-    let (parts, body) = request.into_parts();
     let mut form = *wanted.as_ref().unwrap_or(&Form::default());
     let target = match target(path) {
         Ok(target) => target,
@@ -78,6 +79,7 @@ struct Asked<'a> {
     headers: &'a HeaderMap,
 }
 
+/// Boxed is what reads do not need: the future of a request is moved a few times, and reads are many.
 impl Asked<'_> {
     /// `form` becomes what the parameters say, also those in the body of a search.
     async fn answer(&self, session: &Session, body: Body, form: &mut Form) -> Result<Answer> {
@@ -85,7 +87,7 @@ impl Asked<'_> {
         let mut params = Params::parse(self.uri.query().unwrap_or_default(), limits.query_bytes)?;
         let is_form = matches!(self.target.shape, Shape::TypeSearch | Shape::SystemSearch | Shape::CompartmentSearch);
         let body = if is_form {
-            let pairs = self.form(body).await?;
+            let pairs = Box::pin(self.form(body)).await?;
             params.add(&pairs, limits.query_bytes)?;
             None
         } else {
@@ -98,32 +100,34 @@ impl Asked<'_> {
     }
 
     async fn call(&self, session: &Session, params: &Params, body: Option<Body>) -> Result<Answer> {
-        let conditions = extract::conditions(self.headers)?;
+        let (limits, conditions) = (&self.site.limits, extract::conditions(self.headers)?);
         let prefer = extract::prefer(self.headers);
         let Self { site, target, .. } = *self;
         let call = Call { site, session, target, params, conditions: &conditions, prefer };
         let sent = match body {
-            Some(body) => self.sent(body).await?,
+            Some(body) => Box::pin(self.sent(body)).await?,
             None => Sent::Nothing,
         };
         match (self.interaction, sent) {
             (Interaction::Bundle, Sent::Resource(bundle)) => {
                 call.only(&[])?;
-                let bundle = read_request(bundle, site.limits.bundle_entries)?;
-                batch(site, session, prefer, bundle).await
+                let bundle = read_request(bundle, limits.bundle_entries)?;
+                Box::pin(batch(site, session, prefer, bundle)).await
             }
             (Interaction::Create | Interaction::Update | Interaction::Patch | Interaction::Delete, sent) => {
                 let shown = Shown::of_one(&call, call.kind()?)?;
                 let change = change(self.interaction, &call, sent)?;
                 let entry = WriteEntry { index: None, full_url: None, change };
-                let written = session.transaction(vec![entry]).await?.pop();
+                let written = Box::pin(session.transaction(vec![entry])).await?.pop();
                 let written = written.ok_or_else(|| Fault::internal("a transaction of one entry answered none"))?;
                 shown.answer(call.kind()?, Answer::written(written, prefer.answer.unwrap_or(Return::Representation)))
             }
-            (Interaction::Expunge, _) => expunge::history(&call).await,
+            (Interaction::Expunge, _) => Box::pin(expunge::history(&call)).await,
             (Interaction::Operation, sent) => match (target.operation, sent) {
-                (Some(Operation::Expunge), Sent::Resource(body)) => expunge::operation(&call, Some(body)).await,
-                (Some(Operation::Expunge), _) => expunge::operation(&call, None).await,
+                (Some(Operation::Expunge), Sent::Resource(body)) => {
+                    Box::pin(expunge::operation(&call, Some(body))).await
+                }
+                (Some(Operation::Expunge), _) => Box::pin(expunge::operation(&call, None)).await,
                 (None, _) => Err(Fault::internal("route of an operation without its name")),
             },
             _ => inquire(self.interaction, &call).await,
@@ -144,11 +148,11 @@ impl Asked<'_> {
             },
             _ => return Ok(Sent::Nothing),
         };
-        let body = extract::body(self.headers, body, limits.body_bytes).await?;
+        let body = Box::pin(extract::body(self.headers, body, limits.body_bytes)).await?;
         if body.is_empty() && self.interaction == Interaction::Operation {
             return Ok(Sent::Nothing);
         }
-        let tree = extract::resource(body, format, limits.nesting).await?;
+        let tree = Box::pin(extract::resource(body, format, limits.nesting)).await?;
         match patch {
             None => Ok(Sent::Resource(tree)),
             Some(sort) => Patch::read(sort.of(&tree), tree, PatchBounds::from(limits)).map(Sent::Patch),
@@ -163,5 +167,30 @@ impl Asked<'_> {
         }
         form_body(extract::content_type(self.headers)?)?;
         String::from_utf8(body.into()).map_err(|_| Fault::invalid("the form is not UTF-8"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::statements::Statements;
+    use super::*;
+    use crate::base::clock::{FixedClock, SharedClock, Timestamp};
+    use crate::base::id::IdSource;
+    use crate::base::limits::Limits;
+
+    #[test]
+    fn the_future_of_a_request_is_small_enough_to_be_moved() {
+        let clock: SharedClock = Arc::new(FixedClock::new(Timestamp(0)));
+        let (ids, none) = (IdSource::seeded(clock.clone(), 1), bytes::Bytes::new);
+        let (base, limits) = ("http://h/fhir".into(), Limits::default());
+        let (full, normative, terminology) = (none(), none(), none());
+        let statements = Statements { full, normative, terminology, version: 1, base: String::new() };
+        let statements = Arc::new(statements);
+        let site = Site { base, limits, clock, ids, statements };
+        let (parts, body) = http::Request::new(Body::empty()).into_parts();
+        let future = dispatch(&site, Err(Fault::internal("not asked")), "", &parts, body, Ok(Form::default()));
+        assert!(size_of_val(&future) < 2048, "{} bytes: box what reads do not need", size_of_val(&future));
     }
 }

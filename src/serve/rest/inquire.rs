@@ -5,17 +5,17 @@ use super::routes::Interaction;
 use super::{history, metadata, read, search};
 use crate::base::fault::{Fault, Result};
 
-/// Does one interaction that changes nothing.
+/// Does one interaction that changes nothing. All but the read are boxed: see `dispatch`.
 ///
 /// # Errors
 /// What the interaction says; 500 for one that writes.
 pub async fn inquire(interaction: Interaction, call: &Call<'_>) -> Result<Answer> {
     match interaction {
         Interaction::Read => read::read(call).await,
-        Interaction::Vread => read::vread(call).await,
-        Interaction::Search | Interaction::Page => search::search(call).await,
+        Interaction::Vread => Box::pin(read::vread(call)).await,
+        Interaction::Search | Interaction::Page => Box::pin(search::search(call)).await,
         Interaction::HistoryInstance | Interaction::HistoryType | Interaction::HistorySystem => {
-            history::history(call).await
+            Box::pin(history::history(call)).await
         }
         Interaction::Capabilities => metadata::metadata(call),
         Interaction::Create

@@ -27,19 +27,19 @@ pub async fn respond(mut answer: Answer, base: &str, form: Form) -> Result<Respo
     }
     let mut response = with_body(answer.status, answer.body, form);
     let headers = response.headers_mut();
-    let mut set = |name, text: String| {
-        if let Ok(value) = HeaderValue::try_from(text) {
+    let mut set = |name, text: &[u8]| {
+        if let Ok(value) = HeaderValue::from_bytes(text) {
             headers.insert(name, value);
         }
     };
     if let Some(version) = answer.version {
-        set(ETAG, format!("W/\"{version}\""));
+        set(ETAG, format!("W/\"{version}\"").as_bytes());
     }
     if let Some(modified) = answer.modified {
-        set(LAST_MODIFIED, http_date(modified));
+        set(LAST_MODIFIED, &http_date(modified));
     }
     if let Some(location) = answer.location {
-        set(LOCATION, format!("{base}/{location}"));
+        set(LOCATION, format!("{base}/{location}").as_bytes());
     }
     Ok(response)
 }
