@@ -5,6 +5,7 @@
 //! an element yields and when the two match; `compile` and `index` do the same over tantivy. The three
 //! faces of a parameter type (`extract` + `matches`, and the compiled query) must agree.
 
+pub mod alike;
 pub mod baseline;
 mod compile;
 mod compile_values;

@@ -28,6 +28,8 @@ pub struct Note {
     pub metres: Option<u32>,
     /// How well it fits, in millionths: a million is best.
     pub score: Option<u32>,
+    /// The code of `match-grade`, of `Patient/$match`.
+    pub grade: Option<&'static str>,
 }
 
 /// What a search asks for that has a more and a less.
@@ -172,6 +174,6 @@ impl SegmentRank {
 
     /// What is said of a document. Documents are asked for in ascending order.
     pub fn note(&self, doc: DocId) -> Note {
-        Note { metres: self.metres(doc).map(|metres| metres.round() as u32), score: self.score(doc) }
+        Note { metres: self.metres(doc).map(|metres| metres.round() as u32), score: self.score(doc), grade: None }
     }
 }

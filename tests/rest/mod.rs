@@ -11,6 +11,7 @@ mod history;
 mod integrity;
 mod interactions;
 mod patch;
+mod patient_match;
 mod repeatable;
 mod subset;
 mod transactions;

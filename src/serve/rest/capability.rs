@@ -2,7 +2,7 @@
 //! (FHIR R4 `capabilitystatement.html`).
 
 use super::negotiate::FORMATS;
-use super::routes::{Interaction, OPERATIONS, ROUTES, Route, Shape, has_endpoint};
+use super::routes::{Interaction, OPERATIONS, Offered, OperationRow, ROUTES, Route, Shape, has_endpoint};
 use crate::base::clock::Timestamp;
 use crate::base::config::Rest;
 use crate::fhir::definitions::compartment::members;
@@ -108,11 +108,14 @@ fn compartments() -> Vec<Json> {
 
 /// The operations: those of HAPI FHIR have no definition of their own, so the canonical URL is below this server's base.
 fn operations(base: &str) -> Json {
-    let operation = |name: &str| {
-        let definition = Json::string(format!("{base}/OperationDefinition/{name}"));
-        Json::object([("name", Json::string(name)), ("definition", definition)])
-    };
-    Json::Array(OPERATIONS.iter().map(|(name, _)| operation(name)).collect())
+    let of_all = OPERATIONS.iter().filter(|row| row.offered == Offered::Everywhere);
+    Json::Array(of_all.map(|row| operation(base, row)).collect())
+}
+
+fn operation(base: &str, row: &OperationRow) -> Json {
+    let own = || format!("{base}/OperationDefinition/{}", row.name);
+    let definition = row.definition.map_or_else(own, str::to_owned);
+    Json::object([("name", Json::string(row.name)), ("definition", Json::string(definition))])
 }
 
 fn resource(kind: ResourceType, base: &str, rules: Rest) -> Json {
@@ -135,18 +138,20 @@ fn resource(kind: ResourceType, base: &str, rules: Rest) -> Json {
     let points = |param: &&SearchParam| is_link(param) && (param.targets.is_empty() || param.targets.contains(&kind));
     let sources = |param: &'static SearchParam| param.base.iter().map(move |source| include(*source, param));
     let reverse = all_params().iter().filter(points).flat_map(sources);
+    let own =
+        OPERATIONS.iter().filter(|row| row.offered == Offered::Everywhere || row.offered == Offered::Type(kind.name()));
     let params = search_params(kind).iter().filter(|param| is_offered(param)).map(|param| search_param(param));
     // An empty array is not FHIR (json.html, 2.6.2).
     for (name, list) in [
         ("searchInclude", includes.collect::<Vec<_>>()),
         ("searchRevInclude", reverse.collect()),
         ("searchParam", params.collect()),
+        ("operation", own.map(|row| operation(base, row)).collect()),
     ] {
         if !list.is_empty() {
             object.set(name, Json::Array(list));
         }
     }
-    object.set("operation", operations(base));
     json
 }
 

@@ -15,7 +15,7 @@ use super::patch::{self, Sort};
 use super::respond::{refuse, respond};
 use super::routes::{Interaction, Operation, Shape, Target, allow, interaction, target};
 use super::subset::Shown;
-use super::{expunge, extract};
+use super::{expunge, extract, patient_match};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::bundle::read_request;
 use crate::fhir::patch::{Patch, PatchBounds, PatchFormat};
@@ -123,13 +123,7 @@ impl Asked<'_> {
                 shown.answer(call.kind()?, Answer::written(written, prefer.answer.unwrap_or(Return::Representation)))
             }
             (Interaction::Expunge, _) => Box::pin(expunge::history(&call)).await,
-            (Interaction::Operation, sent) => match (target.operation, sent) {
-                (Some(Operation::Expunge), Sent::Resource(body)) => {
-                    Box::pin(expunge::operation(&call, Some(body))).await
-                }
-                (Some(Operation::Expunge), _) => Box::pin(expunge::operation(&call, None)).await,
-                (None, _) => Err(Fault::internal("route of an operation without its name")),
-            },
+            (Interaction::Operation, sent) => Box::pin(operation(&call, sent)).await,
             _ => inquire(self.interaction, &call).await,
         }
     }
@@ -167,6 +161,19 @@ impl Asked<'_> {
         }
         form_body(extract::content_type(self.headers)?)?;
         String::from_utf8(body.into()).map_err(|_| Fault::invalid("the form is not UTF-8"))
+    }
+}
+
+/// What an operation does with the resource that came with it, if one did.
+async fn operation(call: &Call<'_>, sent: Sent) -> Result<Answer> {
+    let body = match sent {
+        Sent::Resource(body) => Some(body),
+        Sent::Nothing | Sent::Patch(_) => None,
+    };
+    match call.target.operation {
+        Some(Operation::Expunge) => expunge::operation(call, body).await,
+        Some(Operation::Match) => patient_match::operation(call, body).await,
+        None => Err(Fault::internal("route of an operation without its name")),
     }
 }
 

@@ -127,12 +127,16 @@ impl Framing {
         self.raw(b"}");
     }
 
-    /// The score (FHIR R4 `search.html`, 3.1.1.5.10), and the distance of a Location (`location.html`, 8.7.5.1).
+    /// The score (FHIR R4 `search.html`, 3.1.1.5.10), and the distance of a Location (`location.html`, 8.7.5.1) or the
+    /// grade of a match (`patient-operation-match.html`).
     fn note(&mut self, note: Note) {
         if let Some(score) = note.score {
             self.raw(format!(",\"score\":{}", f64::from(score) / 1e6).as_bytes());
         }
-        if let Some(metres) = note.metres {
+        if let Some(grade) = note.grade {
+            const URL: &str = "http://hl7.org/fhir/StructureDefinition/match-grade";
+            self.raw(format!(r#","extension":[{{"url":"{URL}","valueCode":"{grade}"}}]"#).as_bytes());
+        } else if let Some(metres) = note.metres {
             const URL: &str = "http://hl7.org/fhir/StructureDefinition/location-distance";
             let kilometres = f64::from(metres) / 1000.0;
             let unit = r#""unit":"km","system":"http://unitsofmeasure.org","code":"km""#;

@@ -25,6 +25,7 @@ mod metadata;
 pub mod negotiate;
 mod params;
 mod patch;
+mod patient_match;
 mod read;
 pub mod relay;
 pub mod respond;

@@ -187,7 +187,7 @@ pub static ROUTES: &[Route] = &[
     row(Method::Post, Shape::SystemSearch, Interaction::Search, &[]),
     row(Method::Get, Shape::Metadata, Interaction::Capabilities, &[]),
     absent(Method::Delete, Shape::Base, "conditional delete over all types"),
-    absent(Method::Get, Shape::Operation, "an operation that changes data, by GET,"),
+    absent(Method::Get, Shape::Operation, "an operation by GET"),
 ];
 
 /// The operations (FHIR R4 `operations.html`).
@@ -195,10 +195,42 @@ pub static ROUTES: &[Route] = &[
 pub enum Operation {
     /// Takes content away for good.
     Expunge,
+    /// Finds who may be the same person.
+    Match,
 }
 
-/// Every operation with its name, without `$`. Each is offered on the system, on types, and on resources.
-pub static OPERATIONS: &[(&str, Operation)] = &[("expunge", Operation::Expunge)];
+/// Where an operation is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offered {
+    /// On the system, on types, and on resources.
+    Everywhere,
+    /// On this type.
+    Type(&'static str),
+}
+
+/// A row of the table of operations.
+#[derive(Debug, Clone, Copy)]
+pub struct OperationRow {
+    /// Its name, without `$`.
+    pub name: &'static str,
+    /// What is done.
+    pub operation: Operation,
+    /// Where.
+    pub offered: Offered,
+    /// The canonical URL of its definition; `None`: below this server's base.
+    pub definition: Option<&'static str>,
+}
+
+/// Every operation.
+pub static OPERATIONS: &[OperationRow] = &[
+    OperationRow { name: "expunge", operation: Operation::Expunge, offered: Offered::Everywhere, definition: None },
+    OperationRow {
+        name: "match",
+        operation: Operation::Match,
+        offered: Offered::Type("Patient"),
+        definition: Some("http://hl7.org/fhir/OperationDefinition/Patient-match"),
+    },
+];
 
 /// What a path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -249,16 +281,21 @@ fn resolve(path: &str) -> Result<Target> {
 }
 
 fn operation(rest: &[&str], name: &str, path: &str) -> Result<Target> {
-    let known = OPERATIONS.iter().find(|(known, _)| *known == name).map(|(_, operation)| *operation);
     let shown: String = name.chars().take(60).flat_map(char::escape_debug).collect();
-    let operation = known.ok_or_else(|| Fault::unsupported(format!("operation ${shown} is not supported")))?;
+    let known = OPERATIONS.iter().find(|row| row.name == name);
+    let row = known.ok_or_else(|| Fault::unsupported(format!("operation ${shown} is not supported")))?;
     let (kind, id) = match rest {
         [] => (None, None),
         [kind] => (Some(offered(kind)?), None),
         [kind, id] => (Some(offered(kind)?), Some(ResourceId::parse(id)?)),
         _ => return Err(unknown(path)),
     };
-    Ok(Target { shape: Shape::Operation, kind, id, version: None, member: None, operation: Some(operation) })
+    if let Offered::Type(of) = row.offered
+        && (kind.is_none_or(|kind| kind.name() != of) || id.is_some())
+    {
+        return Err(Fault::unsupported(format!("operation ${shown} is offered at {of} only")));
+    }
+    Ok(Target { shape: Shape::Operation, kind, id, version: None, member: None, operation: Some(row.operation) })
 }
 
 fn below_type(kind: ResourceType, rest: &[&str], path: &str) -> Result<Target> {
