@@ -27,14 +27,19 @@ pub(super) fn stored(row: VersionRow) -> Result<Stored> {
 /// The current version.
 pub(super) async fn read(at: &Tenancy, key: &ResourceKey) -> Result<Stored> {
     let current = match recall(at, key)? {
-        None => at.loader.read(key).await?.map(stored).transpose()?,
+        None => at.loader.read(key).await?.filter(is_shown).map(stored).transpose()?,
         known => known,
     };
     match current {
         Some(stored) if stored.body.is_some() => Ok(stored),
-        Some(stored) if stored.kind == WriteKind::Delete => Err(gone(key, stored.version)),
-        _ => Err(Fault::not_found(format!("{key} is not known"))),
+        Some(stored) => Err(gone(key, stored.version)),
+        None => Err(Fault::not_found(format!("{key} is not known"))),
     }
+}
+
+/// What was expunged is as if it had never been.
+fn is_shown(row: &VersionRow) -> bool {
+    row.kind != VersionKind::Expunged
 }
 
 /// The current version, if it was read lately.
@@ -43,7 +48,7 @@ fn recall(at: &Tenancy, key: &ResourceKey) -> Result<Option<Stored>> {
         return Ok(Some(ready));
     }
     let ticket = at.recent.ticket();
-    let Some(row) = at.recent.row(key) else { return Ok(None) };
+    let Some(row) = at.recent.row(key).filter(is_shown) else { return Ok(None) };
     let stored = stored(row)?;
     if let Some(ticket) = ticket {
         at.recent.keep_ready(ticket, &stored);

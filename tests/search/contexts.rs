@@ -14,6 +14,7 @@ const MEMBERS: &[(&str, &[(&str, &str)])] = &[
             ("Encounter", "subject"),
             ("Observation", "subject|performer"),
             ("RiskAssessment", "subject"),
+            ("ServiceRequest", "subject"),
             ("RelatedPerson", "patient"),
             ("Group", "member.entity"),
             ("List", "subject|source"),
