@@ -163,6 +163,8 @@ fn kinds_of(clause: &Clause, kinds: &mut Vec<ResourceType>) {
             kinds.push(*source);
             kinds_of(clause, kinds);
         }
+        Clause::All(clauses) | Clause::Any(clauses) => clauses.iter().for_each(|clause| kinds_of(clause, kinds)),
+        Clause::Complement(clause) => kinds_of(clause, kinds),
         Clause::Param { .. }
         | Clause::Not { .. }
         | Clause::Missing { .. }

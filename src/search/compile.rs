@@ -113,6 +113,12 @@ impl Compiler<'_> {
             }
             Clause::Has { .. } => Part::Untyped(Box::new(InKeys { place: Place::Own, keys: self.keys(clause)? })),
             Clause::Compartment(of) => Part::Typed(members(kind, of)),
+            Clause::All(clauses) => Part::Typed(self.kind(kind, clauses)?),
+            Clause::Any(clauses) => {
+                let each = clauses.iter().map(|clause| self.kind(kind, std::slice::from_ref(clause)));
+                Part::Typed(any(each.collect::<Result<_>>()?))
+            }
+            Clause::Complement(clause) => Part::Without(self.kind(kind, std::slice::from_ref(clause))?),
         })
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 use tantivy::query::Query as Compiled;
 
+use super::compile_filter::{any_case, other_url, relation};
 use super::index::codec::{Form, ParamHash, Scope, TEXT_MAX, hash64, number};
 use super::index::columns::{Cell, RowTest, Rows, TextTest, Unit};
 use super::index::combine::{all, any, term};
@@ -48,6 +49,8 @@ struct Values {
     numbers: Vec<Bounds>,
     quantities: Vec<(Unit, Vec<Bounds>)>,
     composites: Vec<Box<dyn Compiled>>,
+    /// Of `_filter`.
+    scans: Vec<Terms>,
 }
 
 impl Values {
@@ -64,6 +67,7 @@ impl Values {
             numbers: Vec::new(),
             quantities: Vec::new(),
             composites: Vec::new(),
+            scans: Vec::new(),
         }
     }
 
@@ -71,6 +75,7 @@ impl Values {
         match test {
             Test::String(test) => self.string(test)?,
             Test::Token(test) => self.token(&self.scope.clone(), test),
+            Test::AnyCase(test) => self.scans.extend(any_case(&self.scope, test)),
             Test::Reference(test) => self.reference(test),
             Test::Text(text) => self.words.push(bounded(text)?.into()),
             Test::Typed(typed) => self.terms.push(self.scope.typed(typed)),
@@ -85,8 +90,14 @@ impl Values {
                 self.composites.push(query);
             }
         }
-        let costly =
-            [self.parts.len(), self.words.len(), self.passing.len(), self.composites.len(), self.quantities.len()];
+        let costly = [
+            self.parts.len(),
+            self.words.len(),
+            self.passing.len(),
+            self.composites.len(),
+            self.quantities.len(),
+            self.scans.len(),
+        ];
         if costly.iter().any(|count| *count > COSTLY_MAX) {
             let message = format!("more than {COSTLY_MAX} alternatives of this kind in one parameter");
             return Err(Fault::coded(Category::Invalid, "too-costly", message));
@@ -101,6 +112,7 @@ impl Values {
                 prefix.extend_from_slice(bounded(text)?.as_bytes());
                 self.prefixes.push(prefix);
             }
+            StringTest::Relation(how, text) => self.scans.push(relation(&self.scope, *how, bounded(text)?)),
             StringTest::Contains(text) => self.parts.push(bounded(text)?.as_bytes().into()),
             StringTest::Words(_) | StringTest::Fuzzy(_) => self.passing.push(test.clone()),
             StringTest::Exact(text) => {
@@ -135,6 +147,7 @@ impl Values {
 
     fn uri(&mut self, test: &UriTest) {
         match test {
+            UriTest::IsNot(uri) => self.scans.push(other_url(&self.scope, uri)),
             UriTest::Is(uri) => self.terms.push(self.scope.exact(Form::Url, uri)),
             UriTest::Above(url) => {
                 self.terms.extend(uri::above(url).map(|above| self.scope.exact(Form::Url, above)));
@@ -158,6 +171,7 @@ impl Values {
 
     fn finish(self) -> Result<Box<dyn Compiled>> {
         let mut queries = self.composites;
+        queries.extend(self.scans.into_iter().map(|scan| -> Box<dyn Compiled> { Box::new(scan) }));
         match self.terms.as_slice() {
             [] => (),
             [one] => queries.push(term(one)),
@@ -283,6 +297,8 @@ fn cell(test: &Test) -> Result<Cell> {
         | Test::Near(_)
         | Test::Typed(_)
         | Test::Mime(_)
+        | Test::AnyCase(_)
+        | Test::String(StringTest::Relation(..))
         | Test::Composite(_) => {
             return Err(Fault::unsupported("this kind of component of a composite parameter is not supported"));
         }

@@ -39,8 +39,16 @@ pub fn matches(clause: &Clause, values: &Extracted, meta: &DocMeta) -> Option<bo
             tests.iter().any(|test| test.passes(&words, ordered))
         }
         Clause::Compartment(of) => belongs(of, values, &meta.key),
+        Clause::All(all) => decided(all, values, meta)?.into_iter().all(|holds| holds),
+        Clause::Any(any) => decided(any, values, meta)?.into_iter().any(|holds| holds),
+        Clause::Complement(inner) => !matches(inner, values, meta)?,
         Clause::Chain { .. } | Clause::Has { .. } | Clause::Hierarchy { .. } => return None,
     })
+}
+
+/// Whether each of the clauses holds; none when that of one is not known.
+fn decided(clauses: &[Clause], values: &Extracted, meta: &DocMeta) -> Option<Vec<bool>> {
+    clauses.iter().map(|clause| matches(clause, values, meta)).collect()
 }
 
 /// Whether a resource is in the compartment of another.

@@ -8,6 +8,7 @@
 pub mod alike;
 pub mod baseline;
 mod compile;
+mod compile_filter;
 mod compile_values;
 mod compile_words;
 mod content;

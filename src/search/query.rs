@@ -108,6 +108,12 @@ pub enum Clause {
     },
     /// It belongs to the compartment of this resource.
     Compartment(ResourceKey),
+    /// All of these hold; never empty.
+    All(Vec<Clause>),
+    /// One of these holds at least; never empty.
+    Any(Vec<Clause>),
+    /// This does not hold.
+    Complement(Box<Clause>),
 }
 
 /// One alternative of a clause.
@@ -117,6 +123,8 @@ pub enum Test {
     String(StringTest),
     /// On tokens.
     Token(TokenTest),
+    /// `eq` and `ne` of `_filter` on tokens: case does not matter.
+    AnyCase(AnyCase),
     /// `:text` on tokens: a word of the text begins this folded text.
     Text(Box<str>),
     /// `:of-type` on identifiers.
@@ -152,6 +160,8 @@ pub enum StringTest {
     Words(Words),
     /// `:fuzzy`: with typing errors.
     Fuzzy(Fuzzy),
+    /// A comparison of `_filter` with this folded text.
+    Relation(Relation, Box<str>),
 }
 
 /// Where the words of a search stand.
@@ -161,6 +171,34 @@ pub enum WordPlace {
     Narrative,
     /// Anywhere in the resource.
     Content,
+}
+
+/// How `_filter` compares folded texts (FHIR R4 `search_filter.html`, 3.1.3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// `eq`: the same text.
+    Same,
+    /// `ne`: another text.
+    Other,
+    /// `ew`: it ends with the text.
+    Ends,
+    /// `gt`: its first character is above that of the text.
+    Above,
+    /// `ge`
+    AtLeast,
+    /// `lt`
+    Below,
+    /// `le`
+    AtMost,
+}
+
+/// A test on tokens without regard to case (of the letters a to z).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnyCase {
+    /// What is compared.
+    pub token: TokenTest,
+    /// `ne`: the value has a code and does not pass.
+    pub other: bool,
 }
 
 /// A test on tokens: `code`, `system|code`, `|code`, `system|`.
@@ -199,6 +237,8 @@ pub struct Circle {
 pub enum UriTest {
     /// This URI.
     Is(Box<str>),
+    /// `ne` of `_filter`: another URI.
+    IsNot(Box<str>),
     /// `:below`: the value begins with this URL.
     Below(Box<str>),
     /// `:above`: the value is this URL, or the beginning of it up to a `/`, `?`, `#` or `|`.
@@ -244,8 +284,10 @@ pub enum Prefix {
     Sa,
     /// `eb`: the element ends before the search value.
     Eb,
-    /// `ap`: the ranges overlap when the search value is widened by 10 %.
+    /// `ap`: the ranges overlap when the search value is widened by 10 %. With the value as it is: `po` of `_filter`.
     Ap,
+    /// `co` of `_filter`: the range of the element fully contains the range of the search value.
+    Co,
 }
 
 /// A test on dates. For `ap` the span is already widened.

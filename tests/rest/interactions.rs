@@ -186,7 +186,7 @@ on_both_databases! {
         assert!((400..500).contains(&wrong.status), "{}", wrong.text());
         for target in [
             "Patient/1/$everything", "_history?_list=List/1", "Organization/1/Observation",
-            "Patient?name:nonsense=x", "Patient?birthdate:exact=2000", "Patient?_filter=name+eq+x", "Patient?_query=x",
+            "Patient?name:nonsense=x", "Patient?birthdate:exact=2000", "Patient?_filter=name+is+x", "Patient?_query=x",
         ] {
             let answer = client.get(target);
             assert!((400..500).contains(&answer.status), "{target}: {} {}", answer.status, answer.text());

@@ -12,6 +12,7 @@ mod dataset;
 mod decimal;
 mod evaluate;
 mod extra;
+mod filters;
 mod joined;
 mod modifiers;
 mod near;

@@ -165,8 +165,18 @@ fn resource() -> impl Strategy<Value = Values> {
         .prop_map(|(a, b, c, d, e, f, g, near, h, i, j)| [a, b, c, d, e, f, g, near, h, i, j].concat())
 }
 
-const ALL: [Prefix; 9] =
-    [Prefix::Eq, Prefix::Ne, Prefix::Gt, Prefix::Lt, Prefix::Ge, Prefix::Le, Prefix::Sa, Prefix::Eb, Prefix::Ap];
+const ALL: [Prefix; 10] = [
+    Prefix::Eq,
+    Prefix::Ne,
+    Prefix::Gt,
+    Prefix::Lt,
+    Prefix::Ge,
+    Prefix::Le,
+    Prefix::Sa,
+    Prefix::Eb,
+    Prefix::Ap,
+    Prefix::Co,
+];
 
 fn prefix() -> impl Strategy<Value = Prefix> {
     (0..ALL.len()).prop_map(|at| ALL[at])
@@ -234,6 +244,20 @@ fn ask_name() -> impl Strategy<Value = StringTest> {
     ]
 }
 
+const RELATIONS: [Relation; 7] = [
+    Relation::Same,
+    Relation::Other,
+    Relation::Ends,
+    Relation::Above,
+    Relation::AtLeast,
+    Relation::Below,
+    Relation::AtMost,
+];
+
+fn ask_relation() -> impl Strategy<Value = StringTest> {
+    (0..RELATIONS.len(), text()).prop_map(|(at, text)| StringTest::Relation(RELATIONS[at], text.to_lowercase().into()))
+}
+
 fn ask_number() -> impl Strategy<Value = NumberTest> {
     (prefix(), small(), 1_i64..4).prop_map(|(prefix, value, width)| {
         let width = Decimal::new(width * 5, 1);
@@ -278,7 +302,18 @@ fn updated(id: u8) -> Timestamp {
     Timestamp(i64::from(id % 20) * 1000)
 }
 
+/// A condition, or groups of them.
 fn ask() -> impl Strategy<Value = Clause> {
+    one().prop_recursive(3, 8, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 1..4).prop_map(Clause::All),
+            prop::collection::vec(inner.clone(), 1..4).prop_map(Clause::Any),
+            inner.prop_map(|clause| Clause::Complement(Box::new(clause))),
+        ]
+    })
+}
+
+fn one() -> impl Strategy<Value = Clause> {
     let many = |code: &'static str, test: BoxedStrategy<Test>| {
         (prop::collection::vec(test, 1..4), any::<bool>()).prop_map(move |(tests, not)| match not {
             true => Clause::Not { param: param(code), tests },
@@ -299,7 +334,7 @@ fn ask() -> impl Strategy<Value = Clause> {
         many("subject", ask_reference().prop_map(Test::Reference).boxed()),
         many("date", date_test().boxed()),
         many("value-quantity", ask_quantity().prop_map(Test::Quantity).boxed()),
-        many("name", ask_name().prop_map(Test::String).boxed()),
+        many("name", prop_oneof![ask_name(), ask_relation()].prop_map(Test::String).boxed()),
         (any::<bool>(), prop::collection::vec(ask_words(), 1..3)).prop_map(|(narrative, tests)| Clause::Words {
             place: if narrative { WordPlace::Narrative } else { WordPlace::Content },
             tests,
@@ -380,6 +415,9 @@ fn holds(clause: &Clause, at: u8, values: &Values) -> bool {
             let span = Span { start: updated(at).0, end: updated(at).0 + 1000 };
             tests.iter().any(|test| passes(&Test::Date(*test), &Value::Date(span)))
         }
+        Clause::All(all) => all.iter().all(|clause| holds(clause, at, values)),
+        Clause::Any(any) => any.iter().any(|clause| holds(clause, at, values)),
+        Clause::Complement(inner) => !holds(inner, at, values),
         _ => unreachable!(),
     }
 }
@@ -396,8 +434,26 @@ fn passes(test: &Test, value: &Value) -> bool {
                 let shown = format!("{wanted:?}");
                 is_like(shown.split('"').nth(1).unwrap(), &plain(folded))
             }
+            StringTest::Relation(relation, text) => {
+                let first = folded.chars().next().cmp(&text.chars().next());
+                match relation {
+                    Relation::Same => folded == text,
+                    Relation::Other => folded != text,
+                    Relation::Ends => folded.ends_with(text.as_ref()),
+                    Relation::Above => first.is_gt(),
+                    Relation::AtLeast => first.is_ge(),
+                    Relation::Below => first.is_lt(),
+                    Relation::AtMost => first.is_le(),
+                }
+            }
         },
         (Test::Token(test), Value::Token { system, code, .. }) => token_passes(test, system, code),
+        (Test::AnyCase(test), Value::Token { system, code, .. }) => {
+            let small = |text: &Option<Text>| text.as_ref().map(|text| text.to_ascii_lowercase().into());
+            let wanted = TokenTest { code: small(&test.token.code), ..test.token.clone() };
+            let passes = token_passes(&wanted, system, &small(code));
+            if test.other { code.is_some() && !passes } else { passes }
+        }
         (Test::Text(part), Value::Token { text: Some(text), .. }) => {
             let starts = text.split(' ').scan(0, |at, word| Some(std::mem::replace(at, *at + word.len() + 1)));
             let inner = text.match_indices('-').flat_map(|(at, _)| [at, at + 1]);
@@ -433,6 +489,7 @@ fn passes(test: &Test, value: &Value) -> bool {
                 Prefix::Sa => e.start >= s.end,
                 Prefix::Eb => e.end <= s.start,
                 Prefix::Ap => e.start < s.end && s.start < e.end,
+                Prefix::Co => e.start <= s.start && e.end >= s.end,
             }
         }
         (Test::Near(circle), Value::Position(at)) => is_within(circle, *at),
@@ -483,6 +540,7 @@ fn number_passes(test: &NumberTest, low: Option<Decimal>, high: Option<Decimal>)
         Prefix::Le => low.is_none_or(|low| low <= test.value),
         Prefix::Sa => low.is_some_and(|low| low > test.value),
         Prefix::Eb => high.is_some_and(|high| high < test.value),
+        Prefix::Co => !low.is_some_and(|low| low > test.low) && !high.is_some_and(|high| high < test.high),
         Prefix::Ap => low.is_none_or(|low| low < test.high) && high.is_none_or(|high| high >= test.low),
     }
 }

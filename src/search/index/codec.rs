@@ -13,7 +13,7 @@ use crate::search::value::Typed;
 /// Longest text (bytes) of a string that a prefix or `:contains` search sees.
 pub const TEXT_MAX: usize = 4096;
 /// Longest exact payload (bytes) that is kept as text; a longer one is hashed.
-const EXACT_MAX: usize = 20;
+pub const EXACT_MAX: usize = 20;
 /// Longest text (bytes) in a sort column; longer ones are ordered by this beginning.
 pub const SORT_MAX: usize = 128;
 

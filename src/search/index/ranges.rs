@@ -45,7 +45,9 @@ impl DateRule {
                 Prefix::Ne => rules.push(one(last, least)),
                 Prefix::Gt | Prefix::Sa | Prefix::Ge => rules.push(one(first, least)),
                 Prefix::Lt | Prefix::Eb | Prefix::Le => rules.push(one(last, most)),
-                Prefix::Eq | Prefix::Ap => rules.extend(spans.iter().map(|span| one(span.start, span.end))),
+                Prefix::Eq | Prefix::Ap | Prefix::Co => {
+                    rules.extend(spans.iter().map(|span| one(span.start, span.end)))
+                }
             }
         }
         rules
@@ -65,6 +67,7 @@ pub fn date_passes(test: &DateTest, start: i64, end: i64) -> bool {
         Prefix::Sa => start >= span.end,
         Prefix::Eb => end <= span.start,
         Prefix::Ap => start < span.end && end > span.start,
+        Prefix::Co => start <= span.start && span.end <= end,
     }
 }
 
@@ -94,6 +97,7 @@ impl Bounds {
             Prefix::Sa => low > self.value,
             Prefix::Eb => high < self.value,
             Prefix::Ap => low < self.high && high >= self.low,
+            Prefix::Co => low <= self.low && high >= self.high,
         }
     }
 }
@@ -137,15 +141,25 @@ impl NumberRule {
                 }
                 Prefix::Gt | Prefix::Ge | Prefix::Sa => rules.push(by(values().min())),
                 Prefix::Lt | Prefix::Le | Prefix::Eb => rules.push(by(values().max())),
-                Prefix::Eq | Prefix::Ap => rules.extend(all.iter().map(|bounds| Self::One(**bounds))),
+                Prefix::Eq | Prefix::Ap | Prefix::Co => rules.extend(all.iter().map(|bounds| Self::One(**bounds))),
             }
         }
         rules
     }
 }
 
-const PREFIXES: [Prefix; 9] =
-    [Prefix::Eq, Prefix::Ne, Prefix::Gt, Prefix::Lt, Prefix::Ge, Prefix::Le, Prefix::Sa, Prefix::Eb, Prefix::Ap];
+const PREFIXES: [Prefix; 10] = [
+    Prefix::Eq,
+    Prefix::Ne,
+    Prefix::Gt,
+    Prefix::Lt,
+    Prefix::Ge,
+    Prefix::Le,
+    Prefix::Sa,
+    Prefix::Eb,
+    Prefix::Ap,
+    Prefix::Co,
+];
 
 /// Intervals by their start, each with the furthest end of those up to it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,8 +18,20 @@ pub enum Select {
     Contains(Arc<[u8]>, Arc<[Box<[u8]>]>),
     /// Those that begin with the bytes and whose rest, a text, passes.
     Passing(Arc<[u8]>, Passes),
+    /// Those that begin with the bytes and whose rest, whatever it is, passes.
+    Rest(Arc<[u8]>, Rest),
     /// These, sorted and without duplicates.
     List(Arc<[Vec<u8>]>),
+}
+
+/// A condition on the bytes of a term.
+#[derive(Clone)]
+pub struct Rest(pub Arc<dyn Fn(&[u8]) -> bool + Send + Sync>);
+
+impl std::fmt::Debug for Rest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Rest")
+    }
 }
 
 /// A condition on the text of a term.
@@ -95,6 +107,7 @@ impl Terms {
                 let contains = |rest: &[u8]| finders.iter().any(|part| part.find(rest).is_some());
                 scan(inverted, prefix, &contains, union)?;
             }
+            Select::Rest(prefix, rest) => scan(inverted, prefix, &*rest.0, union)?,
             Select::Passing(prefix, passes) => {
                 let text = |rest: &[u8]| std::str::from_utf8(rest).is_ok_and(|text| passes.0(text));
                 scan(inverted, prefix, &text, union)?;

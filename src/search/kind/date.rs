@@ -84,6 +84,7 @@ pub fn passes(test: &DateTest, value: Span) -> bool {
         Prefix::Sa => value.start >= end,
         Prefix::Eb => value.end <= start,
         Prefix::Ap => value.start < end && value.end > start,
+        Prefix::Co => value.start <= start && end <= value.end,
     }
 }
 

@@ -84,6 +84,9 @@ pub fn tuples(components: &[Vec<Value>], out: &mut dyn FnMut(Value)) {
 pub fn passes(test: &Test, value: &Value) -> bool {
     match (test, value) {
         (Test::String(test), Value::String { folded, exact }) => string::passes(test, folded, exact),
+        (Test::AnyCase(test), Value::Token { system, code, .. }) => {
+            token::passes_any_case(test, system.as_deref(), code.as_deref())
+        }
         (Test::Token(test), Value::Token { system, code, .. }) => {
             token::passes(test, system.as_deref(), code.as_deref())
         }

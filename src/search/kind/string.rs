@@ -5,7 +5,7 @@ use super::escape::unescape;
 pub use super::fold::fold;
 use crate::fhir::definitions::names;
 use crate::fhir::json::Json;
-use crate::search::query::StringTest;
+use crate::search::query::{Relation, StringTest};
 use crate::search::value::Value;
 
 /// How a string is compared.
@@ -80,6 +80,21 @@ pub fn passes(test: &StringTest, folded: &str, exact: &str) -> bool {
         StringTest::Exact(text) => exact == &**text,
         StringTest::Words(words) => words.passes_text(folded),
         StringTest::Fuzzy(fuzzy) => fuzzy.likeness(folded).is_some(),
+        StringTest::Relation(relation, text) => relates(*relation, folded, text),
+    }
+}
+
+/// Whether a folded text stands to another as `_filter` asks.
+pub fn relates(relation: Relation, folded: &str, text: &str) -> bool {
+    let first = |text: &str| text.chars().next();
+    match relation {
+        Relation::Same => folded == text,
+        Relation::Other => folded != text,
+        Relation::Ends => folded.ends_with(text),
+        Relation::Above => first(folded) > first(text),
+        Relation::AtLeast => first(folded) >= first(text),
+        Relation::Below => first(folded) < first(text),
+        Relation::AtMost => first(folded) <= first(text),
     }
 }
 

@@ -6,7 +6,7 @@ use super::string::fold;
 use crate::fhir::definitions::names;
 use crate::fhir::json::{Json, Object};
 use crate::search::path::is_caseless;
-use crate::search::query::{SystemTest, TokenTest};
+use crate::search::query::{AnyCase, SystemTest, TokenTest};
 use crate::search::value::{Typed, Value};
 
 /// Reads one value: `code`, `system|code`, `|code`, `system|`.
@@ -114,6 +114,29 @@ pub fn drop_beside(values: &mut Vec<Value>) {
 pub fn identifier(reference: &Object) -> Option<(Option<&str>, &str)> {
     let identifier = object(reference, names::IDENTIFIER)?;
     Some((text(identifier, names::SYSTEM), text(identifier, names::VALUE)?))
+}
+
+/// Longest code (bytes) whose case is disregarded wholly by [`passes_any_case`]; of a longer one the index has a hash,
+/// and it is the same as written, in lowercase or in uppercase.
+pub const ANY_CASE_MAX: usize = 20;
+
+/// Whether a code is another without regard to case.
+pub fn same_code(code: &str, wanted: &str) -> bool {
+    if wanted.len() <= ANY_CASE_MAX {
+        return code.eq_ignore_ascii_case(wanted);
+    }
+    code == wanted || code == wanted.to_ascii_lowercase() || code == wanted.to_ascii_uppercase()
+}
+
+/// Whether a value passes without regard to case.
+pub fn passes_any_case(test: &AnyCase, system: Option<&str>, code: Option<&str>) -> bool {
+    let wanted = test.token.code.as_deref();
+    let as_asked = match (wanted, code) {
+        (Some(wanted), Some(code)) if same_code(code, wanted) => test.token.code.as_deref(),
+        _ => code,
+    };
+    let passes = passes(&test.token, system, as_asked);
+    if test.other { code.is_some() && !passes } else { passes }
 }
 
 /// Whether a value passes.

@@ -42,6 +42,7 @@ pub fn above(url: &str) -> impl Iterator<Item = &str> {
 pub fn passes(test: &UriTest, uri: &str) -> bool {
     match test {
         UriTest::Is(wanted) => **wanted == *uri,
+        UriTest::IsNot(wanted) => **wanted != *uri,
         UriTest::Below(wanted) => uri.starts_with(&**wanted),
         UriTest::Above(wanted) => above(wanted).any(|found| found == uri),
     }

@@ -1,7 +1,7 @@
 //! Chains (FHIR R4 `search.html`, 3.1.1.4.15) and `_has` (3.1.1.4.16).
 
 use super::clause::{check_target, find, not_allowed, plain, split_name};
-use super::context::{Trouble, Work, shown, too_many};
+use super::context::{Trouble, Work, known_type, shown, too_many};
 use crate::base::fault::{Category, Fault};
 use crate::fhir::definitions::params::{ParamKind, SearchParam};
 use crate::fhir::types::ResourceType;
@@ -78,14 +78,6 @@ fn has(work: &Work<'_>, place: Place<'_>, rest: &str, text: &str) -> Result<Clau
     check_target(param, place.kind, place.name)?;
     let clause = clause(work, Place { kind: source, rest, depth: place.depth + 1, ..place }, text)?;
     Ok(Clause::Has { source, param, clause: Box::new(clause) })
-}
-
-/// The type that a parameter names.
-pub(super) fn known_type(text: &str, name: &str) -> Result<ResourceType, Fault> {
-    ResourceType::find(text).ok_or_else(|| {
-        let message = format!("search parameter \"{}\": unknown resource type \"{}\"", shown(name), shown(text));
-        Fault::coded(Category::Invalid, "value", message)
-    })
 }
 
 /// The reference parameter of a type.

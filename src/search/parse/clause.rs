@@ -1,6 +1,6 @@
 //! One condition: a parameter, perhaps with a modifier, and its values.
 
-use super::context::{Trouble, Work, bad, shown, tests, unsupported};
+use super::context::{Trouble, Work, bad, known_type, shown, tests, unsupported};
 use super::modifier;
 use crate::base::fault::{Category, Fault};
 use crate::fhir::definitions::params::{ParamKind, SearchParam, search_param};
@@ -13,7 +13,7 @@ use crate::search::query::{Clause, ReferenceTest, Test};
 const ABSENT: [&str; 7] = ["text", "in", "not-in", "below", "above", "of-type", "iterate"];
 
 /// Parameters that are known but not offered.
-const NOT_OFFERED: [&str; 7] = ["_filter", "_list", "_query", "_type", "_score", "_containedType", "_explain"];
+const NOT_OFFERED: [&str; 6] = ["_filter", "_query", "_type", "_score", "_containedType", "_explain"];
 
 /// A parameter's name without chains: the parameter, and the modifier after the colon.
 pub(super) fn split_name(name: &str) -> (&str, Option<&str>) {
@@ -48,6 +48,9 @@ pub(super) fn plain(
 ) -> Result<Clause, Trouble> {
     work.count()?;
     let (code, modifier) = split_name(part);
+    if code == "_list" {
+        return list(work, modifier, name, text);
+    }
     if matches!(code, "_id" | "_lastUpdated") {
         return own(work, code, modifier, name, text);
     }
@@ -73,6 +76,21 @@ pub(super) fn plain(
             Ok(Clause::Param { param, tests })
         }
     }
+}
+
+/// `_list`: the resources that are entries of a List (FHIR R4 `search.html`, 3.1.1.4.22).
+fn list(work: &Work<'_>, modifier: Option<&str>, name: &str, text: &str) -> Result<Clause, Trouble> {
+    if let Some(modifier) = modifier {
+        return Err(unsupported(name, &format!("modifier \":{}\"", shown(modifier))).into());
+    }
+    if text.starts_with('$') {
+        return Err(unsupported(name, "a list by its function").into());
+    }
+    let source = known_type("List", name)?;
+    let lists = tests(work, name, text, |value| {
+        ResourceId::parse(value).map_err(|_| "it is the id of a List: 1 to 64 letters, digits, `-` and `.`")
+    })?;
+    Ok(Clause::Has { source, param: find(source, "item", name)?, clause: Box::new(Clause::Id(lists)) })
 }
 
 /// `_id` and `_lastUpdated`, which the index knows without extraction.

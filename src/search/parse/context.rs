@@ -5,6 +5,7 @@ use std::cell::Cell;
 use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault};
 use crate::base::limits::Limits;
+use crate::fhir::types::ResourceType;
 use crate::search::kind::dispatch::Reading;
 use crate::search::kind::escape::split;
 
@@ -78,6 +79,14 @@ pub(super) fn shown(text: &str) -> String {
         cut.push('…');
     }
     cut.escape_debug().to_string()
+}
+
+/// The type that a parameter names.
+pub(super) fn known_type(text: &str, name: &str) -> Result<ResourceType, Fault> {
+    ResourceType::find(text).ok_or_else(|| {
+        let message = format!("search parameter \"{}\": unknown resource type \"{}\"", shown(name), shown(text));
+        Fault::coded(Category::Invalid, "value", message)
+    })
 }
 
 /// 400: a parameter with a bad value.

@@ -1,8 +1,8 @@
 //! Parameters that say how to answer (FHIR R4 `search.html`, 3.1.1.5): order, size, totals, includes.
 
-use super::chain::{known_type, reference};
+use super::chain::reference;
 use super::clause::check_target;
-use super::context::{ParseContext, Trouble, bad, shown, too_many, unsupported};
+use super::context::{ParseContext, Trouble, bad, known_type, shown, too_many, unsupported};
 use super::types::common;
 use crate::base::fault::Fault;
 use crate::fhir::definitions::params::ParamKind;

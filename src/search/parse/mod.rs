@@ -12,6 +12,8 @@ mod chain;
 mod clause;
 mod context;
 mod control;
+mod filter;
+mod filter_clause;
 mod modifier;
 mod request;
 mod types;

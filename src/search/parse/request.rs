@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::chain::{Place, clause};
 use super::context::{ParseContext, Trouble, Work, bad, shown};
 use super::control::{Taken, take};
+use super::filter_clause;
 use super::types::{check_common, types};
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::fhir::definitions::params::{ParamKind, search_param};
@@ -91,6 +92,10 @@ fn parameter(work: &Work<'_>, query: &mut Query, name: &str, value: &str) -> Res
     let taken = take(query, name, value, work.context)?;
     if taken != Taken::No {
         return Ok(taken);
+    }
+    if name == "_filter" {
+        query.clauses.push(filter_clause::clause(work, &query.types, value)?);
+        return Ok(Taken::Used);
     }
     check_common(&query.types, name)?;
     let kind = query.types.first().copied().ok_or_else(|| Fault::internal("a search of no type"))?;

@@ -38,6 +38,9 @@ fn show(clause: &Clause) -> String {
             format!("{} {} {roots:?}", param.code, if *above { "above" } else { "below" })
         }
         Clause::Compartment(of) => format!("in {of}"),
+        Clause::All(all) => format!("({})", all.iter().map(show).collect::<Vec<_>>().join(" and ")),
+        Clause::Any(any) => format!("({})", any.iter().map(show).collect::<Vec<_>>().join(" or ")),
+        Clause::Complement(inner) => format!("not ({})", show(inner)),
         Clause::Chain { param, targets } => {
             let targets: Vec<_> = targets.iter().map(|(kind, clause)| format!("{kind}: {}", show(clause))).collect();
             format!("{}->({})", param.code, targets.join("; "))
@@ -53,6 +56,10 @@ fn show_test(test: &Test) -> String {
         Test::String(StringTest::Words(words)) => format!("{words:?}"),
         Test::String(StringTest::Fuzzy(fuzzy)) => format!("{fuzzy:?}"),
         Test::String(StringTest::Exact(text)) => format!("'{text}'"),
+        Test::String(StringTest::Relation(relation, text)) => format!("{relation:?} {text}"),
+        Test::AnyCase(test) => {
+            format!("{}~{}", if test.other { "!" } else { "" }, show_test(&Test::Token(test.token.clone())))
+        }
         Test::Token(token) => {
             let system = match &token.system {
                 SystemTest::Any => String::new(),
@@ -68,6 +75,7 @@ fn show_test(test: &Test) -> String {
         Test::Number(number) => format!("{:?}[{} {})", number.prefix, number.low, number.high),
         Test::Quantity(quantity) => format!("{:?}{}", quantity.number.prefix, quantity.number.value),
         Test::Near(circle) => format!("({} {} {})", circle.latitude, circle.longitude, circle.metres),
+        Test::Uri(UriTest::IsNot(uri)) => format!("!{uri}"),
         Test::Uri(UriTest::Is(uri)) => uri.to_string(),
         Test::Uri(UriTest::Below(uri)) => format!("{uri}.."),
         Test::Uri(UriTest::Above(uri)) => format!("..{uri}"),
@@ -193,11 +201,9 @@ fn what_is_refused() {
         ("_has:Nonsense:patient:code", "a", "value", "unknown resource type \"Nonsense\""),
         ("_has:Observation:code:code", "a", "value", "is not a reference"),
         ("_has:Observation:encounter:code", "a", "value", "does not refer to Patient"),
-        ("_filter", "a", "not-supported", "\"_filter\" is not supported"),
         ("_text", "\"a", "value", "a quotation is not closed"),
         ("_content", "&", "value", "there is no word in it"),
         ("_content:exact", "a", "not-supported", "a modifier is not supported"),
-        ("_list", "a", "not-supported", "\"_list\" is not supported"),
         ("_summary", "x", "value", "it is true, text, data, count or false"),
         ("_total", "x", "value", "none, estimate or accurate"),
         ("_count", "-1", "value", "whole number"),
@@ -343,6 +349,86 @@ fn within(path: &str, params: &[(&str, &str)]) -> Result<Query, Fault> {
     let limits = Limits::default();
     let context = ParseContext { base: "http://host/fhir", strict: false, limits: &limits, now: Timestamp(0) };
     parse(SearchContext::of_path(path).expect(path), &params, &context)
+}
+
+#[test]
+fn what_a_filter_asks() {
+    for (on, text, expected) in [
+        ("Patient", "name co \"PÉT\"", "name=*pet*"),
+        (
+            "Patient",
+            "given eq Peter and birthdate ge 2014-10-10",
+            "(given=Same peter and birthdate=Ge[2014-10-10T00:00:00.000Z])",
+        ),
+        ("Patient", "family sw a or family ew b or family ne c", "(family=a* or family=Ends b or family=Other c)"),
+        ("Patient", "family gt m or family le n", "(family=Above m or family=AtMost n)"),
+        ("Patient", "not (gender eq male)", "not (gender=~male)"),
+        ("Patient", "gender ne |MALE", "gender=!~none|MALE"),
+        ("Patient", "birthdate pr false", "not (birthdate missing false)"),
+        (
+            "Patient",
+            "birthdate po 2020 and birthdate co 2020-01-01",
+            "(birthdate=Ap[2020-01-01T00:00:00.000Z] and birthdate=Co[2020-01-01T00:00:00.000Z])",
+        ),
+        ("Patient", "_id eq a and _id ne b", "(id [a] and not (id [b]))"),
+        ("Patient", "_lastUpdated gt 2020", "updated 1"),
+        ("Observation", "code eq loinc|1-8", "code=~http://loinc.org|1-8"),
+        ("Observation", "patient.name co x", "patient->(Patient: name=*x*)"),
+        ("Observation", "patient[gender eq male].name co x", "patient->(Patient: (gender=~male and name=*x*))"),
+        ("Observation", "patient.name pr false", "not (patient->(Patient: name missing false))"),
+        ("Observation", "patient re Patient/1", "patient=[Patient]/1"),
+        ("Observation", "value-quantity gt 5|ucum|mg", "value-quantity=Gt5"),
+        ("ValueSet", "url ne http://x", "url=!http://x"),
+        ("RiskAssessment", "probability lt 0.5", "probability=Lt[0.45 0.55)"),
+        ("Patient", "a-b eq 1", ""),
+    ] {
+        let found = run(on, &[("_filter", text)], true, &Limits::default());
+        match found {
+            Ok(query) => assert_eq!(shown(&query), expected, "{text}"),
+            Err(fault) => assert!(expected.is_empty(), "{text}: {fault}"),
+        }
+    }
+}
+
+#[test]
+fn a_filter_is_never_ignored() {
+    for (on, text, code, part) in [
+        ("Patient", "nonsense eq 1", "not-supported", "unknown search parameter"),
+        ("Patient", "name eq 1 and", "value", "at character 14"),
+        ("Observation", "code in http://x/vs", "not-supported", "needs terminology"),
+        ("Observation", "code sb x", "not-supported", "needs terminology"),
+        ("Observation", "code co x", "not-supported", "does not apply to \"code\", which is of type token"),
+        ("Observation", "patient eq Patient/1", "value", "compared with \"re\""),
+        ("Observation", "date sw 2020", "not-supported", "does not apply"),
+        ("Observation", "date ge le2020", "value", "begins with a digit"),
+        ("Observation", "date ge 2020-13", "value", "is not valid"),
+        ("RiskAssessment", "probability co 1", "not-supported", "numbers"),
+        ("Patient", "name pr maybe", "value", "true or false"),
+        ("Patient", "name.family eq x", "value", "is not a reference"),
+        ("Patient", "_content co x", "not-supported", "_content"),
+        ("Observation", "focus.focus.focus.focus.focus.code eq x", "too-costly", "more than"),
+        ("Observation", "patient.link.link.link.link.link.link.link.link.link.name eq x", "too-costly", "steps"),
+    ] {
+        let fault = run(on, &[("_filter", text)], false, &Limits::default()).expect_err(text);
+        assert!(fault.message().contains(part), "{text}: {fault}");
+        assert_eq!(fault.issues()[0].code, code, "{text}: {fault}");
+    }
+    assert!(run("Patient", &[("_filter:not", "name eq x")], true, &Limits::default()).is_err());
+    assert!(within("", &[("_filter", "_tag eq x")]).is_ok());
+    assert!(within("", &[("_filter", "code eq x")]).is_err());
+}
+
+#[test]
+fn lists_are_entries_of_lists() {
+    let limits = Limits::default();
+    let one = |value| run("Patient", &[("_list", value)], true, &limits).map(|query| shown(&query));
+    assert_eq!(one("42,43").expect("a list"), "List.item<-(id [42, 43])");
+    for value in ["$current-allergies", "List/42", "a_b"] {
+        assert!(one(value).is_err(), "{value}");
+    }
+    assert!(within("", &[("_list", "42")]).is_ok());
+    let chained = run("Observation", &[("patient._list", "42")], true, &limits).expect("a chain");
+    assert_eq!(shown(&chained), "patient->(Patient: List.item<-(id [42]))");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! `_type`, and which parameters several types have in common (FHIR R4 `search.html`, 3.1.1.2 and 3.1.1.4.24).
 
-use super::chain::{known_type, reference};
+use super::chain::reference;
 use super::clause::{check_target, find, split_name};
-use super::context::{Trouble, bad, shown, unsupported};
+use super::context::{Trouble, bad, known_type, shown, unsupported};
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::fhir::definitions::params::{SearchParam, search_param};
 use crate::fhir::types::ResourceType;

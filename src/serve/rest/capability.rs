@@ -47,7 +47,7 @@ pub fn statement(about: &About<'_>) -> Json {
         ("security", Json::object(security)),
         ("resource", Json::Array(resources)),
         ("interaction", interactions(is_system)),
-        ("searchParam", Json::Array(common().map(search_param).collect())),
+        ("searchParam", Json::Array(common().map(search_param).chain(undefined(&UNDEFINED)).collect())),
         ("compartment", Json::Array(compartments())),
         ("operation", operations(about.base)),
     ]);
@@ -93,6 +93,17 @@ fn head(kind: &str, about: &About<'_>, description: &str) -> Json {
 fn common() -> impl Iterator<Item = &'static SearchParam> {
     let is_common = |param: &&SearchParam| ResourceType::all().all(|kind| param.base.contains(&kind));
     all_params().iter().filter(|param| is_offered(param)).filter(is_common)
+}
+
+/// Parameters of all types that the definitions do not have (FHIR R4 `search.html`, 3.1.1.9; `search_filter.html`).
+const UNDEFINED: [(&str, &str); 4] =
+    [("_list", "string"), ("_filter", "special"), ("_has", "special"), ("_type", "token")];
+
+fn undefined(params: &[(&'static str, &'static str)]) -> impl Iterator<Item = Json> {
+    let entry = |(name, kind): &(&'static str, &'static str)| {
+        Json::object([("name", Json::string(*name)), ("type", Json::string(*kind))])
+    };
+    params.iter().map(entry)
 }
 
 /// The compartments, by the canonical URLs of their definitions.
@@ -141,6 +152,7 @@ fn resource(kind: ResourceType, base: &str, rules: Rest) -> Json {
     let own =
         OPERATIONS.iter().filter(|row| row.offered == Offered::Everywhere || row.offered == Offered::Type(kind.name()));
     let params = search_params(kind).iter().filter(|param| is_offered(param)).map(|param| search_param(param));
+    let params = params.chain(undefined(&UNDEFINED[..2]));
     // An empty array is not FHIR (json.html, 2.6.2).
     for (name, list) in [
         ("searchInclude", includes.collect::<Vec<_>>()),

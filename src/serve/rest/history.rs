@@ -54,7 +54,7 @@ fn period(call: &Call<'_>, text: &str) -> Result<(Timestamp, Timestamp), &'stati
         Prefix::Gt | Prefix::Sa => (span.end, last),
         Prefix::Le => (first, span.end),
         Prefix::Lt | Prefix::Eb => (first, span.start),
-        Prefix::Ne | Prefix::Ap => return Err("the prefixes are eq, ge, gt, sa, le, lt and eb"),
+        Prefix::Ne | Prefix::Ap | Prefix::Co => return Err("the prefixes are eq, ge, gt, sa, le, lt and eb"),
     };
     Ok((Timestamp(start), Timestamp(end)))
 }

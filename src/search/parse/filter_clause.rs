@@ -1,0 +1,268 @@
+//! What a `_filter` asks of a type: names to parameters, operations to tests by the type of the parameter
+//! (FHIR R4 `search_filter.html`, 3.1.3.2).
+
+use super::chain::reference;
+use super::clause::find;
+use super::context::{Trouble, Work, shown};
+use super::filter::{Comparison, Filter, Operation, Step, parse};
+use super::types::check_common;
+use crate::base::fault::{Category, Fault};
+use crate::fhir::definitions::params::{ParamKind, SearchParam};
+use crate::fhir::types::{ResourceId, ResourceType};
+use crate::search::kind::reference::targets;
+use crate::search::kind::{date, dispatch, reference as references, string, token};
+use crate::search::query::{AnyCase, Clause, DateTest, Prefix, Relation, StringTest, Test, UriTest};
+
+/// Names that stand for code systems (3.1.3.2, the note).
+const SYSTEMS: [(&str, &str); 4] = [
+    ("loinc", "http://loinc.org"),
+    ("snomed", "http://snomed.info/sct"),
+    ("rxnorm", "http://www.nlm.nih.gov/research/umls/rxnorm"),
+    ("ucum", "http://unitsofmeasure.org"),
+];
+
+/// The condition of a `_filter` on some types.
+///
+/// # Errors
+/// 400 for what is malformed, unknown or not common to the types: a filter is never ignored.
+pub(super) fn clause(work: &Work<'_>, types: &[ResourceType], text: &str) -> Result<Clause, Fault> {
+    let filter = parse(text)?;
+    let kind = types.first().copied().ok_or_else(|| Fault::internal("a search of no type"))?;
+    let found = common(types, &filter).and_then(|()| of(work, kind, &filter, 0));
+    found.map_err(|trouble| match trouble {
+        Trouble::Bad(fault) | Trouble::Unknown(fault) => fault,
+        Trouble::Empty => wrong("a value is empty"),
+    })
+}
+
+fn common(types: &[ResourceType], filter: &Filter<'_>) -> Result<(), Trouble> {
+    match filter {
+        Filter::And(a, b) | Filter::Or(a, b) => common(types, a).and_then(|()| common(types, b)),
+        Filter::Not(inner) => common(types, inner),
+        Filter::Compare(Comparison { path, .. }) => path.first().map_or(Ok(()), |step| check_common(types, step.name)),
+    }
+}
+
+fn of(work: &Work<'_>, kind: ResourceType, filter: &Filter<'_>, depth: usize) -> Result<Clause, Trouble> {
+    Ok(match filter {
+        Filter::And(a, b) => match of(work, kind, a, depth)? {
+            Clause::All(mut all) => {
+                all.push(of(work, kind, b, depth)?);
+                Clause::All(all)
+            }
+            first => Clause::All(vec![first, of(work, kind, b, depth)?]),
+        },
+        Filter::Or(a, b) => match of(work, kind, a, depth)? {
+            Clause::Any(mut any) => {
+                any.push(of(work, kind, b, depth)?);
+                Clause::Any(any)
+            }
+            first => Clause::Any(vec![first, of(work, kind, b, depth)?]),
+        },
+        Filter::Not(inner) => Clause::Complement(Box::new(of(work, kind, inner, depth)?)),
+        Filter::Compare(comparison) if is_absence(comparison)? => {
+            let present = Comparison { value: "true".into(), ..comparison.clone() };
+            Clause::Complement(Box::new(along(work, kind, &present, &present.path, depth)?))
+        }
+        Filter::Compare(comparison) => along(work, kind, comparison, &comparison.path, depth)?,
+    })
+}
+
+/// `pr false`: there is nothing at the end of the whole path.
+fn is_absence(comparison: &Comparison<'_>) -> Result<bool, Fault> {
+    match (comparison.operation, comparison.value.as_str()) {
+        (Operation::Pr, "true" | "false") => Ok(comparison.value == "false"),
+        (Operation::Pr, _) => Err(wrong("the value of \"pr\" is true or false")),
+        _ => Ok(false),
+    }
+}
+
+/// A comparison at the end of a path.
+fn along(
+    work: &Work<'_>,
+    kind: ResourceType,
+    comparison: &Comparison<'_>,
+    path: &[Step<'_>],
+    depth: usize,
+) -> Result<Clause, Trouble> {
+    work.count()?;
+    let most = work.context.limits.chain_depth;
+    if depth >= most {
+        let message = format!("search parameter \"_filter\": more than {most} steps");
+        return Err(Fault::coded(Category::Invalid, "too-costly", message).into());
+    }
+    let Some((step, rest)) = path.split_first() else { return Err(wrong("a path has no name").into()) };
+    if rest.is_empty() {
+        return end(work, kind, step.name, comparison);
+    }
+    let param = reference(kind, step.name, "_filter")?;
+    let (mut found, mut trouble) = (Vec::new(), None);
+    for target in targets(param) {
+        let inner = along(work, target, comparison, rest, depth + 1);
+        let inner = inner.and_then(|inner| match &step.filter {
+            Some(filter) => Ok(Clause::All(vec![of(work, target, filter, depth + 1)?, inner])),
+            None => Ok(inner),
+        });
+        match inner {
+            Ok(inner) => found.push((target, inner)),
+            Err(Trouble::Bad(fault)) if fault.issues().iter().any(|issue| issue.code == "too-costly") => {
+                return Err(fault.into());
+            }
+            Err(Trouble::Unknown(fault)) => trouble = trouble.or(Some(Trouble::Unknown(fault))),
+            Err(other) => trouble = Some(other),
+        }
+    }
+    match trouble {
+        Some(trouble) if found.is_empty() => Err(trouble),
+        _ => Ok(Clause::Chain { param, targets: found }),
+    }
+}
+
+/// A comparison with the values of one parameter.
+fn end(work: &Work<'_>, kind: ResourceType, name: &str, comparison: &Comparison<'_>) -> Result<Clause, Trouble> {
+    if name == "_id" {
+        return Ok(id(comparison)?);
+    }
+    if name == "_lastUpdated" {
+        return Ok(match comparison.operation {
+            Operation::Pr => Clause::Complement(Box::new(Clause::Id(Vec::new()))),
+            _ => Clause::LastUpdated(vec![dated(work, name, comparison)?]),
+        });
+    }
+    let param = find(kind, name, "_filter")?;
+    if comparison.operation == Operation::Pr {
+        return Ok(Clause::Missing { param, missing: false });
+    }
+    let test = test(work, param, comparison)?;
+    Ok(Clause::Param { param, tests: vec![test] })
+}
+
+/// `_id` is compared as written.
+fn id(comparison: &Comparison<'_>) -> Result<Clause, Fault> {
+    let ids = match comparison.operation {
+        Operation::Pr => Vec::new(),
+        Operation::Eq | Operation::Ne => {
+            vec![ResourceId::parse(&comparison.value).map_err(|_| wrong("the value of \"_id\" is no id"))?]
+        }
+        other => return Err(not_for(other, "_id", "token")),
+    };
+    let is = Clause::Id(ids);
+    Ok(if comparison.operation == Operation::Eq { is } else { Clause::Complement(Box::new(is)) })
+}
+
+fn test(work: &Work<'_>, param: &'static SearchParam, comparison: &Comparison<'_>) -> Result<Test, Fault> {
+    let Comparison { operation, value, .. } = comparison;
+    let bad = |reason: &str| unfit(param.code, value, reason);
+    match (param.kind, operation) {
+        (ParamKind::String, _) => text(param, comparison),
+        (ParamKind::Date, _) => dated(work, param.code, comparison).map(Test::Date),
+        (ParamKind::Number | ParamKind::Quantity, _) => {
+            let text = prefixed(param, comparison)?;
+            dispatch::parse(param, &text, &work.reading()).map_err(bad)
+        }
+        (ParamKind::Token, Operation::Eq | Operation::Ne) => {
+            let token = token::parse(&with_system(value, 0)).map_err(bad)?;
+            Ok(Test::AnyCase(AnyCase { token, other: *operation == Operation::Ne }))
+        }
+        (ParamKind::Token, Operation::Ss | Operation::Sb | Operation::In | Operation::Ni) => {
+            let message = format!("search parameter \"_filter\": \"{}\" needs terminology and is", operation.code());
+            Err(Fault::unsupported(format!("{message} not supported")))
+        }
+        (ParamKind::Reference, Operation::Re) => {
+            references::parse(value, None, param, work.context.base).map(Test::Reference).map_err(bad)
+        }
+        (ParamKind::Reference, Operation::Eq) => Err(wrong("references are compared with \"re\", not with \"eq\"")),
+        (ParamKind::Uri, Operation::Eq) => Ok(Test::Uri(UriTest::Is(value.as_str().into()))),
+        (ParamKind::Uri, Operation::Ne) => Ok(Test::Uri(UriTest::IsNot(value.as_str().into()))),
+        (kind, _) => Err(not_for(*operation, param.code, &format!("{kind:?}").to_lowercase())),
+    }
+}
+
+fn text(param: &SearchParam, comparison: &Comparison<'_>) -> Result<Test, Fault> {
+    let folded = string::fold(&comparison.value);
+    if folded.is_empty() {
+        return Err(unfit(param.code, &comparison.value, "there is no letter, digit or sign in it"));
+    }
+    let relation = match comparison.operation {
+        Operation::Co => return Ok(Test::String(StringTest::Contains(folded))),
+        Operation::Sw => return Ok(Test::String(StringTest::StartsWith(folded))),
+        Operation::Eq => Relation::Same,
+        Operation::Ne => Relation::Other,
+        Operation::Ew => Relation::Ends,
+        Operation::Gt => Relation::Above,
+        Operation::Ge => Relation::AtLeast,
+        Operation::Lt => Relation::Below,
+        Operation::Le => Relation::AtMost,
+        other => return Err(not_for(other, param.code, "string")),
+    };
+    Ok(Test::String(StringTest::Relation(relation, folded)))
+}
+
+fn dated(work: &Work<'_>, code: &str, comparison: &Comparison<'_>) -> Result<DateTest, Fault> {
+    let own = match comparison.operation {
+        Operation::Po => Some(Prefix::Ap),
+        Operation::Co => Some(Prefix::Co),
+        _ => None,
+    };
+    let text = match own {
+        Some(_) => plain(code, &comparison.value)?.to_owned(),
+        None => prefix(code, "date", comparison)?,
+    };
+    let test = date::parse(&text, work.context.now).map_err(|reason| unfit(code, &comparison.value, reason))?;
+    Ok(own.map_or(test, |prefix| DateTest { prefix, ..test }))
+}
+
+/// A number or quantity with the operation as its prefix.
+fn prefixed(param: &SearchParam, comparison: &Comparison<'_>) -> Result<String, Fault> {
+    let kind = if param.kind == ParamKind::Number { "number" } else { "quantity" };
+    if comparison.operation == Operation::Co && param.kind == ParamKind::Number {
+        return Err(Fault::unsupported("search parameter \"_filter\": \"co\" on numbers is not supported"));
+    }
+    prefix(param.code, kind, comparison).map(|text| with_system(&text, 1))
+}
+
+fn prefix(code: &str, kind: &str, comparison: &Comparison<'_>) -> Result<String, Fault> {
+    match comparison.operation {
+        Operation::Eq
+        | Operation::Ne
+        | Operation::Gt
+        | Operation::Lt
+        | Operation::Ge
+        | Operation::Le
+        | Operation::Ap
+        | Operation::Sa
+        | Operation::Eb => Ok(format!("{}{}", comparison.operation.code(), plain(code, &comparison.value)?)),
+        other => Err(not_for(other, code, kind)),
+    }
+}
+
+/// A value without a prefix of its own.
+fn plain<'a>(code: &str, value: &'a str) -> Result<&'a str, Fault> {
+    let is_plain = value.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.'));
+    if is_plain { Ok(value) } else { Err(unfit(code, value, "it begins with a digit or a sign")) }
+}
+
+/// A value whose part `at` (between `|`) may be the short name of a code system.
+fn with_system(value: &str, at: usize) -> String {
+    let mut parts: Vec<&str> = value.split('|').collect();
+    let is_system = parts.len() > at + 1;
+    if let Some(part) = parts.get_mut(at).filter(|_| is_system)
+        && let Some((_, system)) = SYSTEMS.iter().find(|(name, _)| name.eq_ignore_ascii_case(part))
+    {
+        *part = system;
+    }
+    parts.join("|")
+}
+
+fn wrong(reason: &str) -> Fault {
+    Fault::coded(Category::Invalid, "value", format!("search parameter \"_filter\": {reason}"))
+}
+
+fn unfit(code: &str, value: &str, reason: &str) -> Fault {
+    wrong(&format!("value \"{}\" of \"{code}\" is not valid: {reason}", shown(value)))
+}
+
+fn not_for(operation: Operation, code: &str, kind: &str) -> Fault {
+    let what = format!("\"{}\" does not apply to \"{code}\", which is of type {kind}", operation.code());
+    Fault::coded(Category::Invalid, "not-supported", format!("search parameter \"_filter\": {what}"))
+}
