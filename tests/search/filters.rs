@@ -2,11 +2,15 @@
 
 use serde_json::Value;
 
-use super::evaluate::fold;
 use super::joined::{Ask, EACH, ask, compare, data, has, led, load, those};
 use super::paths::at;
 use super::time::Range;
 use crate::support::{TestApp, on_both_databases};
+
+/// The evaluator's base characters, in lowercase.
+fn fold(text: &str) -> String {
+    super::evaluate::fold(text).to_lowercase()
+}
 
 /// A search of a type by a filter, encoded; `{12}` in it stands for a resource.
 fn filtered(kind: &str, filter: &str, holds: impl Fn(usize, &Value) -> bool) -> Ask {
