@@ -540,7 +540,7 @@ fn number_passes(test: &NumberTest, low: Option<Decimal>, high: Option<Decimal>)
         Prefix::Le => low.is_none_or(|low| low <= test.value),
         Prefix::Sa => low.is_some_and(|low| low > test.value),
         Prefix::Eb => high.is_some_and(|high| high < test.value),
-        Prefix::Co => !low.is_some_and(|low| low > test.low) && !high.is_some_and(|high| high < test.high),
+        Prefix::Co => low.is_none_or(|low| low <= test.low) && high.is_none_or(|high| high >= test.high),
         Prefix::Ap => low.is_none_or(|low| low < test.high) && high.is_none_or(|high| high >= test.low),
     }
 }

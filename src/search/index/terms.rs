@@ -26,7 +26,10 @@ pub enum Select {
 
 /// A condition on the bytes of a term.
 #[derive(Clone)]
-pub struct Rest(pub Arc<dyn Fn(&[u8]) -> bool + Send + Sync>);
+pub struct Rest(pub Arc<RestTest>);
+
+/// Whether the bytes after the beginning of a term pass.
+pub type RestTest = dyn Fn(&[u8]) -> bool + Send + Sync;
 
 impl std::fmt::Debug for Rest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
