@@ -100,7 +100,7 @@ fn tokens() -> Vec<Ask> {
             };
             fits && code.is_none_or(|code| tag["code"] == code)
         };
-        asks.push(filtered("Patient", &format!("_tag eq {value}"), |_, j| at(j, "meta.tag").iter().any(|t| equal(t))));
+        asks.push(filtered("Patient", &format!("_tag eq {value}"), |_, j| at(j, "meta.tag").iter().any(&equal)));
         asks.push(filtered("Patient", &format!("_tag ne {value}"), |_, j| at(j, "meta.tag").iter().any(|t| !equal(t))));
     }
     asks
@@ -160,11 +160,9 @@ fn logic() -> Vec<Ask> {
     asks.push(filtered("Patient", &format!("{a} or {b} and {c}"), |_, j| (male(j) || active(j)) && even(j)));
     asks.push(filtered("Patient", &format!("{a} or ({b} and {c})"), |_, j| male(j) || (active(j) && even(j))));
     asks.push(filtered("Patient", &format!("{a} and {b} or {c}"), |_, j| (male(j) && active(j)) || even(j)));
-    asks.push(filtered("Patient", &format!("not ({a} or not ({b})) or {c}"), |_, j| {
-        !(male(j) || !active(j)) || even(j)
-    }));
+    asks.push(filtered("Patient", &format!("not ({a} or not ({b})) or {c}"), |_, j| even(j) || !male(j) && active(j)));
     asks.push(filtered("Patient", &format!("not({a}) and not({b} and {c})"), |_, j| {
-        !male(j) && !(active(j) && even(j))
+        !(male(j) || active(j) && even(j))
     }));
     asks.push(filtered("Patient", "gender pr false", |_, j| j["gender"].is_null()));
     asks.push(filtered("Patient", "gender pr true and deceased eq true", |_, j| {
