@@ -10,6 +10,10 @@ use crate::base::fault::{Fault, Result};
 use crate::base::net::Answer;
 use crate::fhir::fhirpath::{Collection, Context, Node, boolean, compile, to_text};
 use crate::fhir::json::{Json, parse};
+use crate::fhir::xml;
+
+/// How deep an answer in XML may be.
+const DEPTH: usize = 512;
 
 /// What does not hold, one line each; empty when everything does. What is saved goes into `values`.
 pub fn check(step: &Step, answer: &Answer, values: &mut Values, now: Timestamp) -> Vec<String> {
@@ -33,11 +37,17 @@ pub fn check(step: &Step, answer: &Answer, values: &mut Values, now: Timestamp) 
     if step.expect.is_empty() && step.save.is_empty() {
         return wrong;
     }
-    match parse(&answer.body) {
+    match resource(answer) {
         Ok(resource) => paths(step, &resource, values, now, &mut wrong),
-        Err(fault) => wrong.push(format!("the body is not a resource in JSON: {}", fault.message())),
+        Err(fault) => wrong.push(format!("the body is not a resource: {}", fault.message())),
     }
     wrong
+}
+
+/// The resource in the body, in the format that the answer says.
+fn resource(answer: &Answer) -> Result<Json> {
+    let is_xml = found("content-type", answer).is_some_and(|format| format.contains("xml"));
+    if is_xml { xml::parse(&answer.body, DEPTH) } else { parse(&answer.body) }
 }
 
 fn paths(step: &Step, resource: &Json, values: &mut Values, now: Timestamp, wrong: &mut Vec<String>) {
@@ -156,6 +166,17 @@ mod tests {
             assert_eq!(verdict(wrong, PATIENT).0.len(), 1, "{wrong}");
         }
         assert_eq!(verdict("status=200\nexpect=['active']", "no JSON").0.len(), 1);
+    }
+
+    #[test]
+    fn an_answer_is_read_in_the_format_that_it_says() {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static("application/fhir+xml; charset=utf-8"));
+        let body = Bytes::from_static(b"<Patient xmlns=\"http://hl7.org/fhir\"><id value=\"p\"/></Patient>");
+        let answer = Answer { status: StatusCode::OK, headers, body };
+        let read = resource(&answer).expect("a resource in XML");
+        assert_eq!(evaluate("Patient.id = 'p'", &read, Timestamp(0)).expect("a value").len(), 1);
+        assert!(resource(&Answer { body: Bytes::from_static(b"{}"), ..answer }).is_err());
     }
 
     #[test]
