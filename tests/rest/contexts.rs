@@ -49,6 +49,10 @@ on_both_databases! {
             assert_eq!(own, format!("{}{path}?{query}{joint}_count=2", app.base()), "the self link says what was used");
             let posted = client.send("POST", &format!("/fhir{path}/_search?_count=2"), &form, query.as_bytes()).expect(200).json();
             assert_eq!(posted["total"], total, "POST {path}");
+            // several clients search by GET where the specification has POST only; the body is not looked at
+            let body = b"_id=nothing";
+            let same = client.send("GET", &format!("/fhir{path}/_search?{query}&_count=2"), &form, body).expect(200).json();
+            assert_eq!((&same["total"], link(&same, "self")), (&got["total"], Some(own.clone())), "GET {path}/_search");
             let (all, _) = client.search_all(&format!("{}?{query}&_count=2", path.trim_start_matches('/')));
             assert_eq!(all.len(), total, "{path}?{query}");
             if total > 2 {

@@ -54,7 +54,9 @@ pub async fn dispatch(
         }
     };
     done.interaction = interaction;
-    let asked = Asked { site, interaction, target: &target, uri: &parts.uri, headers: &parts.headers };
+    let is_search = matches!(target.shape, Shape::TypeSearch | Shape::SystemSearch | Shape::CompartmentSearch);
+    let is_form = is_search && parts.method == http::Method::POST;
+    let asked = Asked { site, interaction, target: &target, uri: &parts.uri, headers: &parts.headers, is_form };
     let answer = match (session, wanted) {
         (Ok(session), Ok(_)) => asked.answer(&session, body, &mut form).await,
         (Err(fault), _) | (_, Err(fault)) => Err(fault),
@@ -77,6 +79,8 @@ struct Asked<'a> {
     target: &'a Target,
     uri: &'a Uri,
     headers: &'a HeaderMap,
+    /// The body holds more parameters.
+    is_form: bool,
 }
 
 /// Boxed is what reads do not need: the future of a request is moved a few times, and reads are many.
@@ -85,8 +89,7 @@ impl Asked<'_> {
     async fn answer(&self, session: &Session, body: Body, form: &mut Form) -> Result<Answer> {
         let limits = &self.site.limits;
         let mut params = Params::parse(self.uri.query().unwrap_or_default(), limits.query_bytes)?;
-        let is_form = matches!(self.target.shape, Shape::TypeSearch | Shape::SystemSearch | Shape::CompartmentSearch);
-        let body = if is_form {
+        let body = if self.is_form {
             let pairs = Box::pin(self.form(body)).await?;
             params.add(&pairs, limits.query_bytes)?;
             None
