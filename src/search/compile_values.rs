@@ -47,6 +47,7 @@ struct Values {
     circles: Vec<Circle>,
     dates: Vec<DateTest>,
     numbers: Vec<Bounds>,
+    implied: Vec<i64>,
     quantities: Vec<(Unit, Vec<Bounds>)>,
     composites: Vec<Box<dyn Compiled>>,
     /// Of `_filter`.
@@ -65,6 +66,7 @@ impl Values {
             circles: Vec::new(),
             dates: Vec::new(),
             numbers: Vec::new(),
+            implied: Vec::new(),
             quantities: Vec::new(),
             composites: Vec::new(),
             scans: Vec::new(),
@@ -84,6 +86,7 @@ impl Values {
             Test::Near(circle) => self.circles.push(*circle),
             Test::Date(test) => self.dates.push(*test),
             Test::Number(test) => self.numbers.push(bounds(test)),
+            Test::Implied(wanted) => self.implied.push(number(*wanted)),
             Test::Quantity(test) => self.quantity(test)?,
             Test::Composite(parts) => {
                 let query = composite(&self.scope, parts)?;
@@ -200,6 +203,7 @@ impl Values {
         rows.extend(self.circles.into_iter().map(|circle| vec![(None, Cell::Near(circle))]));
         rows.extend(DateRule::collapse(&self.dates).into_iter().map(|rule| vec![(None, Cell::Date(rule))]));
         rows.extend(NumberRule::collapse(&self.numbers).into_iter().map(|rule| vec![(None, Cell::Number(rule))]));
+        rows.extend(self.implied.into_iter().map(|wanted| vec![(None, Cell::Implied(wanted))]));
         for (unit, bounds) in self.quantities {
             let rules = NumberRule::collapse(&bounds).into_iter();
             rows.extend(rules.map(|rule| vec![(None, Cell::Quantity(rule, unit))]));
@@ -295,6 +299,7 @@ fn cell(test: &Test) -> Result<Cell> {
         | Test::Uri(_)
         | Test::Text(_)
         | Test::Near(_)
+        | Test::Implied(_)
         | Test::Typed(_)
         | Test::Mime(_)
         | Test::AnyCase(_)

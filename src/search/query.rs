@@ -137,6 +137,8 @@ pub enum Test {
     Date(DateTest),
     /// On numbers.
     Number(NumberTest),
+    /// `co` of `_filter` on numbers: what the precision of the element implies includes this number.
+    Implied(Decimal),
     /// On quantities.
     Quantity(QuantityTest),
     /// `near`: within a circle.

@@ -62,6 +62,8 @@ pub enum Value {
     Date(Span),
     /// A number, or a Range where an element may be either.
     Number(Interval),
+    /// For `co` of `_filter`: what the precision of a number implies; the number is a [`Value::Number`].
+    Implied(Implied),
     /// A quantity.
     Quantity(Quantity),
     /// A place on the Earth.
@@ -126,6 +128,17 @@ impl From<Decimal> for Interval {
     fn from(value: Decimal) -> Self {
         Self { low: Some(value), high: Some(value) }
     }
+}
+
+/// The numbers that a number may stand for: `2.0` is 1.95 to 2.05, an integer and a Range are what they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Implied {
+    /// From here on (inclusive); `None`: open.
+    pub low: Option<Decimal>,
+    /// Up to here; `None`: open.
+    pub high: Option<Decimal>,
+    /// Whether `high` is one of them.
+    pub is_closed: bool,
 }
 
 /// A quantity, as written and in canonical units.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::decimal::Decimal;
 use super::joined::{Ask, EACH, ask, compare, data, has, led, load, those};
 use super::paths::at;
 use super::time::Range;
@@ -139,6 +140,17 @@ fn ranges() -> Vec<Ask> {
             })
         };
         asks.push(filtered("RiskAssessment", &format!("probability {operation} {value}"), holds));
+    }
+    // what the precision of the element implies includes the value: 0.1 is 0.05 to 0.15, 0.10 is 0.095 to 0.105
+    for value in ["0.1", "0.05", "0.15", "0.104", "0.1004", "0.149", "0.945", "0.95", "1.4", "0.5"] {
+        let wanted = Decimal::parse(value).unwrap().value;
+        let includes = |v: &&Value| {
+            let found = Decimal::parse(&v.to_string()).unwrap();
+            found.value - found.half <= wanted && wanted < found.value + found.half
+        };
+        asks.push(filtered("RiskAssessment", &format!("probability co {value}"), |_, j| {
+            at(j, "prediction.probabilityDecimal").iter().any(includes)
+        }));
     }
     for bound in [80, 100, 120, 125, 130] {
         let holds = |_: usize, j: &Value| {

@@ -57,6 +57,15 @@ fn interval() -> impl Strategy<Value = Interval> {
     ]
 }
 
+fn a_number() -> impl Strategy<Value = Value> {
+    let implied = (interval(), any::<bool>()).prop_map(|(Interval { low, high }, is_closed)| Implied {
+        low,
+        high,
+        is_closed: is_closed || low == high,
+    });
+    prop_oneof![interval().prop_map(Value::Number), implied.prop_map(Value::Implied)]
+}
+
 fn span() -> impl Strategy<Value = Span> {
     let open = prop_oneof![8 => Just(false), 1 => Just(true)];
     (0_i64..9, 1_i64..4, open.clone(), open).prop_map(|(start, length, left, right)| Span {
@@ -155,7 +164,7 @@ fn resource() -> impl Strategy<Value = Values> {
         several("date", span().prop_map(Value::Date)),
         several("value-quantity", a_quantity()),
         several("name", a_string()),
-        several("probability", interval().prop_map(Value::Number)),
+        several("probability", a_number()),
         several("url", url().prop_map(|text| Value::Uri(text.into()))),
         several("near", a_place().prop_map(Value::Position)),
         several("code-value-quantity", pair),
@@ -339,7 +348,10 @@ fn one() -> impl Strategy<Value = Clause> {
             place: if narrative { WordPlace::Narrative } else { WordPlace::Content },
             tests,
         }),
-        many("probability", ask_number().prop_map(Test::Number).boxed()),
+        many(
+            "probability",
+            prop_oneof![3 => ask_number().prop_map(Test::Number), 1 => small().prop_map(Test::Implied)].boxed(),
+        ),
         many("near", ask_place().prop_map(Test::Near).boxed()),
         many("url", ask_uri().prop_map(Test::Uri).boxed()),
         many("code-value-quantity", pair.boxed()),
@@ -494,6 +506,10 @@ fn passes(test: &Test, value: &Value) -> bool {
         }
         (Test::Near(circle), Value::Position(at)) => is_within(circle, *at),
         (Test::Number(test), Value::Number(number)) => number_passes(test, number.low, number.high),
+        (Test::Implied(wanted), Value::Implied(range)) => {
+            let above = range.high.is_some_and(|high| if range.is_closed { *wanted > high } else { *wanted >= high });
+            !above && range.low.is_none_or(|low| *wanted >= low)
+        }
         (Test::Quantity(test), Value::Quantity(q)) => {
             let plain = || number_passes(&test.number, q.low, q.high);
             match &test.unit {
@@ -637,7 +653,7 @@ fn places(value: &Value) -> Option<(Place, Place)> {
         }
         Value::String { folded, .. } => text(folded),
         Value::Token { code, .. } => text(code.as_deref()?),
-        Value::Typed(_) | Value::Mime(_) | Value::Position(_) => return None,
+        Value::Typed(_) | Value::Mime(_) | Value::Implied(_) | Value::Position(_) => return None,
         Value::Uri(uri) => text(uri),
         Value::Reference(Target::Local(key)) => text(&key.to_string()),
         Value::Reference(Target::Other(url)) => text(url),

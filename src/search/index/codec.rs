@@ -201,6 +201,10 @@ pub enum Part {
     Number = b'n',
     /// The largest of a range of numbers, as a wrapping distance from `Number`.
     Width = b'w',
+    /// The smallest number that a number may stand for.
+    ImpliedLow = b'p',
+    /// The largest, as a wrapping distance from `ImpliedLow`.
+    ImpliedWidth = b'r',
     /// A quantity's smallest value.
     Low = b'l',
     /// A quantity's largest value, as a wrapping distance from `Low`.

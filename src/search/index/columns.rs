@@ -46,6 +46,8 @@ pub enum Cell {
     Date(DateRule),
     /// A number.
     Number(NumberRule),
+    /// A number that the precision of the element includes.
+    Implied(i64),
     /// A quantity.
     Quantity(NumberRule, Unit),
     /// A token: hashes of code and system; `None` asks nothing, 0 asks for absence.
@@ -153,6 +155,7 @@ struct OpenCell {
 enum OpenTest {
     Date(DateRule, Column<i64>, Column<i64>),
     Number(NumberRule, Column<i64>, Column<i64>),
+    Implied(i64, Column<i64>, Column<i64>),
     Quantity { rule: NumberRule, low: Column<i64>, high: Column<i64>, unit: Box<OpenUnit> },
     Token { code: Option<i64>, system: Option<i64>, codes: Column<i64>, systems: Column<i64> },
     Near(Circle, Places),
@@ -183,6 +186,9 @@ impl OpenCell {
             Cell::Number(rule) => {
                 column(Part::Number)?.zip(column(Part::Width)?).map(|(a, b)| OpenTest::Number(rule.clone(), a, b))
             }
+            Cell::Implied(wanted) => column(Part::ImpliedLow)?
+                .zip(column(Part::ImpliedWidth)?)
+                .map(|(a, b)| OpenTest::Implied(*wanted, a, b)),
             Cell::Quantity(rule, unit) => open_quantity(column, rule.clone(), *unit)?,
             Cell::Token { code, system } => {
                 let columns = column(Part::Code)?.zip(column(Part::System)?);
@@ -201,9 +207,10 @@ impl OpenCell {
 
     fn new(test: OpenTest) -> Self {
         let first = match &test {
-            OpenTest::Date(_, column, _) | OpenTest::Number(_, column, _) | OpenTest::Hashes(_, column) => {
-                index(column)
-            }
+            OpenTest::Date(_, column, _)
+            | OpenTest::Number(_, column, _)
+            | OpenTest::Implied(_, column, _)
+            | OpenTest::Hashes(_, column) => index(column),
             OpenTest::Quantity { low, .. } => index(low),
             OpenTest::Token { codes, .. } => index(codes),
             OpenTest::Near(_, places) => index(&places.latitudes),
@@ -226,6 +233,10 @@ impl OpenCell {
             OpenTest::Number(rule, low, width) => {
                 let low = at(low);
                 rule.passes(low, low.wrapping_add(at(width)))
+            }
+            OpenTest::Implied(wanted, low, width) => {
+                let low = at(low);
+                (low..=low.wrapping_add(at(width))).contains(wanted)
             }
             OpenTest::Quantity { rule, low, high, unit } => {
                 let fits = match unit.as_ref() {

@@ -155,7 +155,7 @@ impl Writer {
                 self.term(scope, Form::Url, |out| write_exact(uri, out));
                 self.term(scope, Form::UrlText, |out| out.extend_from_slice(cut(uri, TEXT_MAX).as_bytes()));
             }
-            Value::Date(_) | Value::Number(_) | Value::Quantity(_) | Value::Position(_) => {
+            Value::Date(_) | Value::Number(_) | Value::Implied(_) | Value::Quantity(_) | Value::Position(_) => {
                 self.cells(param, None, value)
             }
             Value::Composite(parts) => {
@@ -219,6 +219,13 @@ impl Writer {
                 let (low, high) = sides(interval.low, interval.high);
                 put(Part::Number, low);
                 put(Part::Width, high.wrapping_sub(low));
+            }
+            Value::Implied(range) => {
+                let (low, high) = sides(range.low, range.high);
+                // the next smaller number stands for what is excluded
+                let high = if range.is_closed || range.high.is_none() { high } else { high - 1 };
+                put(Part::ImpliedLow, low);
+                put(Part::ImpliedWidth, high.wrapping_sub(low));
             }
             Value::Quantity(quantity) => quantity_cells(quantity, put),
             Value::Position(at) => {

@@ -96,6 +96,7 @@ pub fn passes(test: &Test, value: &Value) -> bool {
         (Test::Reference(test), Value::Reference(target)) => reference::passes(test, target),
         (Test::Date(test), Value::Date(span)) => date::passes(test, *span),
         (Test::Number(test), Value::Number(number)) => number::passes(test, number.low, number.high),
+        (Test::Implied(wanted), Value::Implied(range)) => number::includes(range, *wanted),
         (Test::Quantity(test), Value::Quantity(quantity)) => quantity::passes(test, quantity),
         (Test::Near(circle), Value::Position(at)) => near::passes(circle, *at),
         (Test::Uri(test), Value::Uri(uri)) => uri::passes(test, uri),

@@ -4,11 +4,11 @@ use rust_decimal::Decimal;
 
 use super::element::{Element, get, object};
 use super::escape::unescape;
-use crate::fhir::decimal::{Implied, read};
+use crate::fhir::decimal::{self, read};
 use crate::fhir::definitions::names;
 use crate::fhir::json::Json;
 use crate::search::query::{NumberTest, Prefix};
-use crate::search::value::{Interval, Value};
+use crate::search::value::{Implied, Interval, Value};
 
 /// The prefix of a value, `eq` when there is none, and the rest.
 ///
@@ -41,7 +41,7 @@ pub fn parse(value: &str) -> Result<NumberTest, &'static str> {
     // a `+` of an exponent may have become a space in the URL
     let value = value.replace("e ", "e+").replace("E ", "E+");
     let (prefix, rest) = prefix(&value)?;
-    let mut number = Implied::parse(rest)?;
+    let mut number = decimal::Implied::parse(rest)?;
     if prefix == Prefix::Ap {
         number = number.widened();
     }
@@ -56,14 +56,31 @@ pub fn extract(element: Element<'_>, out: &mut dyn FnMut(Value)) {
             let found = Interval { low: side(names::LOW), high: side(names::HIGH) };
             if found.low.is_some() || found.high.is_some() {
                 out(Value::Number(found));
+                out(Value::Implied(Implied { low: found.low, high: found.high, is_closed: true }));
             }
         }
         json => {
             if let Some(number) = of(Some(json)) {
                 out(Value::Number(number.into()));
+                out(Value::Implied(implied(json, number, element.type_name == "decimal")));
             }
         }
     }
+}
+
+/// What a number may stand for: of a decimal what its precision implies, where that can be held.
+fn implied(json: &Json, number: Decimal, is_decimal: bool) -> Implied {
+    let text = json.as_number().filter(|_| is_decimal);
+    match text.and_then(|text| decimal::Implied::parse(text.as_str()).ok()) {
+        Some(range) => Implied { low: Some(range.low), high: Some(range.high), is_closed: false },
+        None => Implied { low: Some(number), high: Some(number), is_closed: true },
+    }
+}
+
+/// Whether a number is one that an element may stand for.
+pub fn includes(range: &Implied, number: Decimal) -> bool {
+    let is_below = |high: Decimal| number < high || range.is_closed && number == high;
+    range.low.is_none_or(|low| low <= number) && range.high.is_none_or(is_below)
 }
 
 /// The number of a JSON value.

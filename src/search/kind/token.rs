@@ -103,7 +103,10 @@ fn value(system: Option<&str>, code: Option<&str>, text: Option<&str>, out: &mut
 /// Drops what stands beside other values of a component: no row of a composite is asked for it.
 pub fn drop_beside(values: &mut Vec<Value>) {
     let is_beside = |value: &Value| {
-        matches!(value, Value::Typed(_) | Value::Mime(_) | Value::Token { system: None, code: None, .. })
+        matches!(
+            value,
+            Value::Typed(_) | Value::Mime(_) | Value::Implied(_) | Value::Token { system: None, code: None, .. }
+        )
     };
     if values.iter().any(|value| !is_beside(value)) {
         values.retain(|value| !is_beside(value));

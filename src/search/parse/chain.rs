@@ -46,11 +46,18 @@ fn chain(work: &Work<'_>, place: Place<'_>, step: &str, rest: &str, text: &str) 
         let clause = clause(work, next(kind), text)?;
         return Ok(Clause::Chain { param, targets: vec![(kind, clause)] });
     }
-    // Types without the chained parameter are left out, and so are those for which the value is none: nothing
-    // there could match. When no type is left, the most telling reason is given.
+    to_targets(param, |kind| clause(work, next(kind), text))
+}
+
+/// A chain to every type that the reference may lead to. Types without the chained parameter are left out, and so are
+/// those for which the value is none: nothing there could match. When no type is left, the most telling reason is given.
+pub(super) fn to_targets(
+    param: &'static SearchParam,
+    condition: impl Fn(ResourceType) -> Result<Clause, Trouble>,
+) -> Result<Clause, Trouble> {
     let (mut found, mut trouble) = (Vec::new(), None);
     for kind in targets(param) {
-        match clause(work, next(kind), text) {
+        match condition(kind) {
             Ok(clause) => found.push((kind, clause)),
             Err(Trouble::Bad(fault)) if fault.issues().iter().any(|issue| issue.code == "too-costly") => {
                 return Err(fault.into());

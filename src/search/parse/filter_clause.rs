@@ -1,7 +1,7 @@
 //! What a `_filter` asks of a type: names to parameters, operations to tests by the type of the parameter
 //! (FHIR R4 `search_filter.html`, 3.1.3.2).
 
-use super::chain::reference;
+use super::chain::{reference, to_targets};
 use super::clause::find;
 use super::context::{Trouble, Work, shown};
 use super::filter::{Comparison, Filter, Operation, Step, parse};
@@ -9,8 +9,7 @@ use super::types::check_common;
 use crate::base::fault::{Category, Fault};
 use crate::fhir::definitions::params::{ParamKind, SearchParam};
 use crate::fhir::types::{ResourceId, ResourceType};
-use crate::search::kind::reference::targets;
-use crate::search::kind::{date, dispatch, reference as references, string, token};
+use crate::search::kind::{date, dispatch, number, reference as references, string, token};
 use crate::search::query::{AnyCase, Clause, DateTest, Prefix, Relation, StringTest, Test, UriTest};
 
 /// Names that stand for code systems (3.1.3.2, the note).
@@ -96,26 +95,13 @@ fn along(
         return end(work, kind, step.name, comparison);
     }
     let param = reference(kind, step.name, "_filter")?;
-    let (mut found, mut trouble) = (Vec::new(), None);
-    for target in targets(param) {
-        let inner = along(work, target, comparison, rest, depth + 1);
-        let inner = inner.and_then(|inner| match &step.filter {
+    to_targets(param, |target| {
+        let inner = along(work, target, comparison, rest, depth + 1)?;
+        match &step.filter {
             Some(filter) => Ok(Clause::All(vec![of(work, target, filter, depth + 1)?, inner])),
             None => Ok(inner),
-        });
-        match inner {
-            Ok(inner) => found.push((target, inner)),
-            Err(Trouble::Bad(fault)) if fault.issues().iter().any(|issue| issue.code == "too-costly") => {
-                return Err(fault.into());
-            }
-            Err(Trouble::Unknown(fault)) => trouble = trouble.or(Some(Trouble::Unknown(fault))),
-            Err(other) => trouble = Some(other),
         }
-    }
-    match trouble {
-        Some(trouble) if found.is_empty() => Err(trouble),
-        _ => Ok(Clause::Chain { param, targets: found }),
-    }
+    })
 }
 
 /// A comparison with the values of one parameter.
@@ -156,6 +142,10 @@ fn test(work: &Work<'_>, param: &'static SearchParam, comparison: &Comparison<'_
     match (param.kind, operation) {
         (ParamKind::String, _) => text(param, comparison),
         (ParamKind::Date, _) => dated(work, param.code, comparison).map(Test::Date),
+        (ParamKind::Number, Operation::Co) => {
+            let value = number::parse(plain(param.code, value)?).map_err(bad)?.value;
+            Ok(Test::Implied(value))
+        }
         (ParamKind::Number | ParamKind::Quantity, _) => {
             let text = prefixed(param, comparison)?;
             dispatch::parse(param, &text, &work.reading()).map_err(bad)
@@ -215,9 +205,6 @@ fn dated(work: &Work<'_>, code: &str, comparison: &Comparison<'_>) -> Result<Dat
 /// A number or quantity with the operation as its prefix.
 fn prefixed(param: &SearchParam, comparison: &Comparison<'_>) -> Result<String, Fault> {
     let kind = if param.kind == ParamKind::Number { "number" } else { "quantity" };
-    if comparison.operation == Operation::Co && param.kind == ParamKind::Number {
-        return Err(Fault::unsupported("search parameter \"_filter\": \"co\" on numbers is not supported"));
-    }
     prefix(param.code, kind, comparison).map(|text| with_system(&text, 1))
 }
 

@@ -83,6 +83,7 @@ fn show_test(test: &Test) -> String {
         Test::Typed(typed) => format!("{}|{} {}", typed.system, typed.code, typed.value),
         Test::Mime(base) => format!("{base};"),
         Test::Reference(ReferenceTest::Below(url)) => format!("<{url}..>"),
+        Test::Implied(value) => format!("implied {value}"),
         Test::Composite(parts) => parts.iter().map(show_test).collect::<Vec<_>>().join("$"),
     }
 }
@@ -380,6 +381,7 @@ fn what_a_filter_asks() {
         ("Observation", "value-quantity gt 5|ucum|mg", "value-quantity=Gt5"),
         ("ValueSet", "url ne http://x", "url=!http://x"),
         ("RiskAssessment", "probability lt 0.5", "probability=Lt[0.45 0.55)"),
+        ("RiskAssessment", "probability co 0.5", "probability=implied 0.5"),
         ("Patient", "a-b eq 1", ""),
     ] {
         let found = run(on, &[("_filter", text)], true, &Limits::default());
@@ -402,7 +404,8 @@ fn a_filter_is_never_ignored() {
         ("Observation", "date sw 2020", "not-supported", "does not apply"),
         ("Observation", "date ge le2020", "value", "begins with a digit"),
         ("Observation", "date ge 2020-13", "value", "is not valid"),
-        ("RiskAssessment", "probability co 1", "not-supported", "numbers"),
+        ("RiskAssessment", "probability co lt1", "value", "begins with a digit"),
+        ("Observation", "value-quantity co 1", "not-supported", "does not apply"),
         ("Patient", "name pr maybe", "value", "true or false"),
         ("Patient", "name.family eq x", "value", "is not a reference"),
         ("Patient", "_content co x", "not-supported", "_content"),
