@@ -48,6 +48,10 @@ pub struct Limits {
     pub open_tenants: usize,
     /// How long nobody must have used a tenant before it is closed, in seconds.
     pub tenant_idle_seconds: u64,
+    /// Most connections at a time; further ones wait to be taken.
+    pub connections: u32,
+    /// How long the head of a request may take, and a connection be idle, in seconds.
+    pub head_seconds: u64,
     /// Most planned writes waiting for the Writer.
     pub writer_queue: usize,
     /// Most planned writes in one commit.
@@ -75,6 +79,8 @@ impl Default for Limits {
             recent_bytes: 64 << 20,
             open_tenants: 64,
             tenant_idle_seconds: 900,
+            connections: 16_384,
+            head_seconds: 60,
             writer_queue: 4096,
             writer_batch: 512,
         }

@@ -24,7 +24,7 @@ pub struct Running {
     door: Arc<Door>,
     address: SocketAddr,
     stop: watch::Sender<bool>,
-    serving: JoinHandle<Result<()>>,
+    serving: JoinHandle<()>,
 }
 
 impl Running {
@@ -75,7 +75,7 @@ impl Running {
         &self.app
     }
 
-    /// Waits until the server ends by itself, which it does only when listening fails.
+    /// Waits until the server ends by itself, which it does only by a defect.
     ///
     /// # Errors
     /// 500 then.
@@ -96,8 +96,8 @@ impl Running {
     }
 }
 
-fn served(ended: std::result::Result<Result<()>, JoinError>) -> Result<()> {
-    ended.map_err(|error| Fault::internal(format!("the server stopped: {error}")))?
+fn served(ended: std::result::Result<(), JoinError>) -> Result<()> {
+    ended.map_err(|error| Fault::internal(format!("the server stopped: {error}")))
 }
 
 /// How often page snapshots are looked through for those that nobody has asked for in time.

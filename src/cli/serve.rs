@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use clap::Args;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::base::clock::SystemClock;
@@ -72,6 +73,7 @@ pub async fn serve(config: Config) -> Result<()> {
     telemetry::start(&config.log.filter, config.log.json)?;
     // Before anything is opened: a signal must never meet the default action, which ends the process at once.
     let mut signals = Signals::new()?;
+    allow_descriptors();
     let clock = Arc::new(SystemClock);
     let mut running = tokio::select! {
         started = Running::start(config, clock.clone(), IdSource::random(clock)) => started?,
@@ -87,6 +89,15 @@ pub async fn serve(config: Config) -> Result<()> {
     tokio::select! {
         stopped = running.stop() => ended.and(stopped),
         () = signals.next() => Err(Fault::internal("stopped by a second signal; the next start recovers")),
+    }
+}
+
+/// Takes as many file descriptors as this process may have: each connection is one, and 1024 are usual.
+fn allow_descriptors() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "file descriptors");
     }
 }
 

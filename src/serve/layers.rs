@@ -75,6 +75,12 @@ impl Layers {
         response
     }
 
+    /// Counts and logs what was refused before anything was known of it but its status.
+    pub fn refused(&self, status: u16, id: &HeaderValue) {
+        self.metrics.observe(Interaction::Absent("unknown"), status, Duration::ZERO);
+        tracing::debug!(target: "cresset::request", status, id = id.to_str().unwrap_or_default(), "no request");
+    }
+
     /// The caller's `X-Request-Id`, if it is harmless, or a new one.
     pub fn request_id(&self, headers: &HeaderMap) -> HeaderValue {
         let harmless = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
@@ -115,22 +121,26 @@ fn headless(response: Response<Body>) -> Response<Body> {
 }
 
 #[cfg(test)]
+impl Layers {
+    /// Those of a server that gives up soon.
+    pub fn for_tests() -> Self {
+        let timeout = Duration::from_millis(20);
+        Self { metrics: Metrics::default(), timeout, run: 0x1_0000_beef, requests: Counter::default() }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
-    fn layers() -> Layers {
-        let timeout = Duration::from_millis(20);
-        Layers { metrics: Metrics::default(), timeout, run: 0x1_0000_beef, requests: Counter::default() }
-    }
-
     async fn status(work: impl Future<Output = (Done, Response<Body>)>) -> u16 {
-        let layers = layers();
+        let layers = Layers::for_tests();
         layers.around(layers.request_id(&HeaderMap::new()), &Method::GET, Form::default(), work).await.status().as_u16()
     }
 
     #[test]
     fn request_ids_are_numbered() {
-        let layers = layers();
+        let layers = Layers::for_tests();
         for number in 0..258 {
             let id = layers.request_id(&HeaderMap::new());
             assert_eq!(id.to_str().expect("text"), format!("0000beef-{number:x}"));

@@ -8,7 +8,8 @@ use super::rest::routes::Interaction;
 use crate::base::telemetry::{BOUNDS_MICROS, Counter, Histogram, resident_bytes};
 
 /// The status codes that are counted on their own; any other counts as 500.
-const STATUSES: [u16; 16] = [200, 201, 204, 304, 400, 404, 405, 406, 409, 410, 412, 413, 415, 422, 503, 500];
+const STATUSES: [u16; 20] =
+    [200, 201, 204, 304, 400, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 422, 431, 503, 500];
 const KINDS: usize = Interaction::LABELS.len();
 
 /// All counters of a server.

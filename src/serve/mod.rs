@@ -10,10 +10,13 @@ pub mod baseline;
 mod cors;
 mod encoding;
 mod error;
+mod explained;
 mod layers;
+mod listen;
 mod metrics;
 pub mod rest;
 mod server;
+mod unread;
 
 pub use backend::{Backend, Gauges, Later};
 pub use server::{Bound, ServeOptions, bind, router};

@@ -9,7 +9,6 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::routing::{any, get};
-use axum::serve::ListenerExt;
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
@@ -19,6 +18,7 @@ use super::backend::Backend;
 use super::cors::{Cors, preflight};
 use super::encoding;
 use super::layers::{CORRELATION_ID, Layers, correlation_id};
+use super::listen::Listening;
 use super::metrics::Metrics;
 use super::rest::call::Site;
 use super::rest::capability::About;
@@ -100,50 +100,23 @@ impl Bound {
     }
 
     /// Answers requests until `shutdown`, then lets those under way finish within the drain time.
-    ///
-    /// # Errors
-    /// 500 when the listener breaks.
     pub async fn serve(
         self,
         backend: Arc<dyn Backend>,
         clock: SharedClock,
         ids: IdSource,
-        shutdown: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<()> {
-        let base = self.base();
-        let drain = self.options.drain;
-        let router = router(&self.options, base, backend, clock, ids);
-        // Answers are written whole: waiting for more bytes only delays them.
-        let listener = self.listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "nodelay");
-            }
-        });
-        let (stop, stopping) = tokio::sync::oneshot::channel();
-        let signal = async move {
-            shutdown.await;
-            let _ = stop.send(());
-        };
-        let overdue = async move {
-            if stopping.await.is_err() {
-                std::future::pending::<()>().await;
-            }
-            tokio::time::sleep(drain).await;
-        };
-        let serving = axum::serve(listener, router).with_graceful_shutdown(signal);
-        tokio::select! {
-            ended = serving => ended.map_err(|error| Fault::internal(format!("listener: {error}"))),
-            () = overdue => {
-                tracing::warn!(drain_seconds = drain.as_secs(), "requests were cut off after the drain time");
-                Ok(())
-            }
-        }
+        shutdown: impl Future<Output = ()>,
+    ) {
+        let service = service(&self.options, self.base(), backend, clock, ids);
+        let (layers, drain) = (service.layers.clone(), self.options.drain);
+        let listening = Listening::new(routed(service), layers, drain, &self.options.limits);
+        listening.serve(self.listener, shutdown).await;
     }
 }
 
 struct Service {
     site: Site,
-    layers: Layers,
+    layers: Arc<Layers>,
     backend: Arc<dyn Backend>,
     actor: Actor,
     cors: Cors,
@@ -157,13 +130,26 @@ pub fn router(
     clock: SharedClock,
     ids: IdSource,
 ) -> Router {
+    routed(service(options, base, backend, clock, ids))
+}
+
+fn service(
+    options: &ServeOptions,
+    base: String,
+    backend: Arc<dyn Backend>,
+    clock: SharedClock,
+    ids: IdSource,
+) -> Arc<Service> {
     let cors = Cors::new(&options.cors);
     let about = About { base: &base, started: clock.now(), rules: options.rest, has_cors: cors.is_on() };
     let statements = Statements::new(&about);
     let run = ids.number();
     let site = Site { base, limits: options.limits.clone(), clock, ids, statements: Arc::new(statements) };
     let layers = Layers { metrics: Metrics::default(), timeout: options.timeout, run, requests: Counter::default() };
-    let service = Arc::new(Service { site, layers, backend, actor: options.actor.clone(), cors });
+    Arc::new(Service { site, layers: Arc::new(layers), backend, actor: options.actor.clone(), cors })
+}
+
+fn routed(service: Arc<Service>) -> Router {
     Router::new()
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(ready))
@@ -424,6 +410,6 @@ mod tests {
         let signal = async move { stopped.await.unwrap_or_default() };
         let served = tokio::spawn(bound.serve(Arc::new(Away), clock.clone(), IdSource::seeded(clock, 1), signal));
         stop.send(()).expect("the server waits");
-        assert_eq!(served.await.expect("no panic"), Ok(()));
+        served.await.expect("no panic");
     }
 }

@@ -4,6 +4,7 @@
 mod bad_input;
 mod capability;
 mod conditional;
+mod connections;
 mod contexts;
 mod expunge;
 mod headers;

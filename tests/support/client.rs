@@ -104,6 +104,23 @@ impl Client {
         Ok(answer)
     }
 
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Sends these bytes on a connection of their own, whatever they are; the server may well stop reading them.
+    #[track_caller]
+    pub fn raw(&self, bytes: &[u8]) -> Answer {
+        let mut connection = self.connect().unwrap();
+        let sent = connection.get_mut().write_all(bytes);
+        let is_head = bytes.starts_with(b"HEAD ");
+        read_answer(&mut connection, is_head).unwrap_or_else(|error| {
+            let start = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
+            panic!("no answer to {start:?}: {error}; sent: {sent:?}")
+        })
+    }
+
     fn connect(&self) -> std::io::Result<BufReader<TcpStream>> {
         let stream = TcpStream::connect(self.address)?;
         stream.set_nodelay(true)?;

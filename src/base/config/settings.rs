@@ -265,6 +265,8 @@ pub const SETTINGS: &[Setting] = &[
     limit!(recent_bytes, "CRESSET_LIMIT_RECENT_BYTES", "memory for versions that were read lately"),
     limit!(open_tenants, "CRESSET_LIMIT_OPEN_TENANTS", "most tenants that are open at a time"),
     limit!(tenant_idle_seconds, "CRESSET_LIMIT_TENANT_IDLE_SECONDS", "how long a tenant stays open without use"),
+    limit!(connections, "CRESSET_LIMIT_CONNECTIONS", "most connections at a time"),
+    limit!(head_seconds, "CRESSET_LIMIT_HEAD_SECONDS", "how long the head of a request may take"),
     limit!(writer_queue, "CRESSET_LIMIT_WRITER_QUEUE", "most writes waiting for the Writer"),
     limit!(writer_batch, "CRESSET_LIMIT_WRITER_BATCH", "most writes in one commit"),
 ];

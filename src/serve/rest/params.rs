@@ -81,6 +81,11 @@ fn boolean(text: &str) -> Result<bool> {
 }
 
 fn decode(text: &str) -> Result<String> {
+    let is_escape = |rest: &str| rest.as_bytes().get(..2).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
+    if !text.split('%').skip(1).all(is_escape) {
+        let message = "a % in a parameter begins an escape of two hexadecimal digits; % itself is written %25";
+        return Err(Fault::invalid(message));
+    }
     let spaced = text.replace('+', " ");
     let decoded = percent_decode_str(&spaced).decode_utf8();
     Ok(decoded.map_err(|_| Fault::invalid("a parameter is not UTF-8"))?.into_owned())
@@ -124,6 +129,9 @@ mod tests {
         assert_eq!(Params::parse("abc", 2).expect_err("long").category(), Category::TooLarge);
         assert_eq!(Params::parse("a=%ff", 9).expect_err("bytes").category(), Category::Invalid);
         assert!(Params::parse("_pretty=maybe", 99).is_err());
+        for bad in ["a=100%", "a=%2", "a=%zz", "%=1", "a=%é"] {
+            assert_eq!(Params::parse(bad, 99).expect_err(bad).category(), Category::Invalid, "{bad}");
+        }
     }
 
     proptest! {

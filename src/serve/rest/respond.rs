@@ -9,8 +9,9 @@ use super::call::Answer;
 use super::date::http_date;
 use super::extract::INLINE_BYTES;
 use super::negotiate::{Form, Format};
-use crate::base::fault::{Fault, Result};
+use crate::base::fault::{Fault, Issue, Result};
 use crate::fhir::json::{parse_stored, pretty};
+use crate::fhir::outcome::outcome_text;
 use crate::fhir::xml::{Layout, write};
 use crate::serve::error::wire;
 
@@ -59,6 +60,15 @@ pub fn refuse(fault: &Fault, allow: Option<&str>, form: Form) -> Response<Body> 
         response.headers_mut().insert(ALLOW, allow);
     }
     response
+}
+
+/// `Content-Type` and text of an OperationOutcome with one issue.
+pub fn told(issue: &Issue, form: Form) -> (&'static str, Bytes) {
+    let json = Bytes::from(outcome_text(std::slice::from_ref(issue)));
+    match render(&json, form) {
+        Ok(text) => (form.media.content_type, text),
+        Err(_) => (Form::default().media.content_type, json),
+    }
 }
 
 /// JSON in the form that is wanted; large texts elsewhere, so that a connection's thread is not held.
