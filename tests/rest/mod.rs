@@ -2,6 +2,7 @@
 //! on both databases. Whole answers are snapshots with the moving parts redacted.
 
 mod bad_input;
+mod binary;
 mod capability;
 mod conditional;
 mod connections;

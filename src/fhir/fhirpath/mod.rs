@@ -52,7 +52,7 @@ mod tests;
 pub use context::{Bounds, Context, Resolver};
 pub use convert::{boolean, to_text};
 pub use expression::{Expression, compile};
-pub use functions::from_base64;
+pub use functions::{from_base64, to_base64};
 pub use model::{SystemType, TypeSpec};
 pub use temporal::{Precision, Temporal, TemporalKind};
 pub use value::{CalendarUnit, Collection, Item, Node, Quantity, Text, TypeInfo, Unit};

@@ -15,7 +15,7 @@ use super::patch::{self, Sort};
 use super::respond::{refuse, respond};
 use super::routes::{Interaction, Operation, Shape, Target, allow, interaction, target};
 use super::subset::Shown;
-use super::{expunge, extract, patient_match};
+use super::{binary, expunge, extract, patient_match};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::bundle::read_request;
 use crate::fhir::patch::{Patch, PatchBounds, PatchFormat};
@@ -56,12 +56,15 @@ pub async fn dispatch(
     done.interaction = interaction;
     let is_search = matches!(target.shape, Shape::TypeSearch | Shape::SystemSearch | Shape::CompartmentSearch);
     let is_form = is_search && parts.method == http::Method::POST;
+    let is_content = binary::may_be_content(interaction, &target, &parts.uri);
+    let wanted = if is_content { Ok(form) } else { wanted };
     let asked = Asked { site, interaction, target: &target, uri: &parts.uri, headers: &parts.headers, is_form };
     let answer = match (session, wanted) {
         (Ok(session), Ok(_)) => asked.answer(&session, body, &mut form).await,
         (Err(fault), _) | (_, Err(fault)) => Err(fault),
     };
     let response = match answer {
+        Ok(answer) if is_content => Box::pin(binary::respond_content(answer, &parts.headers, &site.base, form)).await,
         Ok(answer) => respond(answer, &site.base, form).await,
         Err(fault) => Err(fault),
     };
@@ -134,6 +137,9 @@ impl Asked<'_> {
     /// What the body holds.
     async fn sent(&self, body: Body) -> Result<Sent> {
         let limits = &self.site.limits;
+        if binary::may_be_written(self.interaction, self.target) {
+            return binary::sent(self.target, self.headers, body, limits.body_bytes, limits.nesting).await;
+        }
         let content_type = extract::content_type(self.headers)?;
         let (format, patch) = match self.interaction {
             Interaction::Create | Interaction::Update | Interaction::Bundle | Interaction::Operation => {

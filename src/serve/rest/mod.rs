@@ -7,6 +7,7 @@
 //! the table too, so that it is refused by name.
 
 mod batch;
+mod binary;
 pub mod call;
 pub mod capability;
 mod change;

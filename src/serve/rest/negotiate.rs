@@ -118,6 +118,42 @@ fn media(format: Option<&str>, accept: &[&str]) -> Result<&'static Media> {
     best.map(|(_, media)| media).ok_or_else(|| refused(&accept.join(", ")))
 }
 
+/// Whether a `Content-Type` or a range of `Accept` names one of FHIR's own types, not a generic one.
+pub fn is_fhir_named(text: &str) -> bool {
+    let name = text.split(';').next().unwrap_or_default().trim();
+    named(name).is_some_and(|media| media.name.contains("fhir"))
+}
+
+/// Whether `Accept` asks for the content of a Binary rather than for the resource (`binary.html`, 2.35.3.3): it does
+/// unless it names a type of FHIR, and prefers that. A generic type means content of its format, and the resource
+/// where nothing in the header fits the content.
+pub fn is_content_wanted(headers: &HeaderMap, content_type: &str) -> bool {
+    let lines = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let ranges: Vec<Range<'_>> = lines.flat_map(|line| line.split(',')).filter_map(Range::parse).collect();
+    let name = content_type.split(';').next().unwrap_or_default().trim();
+    let format = format_of(name);
+    let resource = ranges.iter().filter(|range| is_fhir_named(range.name)).map(|range| range.quality).max();
+    let content = rate(&ranges, name).map(|rated| rated.0);
+    let alike = ranges.iter().filter(|range| !is_fhir_named(range.name) && named(range.name).is_some());
+    let (alike, other): (Vec<_>, Vec<_>) =
+        alike.partition(|range| named(range.name).map(|media| media.format) == format);
+    let content = content.max(alike.iter().map(|range| range.quality).max());
+    match resource.filter(|quality| *quality > 0) {
+        Some(resource) => content > Some(resource),
+        None => content.is_some_and(|quality| quality > 0) || other.is_empty(),
+    }
+}
+
+/// The format that the name of a media type says, such as `application/vnd.xacml+json`.
+fn format_of(name: &str) -> Option<Format> {
+    let kind = name.rsplit(['/', '+']).next().unwrap_or_default();
+    match kind {
+        kind if kind.eq_ignore_ascii_case("json") => Some(Format::Json),
+        kind if kind.eq_ignore_ascii_case("xml") => Some(Format::Xml),
+        _ => None,
+    }
+}
+
 fn named(name: &str) -> Option<&'static Media> {
     MEDIA.iter().find(|media| media.name.eq_ignore_ascii_case(name))
 }
@@ -310,6 +346,32 @@ mod tests {
         assert_eq!(form("_pretty=false"), Ok(Form::default()));
         assert_eq!(form("_pretty=maybe"), Ok(Form::default()));
         assert!(form("_format=ttl").is_err());
+    }
+
+    #[test]
+    fn content_is_wanted_unless_the_resource_is_asked_for() {
+        for (accept, content_type, wanted) in [
+            (None, "image/png", true),
+            (Some("*/*"), "image/png", true),
+            (Some("image/png"), "image/png", true),
+            (Some("image/jpeg"), "image/png", true),
+            (Some("application/fhir+json"), "image/png", false),
+            (Some("application/fhir+xml"), "application/fhir+xml", false),
+            (Some("application/fhir+json, */*"), "image/png", false),
+            (Some("application/fhir+json;q=0.5, image/*"), "image/png", true),
+            (Some("application/json"), "image/png", false),
+            (Some("application/json"), "application/vnd.xacml+json", true),
+            (Some("text/xml"), "application/xml; charset=utf-8", true),
+            (Some("application/xml"), "application/json", false),
+            (Some("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"), "application/pdf", true),
+            (Some("application/fhir+json;q=0, image/png"), "image/png", true),
+        ] {
+            let accept = accept.map(|accept| (ACCEPT, http::HeaderValue::from_static(accept)));
+            let headers: HeaderMap = accept.clone().into_iter().collect();
+            assert_eq!(is_content_wanted(&headers, content_type), wanted, "{accept:?} {content_type}");
+        }
+        assert!(is_fhir_named("application/fhir+json; charset=utf-8") && is_fhir_named("application/xml+fhir"));
+        assert!(!is_fhir_named("application/json") && !is_fhir_named("application/pdf"));
     }
 
     #[test]

@@ -26,7 +26,13 @@ pub async fn respond(mut answer: Answer, base: &str, form: Form) -> Result<Respo
             None => None,
         };
     }
-    let mut response = with_body(answer.status, answer.body, form);
+    let mut response = with_body(answer.status, answer.body.take(), form);
+    decorate(&mut response, &answer, base);
+    Ok(response)
+}
+
+/// Sets what an answer says about the version that it is of.
+pub fn decorate(response: &mut Response<Body>, answer: &Answer, base: &str) {
     let headers = response.headers_mut();
     let mut set = |name, text: &[u8]| {
         if let Ok(value) = HeaderValue::from_bytes(text) {
@@ -39,10 +45,9 @@ pub async fn respond(mut answer: Answer, base: &str, form: Form) -> Result<Respo
     if let Some(modified) = answer.modified {
         set(LAST_MODIFIED, &http_date(modified));
     }
-    if let Some(location) = answer.location {
+    if let Some(location) = &answer.location {
         set(LOCATION, format!("{base}/{location}").as_bytes());
     }
-    Ok(response)
 }
 
 /// The response to an interaction that failed. `allow` goes with 405.

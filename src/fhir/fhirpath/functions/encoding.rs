@@ -1,5 +1,8 @@
 //! Encoding and escaping of texts (FHIRPath 3.0, "Additional String Functions").
 
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine, alphabet};
+
 use super::args;
 use crate::base::fault::Result;
 use crate::fhir::fhirpath::code::{Code, Machine};
@@ -8,8 +11,12 @@ use crate::fhir::fhirpath::eval::bounded_text;
 use crate::fhir::fhirpath::value::Collection;
 use crate::fhir::json;
 
-const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+/// Padding may be there or not, and the last digit may have bits to spare.
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(true);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
+const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
 /// Applies a conversion that the argument names; empty when it is unknown or does not fit the text.
 fn converted<'a>(
@@ -29,8 +36,8 @@ fn converted<'a>(
 pub fn encode<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     converted(m, &input, arguments, |text, format| match format {
         "hex" => Some(text.bytes().map(|byte| format!("{byte:02x}")).collect()),
-        "base64" => Some(to_base64(text.as_bytes(), STANDARD)),
-        "urlbase64" => Some(to_base64(text.as_bytes(), URL_SAFE)),
+        "base64" => Some(to_base64(text.as_bytes())),
+        "urlbase64" => Some(URL_SAFE.encode(text)),
         _ => None,
     })
 }
@@ -41,48 +48,21 @@ pub fn decode<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[C
         let bytes = match format {
             "hex" => from_hex(text)?,
             "base64" => from_base64(text)?,
-            "urlbase64" => from_alphabet(text, URL_SAFE)?,
+            "urlbase64" => URL_SAFE.decode(text).ok()?,
             _ => return None,
         };
         String::from_utf8(bytes).ok()
     })
 }
 
-fn to_base64(bytes: &[u8], alphabet: &[u8; 64]) -> String {
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let digit = word >> (18 - 6 * place) & 63;
-            out.push(if place <= chunk.len() { char::from(alphabet[digit as usize]) } else { '=' });
-        }
-    }
-    out
+/// Bytes in base64 (RFC 4648, 4), padded.
+pub fn to_base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
 }
 
 /// The bytes of a text in base64 (RFC 4648, 4), padded or not; none when it is not.
 pub fn from_base64(text: &str) -> Option<Vec<u8>> {
-    from_alphabet(text, STANDARD)
-}
-
-fn from_alphabet(text: &str, alphabet: &[u8; 64]) -> Option<Vec<u8>> {
-    let digits = text.trim_end_matches('=').as_bytes();
-    let mut out = Vec::with_capacity(digits.len() * 3 / 4);
-    for chunk in digits.chunks(4) {
-        let mut word = 0u32;
-        for digit in chunk {
-            word = word << 6 | u32::try_from(alphabet.iter().position(|known| known == digit)?).ok()?;
-        }
-        word <<= 6 * (4 - chunk.len());
-        let bytes = match chunk.len() {
-            4 => 3,
-            3 => 2,
-            2 => 1,
-            _ => return None,
-        };
-        out.extend_from_slice(&word.to_be_bytes()[1..=bytes]);
-    }
-    Some(out)
+    STANDARD.decode(text).ok()
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {

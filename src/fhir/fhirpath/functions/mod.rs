@@ -17,6 +17,6 @@ mod strings;
 mod table;
 mod utility;
 
-pub use encoding::from_base64;
+pub use encoding::{from_base64, to_base64};
 pub use strings::pattern;
 pub use table::{Argument, Entry, find};
