@@ -10,6 +10,13 @@ pub enum Actor {
 }
 
 impl Actor {
+    /// Whether it may see how a search is done (`_explain`): it tells of counts beyond the matches.
+    pub fn may_explain(&self) -> bool {
+        match self {
+            Self::Development | Self::System => true,
+        }
+    }
+
     /// Whether it may take content away for good (`$expunge`, delete of a history).
     pub fn may_expunge(&self) -> bool {
         match self {

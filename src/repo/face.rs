@@ -1,6 +1,7 @@
 //! What the floors above see: the session and the shapes of its answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -10,6 +11,7 @@ use crate::base::fault::Issue;
 use crate::fhir::json::Json;
 use crate::fhir::patch::Patch;
 use crate::fhir::types::{ResourceKey, ResourceType};
+use crate::search::explain::Explanation;
 use crate::search::rank::Note;
 
 /// A version of a resource as it is sent: complete JSON with `id`, `meta.versionId`, `meta.lastUpdated`.
@@ -236,6 +238,8 @@ pub struct SearchAnswer {
     pub used: Vec<(String, String)>,
     /// Warnings for the outcome entry (`search.mode` = `outcome`).
     pub warnings: Vec<Issue>,
+    /// How it was understood, and how long each phase took; where `_explain` asks for it.
+    pub explanation: Option<(Explanation, Vec<(&'static str, Duration)>)>,
     /// Tokens for the links `next` and `previous`.
     pub next: Option<String>,
     /// See `next`.

@@ -1,6 +1,7 @@
 //! Searching: one snapshot of the index, bodies by their positions in the log.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::face::{Handling, MatchMode, Page, SearchAnswer, SearchEntry};
 use super::indexer::blocking;
@@ -12,6 +13,7 @@ use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::base::id::Seq;
 use crate::fhir::types::ResourceKey;
 use crate::search::context::SearchContext;
+use crate::search::explain::explain;
 use crate::search::index::{Hits, Includes, Searcher};
 use crate::search::parse::{ParseContext, parse};
 use crate::search::query::{Query, SortBy, SortKey};
@@ -24,11 +26,40 @@ pub(super) async fn first_page(
     params: &[(String, String)],
     how: Handling,
 ) -> Result<SearchAnswer> {
-    let now = at.clock.now();
+    let (now, mut watch) = (at.clock.now(), Phases::start());
     let query = Arc::new(parsed(at, of.clone(), params, how, now)?);
+    watch.ends("parse");
     let searcher = fresh(at).await?;
+    watch.ends("wait");
     let size = query.count.unwrap_or(at.limits.page_default).min(at.limits.page_max);
-    page(at, Window { of, params, now, query, searcher, offset: 0, size }).await
+    let (asked, snapshot) = (query.clone(), searcher.clone());
+    let window = Window { of, params, now, query, searcher, offset: 0, size };
+    let mut answer = page(at, window, &mut watch).await?;
+    if asked.explain {
+        let limits = at.clone();
+        let explanation = blocking(move || explain(&snapshot, &asked, &limits.limits)).await?;
+        answer.explanation = Some((explanation, watch.ended));
+    }
+    Ok(answer)
+}
+
+/// How long each phase of a search took.
+struct Phases {
+    since: Instant,
+    ended: Vec<(&'static str, Duration)>,
+}
+
+impl Phases {
+    fn start() -> Self {
+        Self { since: Instant::now(), ended: Vec::with_capacity(6) }
+    }
+
+    /// The phase that began when the one before it ended is over.
+    fn ends(&mut self, phase: &'static str) {
+        let now = Instant::now();
+        self.ended.push((phase, now - self.since));
+        self.since = now;
+    }
 }
 
 /// The page of a token, or the node that holds its snapshot.
@@ -56,7 +87,7 @@ pub(super) async fn page_here(at: &Arc<Tenancy>, token: &str) -> Result<SearchAn
         None => again(at, &query, token.anchor, size).await?,
     };
     let (of, params) = (token.of, &token.params[..]);
-    page(at, Window { of, params, now, query, searcher, offset, size }).await
+    page(at, Window { of, params, now, query, searcher, offset, size }, &mut Phases::start()).await
 }
 
 /// Where a page begins in a new snapshot, and how many matches it has.
@@ -132,10 +163,10 @@ impl Window<'_> {
     }
 }
 
-async fn page(at: &Arc<Tenancy>, window: Window<'_>) -> Result<SearchAnswer> {
+async fn page(at: &Arc<Tenancy>, window: Window<'_>, watch: &mut Phases) -> Result<SearchAnswer> {
     let Window { query, searcher, offset, size, .. } = &window;
     let (offset, wanted) = (*offset, if query.count_only { 0 } else { *size });
-    let (hits, includes) = run(at, query, searcher, offset, wanted).await?;
+    let (hits, includes) = run(at, query, searcher, (offset, wanted), watch).await?;
     let included: Vec<Seq> = includes.hits.iter().map(|hit| hit.seq).collect();
     let mut answer = SearchAnswer {
         total: hits.total,
@@ -150,9 +181,11 @@ async fn page(at: &Arc<Tenancy>, window: Window<'_>) -> Result<SearchAnswer> {
     let matches: Vec<Seq> = hits.hits.iter().take(wanted).map(|hit| hit.seq).collect();
     let more = hits.hits.len() > wanted && wanted > 0;
     answer.entries = entries(at, &matches, &hits.notes, MatchMode::Match).await?;
+    watch.ends("fetch");
     let anchored = |entry: Option<&SearchEntry>| entry.filter(|_| window.is_by_id()).map(|e| e.stored.key.clone());
     let (first, last) = (anchored(answer.entries.first()), anchored(answer.entries.last()));
     answer.entries.extend(entries(at, &included, &[], MatchMode::Include).await?);
+    watch.ends("fetch-includes");
     let before = wanted.min(offset);
     if more || before > 0 {
         at.pins.hold(searcher, at.clock.now());
@@ -168,22 +201,29 @@ async fn run(
     at: &Arc<Tenancy>,
     query: &Arc<Query>,
     searcher: &Searcher,
-    offset: usize,
-    wanted: usize,
+    (offset, wanted): (usize, usize),
+    watch: &mut Phases,
 ) -> Result<(Hits, Includes)> {
     let (at, query, searcher) = (at.clone(), query.clone(), searcher.clone());
-    blocking(move || {
+    let mut phases = Phases { since: watch.since, ended: std::mem::take(&mut watch.ended) };
+    let (found, phases) = blocking(move || {
         let limit = if wanted == 0 { 0 } else { wanted + 1 };
-        let hits = searcher.search(&query, offset, limit, &at.limits)?;
+        let compiled = searcher.compile(&query, &at.limits)?;
+        phases.ends("compile");
+        let hits = searcher.run(&query, &compiled, offset, limit)?;
+        phases.ends("search");
         let shown = &hits.hits[..hits.hits.len().min(wanted)];
         let included = if query.includes.is_empty() || shown.is_empty() {
             Includes::default()
         } else {
             searcher.includes(&query, shown, &at.limits)?
         };
-        Ok((hits, included))
+        phases.ends("includes");
+        Ok(((hits, included), phases))
     })
-    .await
+    .await?;
+    *watch = phases;
+    Ok(found)
 }
 
 /// `notes`: of each version, or empty.

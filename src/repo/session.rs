@@ -66,8 +66,12 @@ impl Session {
     ///
     /// # Errors
     /// 400 with the reason for a bad value, an unknown modifier, or what is not offered; 404 for a
-    /// compartment that is none.
+    /// compartment that is none; 403 for `_explain` by those who may not.
     pub async fn search(&self, of: SearchContext, params: &[(String, String)], how: Handling) -> Result<SearchAnswer> {
+        let is_explained = params.iter().any(|(name, value)| name == "_explain" && value == "true");
+        if is_explained && !self.actor.may_explain() {
+            return Err(Fault::new(Category::Forbidden, "only an administrator may have a search explained"));
+        }
         search::first_page(&self.at, of, params, how).await
     }
 

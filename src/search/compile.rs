@@ -19,7 +19,8 @@ use super::index::schema::{key_field, terms_field};
 use super::index::terms::Terms;
 use super::index::updated::Updated;
 use super::joins;
-use super::query::{Clause, Query};
+use super::page::count;
+use super::query::{Clause, Query, ReferenceTest, Test};
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::limits::Limits;
 use crate::fhir::definitions::compartment::membership;
@@ -94,7 +95,10 @@ impl Compiler<'_> {
 
     fn clause(&self, kind: ResourceType, clause: &Clause) -> Result<Part> {
         Ok(match clause {
-            Clause::Param { param, tests } => Part::Typed(compile_tests(kind, param, tests)?),
+            Clause::Param { param, tests } => {
+                self.check_plain_ids(kind, param, tests)?;
+                Part::Typed(compile_tests(kind, param, tests)?)
+            }
             Clause::Not { param, tests } => Part::Without(compile_tests(kind, param, tests)?),
             Clause::Missing { param, missing: true } => Part::Without(present(kind, param)),
             Clause::Missing { param, missing: false } => Part::Typed(present(kind, param)),
@@ -120,6 +124,32 @@ impl Compiler<'_> {
             }
             Clause::Complement(clause) => Part::Without(self.kind(kind, std::slice::from_ref(clause))?),
         })
+    }
+
+    /// Refuses a plain id by which resources of several types are referred to (FHIR R4 `search.html`, 3.1.1.4.12).
+    fn check_plain_ids(&self, kind: ResourceType, param: &SearchParam, tests: &[Test]) -> Result<()> {
+        let scope = Scope::plain(ParamHash::of(kind, param.code));
+        for test in tests {
+            let Test::Reference(ReferenceTest::Local { types, id }) = test else { continue };
+            if types.len() < 2 {
+                continue;
+            }
+            let mut found = Vec::new();
+            for target in types {
+                let referrers = term(&scope.target(ResourceKey::new(*target, id.clone()).hash64()));
+                if count(self.searcher, referrers.as_ref())? > 0 {
+                    found.push(target.name());
+                }
+            }
+            if let [first, second, ..] = found[..] {
+                let message = format!(
+                    "search parameter \"{}\": the id {id} is that of a {first} and of a {second}: write {first}/{id}",
+                    param.code
+                );
+                return Err(Fault::coded(Category::Invalid, "multiple-matches", message));
+            }
+        }
+        Ok(())
     }
 
     /// The keys that a chain or `_has` passes to the search around it.

@@ -315,6 +315,7 @@ fn unit(test: &QuantityTest) -> (Unit, Bounds) {
     match &test.unit {
         UnitTest::Any => (Unit::Any, bounds(&test.number)),
         UnitTest::Code(code) => (Unit::Code(hash(code)), bounds(&test.number)),
+        UnitTest::OfSystem(system) => (Unit::OfSystem(hash(system)), bounds(&test.number)),
         UnitTest::System { system, code } => (Unit::System(hash(system), hash(code)), bounds(&test.number)),
         UnitTest::Canonical { number, unit } => (Unit::Canonical(hash(unit)), bounds(number)),
     }

@@ -23,6 +23,8 @@ pub struct Query {
     pub total: Total,
     /// `_summary=count`: no entries, only the total.
     pub count_only: bool,
+    /// `_explain`: how it was understood and done is told.
+    pub explain: bool,
     /// `_include` and `_revinclude`, in order.
     pub includes: Vec<Include>,
     /// The parameters that were used, as given, for the self link.
@@ -330,6 +332,8 @@ pub enum UnitTest {
     Any,
     /// `5.4||mg`: the code or the unit's text equals this.
     Code(Box<str>),
+    /// `5.4|system|`: any code of this system.
+    OfSystem(Box<str>),
     /// `5.4|system|mg`: this system and code; no canonical form is known.
     System {
         /// The system.

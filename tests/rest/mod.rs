@@ -15,6 +15,7 @@ mod interactions;
 mod patch;
 mod patient_match;
 mod repeatable;
+mod searches;
 mod subset;
 mod transactions;
 mod xml;

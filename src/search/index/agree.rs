@@ -278,6 +278,7 @@ fn ask_quantity() -> impl Strategy<Value = QuantityTest> {
     let unit = prop_oneof![
         Just(UnitTest::Any),
         text().prop_map(|text| UnitTest::Code(text.into())),
+        text().prop_map(|text| UnitTest::OfSystem(text.into())),
         (text(), text()).prop_map(|(system, code)| UnitTest::System { system: system.into(), code: code.into() }),
         (ask_number(), text()).prop_map(|(number, unit)| UnitTest::Canonical { number, unit: unit.into() }),
     ];
@@ -515,6 +516,7 @@ fn passes(test: &Test, value: &Value) -> bool {
             match &test.unit {
                 UnitTest::Any => plain(),
                 UnitTest::Code(code) => (q.code.as_ref() == Some(code) || q.unit.as_ref() == Some(code)) && plain(),
+                UnitTest::OfSystem(system) => q.system.as_ref() == Some(system) && plain(),
                 UnitTest::System { system, code } => {
                     q.system.as_ref() == Some(system) && q.code.as_ref() == Some(code) && plain()
                 }

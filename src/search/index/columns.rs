@@ -24,6 +24,8 @@ pub enum Unit {
     Any,
     /// The code or the unit's text.
     Code(i64),
+    /// The system.
+    OfSystem(i64),
     /// System and code.
     System(i64, i64),
     /// The canonical unit; the bounds are canonical.
@@ -304,6 +306,7 @@ fn open_quantity(
         Unit::System(system, code) => {
             column(Part::UnitSystem)?.zip(column(Part::UnitCode)?).map(|(a, b)| OpenUnit::Both(system, a, code, b))
         }
+        Unit::OfSystem(hash) => column(Part::UnitSystem)?.map(|a| OpenUnit::One(hash, a)),
         Unit::Canonical(hash) => column(Part::CanonicalUnit)?.map(|a| OpenUnit::One(hash, a)),
     };
     let columns = low.zip(high).zip(unit);

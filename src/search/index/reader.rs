@@ -38,6 +38,17 @@ pub struct Hits {
     pub notes: Vec<Note>,
 }
 
+/// What the index is asked.
+#[derive(Debug)]
+pub struct Compiled(Box<dyn tantivy::query::Query>);
+
+impl Compiled {
+    /// As it shows itself.
+    pub fn shown(&self) -> impl std::fmt::Display {
+        std::fmt::from_fn(|f| write!(f, "{:?}", self.0))
+    }
+}
+
 /// What `_include` and `_revinclude` add to a page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Includes {
@@ -78,7 +89,23 @@ impl Searcher {
     /// # Errors
     /// 400 when a part of the search cannot be done or is too costly; 500 when the index cannot be read.
     pub fn search(&self, query: &Query, offset: usize, limit: usize, limits: &Limits) -> Result<Hits> {
-        let compiled = compile(&self.inner, query, limits)?;
+        self.run(query, &self.compile(query, limits)?, offset, limit)
+    }
+
+    /// The first step of [`Searcher::search`]: what the index is asked. Chains and `_has` are searched on the way.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn compile(&self, query: &Query, limits: &Limits) -> Result<Compiled> {
+        compile(&self.inner, query, limits).map(Compiled)
+    }
+
+    /// The second step of [`Searcher::search`]; `compiled` is of this snapshot and query.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run(&self, query: &Query, compiled: &Compiled, offset: usize, limit: usize) -> Result<Hits> {
+        let Compiled(compiled) = compiled;
         if limit == 0 || query.count_only {
             let total = count(&self.inner, compiled.as_ref())?;
             return Ok(Hits { total: Some(total), ..Hits::default() });

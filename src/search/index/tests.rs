@@ -168,6 +168,7 @@ pub fn query(name: &str, clauses: Vec<Clause>) -> Query {
         count: None,
         total: Total::Accurate,
         count_only: false,
+        explain: false,
         includes: Vec::new(),
         used: Vec::new(),
         warnings: Vec::new(),

@@ -14,12 +14,12 @@ use crate::search::value::{Canonical, Quantity, Value};
 /// The system of the codes of currencies.
 const CURRENCIES: &str = "urn:iso:std:iso:4217";
 
-/// Reads one value: `number`, `number||code` or `number|system|code`.
+/// Reads one value: `number`, `number||code`, `number|system|` or `number|system|code`.
 ///
 /// # Errors
 /// The reason, when it is none of these.
 pub fn parse(value: &str) -> Result<QuantityTest, &'static str> {
-    const SHAPE: &str = "a quantity is written as number, number||code or number|system|code";
+    const SHAPE: &str = "a quantity is written as number, number||code, number|system| or number|system|code";
     let mut parts = split(value, b'|');
     let number = number::parse(parts.next().unwrap_or_default())?;
     let Some(system) = parts.next() else { return Ok(QuantityTest { number, unit: UnitTest::Any }) };
@@ -31,7 +31,7 @@ pub fn parse(value: &str) -> Result<QuantityTest, &'static str> {
     let unit = match (&*system, &*code) {
         ("", "") => UnitTest::Any,
         ("", code) => UnitTest::Code(code.into()),
-        (_, "") => return Err(SHAPE),
+        (system, "") => UnitTest::OfSystem(system.into()),
         (UCUM, code) => match canonical_test(&number, code) {
             Some(test) => test,
             None => UnitTest::System { system: UCUM.into(), code: code.into() },
@@ -113,6 +113,7 @@ pub fn passes(test: &QuantityTest, value: &Quantity) -> bool {
     match &test.unit {
         UnitTest::Any => plain(),
         UnitTest::Code(code) => (value.code.as_ref() == Some(code) || value.unit.as_ref() == Some(code)) && plain(),
+        UnitTest::OfSystem(system) => value.system.as_ref() == Some(system) && plain(),
         UnitTest::System { system, code } => {
             value.system.as_ref() == Some(system) && value.code.as_ref() == Some(code) && plain()
         }
@@ -156,6 +157,7 @@ mod tests {
             "lt0.0055|http://unitsofmeasure.org|kg",
             "ap5|http://unitsofmeasure.org|g",
             "5.4||",
+            "5.4|http://unitsofmeasure.org|",
         ] {
             assert!(finds(asked, gram, "Quantity"), "{asked}");
         }
@@ -165,6 +167,7 @@ mod tests {
             "5.4|http://unitsofmeasure.org|mg",
             "5.4|http://unitsofmeasure.org|m",
             "5.4|http://other|g",
+            "5.4|http://other|",
             "5.4|http://unitsofmeasure.org|nonsense",
         ] {
             assert!(!finds(asked, gram, "Quantity"), "{asked}");
@@ -173,7 +176,7 @@ mod tests {
         assert!(finds("5|http://unitsofmeasure.org|[iU]", units, "Quantity"));
         let odd = r#"{"value":5,"system":"http://unitsofmeasure.org","code":"nonsense"}"#;
         assert!(finds("5|http://unitsofmeasure.org|nonsense", odd, "Quantity"));
-        for text in ["5|g", "5|s|c|d", "5|s|", "|s|c", "x|s|c"] {
+        for text in ["5|g", "5|s|c|d", "|s|c", "x|s|c"] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

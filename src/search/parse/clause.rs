@@ -13,7 +13,7 @@ use crate::search::query::{Clause, ReferenceTest, Test};
 const ABSENT: [&str; 7] = ["text", "in", "not-in", "below", "above", "of-type", "iterate"];
 
 /// Parameters that are known but not offered.
-const NOT_OFFERED: [&str; 6] = ["_filter", "_query", "_type", "_score", "_containedType", "_explain"];
+const NOT_OFFERED: [&str; 5] = ["_filter", "_query", "_type", "_score", "_containedType"];
 
 /// A parameter's name without chains: the parameter, and the modifier after the colon.
 pub(super) fn split_name(name: &str) -> (&str, Option<&str>) {
@@ -95,8 +95,15 @@ fn list(work: &Work<'_>, modifier: Option<&str>, name: &str, text: &str) -> Resu
 
 /// `_id` and `_lastUpdated`, which the index knows without extraction.
 fn own(work: &Work<'_>, code: &str, modifier: Option<&str>, name: &str, text: &str) -> Result<Clause, Trouble> {
-    if let Some(modifier) = modifier {
-        return Err(unsupported(name, &format!("modifier \":{}\"", shown(modifier))).into());
+    match modifier {
+        // every resource has both
+        Some("missing") => {
+            let nothing = Clause::Id(Vec::new());
+            let is_missing = is_true(name, text)?;
+            return Ok(if is_missing { nothing } else { Clause::Complement(Box::new(nothing)) });
+        }
+        Some(modifier) => return Err(unsupported(name, &format!("modifier \":{}\"", shown(modifier))).into()),
+        None => {}
     }
     if code == "_lastUpdated" {
         return Ok(Clause::LastUpdated(tests(work, name, text, |value| date::parse(value, work.context.now))?));
@@ -112,9 +119,14 @@ fn missing(param: &'static SearchParam, name: &str, text: &str) -> Result<Clause
     if param.kind == ParamKind::Composite {
         return Err(not_allowed(param, "missing", name).into());
     }
+    Ok(Clause::Missing { param, missing: is_true(name, text)? })
+}
+
+/// The value of `:missing`.
+fn is_true(name: &str, text: &str) -> Result<bool, Trouble> {
     match text {
-        "true" => Ok(Clause::Missing { param, missing: true }),
-        "false" => Ok(Clause::Missing { param, missing: false }),
+        "true" => Ok(true),
+        "false" => Ok(false),
         "" => Err(Trouble::Empty),
         _ => Err(bad(name, text, "`:missing` is true or false").into()),
     }

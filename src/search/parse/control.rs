@@ -36,9 +36,8 @@ pub(super) fn take(query: &mut Query, name: &str, value: &str, context: &ParseCo
     }
     if modifier.is_some() {
         return match base {
-            "_sort" | "_count" | "_summary" | "_elements" | "_total" | "_contained" | "_format" | "_pretty" => {
-                Err(unsupported(name, "a modifier"))
-            }
+            "_sort" | "_count" | "_summary" | "_elements" | "_total" | "_contained" | "_explain" | "_format"
+            | "_pretty" => Err(unsupported(name, "a modifier")),
             _ => Ok(Taken::No),
         };
     }
@@ -47,6 +46,7 @@ pub(super) fn take(query: &mut Query, name: &str, value: &str, context: &ParseCo
         "_count" => query.count = Some(count(value)?.min(context.limits.page_max)),
         "_total" => query.total = total(value)?,
         "_summary" => query.count_only = summary(value)?,
+        "_explain" => query.explain = explain(value)?,
         // which part of a resource is shown is not for the index
         "_elements" => {}
         "_contained" if value == "false" => {}
@@ -70,6 +70,14 @@ fn total(value: &str) -> Result<Total, Fault> {
         "estimate" => Ok(Total::Estimate),
         "accurate" => Ok(Total::Accurate),
         _ => Err(bad("_total", value, "it is none, estimate or accurate")),
+    }
+}
+
+fn explain(value: &str) -> Result<bool, Fault> {
+    match value {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(bad("_explain", value, "it is true or false")),
     }
 }
 

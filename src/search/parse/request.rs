@@ -35,6 +35,7 @@ pub fn parse(of: impl Into<SearchContext>, params: &[(String, String)], context:
         count: None,
         total: Total::default(),
         count_only: false,
+        explain: false,
         includes: Vec::new(),
         used: Vec::new(),
         warnings,
@@ -84,7 +85,7 @@ fn parameter(work: &Work<'_>, query: &mut Query, name: &str, value: &str) -> Res
         return Err(Trouble::Empty);
     }
     // these are one value each: of two, one would be ignored
-    let is_repeated = matches!(name, "_count" | "_sort" | "_total" | "_summary" | "_elements")
+    let is_repeated = matches!(name, "_count" | "_sort" | "_total" | "_summary" | "_elements" | "_explain")
         && query.used.iter().any(|(used, _)| used == name);
     if is_repeated {
         return Err(bad(name, value, "the parameter stands there twice").into());

@@ -17,6 +17,7 @@ mod create;
 mod date;
 mod delete;
 pub mod dispatch;
+mod explain;
 mod expunge;
 mod extract;
 mod framing;

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use super::call::{Answer, Call};
+use super::explain::explained;
 use super::framing::{Entry, Framing, Head};
 use super::params::{encode, query};
 use super::relay;
@@ -125,8 +126,11 @@ fn searchset(call: &Call<'_>, answer: &SearchAnswer, shown: &Shown, own: &str) -
             ..Entry::default()
         });
     }
-    if !answer.warnings.is_empty() {
-        let outcome = outcome_text(&answer.warnings);
+    let outcome = match &answer.explanation {
+        Some((explanation, phases)) => Some(explained(explanation, phases, &answer.warnings, base)),
+        None => (!answer.warnings.is_empty()).then(|| outcome_text(&answer.warnings)),
+    };
+    if let Some(outcome) = outcome {
         // It has no address, so a UUID stands for one (bundle.html, 2.36.4).
         let url = format!("urn:uuid:{}", call.site.ids.uuid());
         bundle.entry(Entry {
