@@ -20,8 +20,9 @@ pub(super) async fn history(at: &Tenancy, request: HistoryRequest) -> Result<His
         (scope, Some(time)) => current_at(at, scope, time, request.since, below, count).await,
         (HistoryScope::Instance(key), None) => of_resource(at, key, request.since, below, count).await,
         (HistoryScope::Type(kind), None) => {
-            let total = at.store.type_count(at.tenant, *kind, request.since).await?;
-            let below = below.map(Seq);
+            // The count first: what is committed meanwhile is not on the page.
+            let (total, last) = at.store.type_count(at.tenant, *kind, request.since).await?;
+            let below = Some(Seq(below.unwrap_or(last.0 + 1)));
             let rows = at.store.type_history(at.tenant, *kind, below, request.since, count + 1).await?;
             page(rows, count, Some(total), |last| last.seq.0)
         }
@@ -36,11 +37,14 @@ async fn of_resource(
     below: Option<i64>,
     count: usize,
 ) -> Result<HistoryAnswer> {
-    let total = at.store.instance_count(at.tenant, key, since).await?;
+    let rows = at.store.instance_history(at.tenant, key, below, since, count + 1).await?;
+    // The rows first: what is committed meanwhile does not count.
+    let newest = rows.first().map_or(0, |row| row.version);
+    let up_to = if below.is_none() { newest } else { i64::MAX };
+    let total = at.store.instance_count(at.tenant, key, since, up_to).await?;
     if total == 0 {
         known(at, key).await?;
     }
-    let rows = at.store.instance_history(at.tenant, key, below, since, count + 1).await?;
     page(rows, count, Some(total), |last| last.version)
 }
 

@@ -96,15 +96,15 @@ const UPDATED_AT: Statement =
 
 const COUNT_TYPE: Statement = fixed(
     "versions: count type",
-    "SELECT COUNT(*) FROM versions WHERE tenant = $1 AND type = $2 AND seq >= $3 AND kind <> 4",
+    "SELECT COUNT(*) FROM versions WHERE tenant = $1 AND type = $2 AND seq >= $3 AND seq <= $4 AND kind <> 4",
 );
 
 const COUNT_INSTANCE: Statement = fixed(
     "versions: count resource",
     "SELECT (SELECT COUNT(*) FROM superseded s CROSS JOIN versions v WHERE s.tenant = $1 AND s.type = $2 AND s.id = $3
-            AND s.seq >= $4 AND v.tenant = s.tenant AND v.seq = s.seq AND v.kind <> 4)
+            AND s.seq >= $4 AND s.version <= $5 AND v.tenant = s.tenant AND v.seq = s.seq AND v.kind <> 4)
         + (SELECT COUNT(*) FROM current c CROSS JOIN versions v WHERE c.tenant = $1 AND c.type = $2 AND c.id = $3
-            AND c.seq >= $4 AND v.tenant = c.tenant AND v.seq = c.seq AND v.kind <> 4)",
+            AND c.seq >= $4 AND c.version <= $5 AND v.tenant = c.tenant AND v.seq = c.seq AND v.kind <> 4)",
 );
 
 static CURRENTS: Rows = Rows::new(
@@ -350,30 +350,37 @@ impl Store {
         decode_all(&self.reader().await?.driver().fetch(&TYPE_HISTORY, values).await?)
     }
 
-    /// How many versions of a resource there are not earlier than `since`; 0 when it never existed.
+    /// How many versions of a resource there are not earlier than `since`, up to a version; 0 when it never existed.
     ///
     /// # Errors
     /// From the database.
-    pub async fn instance_count(&self, tenant: Tenant, key: &ResourceKey, since: Option<Timestamp>) -> Result<u64> {
+    pub async fn instance_count(
+        &self,
+        tenant: Tenant,
+        key: &ResourceKey,
+        since: Option<Timestamp>,
+        up_to: i64,
+    ) -> Result<u64> {
         let first = self.first_since(tenant, since).await?;
-        let values = with_key(tenant, key, [first.0.into()]);
+        let values = with_key(tenant, key, [first.0.into(), up_to.into()]);
         let row = self.reader().await?.driver().fetch_optional(&COUNT_INSTANCE, values).await?;
         one_count(row)
     }
 
-    /// How many versions of a type there are not earlier than `since`.
+    /// How many versions of a type there are not earlier than `since`, and the last of all versions as of then.
     ///
     /// # Errors
     /// From the database.
-    pub async fn type_count(&self, tenant: Tenant, kind: ResourceType, since: Option<Timestamp>) -> Result<u64> {
+    pub async fn type_count(&self, tenant: Tenant, kind: ResourceType, since: Option<Timestamp>) -> Result<(u64, Seq)> {
+        let heads = self.type_heads(tenant, &[kind]).await?;
+        let Some(head) = heads.get(&kind) else { return Ok((0, Seq(0))) };
         if since.is_none() {
-            let heads = self.type_heads(tenant, &[kind]).await?;
-            return Ok(heads.get(&kind).map_or(0, |head| head.versions.unsigned_abs()));
+            return Ok((head.versions.unsigned_abs(), head.seq));
         }
         let first = self.first_since(tenant, since).await?;
-        let values = vec![tenant.0.into(), kind.into(), first.0.into()];
+        let values = vec![tenant.0.into(), kind.into(), first.0.into(), head.seq.0.into()];
         let row = self.reader().await?.driver().fetch_optional(&COUNT_TYPE, values).await?;
-        one_count(row)
+        Ok((one_count(row)?, head.seq))
     }
 
     /// The first entry not earlier than `since` (one after the head when there is none): times never decrease, so it is
