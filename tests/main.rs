@@ -5,6 +5,7 @@ mod backup;
 mod cluster;
 mod concurrency;
 mod conform;
+mod consistency;
 mod crash;
 mod rest;
 mod search;

@@ -132,6 +132,11 @@ impl TestApp {
         Client::new(self.address)
     }
 
+    /// Where it listens, also after a restart.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// `http://ADDRESS/fhir`.
     pub fn base(&self) -> String {
         format!("http://{}/fhir", self.address)

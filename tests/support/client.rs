@@ -10,6 +10,7 @@ use serde_json::Value;
 #[derive(Debug)]
 pub struct Client {
     address: SocketAddr,
+    patience: Duration,
     connection: Option<BufReader<TcpStream>>,
 }
 
@@ -72,7 +73,12 @@ impl Answer {
 impl Client {
     /// A client of the server at `address`.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, connection: None }
+        Self::patient(address, Duration::from_secs(120))
+    }
+
+    /// A client that waits so long for each part of an answer, and then gives the connection up.
+    pub fn patient(address: SocketAddr, patience: Duration) -> Self {
+        Self { address, patience, connection: None }
     }
 
     /// Sends a request with a target such as `/fhir/Patient?name=x`, already encoded.
@@ -124,7 +130,7 @@ impl Client {
     fn connect(&self) -> std::io::Result<BufReader<TcpStream>> {
         let stream = TcpStream::connect(self.address)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(120)))?;
+        stream.set_read_timeout(Some(self.patience))?;
         Ok(BufReader::new(stream))
     }
 

@@ -47,7 +47,7 @@ fn the_sources_obey_the_laws() {
         violations.extend(docs::module(&source));
     }
     violations.extend(tree::migrations());
-    violations.extend(tree::evaluator_is_independent());
+    violations.extend(tree::judges_are_independent());
     report(violations);
 }
 

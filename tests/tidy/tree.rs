@@ -1,5 +1,5 @@
-//! Laws of the file tree: the migrations of both databases go together, and the evaluator of the search
-//! tests knows nothing of the product.
+//! Laws of the file tree: the migrations of both databases go together, and the evaluator of the search tests and the
+//! checker of recorded histories know nothing of the product.
 
 use std::collections::BTreeSet;
 
@@ -32,13 +32,14 @@ fn compare_migrations(sqlite: Vec<String>, postgres: Vec<String>) -> Vec<Violati
     violations
 }
 
-/// `tests/search` imports nothing of the crate.
-pub fn evaluator_is_independent() -> Vec<Violation> {
-    Source::read_all(&["tests/search"]).iter().flat_map(dependence).collect()
+/// `tests/search` and `tests/consistency` import nothing of the crate.
+pub fn judges_are_independent() -> Vec<Violation> {
+    let sources = Source::read_all(&["tests/search", "tests/consistency"]);
+    sources.iter().flat_map(dependence).collect()
 }
 
 fn dependence(source: &Source) -> Vec<Violation> {
-    words(&source.code, "cresset::").map(|at| source.violation(at, "the evaluator imports the product")).collect()
+    words(&source.code, "cresset::").map(|at| source.violation(at, "what judges the product imports it")).collect()
 }
 
 #[cfg(test)]
@@ -59,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn an_evaluator_that_knows_the_product_is_found() {
+    fn a_judge_that_knows_the_product_is_found() {
         assert_eq!(dependence(&Source::new("tests/search/a.rs", "use cresset::search::x;")).len(), 1);
         assert!(dependence(&Source::new("tests/search/a.rs", "// cresset::x\nuse super::b;")).is_empty());
     }
