@@ -112,8 +112,11 @@ on_both_databases! {
         let next = link(&first, "next").unwrap();
         assert!(next.starts_with("/t/ward/fhir"), "{next}");
         assert_eq!(get(&mut client, &next)["entry"].as_array().unwrap().len(), 2);
+        let by_id = link(&get(&mut client, "/t/ward/fhir/Patient?_count=2&_sort=_id"), "next").unwrap();
+        assert_eq!(get(&mut client, &by_id)["entry"].as_array().unwrap().len(), 2);
         for other in ["/fhir", "/t/lab/fhir"] {
-            client.send("GET", &next.replacen("/t/ward/fhir", other, 1), &[], &[]).expect_outcome(410);
+            client.send("GET", &next.replacen("/t/ward/fhir", other, 1), &[], &[]).expect_outcome(400);
+            client.send("GET", &by_id.replacen("/t/ward/fhir", other, 1), &[], &[]).expect_outcome(400);
         }
         let (mut seen, mut page) = (0, get(&mut client, "/t/ward/fhir/_history?_count=2"));
         loop {

@@ -38,6 +38,8 @@ pub struct Limits {
     pub page_pin_seconds: u64,
     /// Most page pins at a time.
     pub page_pins: usize,
+    /// Memory for the parameters of searches that are too long for a page link, in bytes.
+    pub page_search_bytes: usize,
     /// How long another node may take to answer with a page that it holds, in seconds.
     pub relay_seconds: u64,
     /// Largest page taken from another node, in bytes.
@@ -74,6 +76,7 @@ impl Default for Limits {
             join_keys: 5_000_000,
             page_pin_seconds: 600,
             page_pins: 1024,
+            page_search_bytes: 32 << 20,
             relay_seconds: 10,
             relay_bytes: 256 << 20,
             recent_bytes: 64 << 20,

@@ -240,6 +240,8 @@ pub struct SearchAnswer {
     pub warnings: Vec<Issue>,
     /// How it was understood, and how long each phase took; where `_explain` asks for it.
     pub explanation: Option<(Explanation, Vec<(&'static str, Duration)>)>,
+    /// Token of this page, where its parameters are too long for a URL.
+    pub own: Option<String>,
     /// Tokens for the links `next` and `previous`.
     pub next: Option<String>,
     /// See `next`.

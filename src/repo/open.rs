@@ -103,7 +103,7 @@ impl Ground {
             feed,
             visibility,
             writer: handle,
-            pins: Pins::new(limits.page_pins, limits.page_pin_seconds),
+            pins: Pins::new(limits.page_pins, limits.page_search_bytes, limits.page_pin_seconds),
             clock: clock.clone(),
             // A token of one tenant is none of another.
             node: if tenant == Tenant::DEFAULT { self.node } else { self.ids.number() },

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::face::{Handling, MatchMode, Page, SearchAnswer, SearchEntry};
 use super::indexer::blocking;
+use super::pins::bytes;
 use super::read::stored;
 use super::tenancy::Tenancy;
-use super::token::{Anchor, PageToken};
+use super::token::{Anchor, Asked, PageToken, SPELLED_BYTES};
 use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::base::id::Seq;
@@ -64,7 +65,7 @@ impl Phases {
 
 /// The page of a token, or the node that holds its snapshot.
 pub(super) async fn page_of(at: &Arc<Tenancy>, token: &str) -> Result<Page> {
-    let node = PageToken::decode(token)?.node;
+    let node = PageToken::decode(token, at.tenant)?.node;
     if node != at.node
         && let Some(cluster) = &at.cluster
         && let Some(peer) = cluster.peer(node).await?
@@ -77,16 +78,20 @@ pub(super) async fn page_of(at: &Arc<Tenancy>, token: &str) -> Result<Page> {
 /// The page of a token as this node can answer it: out of the snapshot that it holds, else by keyset where that neither
 /// skips nor repeats.
 pub(super) async fn page_here(at: &Arc<Tenancy>, token: &str) -> Result<SearchAnswer> {
-    let token = PageToken::decode(token)?;
+    let token = PageToken::decode(token, at.tenant)?;
     let now = token.now;
-    let query = Arc::new(parsed(at, token.of.clone(), &token.params, Handling::Lenient, now)?);
+    let params = match token.asked {
+        Asked::Spelled(params) => Arc::new(params),
+        Asked::Kept(digest) => at.pins.kept(digest, at.clock.now()).ok_or_else(expired)?,
+    };
+    let query = Arc::new(parsed(at, token.of.clone(), &params, Handling::Lenient, now)?);
     let held = if token.node == at.node { at.pins.get(token.seq, at.clock.now()) } else { None };
     let size = token.size.min(at.limits.page_max);
     let (searcher, offset, size) = match held {
         Some(searcher) => (searcher, token.offset, size),
         None => again(at, &query, token.anchor, size).await?,
     };
-    let (of, params) = (token.of, &token.params[..]);
+    let (of, params) = (token.of, &params[..]);
     page(at, Window { of, params, now, query, searcher, offset, size }, &mut Phases::start()).await
 }
 
@@ -97,8 +102,7 @@ async fn again(
     anchor: Option<Anchor>,
     size: usize,
 ) -> Result<(Searcher, usize, usize)> {
-    let gone = || Fault::coded(Category::Gone, "expired", "this page is no longer held; search again");
-    let anchor = anchor.ok_or_else(gone)?;
+    let anchor = anchor.ok_or_else(expired)?;
     let searcher = fresh(at).await?;
     let (at, query, snapshot) = (at.clone(), query.clone(), searcher.clone());
     let place = move |key: &ResourceKey, inclusive| snapshot.place(&query, key, inclusive, &at.limits);
@@ -107,9 +111,13 @@ async fn again(
         Anchor::Before(key) => Ok((place(key, false)?, false)),
     })
     .await?;
-    let before = usize::try_from(before.ok_or_else(gone)?).unwrap_or(usize::MAX);
+    let before = usize::try_from(before.ok_or_else(expired)?).unwrap_or(usize::MAX);
     let size = if is_after { size } else { size.min(before) };
     Ok((searcher, if is_after { before } else { before - size }, size))
+}
+
+fn expired() -> Fault {
+    Fault::coded(Category::Gone, "expired", "this page is no longer held; search again")
 }
 
 /// A snapshot that includes everything committed before this call, on any node.
@@ -152,9 +160,18 @@ struct Window<'a> {
 }
 
 impl Window<'_> {
-    fn link(&self, node: u64, offset: usize, size: usize, anchor: Option<Anchor>) -> String {
-        let (seq, params) = (self.searcher.reached(), self.params.to_vec());
-        PageToken { node, seq, now: self.now, offset, size, anchor, of: self.of.clone(), params }.encode()
+    fn link(&self, at: &Tenancy, offset: usize, size: usize, anchor: Option<Anchor>) -> String {
+        let asked = match self.is_long() {
+            true => Asked::Kept(at.pins.keep(self.params, at.clock.now())),
+            false => Asked::Spelled(self.params.to_vec()),
+        };
+        let (tenant, node, seq, now, of) = (at.tenant, at.node, self.searcher.reached(), self.now, self.of.clone());
+        PageToken { tenant, node, seq, now, offset, size, anchor, of, asked }.encode()
+    }
+
+    /// Whether the parameters are too long for a link.
+    fn is_long(&self) -> bool {
+        bytes(self.params) > SPELLED_BYTES
     }
 
     /// Whether pages can go on without the snapshot.
@@ -187,12 +204,13 @@ async fn page(at: &Arc<Tenancy>, window: Window<'_>, watch: &mut Phases) -> Resu
     answer.entries.extend(entries(at, &included, &[], MatchMode::Include).await?);
     watch.ends("fetch-includes");
     let before = wanted.min(offset);
-    if more || before > 0 {
+    if more || before > 0 || window.is_long() {
         at.pins.hold(searcher, at.clock.now());
     }
     let usual = query.count.unwrap_or(at.limits.page_default).min(at.limits.page_max);
-    answer.next = more.then(|| window.link(at.node, offset + wanted, usual, last.map(Anchor::After)));
-    answer.previous = (before > 0).then(|| window.link(at.node, offset - before, before, first.map(Anchor::Before)));
+    answer.own = window.is_long().then(|| window.link(at, offset, wanted, None));
+    answer.next = more.then(|| window.link(at, offset + wanted, usual, last.map(Anchor::After)));
+    answer.previous = (before > 0).then(|| window.link(at, offset - before, before, first.map(Anchor::Before)));
     Ok(answer)
 }
 

@@ -1,15 +1,18 @@
 //! Page tokens: opaque to everybody else, versioned, and complete: they carry the search itself, so that
-//! a link works without anything kept but the pinned snapshot, and by `_id` even without that.
+//! a link works without anything kept but the pinned snapshot, and by `_id` even without that. Only a search that is too
+//! long for a URL stays on the node, beside the snapshot, and is named by its digest.
 
 use crate::base::clock::Timestamp;
 use crate::base::fault::{Fault, Result};
-use crate::base::id::Seq;
+use crate::base::id::{Seq, Tenant};
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
 use crate::search::context::SearchContext;
 
 /// The place of a page within a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PageToken {
+    /// The tenant whose search it is: another one has nothing to answer.
+    pub(super) tenant: Tenant,
     /// The node that holds the snapshot.
     pub(super) node: u64,
     /// The snapshot.
@@ -24,9 +27,25 @@ pub(super) struct PageToken {
     pub(super) anchor: Option<Anchor>,
     /// What is searched.
     pub(super) of: SearchContext,
-    /// The parameters, decoded.
-    pub(super) params: Vec<(String, String)>,
+    /// What was asked.
+    pub(super) asked: Asked,
 }
+
+/// Parameters, decoded.
+pub(super) type Pairs = Vec<(String, String)>;
+
+/// The parameters of a search in a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// All of them.
+    Spelled(Pairs),
+    /// What this is the digest of, kept by the node ([`super::pins`]).
+    Kept(u128),
+}
+
+/// Parameters of more bytes than this are kept in place of being spelled: every byte is up to two in a token, and proxies take
+/// URLs of about 8 KiB.
+pub(super) const SPELLED_BYTES: usize = 3 << 10;
 
 /// The place of a page in the order of `_id`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,12 +57,12 @@ pub(super) enum Anchor {
 }
 
 /// The first part of every token of this form.
-const FORM: &str = "s3";
+const FORM: &str = "s4";
 
 impl PageToken {
     pub(super) fn encode(&self) -> String {
-        let Self { node, seq: Seq(seq), now: Timestamp(now), offset, size, .. } = self;
-        let mut text = format!("{FORM}.{node:x}.{seq:x}.{now:x}.{offset:x}.{size:x}.");
+        let Self { tenant: Tenant(tenant), node, seq: Seq(seq), now: Timestamp(now), offset, size, .. } = self;
+        let mut text = format!("{FORM}.{tenant:x}.{node:x}.{seq:x}.{now:x}.{offset:x}.{size:x}.");
         match &self.anchor {
             None => text.push('n'),
             Some(Anchor::After(key)) => anchor('a', key, &mut text),
@@ -51,7 +70,11 @@ impl PageToken {
         }
         text.push('.');
         hex(self.of.to_string().as_bytes(), &mut text);
-        for (name, value) in &self.params {
+        let params = match &self.asked {
+            Asked::Spelled(params) => params,
+            Asked::Kept(digest) => return format!("{text}.k{digest:x}"),
+        };
+        for (name, value) in params {
             text.push('.');
             hex(name.as_bytes(), &mut text);
             text.push('-');
@@ -60,13 +83,16 @@ impl PageToken {
         text
     }
 
-    pub(super) fn decode(text: &str) -> Result<Self> {
-        Self::read(text).ok_or_else(|| Fault::invalid("the page token is not one that this server made"))
+    /// Reads a token of `tenant`.
+    pub(super) fn decode(text: &str, tenant: Tenant) -> Result<Self> {
+        let read = Self::read(text).filter(|token| token.tenant == tenant);
+        read.ok_or_else(|| Fault::invalid("the page token is not one that this server made for this base URL"))
     }
 
     fn read(text: &str) -> Option<Self> {
         let mut parts = text.split('.');
         (parts.next()? == FORM).then_some(())?;
+        let tenant = Tenant(i64::from_str_radix(parts.next()?, 16).ok()?);
         let node = u64::from_str_radix(parts.next()?, 16).ok()?;
         let seq = Seq(i64::from_str_radix(parts.next()?, 16).ok()?);
         let now = Timestamp(i64::from_str_radix(parts.next()?, 16).ok()?);
@@ -75,8 +101,12 @@ impl PageToken {
         let anchor = parts.next()?;
         let anchor = if anchor == "n" { None } else { Some(Anchor::read(anchor)?) };
         let of = SearchContext::of_path(&unhex(parts.next()?)?)?;
-        let params = parts.map(pair).collect::<Option<Vec<_>>>()?;
-        Some(Self { node, seq, now, offset, size, anchor, of, params })
+        let mut parts = parts.peekable();
+        let asked = match parts.peek().and_then(|part| part.strip_prefix('k')) {
+            Some(digest) => Asked::Kept(u128::from_str_radix(digest, 16).ok()?),
+            None => Asked::Spelled(parts.map(pair).collect::<Option<_>>()?),
+        };
+        Some(Self { tenant, node, seq, now, offset, size, anchor, of, asked })
     }
 }
 
@@ -142,23 +172,27 @@ mod tests {
             (node, seq, now) in (any::<u64>(), 0..i64::MAX, 0..i64::MAX),
             (offset, size) in any::<(usize, usize)>(),
             anchor in anchors(),
-            params: Vec<(String, String)>,
+            (params, kept) in any::<(Pairs, Option<u128>)>(),
         ) {
+            let asked = kept.map_or(Asked::Spelled(params), Asked::Kept);
+            let tenant = Tenant(7);
             for path in ["Observation", "", "Patient/a.b/*", "Device/1/Observation"] {
                 let of = SearchContext::of_path(path).expect("a context");
-                let (anchor, params) = (anchor.clone(), params.clone());
-                let token = PageToken { node, seq: Seq(seq), now: Timestamp(now), offset, size, anchor, of, params };
-                prop_assert_eq!(PageToken::decode(&token.encode()).expect("its own token"), token);
+                let (anchor, asked) = (anchor.clone(), asked.clone());
+                let token = PageToken { tenant, node, seq: Seq(seq), now: Timestamp(now), offset, size, anchor, of, asked };
+                prop_assert!(PageToken::decode(&token.encode(), Tenant(8)).is_err());
+                prop_assert_eq!(PageToken::decode(&token.encode(), tenant).expect("its own token"), token);
             }
         }
 
         #[test]
         fn other_text_is_refused_without_panic(text: String) {
-            prop_assert!(PageToken::decode(&text).is_err());
-            let almost = format!("s3.1.1.1.1.1.n.50617469656e74.{text}");
-            prop_assert!(PageToken::decode(&almost).is_err() || text.contains('-'));
-            let almost = format!("s3.1.1.1.1.1.{text}.50617469656e74");
-            prop_assert!(PageToken::decode(&almost).is_err() || text.starts_with(['a', 'b', 'n']));
+            let decode = |text: &str| PageToken::decode(text, Tenant(1));
+            prop_assert!(decode(&text).is_err());
+            let almost = format!("s4.1.1.1.1.1.1.n.50617469656e74.{text}");
+            prop_assert!(decode(&almost).is_err() || text.contains('-') || text.starts_with('k'));
+            let almost = format!("s4.1.1.1.1.1.1.{text}.50617469656e74");
+            prop_assert!(decode(&almost).is_err() || text.starts_with(['a', 'b', 'n']));
         }
     }
 }

@@ -260,6 +260,7 @@ pub const SETTINGS: &[Setting] = &[
     limit!(join_keys, "CRESSET_LIMIT_JOIN_KEYS", "most keys that a chain carries"),
     limit!(page_pin_seconds, "CRESSET_LIMIT_PAGE_PIN_SECONDS", "how long the snapshot of a page lives"),
     limit!(page_pins, "CRESSET_LIMIT_PAGE_PINS", "most snapshots of pages at a time"),
+    limit!(page_search_bytes, "CRESSET_LIMIT_PAGE_SEARCH_BYTES", "memory for searches too long for a page link"),
     limit!(relay_seconds, "CRESSET_LIMIT_RELAY_SECONDS", "how long another node may take to answer with a page"),
     limit!(relay_bytes, "CRESSET_LIMIT_RELAY_BYTES", "largest page taken from another node"),
     limit!(recent_bytes, "CRESSET_LIMIT_RECENT_BYTES", "memory for versions that were read lately"),

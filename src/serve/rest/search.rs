@@ -17,6 +17,10 @@ use crate::fhir::types::ResourceKey;
 use crate::repo::{Handling, MatchMode, Page, SearchAnswer};
 use crate::search::context::SearchContext;
 
+/// A search by POST may have more parameters than a URL. Beyond this many bytes the self link is one of a page, which can be
+/// followed.
+const SELF_BYTES: usize = 32 << 10;
+
 /// A page of a search: the first, or that of a link.
 ///
 /// # Errors
@@ -32,7 +36,10 @@ pub async fn search(call: &Call<'_>) -> Result<Answer> {
         only_matches(pairs)?;
     }
     let answer = call.session.search(of, pairs, call.prefer.handling).await?;
-    let own = query(&answer.used);
+    let own = match (query(&answer.used), &answer.own) {
+        (own, Some(token)) if own.len() > SELF_BYTES => format!("_page={}", encode(token)),
+        (own, _) => own,
+    };
     searchset(call, &answer, &shown, &own).map(Answer::whole)
 }
 
