@@ -252,7 +252,7 @@ pub struct SearchAnswer {
 #[derive(Debug, Clone)]
 pub enum Page {
     /// Its matches.
-    Here(SearchAnswer),
+    Here(Box<SearchAnswer>),
     /// Another node holds its snapshot.
     Elsewhere(Peer),
 }

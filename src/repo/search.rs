@@ -72,7 +72,7 @@ pub(super) async fn page_of(at: &Arc<Tenancy>, token: &str) -> Result<Page> {
     {
         return Ok(Page::Elsewhere(peer));
     }
-    page_here(at, token).await.map(Page::Here)
+    page_here(at, token).await.map(|answer| Page::Here(Box::new(answer)))
 }
 
 /// The page of a token as this node can answer it: out of the snapshot that it holds, else by keyset where that neither
