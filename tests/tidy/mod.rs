@@ -41,7 +41,7 @@ fn the_sources_obey_the_laws() {
         violations.extend(words::check(source));
         violations.extend(docs::check(source));
     }
-    for source in Source::read_all(&["tests", "benches", "build.rs"]) {
+    for source in Source::read_all(&["tests", "benches", "build.rs", "fuzz/src", "fuzz/targets"]) {
         violations.extend(shape::length(&source));
         violations.extend(words::lints(&source));
         violations.extend(docs::module(&source));
@@ -55,5 +55,7 @@ fn the_sources_obey_the_laws() {
 fn the_packages_obey_the_laws() {
     let mut violations = packages::check(&packages::metadata());
     violations.extend(packages::banned(&packages::compiled()));
+    let text = |name: &str| std::fs::read_to_string(source::top().join(name)).unwrap();
+    violations.extend(packages::fuzzing(&text("fuzz/Cargo.toml"), &text("Cargo.lock")));
     report(violations);
 }

@@ -33,6 +33,22 @@ const BANNED: &[&str] = &["ring", "openssl", "openssl-sys", "native-tls", "borin
 /// Banned packages that are there all the same, each with its reason.
 const JUSTIFIED: &[(&str, &str)] = &[];
 
+/// What the fuzz targets are built of beside the product's own packages, each with its licence.
+const FUZZING: &[(&str, &str)] = &[("libfuzzer-sys", "(MIT OR Apache-2.0) AND NCSA")];
+
+/// What `fuzz/Cargo.toml` names beside the product, the packages that the product is built of, and [`FUZZING`].
+pub fn fuzzing(manifest: &str, lock: &str) -> Vec<Violation> {
+    let named = manifest.lines().skip_while(|line| *line != "[dependencies]").skip(1);
+    let named = named.take_while(|line| !line.starts_with('[')).filter(|line| !line.starts_with('#'));
+    let names = named.filter_map(|line| Some(line.split_once('=')?.0.trim()));
+    let is_known = |name: &&str| {
+        lock.contains(&format!("\nname = \"{name}\"\n")) || FUZZING.iter().any(|(known, _)| known == name)
+    };
+    let violation =
+        |name| Violation { file: "fuzz/Cargo.toml".to_owned(), line: 0, what: format!("{name}: is not known") };
+    names.filter(|name| !is_known(name)).map(violation).collect()
+}
+
 /// Everything that is compiled for this machine, as cargo resolves it from the lock file, without network.
 pub fn metadata() -> Value {
     let host = if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
@@ -148,6 +164,13 @@ mod tests {
         for bad in ["GPL-3.0", "MIT AND GPL-3.0", "none", "", "(MIT AND AGPL-3.0) OR LGPL-2.1"] {
             assert!(!permitted(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_package_of_the_fuzz_targets_alone_is_found() {
+        let manifest = "[dependencies]\n# x = y\nserde = \"1\"\nlibfuzzer-sys = \"0.4\"\nodd = { version = \"1\" }\n\n[lib]\nx = 1\n";
+        let found = fuzzing(manifest, "[[package]]\nname = \"serde\"\nversion = \"1.0.0\"\n");
+        assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), ["fuzz/Cargo.toml:0: odd: is not known"]);
     }
 
     #[test]
