@@ -27,7 +27,7 @@ use super::rest::dispatch::{Done, dispatch};
 use super::rest::negotiate::Form;
 use super::rest::relay::{PATH, shown, stranger};
 use super::rest::respond::refuse;
-use super::rest::routes::{Interaction, allow, target};
+use super::rest::routes::{Interaction, Shape, allow, target};
 use super::rest::statements::Statements;
 use crate::access::actor::Actor;
 use crate::base::clock::SharedClock;
@@ -182,20 +182,26 @@ async fn negotiated(State(service): State<Arc<Service>>, request: Request<Body>)
 /// OPTIONS: the methods of a path (RFC 9110, 9.3.7), and what a preflight asks for.
 fn options(service: &Service, request: &Request<Body>) -> Response<Body> {
     let form = Form::of(request.uri().query(), request.headers()).unwrap_or_default();
-    let shape = match place(request.uri().path()).map(|(_, path)| target(path)) {
-        Some(Ok(target)) => target.shape,
-        Some(Err(fault)) => return refuse(&fault, None, form),
-        None => return refuse(&Fault::not_found("the FHIR endpoint is at /fhir"), None, form),
+    let nowhere = || Fault::not_found("the FHIR endpoint is at /fhir");
+    let found = place(request.uri().path()).ok_or_else(nowhere).and_then(|(_, path)| target(path));
+    let mut response = match &found {
+        Ok(target) => offered(target.shape),
+        Err(fault) => refuse(fault, None, form),
     };
+    response.headers_mut().insert("x-request-id", service.layers.request_id(request.headers()));
+    if found.is_ok() && service.cors.grant(request.headers()).is_some() {
+        preflight(request.headers(), &mut response);
+    }
+    response
+}
+
+/// The methods of a path, without a body.
+fn offered(shape: Shape) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let allowed = [allow(shape), "OPTIONS".to_owned()].join(", ");
     if let Ok(value) = HeaderValue::try_from(allowed.trim_start_matches(", ")) {
         response.headers_mut().insert(ALLOW, value);
-    }
-    response.headers_mut().insert("x-request-id", service.layers.request_id(request.headers()));
-    if service.cors.grant(request.headers()).is_some() {
-        preflight(request.headers(), &mut response);
     }
     response
 }
