@@ -97,6 +97,18 @@ fn what_is_unknown_may_happen_later_or_never() {
         .unknown(10, 20, delete("a"))
         .unknown(10, 20, delete("a"));
     deletions.read(21, 22, "a", there(1, 1)).read(23, 24, "a", Seen::Deleted).is_good();
+    // The one that was called first cannot have done it.
+    let matching = |version| Write::Delete { key: key("a"), if_match: Some(version) };
+    let conditional = |version| {
+        Made::log(&[("a", 1, 1), ("a", 2, 2), ("a", 3, 0)])
+            .done(0, 1, put("a", 1), answer(201, "a", 1))
+            .done(2, 3, put("a", 2), answer(200, "a", 2))
+            .unknown(4, 5, matching(1))
+            .unknown(6, 7, matching(version))
+    };
+    conditional(2).is_good();
+    conditional(1).is_bad("nobody deleted");
+    conditional(1).unknown(8, 9, delete("a")).is_good();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Where in the log each change took place, and whether it did there what it had to.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
 use super::model::{Effect, effect};
 use crate::consistency::seen::{Key, Operation, Outcome, Row, What, Write, Written};
@@ -238,24 +238,26 @@ impl Origins {
 }
 
 /// Deletions that nobody was told of belong to changes whose outcome is unknown. A transaction deletes first, so its
-/// deletion stands right before its other entries (clients delete what transactions delete in no other way). Single ones
-/// are given to single deletions in the order of their calls, the only order that can hold if any does, since a call bounds
-/// its entry only from below.
+/// deletion stands right before its other entries (clients delete what transactions delete in no other way). A single one
+/// with `If-Match` fits one entry only, and takes it unless it was called after something behind the entry was answered.
+/// The others are given in the order of their calls, the only order that can hold if any does, since a call bounds its
+/// entry only from below.
 fn claim_unknown_deletions(
     timeline: &Timeline<'_>,
     operations: &[&Operation],
     entries: &mut [Vec<usize>],
     complaints: &mut Vec<String>,
 ) {
+    let known = known_from(timeline, operations, entries);
     let mut taken = vec![false; timeline.log.len()];
     entries.iter().flatten().for_each(|at| taken[*at] = true);
-    let mut single: HashMap<&Key, VecDeque<usize>> = HashMap::new();
+    let mut single: HashMap<&Key, Vec<(usize, Option<u64>)>> = HashMap::new();
     for (n, operation) in operations.iter().enumerate() {
         let What::Change { writes, outcome: Outcome::Unknown, .. } = &operation.what else { continue };
         for write in writes {
-            let Write::Delete { key, .. } = write else { continue };
+            let Write::Delete { key, if_match } = write else { continue };
             if writes.len() == 1 {
-                single.entry(key).or_default().push_back(n);
+                single.entry(key).or_default().push((n, *if_match));
                 continue;
             }
             let Some(before) = entries[n].iter().min().and_then(|first| first.checked_sub(1)) else { continue };
@@ -267,12 +269,30 @@ fn claim_unknown_deletions(
         }
     }
     for (at, entry) in timeline.log.iter().enumerate().filter(|(at, _)| !taken[*at]) {
-        if entry.row.content.is_some() {
+        let row = &entry.row;
+        if row.content.is_some() {
             continue;
         }
-        match single.get_mut(&entry.row.key).and_then(VecDeque::pop_front) {
-            Some(origin) => entries[origin].push(at),
-            None => complaints.push(format!("log {}: nobody deleted {:?}", at + 1, entry.row)),
+        let waiting = single.entry(&row.key).or_default();
+        let fits = |(n, if_match): &(usize, Option<u64>)| {
+            if_match.is_some_and(|version| version + 1 == row.version) && operations[*n].called <= known[at]
+        };
+        let chosen = waiting.iter().position(fits).or_else(|| waiting.iter().position(|(_, wanted)| wanted.is_none()));
+        match chosen {
+            Some(chosen) => entries[waiting.remove(chosen).0].push(at),
+            None => complaints.push(format!("log {}: nobody deleted {row:?}", at + 1)),
         }
     }
+}
+
+/// Of each entry, the first moment at which something behind it was answered.
+fn known_from(timeline: &Timeline<'_>, operations: &[&Operation], entries: &[Vec<usize>]) -> Vec<u64> {
+    let mut known = vec![u64::MAX; timeline.log.len()];
+    for (operation, own) in operations.iter().zip(entries).filter(|(operation, _)| is_done(operation)) {
+        own.iter().for_each(|at| known[*at] = operation.answered);
+    }
+    for at in (1..known.len()).rev() {
+        known[at - 1] = known[at - 1].min(known[at]);
+    }
+    known
 }
