@@ -37,6 +37,9 @@ fn search_parameter(definition: &mut Value) {
         }
         // A parameter `patient` refers to patients.
         "clinical-patient" => definition["target"] = json!(["Patient"]),
+        // The entry itself is the value, and only where it is what the parameter leads to (as in R4B).
+        "Bundle-composition" => definition["expression"] = json!("Bundle.entry[0].resource as Composition"),
+        "Bundle-message" => definition["expression"] = json!("Bundle.entry[0].resource as MessageHeader"),
         // The only expression without the type in front.
         "InsurancePlan-name" => definition["expression"] = json!("InsurancePlan.name | InsurancePlan.alias"),
         _ => {}

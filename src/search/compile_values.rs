@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use rust_decimal::Decimal;
 use tantivy::query::Query as Compiled;
 
 use super::compile_filter::{any_case, other_url, relation};
@@ -322,6 +321,7 @@ fn unit(test: &QuantityTest) -> (Unit, Bounds) {
 }
 
 fn bounds(test: &NumberTest) -> Bounds {
-    let key = |value: Decimal| number(value);
-    Bounds { prefix: test.prefix, value: key(test.value), low: key(test.low), high: key(test.high) }
+    let (value, low, high) = (number(test.value), number(test.low), number(test.high));
+    // A number of more digits than the index keeps may be its own upper bound there, which is exclusive.
+    Bounds { prefix: test.prefix, value, low, high: high.max(value.saturating_add(1)) }
 }

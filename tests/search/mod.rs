@@ -6,20 +6,31 @@
 //! chain, `_has`, include, sort and paging, queries with values that occur. Then whole sets over all pages, and totals,
 //! must be equal to the evaluator's, on both databases. Where FHIR leaves an answer open (the edge of `ap`), the plan
 //! leaves the query out.
+//!
+//! The official examples are searched by every parameter of the definitions (`official`): there the evaluator reads the
+//! definitions themselves and evaluates their expressions with a FHIRPath of its own (`definitions`, `fhirpath`, `values`,
+//! `holds`).
 
+mod asks;
 mod contexts;
 mod dataset;
 mod decimal;
+mod definitions;
 mod evaluate;
+mod examples;
 mod extra;
+mod fhirpath;
 mod filters;
+mod holds;
 mod joined;
 mod modifiers;
 mod near;
+mod official;
 mod paths;
 mod plan;
 mod results;
 mod run;
 mod time;
 mod units;
+mod values;
 mod words;

@@ -25,6 +25,9 @@ impl Range {
     /// Reads a FHIR date, dateTime or instant; also with minutes only, as a search may have it.
     pub fn parse(text: &str) -> Option<Self> {
         let (date, time) = text.split_once('T').map_or((text, None), |(date, time)| (date, Some(time)));
+        if !matches!(date.len(), 4 | 7 | 10) {
+            return None;
+        }
         let parts: Vec<i64> = date.split('-').map(|p| p.parse().ok()).collect::<Option<_>>()?;
         let day_of = |y, m, d| days(y, m, d) * DAY;
         match (parts.as_slice(), time) {

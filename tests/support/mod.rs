@@ -5,6 +5,7 @@
 
 mod app;
 mod client;
+pub mod official;
 mod postgres;
 mod redact;
 mod still;

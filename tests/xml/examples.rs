@@ -9,8 +9,7 @@ use cresset::fhir::xml::{Layout, parse, write};
 use serde_json::Value;
 
 use super::compare::{differences, document};
-use super::official;
-use crate::support::{has_program, skip};
+use crate::support::{has_program, official, skip};
 
 fn to_json(xml: &[u8]) -> Result<Value, String> {
     let tree = parse(xml, 64).map_err(|fault| fault.to_string())?;

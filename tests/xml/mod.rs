@@ -2,5 +2,4 @@
 
 mod compare;
 mod examples;
-mod official;
 mod stored;

@@ -6,8 +6,7 @@ use cresset::fhir::json;
 use cresset::fhir::xml::parse;
 use serde_json::Value;
 
-use super::official;
-use crate::support::{Client, Database, TestApp};
+use crate::support::{Client, Database, TestApp, official};
 
 /// How many examples the server answers with which status, when they are written.
 type Statuses = BTreeMap<u16, usize>;

@@ -220,7 +220,7 @@ mod tests {
         );
         assert_eq!(expression("Account", "_id"), "Resource.id");
         assert_eq!(expression("Observation", "combo-code"), "Observation.code | Observation.component.code");
-        assert_eq!(expression("Bundle", "composition"), "Bundle.entry[0].resource");
+        assert_eq!(expression("Bundle", "composition"), "Bundle.entry[0].resource.ofType(Composition)");
         let split: Vec<&str> = branches("a.where(b | c) | d = 'x|\\'|y' | e[1 | 2]").collect();
         assert_eq!(split, ["a.where(b | c)", "d = 'x|\\'|y'", "e[1 | 2]"]);
     }

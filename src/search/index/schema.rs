@@ -5,7 +5,7 @@ use tantivy::schema::{
 };
 
 /// Version of the schema, the terms and the extraction: an index of another version is emptied and filled again.
-pub const FORMAT: u32 = 6;
+pub const FORMAT: u32 = 7;
 
 /// `u64`: [`crate::fhir::types::ResourceKey::hash64`]; indexed and a column.
 pub const KEY: &str = "key";

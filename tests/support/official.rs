@@ -1,10 +1,10 @@
-//! The official examples in both formats, and the schemas.
+//! The official examples of FHIR R4 in both formats, the definitions, and the schemas.
 
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::support::{skip, variable};
+use super::{skip, variable};
 
 /// The folder of the archives.
 pub fn folder() -> Option<PathBuf> {
@@ -16,6 +16,11 @@ pub fn folder() -> Option<PathBuf> {
     }
     skip("the official examples of FHIR R4", "REQUIRE_SHARED");
     None
+}
+
+/// The definitions: Bundles by the names of their files.
+pub fn definitions(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    archive(&folder.join("definitions-4.0.1.tgz"))
 }
 
 /// The files of an archive by their names without folder and ending.
