@@ -85,6 +85,7 @@ on_both_databases! {
         assert_eq!(get(&mut client, &key, None).expect(200).text(), "hi");
         put_in(&mut client, "application/fhir+json", br#"{"resourceType":"Binary""#).expect_outcome(400);
         put_in(&mut client, "text/plain", b"").expect_outcome(400);
+        client.send("POST", "/fhir/Binary?_filename=a.txt", &[("Content-Type", "text/plain")], b"a").expect(201);
         // Large content takes another way.
         let large = vec![7; 300_000];
         let (key, _) = put_in(&mut client, "application/x-sevens", &large).expect(201).location();

@@ -18,8 +18,10 @@ use crate::repo::Change;
 pub fn create(call: &Call<'_>, resource: Json) -> Result<Change> {
     let kind = call.kind()?;
     of_type(&resource, kind)?;
-    let filters: Vec<_> =
-        call.params.pairs.iter().filter(|(name, _)| !PARAMS.contains(&name.as_str())).cloned().collect();
+    // With the content of a Binary clients send hints, such as its file's name.
+    let has_hints = kind.name() == "Binary";
+    let filters = call.params.pairs.iter().filter(|(name, _)| !has_hints && !PARAMS.contains(&name.as_str()));
+    let filters: Vec<_> = filters.cloned().collect();
     let header = call.conditions.if_none_exist.as_deref().map(|text| condition(text, kind)).transpose()?;
     let if_none_exist = match header {
         None if filters.is_empty() => None,
