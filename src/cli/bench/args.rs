@@ -31,9 +31,12 @@ pub struct BenchArgs {
     /// Seed of the generated patients
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// An empty PostgreSQL database instead of the embedded one
+    /// An empty PostgreSQL database instead of the embedded one; `postgres`: a fresh cluster for each store
     #[arg(long)]
     pub database: Option<String>,
+    /// Add so many milliseconds to every fsync of the server and of its own cluster; needs the compiler cc
+    #[arg(long, value_name = "MS")]
+    pub fsync_delay: Option<u64>,
     /// Where the stores are made: the disk that is measured
     #[arg(long, default_value = ".")]
     pub work: PathBuf,
@@ -47,6 +50,8 @@ pub struct BenchArgs {
 pub enum Task {
     /// Raw SQLite and raw index.
     Baselines,
+    /// Reading and writing JSON and XML, checks and search values, in memory.
+    Formats,
     /// Until `/metadata` answers, and memory while idle.
     Start,
     /// Transaction Bundles.
@@ -71,5 +76,11 @@ impl BenchArgs {
     /// Whether a task is to be done.
     pub fn does(&self, task: Task) -> bool {
         self.only.is_empty() || self.only.contains(&task)
+    }
+
+    /// Whether a store has to be filled for what is to be done.
+    pub fn needs_store(&self) -> bool {
+        let without = [Task::Baselines, Task::Formats];
+        self.only.is_empty() || self.only.iter().any(|task| !without.contains(task))
     }
 }

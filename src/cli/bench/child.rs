@@ -1,7 +1,5 @@
 //! The server as a child process.
 
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,7 +7,9 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::machine::field;
+use super::ground::Ground;
+use super::machine::{field, free_port};
+use super::slow_disk::SlowDisk;
 use crate::base::config::program;
 use crate::base::fault::{Fault, Result};
 use crate::base::net::Connection;
@@ -28,18 +28,21 @@ pub struct Server {
 const PATIENCE: Duration = Duration::from_secs(300);
 
 impl Server {
-    /// Starts `serve` on a data folder, and waits until it is ready. The time is taken to the first answer of
+    /// Starts `serve` on its ground, and waits until it is ready. The time is taken to the first answer of
     /// `/fhir/metadata`.
     ///
     /// # Errors
     /// 500 when it does not start.
-    pub async fn start(data: &Path, database: Option<&str>) -> Result<Self> {
+    pub async fn start(ground: &Ground, slow: Option<&SlowDisk>) -> Result<Self> {
         let port = free_port()?;
         let mut command = Command::new(program()?);
-        command.args(["serve", "--insecure-no-auth", "--listen", &format!("127.0.0.1:{port}")]).arg("--data").arg(data);
-        command.env("CRESSET_LOG", "error");
-        if let Some(database) = database {
+        command.args(["serve", "--insecure-no-auth", "--listen", &format!("127.0.0.1:{port}"), "--data"]);
+        command.arg(ground.folder()).env("CRESSET_LOG", "error");
+        if let Some(database) = ground.database() {
             command.env("CRESSET_DATABASE", database);
+        }
+        if let Some(slow) = slow {
+            slow.slow_down(&mut command);
         }
         let mut server = Self::spawn(command, port, "/fhir/metadata").await?;
         server.wait("/readyz", Instant::now()).await?;
@@ -128,10 +131,4 @@ impl Drop for Server {
             self.child.wait().ok();
         }
     }
-}
-
-fn free_port() -> Result<u16> {
-    let bad = |error: std::io::Error| Fault::internal(format!("no free port: {error}"));
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(bad)?;
-    listener.local_addr().map(|address| address.port()).map_err(bad)
 }

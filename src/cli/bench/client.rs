@@ -134,9 +134,29 @@ pub async fn total(connection: &mut Connection, search: &str) -> Result<u64> {
 /// # Errors
 /// As [`drive`].
 pub async fn ids(connection: &mut Connection, search: &str, count: usize) -> Result<Vec<String>> {
-    let answer = ask(connection, Call::get(format!("/fhir/{search}&_count={count}"))).await?;
+    Ok(page(connection, format!("/fhir/{search}&_count={count}")).await?.ids)
+}
+
+/// A page of a search.
+#[derive(Debug)]
+pub struct Page {
+    /// The ids of its entries.
+    pub ids: Vec<String>,
+    /// Path and query of the next one.
+    pub next: Option<String>,
+}
+
+/// One page.
+///
+/// # Errors
+/// As [`drive`].
+pub async fn page(connection: &mut Connection, path: String) -> Result<Page> {
+    let answer = ask(connection, Call::get(&path)).await?;
     let bundle: serde_json::Value = serde_json::from_slice(&answer.body)
-        .map_err(|error| Fault::internal(format!("{search}: the answer is not JSON: {error}")))?;
-    let entries = bundle["entry"].as_array().map(Vec::as_slice).unwrap_or_default();
-    Ok(entries.iter().filter_map(|entry| entry["resource"]["id"].as_str().map(str::to_owned)).collect())
+        .map_err(|error| Fault::internal(format!("{path}: the answer is not JSON: {error}")))?;
+    let list = |name: &str| bundle[name].as_array().map(Vec::as_slice).unwrap_or_default();
+    let id = |entry: &serde_json::Value| entry["resource"]["id"].as_str().map(str::to_owned);
+    let next = list("link").iter().find(|link| link["relation"] == "next").and_then(|link| link["url"].as_str());
+    let next = next.and_then(|url| url.find("/fhir").map(|at| url[at..].to_owned()));
+    Ok(Page { ids: list("entry").iter().filter_map(id).collect(), next })
 }

@@ -1,6 +1,9 @@
 //! What the numbers were measured on.
 
 use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+
+use crate::base::fault::{Fault, Result};
 
 /// Lines that describe the machine: processor, memory, kernel, what else runs, versions.
 pub fn describe() -> Vec<(&'static str, String)> {
@@ -42,4 +45,14 @@ pub fn disk_bytes(folder: &std::path::Path) -> u64 {
         Err(_) => 0,
     };
     entries.flatten().map(size).sum()
+}
+
+/// A port that nobody listens on.
+///
+/// # Errors
+/// 500 when there is none.
+pub fn free_port() -> Result<u16> {
+    let bad = |error: std::io::Error| Fault::internal(format!("no free port: {error}"));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(bad)?;
+    listener.local_addr().map(|address| address.port()).map_err(bad)
 }

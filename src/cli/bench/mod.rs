@@ -8,12 +8,16 @@
 mod args;
 mod child;
 mod client;
+mod cluster;
 mod command;
 mod data;
+mod formats;
+mod ground;
 mod machine;
 mod measure;
 mod report;
 mod searches;
+mod slow_disk;
 mod tasks;
 mod writes;
 

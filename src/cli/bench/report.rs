@@ -16,7 +16,7 @@ pub struct Line {
     /// What the requirements ask for.
     pub target: Option<Target>,
     /// A raw baseline of the same run: what it is, and its number.
-    pub baseline: Option<(&'static str, f64)>,
+    pub baseline: Option<(String, f64)>,
 }
 
 /// What the requirements ask for.
@@ -28,6 +28,8 @@ pub enum Target {
     AtMost(f64),
     /// At least this share of the baseline.
     ShareOfBaseline(f64),
+    /// At most so many times the baseline.
+    TimesBaseline(f64),
 }
 
 impl Line {
@@ -52,14 +54,14 @@ impl Line {
 
     /// The same, beside a baseline.
     #[must_use]
-    pub fn beside(mut self, what: &'static str, value: f64) -> Self {
-        self.baseline = Some((what, value));
+    pub fn beside(mut self, what: impl Into<String>, value: f64) -> Self {
+        self.baseline = Some((what.into(), value));
         self
     }
 
     /// The number divided by its baseline.
     pub fn ratio(&self) -> Option<f64> {
-        self.baseline.filter(|(_, value)| *value > 0.0).map(|(_, value)| self.value / value)
+        self.baseline.as_ref().filter(|(_, value)| *value > 0.0).map(|(_, value)| self.value / value)
     }
 
     /// How well the target is met: 1 = just so, above = better; `None` without a target.
@@ -68,6 +70,7 @@ impl Line {
             Target::AtLeast(bound) => Some(self.value / bound),
             Target::AtMost(bound) => Some(bound / self.value.max(1e-9)),
             Target::ShareOfBaseline(share) => self.ratio().map(|ratio| ratio / share),
+            Target::TimesBaseline(times) => self.ratio().map(|ratio| times / ratio.max(1e-9)),
         }
     }
 }
@@ -82,10 +85,11 @@ pub fn table(lines: &[Line]) -> String {
             Some(Target::AtLeast(bound)) => format!(">= {}", number(bound)),
             Some(Target::AtMost(bound)) => format!("<= {}", number(bound)),
             Some(Target::ShareOfBaseline(share)) => format!(">= {share:.2} x baseline"),
+            Some(Target::TimesBaseline(times)) => format!("<= {times:.2} x baseline"),
             None => String::new(),
         };
         let merit = line.merit().map(|merit| format!("{merit:.2}{}", if merit < 1.0 { " MISSED" } else { "" }));
-        let baseline = line.baseline.map(|(what, value)| format!("{what} {}", number(value)));
+        let baseline = line.baseline.as_ref().map(|(what, value)| format!("{what} {}", number(*value)));
         let cells = [
             line.what.clone(),
             line.size.map(|size| size.to_string()).unwrap_or_default(),
@@ -110,7 +114,7 @@ pub fn json(lines: &[Line], machine: &[(&'static str, String)]) -> String {
             json!({
                 "what": line.what, "resources": line.size, "value": line.value, "unit": line.unit,
                 "ofTarget": line.merit(), "ratio": line.ratio(),
-                "baseline": line.baseline.map(|(what, value)| json!({"what": what, "value": value})),
+                "baseline": line.baseline.as_ref().map(|(what, value)| json!({"what": what, "value": value})),
             })
         })
         .collect();
@@ -134,9 +138,10 @@ mod tests {
         let fast = Line::new("import", 12_000.0, "resources/s").target(Target::AtLeast(10_000.0));
         let slow = Line::new("search", 20.0, "ms").at(200_000).target(Target::AtMost(10.0));
         let read = Line::new("read", 400.0, "/s").beside("bare", 1000.0).target(Target::ShareOfBaseline(0.5));
+        let grown = Line::new("search", 3.0, "ms").beside("small", 2.5).target(Target::TimesBaseline(1.5));
         assert_eq!(
-            (fast.merit(), slow.merit(), read.ratio(), read.merit()),
-            (Some(1.2), Some(0.5), Some(0.4), Some(0.8))
+            (fast.merit(), slow.merit(), read.ratio(), read.merit(), grown.merit()),
+            (Some(1.2), Some(0.5), Some(0.4), Some(0.8), Some(1.25))
         );
         let table = table(&[fast.clone(), slow, read]);
         assert_eq!(table.matches("MISSED").count(), 2, "{table}");

@@ -13,6 +13,7 @@
 //!
 //! Absent: schemas, XPath, signatures, and the older spellings of other FHIR versions.
 
+pub mod baseline;
 mod narrative;
 mod read;
 mod scan;
