@@ -326,7 +326,7 @@ pub async fn open_sqlite(folder: &std::path::Path, readers: usize) -> Result<Poo
     let write = dialect::sqlite_writer().connect_with(options.clone().create_if_missing(true)).await;
     let write = write.map_err(|error| fault(what, &error))?;
     let most = u32::try_from(readers.max(1)).unwrap_or(u32::MAX);
-    let read = dialect::sqlite_pool(most).connect_with(options.read_only(true)).await;
+    let read = dialect::sqlite_pool(most).connect_with(dialect::sqlite_reading(options)).await;
     let read = read.map_err(|error| fault(what, &error))?;
     Ok(Pools::Sqlite { write, read })
 }
@@ -336,7 +336,7 @@ pub async fn open_sqlite(folder: &std::path::Path, readers: usize) -> Result<Poo
 /// # Errors
 /// 503 or 500 with the database's reason, such as that there is none.
 pub async fn open_sqlite_to_read(folder: &std::path::Path) -> Result<Pools> {
-    let options = dialect::sqlite_options(folder).create_if_missing(false).read_only(true);
+    let options = dialect::sqlite_reading(dialect::sqlite_options(folder));
     let read = dialect::sqlite_pool(2).connect_with(options.clone()).await;
     let read = read.map_err(|error| fault("store: open sqlite to read", &error))?;
     // Nobody writes through it; it connects only if somebody tries, and then it cannot.

@@ -104,7 +104,8 @@ impl Dialect {
 }
 
 /// How SQLite is opened. Every commit is synced (`synchronous=FULL`); a checkpoint runs after some 16 MiB of log, so
-/// that none copies much at a time and the log stays in the page cache.
+/// that none copies much at a time and the log stays in the page cache. As much of the file is mapped as SQLite can; what
+/// is read beyond and from the log, and what is written, goes through the cache of each connection.
 pub fn sqlite_options(folder: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(folder.join(FILE))
@@ -116,11 +117,16 @@ pub fn sqlite_options(folder: &Path) -> SqliteConnectOptions {
         .statement_cache_capacity(STATEMENTS)
         .row_buffer_size(1024)
         .pragma("cache_size", "-65536")
-        .pragma("mmap_size", "1073741824")
+        .pragma("mmap_size", "2147418112")
         .pragma("temp_store", "MEMORY")
         .pragma("wal_autocheckpoint", "2000")
         .pragma("journal_size_limit", "67108864")
         .disable_statement_logging()
+}
+
+/// How SQLite is opened for reading: with a cache that may be there many times.
+pub fn sqlite_reading(options: SqliteConnectOptions) -> SqliteConnectOptions {
+    options.create_if_missing(false).read_only(true).pragma("cache_size", "-8192")
 }
 
 /// A pool of at most `most` connections to the SQLite of `sqlite_options`. A connection is a thread and a cache in
