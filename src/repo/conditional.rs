@@ -5,6 +5,7 @@
 //! the same commit as the resource. Any other condition is searched in the index at a position of the
 //! log. Either way the answer comes with the assumption that the Writer has to check.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::face::{Handling, Stored};
@@ -16,7 +17,7 @@ use super::tenancy::Tenancy;
 use crate::base::fault::{Fault, Result};
 use crate::fhir::json;
 use crate::fhir::resource;
-use crate::fhir::types::ResourceType;
+use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
 use crate::search::query::{Clause, Query};
 
 /// Matches read at a time.
@@ -81,35 +82,70 @@ pub(super) struct Resolution {
     pub(super) query: Option<Arc<Query>>,
 }
 
-/// Looks a condition up; `most` is at least two, which are as good as many where one is meant.
+/// Looks conditions up, each with the most matches that matter: at least two, which are as good as many where one is
+/// meant. Identifiers take one statement together: a transaction of ten resources may well have six of them.
 ///
 /// # Errors
 /// 400 for a condition that is not a search, or an empty one.
-pub(super) async fn resolve(at: &Arc<Tenancy>, condition: &Condition, most: usize) -> Result<Resolution> {
-    match condition.identifier() {
-        Some((system, value)) => by_identifier(at, condition.kind, &system, &value, most).await,
-        None => by_search(at, condition, most).await,
+pub(super) async fn resolve<'a>(
+    at: &Arc<Tenancy>,
+    conditions: impl Iterator<Item = (&'a Condition, usize)>,
+) -> Result<HashMap<Condition, Resolution>> {
+    let (mut found, mut named) = (HashMap::new(), Vec::new());
+    for (condition, most) in conditions {
+        match condition.identifier() {
+            Some((system, value)) => named.push(Named { condition, system, value, most }),
+            None => {
+                found.insert(condition.clone(), by_search(at, condition, most).await?);
+            }
+        }
     }
+    if named.is_empty() {
+        return Ok(found);
+    }
+    let mut hashes: Vec<_> = named.iter().map(Named::hash).collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    let mut holders: HashMap<_, Vec<ResourceId>> = HashMap::new();
+    for (kind, hash, id) in at.store.identified(at.tenant, &hashes).await? {
+        holders.entry((kind, hash)).or_default().push(id);
+    }
+    for named in named {
+        let holders = holders.get(&named.hash()).cloned().unwrap_or_default();
+        found.insert(named.condition.clone(), named.among(at, holders).await?);
+    }
+    Ok(found)
 }
 
-async fn by_identifier(at: &Tenancy, kind: ResourceType, system: &str, value: &str, most: usize) -> Result<Resolution> {
-    let hash = identifier_hash(Some(system), value);
-    let found = at.store.identified(at.tenant, &[(kind, hash)]).await?;
-    let mut holders: Vec<_> = found.into_iter().map(|(_, _, id)| id).collect();
-    holders.sort_unstable();
-    let mut matches = Vec::new();
-    for id in &holders {
-        let key = crate::fhir::types::ResourceKey::new(kind, id.clone());
-        let Ok(stored) = read::read(at, &key).await else { continue };
-        // The table knows a hash only: look at the identifier itself.
-        if has_identifier(&stored, system, value)? {
-            matches.push(slim(stored, most));
-        }
-        if matches.len() == most {
-            break;
-        }
+/// A condition that names one identifier.
+struct Named<'a> {
+    condition: &'a Condition,
+    system: String,
+    value: String,
+    most: usize,
+}
+
+impl Named<'_> {
+    fn hash(&self) -> (ResourceType, i64) {
+        (self.condition.kind, identifier_hash(Some(&self.system), &self.value))
     }
-    Ok(Resolution { matches, assumptions: vec![Assumption::Identified { kind, hash, holders }], query: None })
+
+    /// The matches among the resources that have an identifier of this hash, sorted by id.
+    async fn among(&self, at: &Tenancy, holders: Vec<ResourceId>) -> Result<Resolution> {
+        let (kind, hash) = self.hash();
+        let mut matches = Vec::new();
+        for id in &holders {
+            let Ok(stored) = read::read(at, &ResourceKey::new(kind, id.clone())).await else { continue };
+            // The table knows a hash only: look at the identifier itself.
+            if has_identifier(&stored, &self.system, &self.value)? {
+                matches.push(slim(stored, self.most));
+            }
+            if matches.len() == self.most {
+                break;
+            }
+        }
+        Ok(Resolution { matches, assumptions: vec![Assumption::Identified { kind, hash, holders }], query: None })
+    }
 }
 
 /// Without its body where many may be found: they are only deleted.

@@ -68,10 +68,7 @@ async fn run<T: Send + 'static>(small: bool, work: impl FnOnce() -> Result<T> + 
 
 /// Looks up what the drafts depend on and builds the plan.
 async fn plan(at: &Arc<Tenancy>, drafts: &Arc<Drafts>) -> Result<Plan> {
-    let mut found = Found::default();
-    for (condition, most) in drafts.conditions.iter() {
-        found.conditions.insert(condition.clone(), resolve(at, condition, most).await?);
-    }
+    let mut found = Found { conditions: resolve(at, drafts.conditions.iter()).await?, ..Found::default() };
     for piece in drafts.patched().chunks(PIECE) {
         for (key, row) in at.store.read_many(at.tenant, piece).await? {
             if row.kind != VersionKind::Expunged {
