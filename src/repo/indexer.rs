@@ -26,8 +26,10 @@ use crate::store::{Store, VersionRow, body};
 const TAKE: usize = 2048;
 /// Entries applied before a commit although nobody waits.
 const GATHER: usize = 20_000;
-/// How long applied entries may stay invisible when nobody waits.
+/// How long applied entries may stay invisible when nobody waits and no more come.
 const LINGER: Duration = Duration::from_millis(250);
+/// How long while more come: fewer commits make larger segments, which are merged less often.
+const STREAM: Duration = Duration::from_secs(1);
 /// How often the log of a shared database is looked at when no notice came.
 const POLL: Duration = Duration::from_secs(1);
 /// How long a search waits for the index.
@@ -98,11 +100,20 @@ struct Progress {
     waiting: usize,
     /// When the first of them was.
     since: Instant,
+    /// When the last of them was.
+    latest: Instant,
 }
 
 impl Progress {
     fn at(reached: Seq) -> Self {
-        Self { applied: reached, is_whole: true, waiting: 0, since: Instant::now() }
+        let now = Instant::now();
+        Self { applied: reached, is_whole: true, waiting: 0, since: now, latest: now }
+    }
+
+    /// How long until what was applied is to be shown although nobody waits.
+    fn left(&self) -> Duration {
+        let (latest, since) = (self.latest.elapsed(), self.since.elapsed());
+        LINGER.saturating_sub(latest).min(STREAM.saturating_sub(since))
     }
 }
 
@@ -151,7 +162,7 @@ impl Indexer {
     async fn advance(&self, progress: &mut Progress) -> Result<bool> {
         let wanted = self.visibility.wanted();
         let asked = wanted > self.visibility.reached() && progress.applied >= wanted;
-        let due = progress.waiting >= GATHER || progress.since.elapsed() >= LINGER;
+        let due = progress.waiting >= GATHER || progress.left().is_zero();
         if progress.is_whole && progress.waiting > 0 && (asked || due) {
             self.commit(progress.applied).await?;
             *progress = Progress::at(progress.applied);
@@ -166,10 +177,11 @@ impl Indexer {
         }
         let Some(last) = taken.last() else { return Ok(false) };
         let next = Progress { applied: last.seq, is_whole: last.is_last, ..*progress };
-        let since = if progress.waiting == 0 { Instant::now() } else { progress.since };
+        let latest = Instant::now();
+        let since = if progress.waiting == 0 { latest } else { progress.since };
         let waiting = progress.waiting + taken.len();
         self.apply(taken).await?;
-        *progress = Progress { waiting, since, ..next };
+        *progress = Progress { waiting, since, latest, ..next };
         Ok(true)
     }
 
@@ -180,7 +192,7 @@ impl Indexer {
         heads: &mut watch::Receiver<Seq>,
         notices: &mut watch::Receiver<u64>,
     ) -> Result<()> {
-        let nap = if progress.waiting > 0 { LINGER.saturating_sub(progress.since.elapsed()) } else { POLL };
+        let nap = if progress.waiting > 0 { progress.left() } else { POLL };
         let foreign = tokio::select! {
             _ = heads.changed() => false,
             () = self.visibility.bell.notified() => false,
