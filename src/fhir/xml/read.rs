@@ -1,5 +1,7 @@
 //! Reading XML into the tree (FHIR R4 `xml.html`, `json.html` 2.6.2.1 to 2.6.2.5).
 
+use smallvec::SmallVec;
+
 use super::narrative;
 use super::scan::{Attribute, FHIR, Namespace, Scanner, Tag, Token};
 use super::shape::Shape;
@@ -250,8 +252,9 @@ impl<'a> Reading<'a> {
 #[derive(Default)]
 struct Open {
     property: Option<&'static Property>,
-    values: Vec<Json>,
-    siblings: Vec<Json>,
+    /// Most elements do not repeat.
+    values: SmallVec<[Json; 1]>,
+    siblings: SmallVec<[Json; 1]>,
 }
 
 impl Open {
@@ -275,8 +278,8 @@ impl Open {
         let Some(property) = self.property.take() else { return };
         let is_filled = |items: &[Json]| items.iter().any(|item| *item != Json::Null);
         let (values, siblings) = (std::mem::take(&mut self.values), std::mem::take(&mut self.siblings));
-        let shown = |mut items: Vec<Json>| {
-            if property.is_list() { Json::Array(items) } else { items.pop().unwrap_or(Json::Null) }
+        let shown = |mut items: SmallVec<[Json; 1]>| {
+            if property.is_list() { Json::Array(items.into_vec()) } else { items.pop().unwrap_or(Json::Null) }
         };
         let has_siblings = is_filled(&siblings);
         if is_filled(&values) {
