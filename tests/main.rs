@@ -13,4 +13,5 @@ mod search;
 mod support;
 mod tenants;
 mod tidy;
+mod traces;
 mod xml;

@@ -11,3 +11,4 @@ pub mod id;
 pub mod limits;
 pub mod net;
 pub mod telemetry;
+pub mod traces;

@@ -6,26 +6,41 @@ use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tracing_subscriber::EnvFilter;
+use tracing::Subscriber;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt, registry};
 
+use super::config::{Log, Telemetry};
 use super::fault::{Fault, Result};
+use super::traces::{self, Traces};
 
-/// Starts the log on standard error; once per process.
-///
-/// `filter` has the syntax of `tracing_subscriber::EnvFilter` (`info`, `cresset=debug,info`); `json` writes one
-/// JSON object per line.
+/// Starts the log on standard error, and the traces where they have an endpoint; once per process.
 ///
 /// # Errors
-/// 400 for a filter that cannot be read; 500 when a log was started before.
-pub fn start(filter: &str, json: bool) -> Result<()> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| Fault::invalid(format!("log filter: {error}")))?;
-    let plain = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = if json {
-        plain.json().flatten_event(true).try_init()
-    } else {
-        plain.with_ansi(std::io::stderr().is_terminal()).try_init()
+/// 400 for a filter that cannot be read, or an endpoint that is none; 500 when a log was started before.
+pub fn start(log: &Log, telemetry: &Telemetry) -> Result<Traces> {
+    let filter = EnvFilter::try_new(&log.filter).map_err(|error| Fault::invalid(format!("log filter: {error}")))?;
+    let (started, traces) = match &telemetry.otlp_endpoint {
+        // One filter for all: what nobody wants to hear costs a comparison.
+        None => (registry().with(filter).with(lines(log.json)).try_init(), Traces::default()),
+        Some(endpoint) => {
+            let (layer, traces) = traces::layer(telemetry, endpoint)?;
+            (registry().with(lines(log.json).with_filter(filter)).with(layer).try_init(), traces)
+        }
     };
-    started.map_err(|error| Fault::internal(format!("log: {error}")))
+    started.map(|()| traces).map_err(|error| Fault::internal(format!("log: {error}")))
+}
+
+/// The lines of the log: text, or one JSON object each.
+fn lines<S: Subscriber + for<'a> LookupSpan<'a>>(json: bool) -> Box<dyn Layer<S> + Send + Sync> {
+    let plain = fmt::layer().with_writer(std::io::stderr);
+    if json {
+        plain.json().flatten_event(true).boxed()
+    } else {
+        plain.with_ansi(std::io::stderr().is_terminal()).boxed()
+    }
 }
 
 /// Measures a duration with the monotonic clock.
@@ -49,6 +64,16 @@ impl Stopwatch {
 pub struct Counter(AtomicU64);
 
 impl Counter {
+    /// A counter that has counted nothing.
+    pub const fn zero() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// So many more.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
     /// One more; returns the number before.
     pub fn increment(&self) -> u64 {
         self.0.fetch_add(1, Ordering::Relaxed)

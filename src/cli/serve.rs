@@ -70,7 +70,7 @@ fn admit(config: &Config) -> Result<()> {
 /// # Errors
 /// 409 when another process has the data folder; 500 or 503 when address or database cannot be used.
 pub async fn serve(config: Config) -> Result<()> {
-    telemetry::start(&config.log.filter, config.log.json)?;
+    let traces = telemetry::start(&config.log, &config.telemetry)?;
     // Before anything is opened: a signal must never meet the default action, which ends the process at once.
     let mut signals = Signals::new()?;
     allow_descriptors();
@@ -86,8 +86,13 @@ pub async fn serve(config: Config) -> Result<()> {
         () = signals.next() => Ok(()),
     };
     tracing::info!("stopping: requests under way are answered, new ones are not taken");
+    let stopping = async {
+        let stopped = running.stop().await;
+        traces.flush().await;
+        stopped
+    };
     tokio::select! {
-        stopped = running.stop() => ended.and(stopped),
+        stopped = stopping => ended.and(stopped),
         () = signals.next() => Err(Fault::internal("stopped by a second signal; the next start recovers")),
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tracing::Instrument;
+
 use super::face::{Handling, MatchMode, Page, SearchAnswer, SearchEntry};
 use super::indexer::blocking;
 use super::pins::bytes;
@@ -12,6 +14,7 @@ use super::token::{Anchor, Asked, PageToken, SPELLED_BYTES};
 use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::base::id::Seq;
+use crate::base::traces::span;
 use crate::fhir::types::ResourceKey;
 use crate::search::context::SearchContext;
 use crate::search::explain::explain;
@@ -129,7 +132,7 @@ pub(super) async fn fresh(at: &Tenancy) -> Result<Searcher> {
     } else {
         at.feed.head()
     };
-    at.visibility.wait(head).await?;
+    at.visibility.wait(head).instrument(span!("index wait")).await?;
     at.index.searcher()
 }
 
@@ -183,7 +186,7 @@ impl Window<'_> {
 async fn page(at: &Arc<Tenancy>, window: Window<'_>, watch: &mut Phases) -> Result<SearchAnswer> {
     let Window { query, searcher, offset, size, .. } = &window;
     let (offset, wanted) = (*offset, if query.count_only { 0 } else { *size });
-    let (hits, includes) = run(at, query, searcher, (offset, wanted), watch).await?;
+    let (hits, includes) = run(at, query, searcher, (offset, wanted), watch).instrument(span!("search")).await?;
     let included: Vec<Seq> = includes.hits.iter().map(|hit| hit.seq).collect();
     let mut answer = SearchAnswer {
         total: hits.total,
@@ -197,11 +200,13 @@ async fn page(at: &Arc<Tenancy>, window: Window<'_>, watch: &mut Phases) -> Resu
     }
     let matches: Vec<Seq> = hits.hits.iter().take(wanted).map(|hit| hit.seq).collect();
     let more = hits.hits.len() > wanted && wanted > 0;
-    answer.entries = entries(at, &matches, &hits.notes, MatchMode::Match).await?;
+    answer.entries = entries(at, &matches, &hits.notes, MatchMode::Match).instrument(span!("fetch")).await?;
     watch.ends("fetch");
     let anchored = |entry: Option<&SearchEntry>| entry.filter(|_| window.is_by_id()).map(|e| e.stored.key.clone());
     let (first, last) = (anchored(answer.entries.first()), anchored(answer.entries.last()));
-    answer.entries.extend(entries(at, &included, &[], MatchMode::Include).await?);
+    if !included.is_empty() {
+        answer.entries.extend(entries(at, &included, &[], MatchMode::Include).instrument(span!("fetch")).await?);
+    }
     watch.ends("fetch-includes");
     let before = wanted.min(offset);
     if more || before > 0 || window.is_long() {

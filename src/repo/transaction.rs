@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument;
+
 use super::conditional::{Condition, resolve};
 use super::draft::{Draft, Drafts, check, is_many};
 use super::face::{Existing, WriteEntry, Written};
@@ -14,6 +16,7 @@ use super::settle::{Found, Local, Work as Done, settle};
 use super::tenancy::Tenancy;
 use super::writer::{Verdict, Work};
 use crate::base::fault::{Category, Fault, Result};
+use crate::base::traces::span;
 use crate::store::VersionKind;
 
 /// Resources to be patched that are read at a time.
@@ -27,10 +30,11 @@ const ATTEMPTS: usize = 4;
 pub(super) async fn transaction(at: &Arc<Tenancy>, entries: Vec<WriteEntry>) -> Result<Vec<Written>> {
     let checking = at.clone();
     let small = entries.len() <= INLINE;
-    let drafts = run(small, move || check(&checking, entries)).await?;
+    let drafts = run(small, move || check(&checking, entries)).instrument(span!("check")).await?;
     if drafts.is_plain() {
         let planning = at.clone();
-        let plan = run(small, move || build(&planning, drafts.entries, &Found::default())).await?;
+        let planned = run(small, move || build(&planning, drafts.entries, &Found::default()));
+        let plan = planned.instrument(span!("plan")).await?;
         return match at.writer.submit(Work::Ready(plan)).await? {
             Verdict::Done(written) => Ok(written),
             _ => Err(Fault::internal("a plan without conditions went stale")),
@@ -38,7 +42,7 @@ pub(super) async fn transaction(at: &Arc<Tenancy>, entries: Vec<WriteEntry>) -> 
     }
     let drafts = Arc::new(drafts);
     for _ in 0..ATTEMPTS {
-        let plan = plan(at, &drafts).await?;
+        let plan = plan(at, &drafts).instrument(span!("plan")).await?;
         if plan.rows() == 0 {
             return Ok(plan.steps.into_iter().map(present).collect());
         }

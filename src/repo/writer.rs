@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{Instrument, Span};
 
 use super::face::Written;
 use super::feed::Feed;
@@ -20,6 +21,7 @@ use crate::base::clock::SharedClock;
 use crate::base::fault::{Fault, Result};
 use crate::base::id::{Seq, Tenant};
 use crate::base::limits::Limits;
+use crate::base::traces::{joint, span};
 use crate::fhir::types::{ResourceKey, ResourceType};
 use crate::store::Store;
 
@@ -62,6 +64,8 @@ pub(super) enum Expunge {
 struct Submission {
     work: Work,
     reply: oneshot::Sender<Result<Verdict>>,
+    /// The part of the request's trace that waits for the verdict.
+    span: Span,
 }
 
 /// The sending end. Cheap to clone.
@@ -82,9 +86,13 @@ impl WriterHandle {
     /// # Errors
     /// The plan's own fault; 503 when the database fails or the server stops.
     pub(super) async fn submit(&self, work: Work) -> Result<Verdict> {
+        self.hand_over(work).instrument(span!("write")).await
+    }
+
+    async fn hand_over(&self, work: Work) -> Result<Verdict> {
         let (reply, answer) = oneshot::channel();
         let stopped = || Fault::unavailable("the server is stopping");
-        self.queue.send(Submission { work, reply }).await.map_err(|_| stopped())?;
+        self.queue.send(Submission { work, reply, span: Span::current() }).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
 
@@ -143,11 +151,13 @@ impl Writer {
     async fn commit(&self, submissions: Vec<Submission>) {
         let mut replies = Vec::with_capacity(submissions.len());
         let mut works = Vec::with_capacity(submissions.len());
+        let mut spans = Vec::with_capacity(submissions.len());
         for submission in submissions {
             replies.push(submission.reply);
             works.push(submission.work);
+            spans.push(submission.span);
         }
-        let verdicts = match self.process(works).await {
+        let verdicts = match self.process(works).instrument(joint(&spans)).await {
             Ok(verdicts) => verdicts,
             Err(fault) => {
                 tracing::error!(fault = %fault, plans = replies.len(), "a batch of writes failed");
@@ -186,7 +196,7 @@ impl Writer {
         if versions > 0 {
             batch.write(&writes).await?;
             self.recent.begin(writes.versions().iter().map(|row| &row.key));
-            let committed = batch.commit().await;
+            let committed = batch.commit().instrument(span!("commit", commit.versions = versions)).await;
             self.recent.end();
             committed?;
             self.feed.publish(head, entries);

@@ -13,14 +13,16 @@ use axum::body::{Body, HttpBody};
 use futures_util::FutureExt;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::metrics::Metrics;
 use super::rest::dispatch::Done;
 use super::rest::negotiate::Form;
 use super::rest::respond::refuse;
-use super::rest::routes::Interaction;
 use crate::base::fault::Fault;
 use crate::base::telemetry::{Counter, Stopwatch};
+use crate::base::traces::{rename, span, take_over};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -41,19 +43,28 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// Does the work of the request `id`; what fails here is told in `form`.
-    pub async fn around<F>(&self, id: HeaderValue, method: &Method, form: Form, work: F) -> Response<Body>
+    /// Does the work of the request `id` as a part of the trace that its headers name, or of a new one; what fails here is
+    /// told in `form`.
+    pub async fn around<F>(
+        &self,
+        id: HeaderValue,
+        method: &Method,
+        headers: &HeaderMap,
+        form: Form,
+        work: F,
+    ) -> Response<Body>
     where
         F: Future<Output = (Done, Response<Body>)>,
     {
         let watch = Stopwatch::start();
-        let mut guarded = pin!(AssertUnwindSafe(work).catch_unwind());
+        let span = begin(method, headers);
+        let mut guarded = pin!(AssertUnwindSafe(work).catch_unwind().instrument(span.clone()));
         // What is in memory is answered at once and needs no timer.
         let outcome = match poll_fn(|context| Poll::Ready(guarded.as_mut().poll(context))).await {
             Poll::Ready(outcome) => Ok(outcome),
             Poll::Pending => tokio::time::timeout(self.timeout, guarded).await,
         };
-        let unknown = Done { interaction: Interaction::Absent("unknown"), template: "" };
+        let unknown = Done::UNKNOWN;
         let (done, mut response) = match outcome {
             Ok(Ok(answered)) => answered,
             Ok(Err(_)) => (unknown, refuse(&Fault::internal("a handler panicked"), None, form)),
@@ -71,6 +82,7 @@ impl Layers {
         } else {
             tracing::debug!(target: "cresset::request", %method, template, status, micros, id = id_text, "request");
         }
+        end(&span, method, &done, status, id_text);
         response.headers_mut().insert(REQUEST_ID, id);
         response
     }
@@ -96,6 +108,47 @@ impl Layers {
         hex(number, &mut text[9..9 + digits]);
         HeaderValue::from_bytes(&text[..9 + digits]).unwrap_or(HeaderValue::from_static("-"))
     }
+}
+
+/// The span of a request; what it is shows when it is over.
+fn begin(method: &Method, headers: &HeaderMap) -> Span {
+    let span = span!(
+        "request",
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = known(method),
+        http.route = Empty,
+        http.response.status_code = Empty,
+        fhir.interaction = Empty,
+        fhir.resource_type = Empty,
+        cresset.tenant = Empty,
+        cresset.request_id = Empty,
+    );
+    take_over(&span, headers);
+    span
+}
+
+fn end(span: &Span, method: &Method, done: &Done, status: u16, id: &str) {
+    if span.is_disabled() {
+        return;
+    }
+    rename(span, format!("{} {}", known(method), done.template).trim_end().to_owned());
+    span.record("http.route", done.template);
+    span.record("http.response.status_code", status);
+    span.record("fhir.interaction", done.interaction.label());
+    span.record("cresset.request_id", id);
+    if let Some(kind) = done.kind {
+        span.record("fhir.resource_type", kind.name());
+    }
+    if status >= 500 {
+        span.record("otel.status_code", "ERROR");
+    }
+}
+
+/// The method, unless a client has made it up.
+fn known(method: &Method) -> &str {
+    let names = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    names.into_iter().find(|name| *name == method.as_str()).unwrap_or("_OTHER")
 }
 
 /// The lowest digits of a number, as many as there is room for.
@@ -134,8 +187,9 @@ mod tests {
     use super::*;
 
     async fn status(work: impl Future<Output = (Done, Response<Body>)>) -> u16 {
-        let layers = Layers::for_tests();
-        layers.around(layers.request_id(&HeaderMap::new()), &Method::GET, Form::default(), work).await.status().as_u16()
+        let (layers, headers) = (Layers::for_tests(), HeaderMap::new());
+        let id = layers.request_id(&headers);
+        layers.around(id, &Method::GET, &headers, Form::default(), work).await.status().as_u16()
     }
 
     #[test]
@@ -154,7 +208,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_and_a_late_answer_are_faults_of_the_server() {
-        let answered = || (Done { interaction: Interaction::Read, template: "" }, Response::new(Body::empty()));
+        let answered = || (Done::UNKNOWN, Response::new(Body::empty()));
         assert_eq!(status(async { answered() }).await, 200);
         let later = async {
             tokio::task::yield_now().await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::backend::Gauges;
 use super::rest::routes::Interaction;
 use crate::base::telemetry::{BOUNDS_MICROS, Counter, Histogram, resident_bytes};
+use crate::base::traces::counts;
 
 /// The status codes that are counted on their own; any other counts as 500.
 const STATUSES: [u16; 20] =
@@ -48,6 +49,10 @@ impl Metrics {
         ];
         for (name, value) in numbers {
             let _ = writeln!(out, "# TYPE {name} gauge\n{name} {value}");
+        }
+        let (delivered, dropped) = counts();
+        for (name, value) in [("cresset_spans_delivered_total", delivered), ("cresset_spans_dropped_total", dropped)] {
+            let _ = writeln!(out, "# TYPE {name} counter\n{name} {value}");
         }
         out
     }

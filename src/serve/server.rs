@@ -13,6 +13,7 @@ use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tokio::net::TcpListener;
+use tracing::Span;
 
 use super::backend::Backend;
 use super::cors::{Cors, preflight};
@@ -27,7 +28,7 @@ use super::rest::dispatch::{Done, dispatch};
 use super::rest::negotiate::Form;
 use super::rest::relay::{PATH, shown, stranger};
 use super::rest::respond::refuse;
-use super::rest::routes::{Interaction, Shape, allow, target};
+use super::rest::routes::{Shape, allow, target};
 use super::rest::statements::Statements;
 use crate::access::actor::Actor;
 use crate::base::clock::SharedClock;
@@ -220,13 +221,10 @@ async fn fhir(State(service): State<Arc<Service>>, request: Request<Body>) -> Re
                 dispatch(&service.site, session, path, &parts, body, wanted).await
             }
             Some((Some(name), path)) => Box::pin(of_tenant(&service, name, path, &parts, body, wanted)).await,
-            None => {
-                let done = Done { interaction: Interaction::Absent("unknown"), template: "" };
-                (done, refuse(&Fault::not_found("the FHIR endpoint is at /fhir"), None, form))
-            }
+            None => (Done::UNKNOWN, refuse(&Fault::not_found("the FHIR endpoint is at /fhir"), None, form)),
         }
     };
-    let mut response = service.layers.around(id, &parts.method, form, work).await;
+    let mut response = service.layers.around(id, &parts.method, &parts.headers, form, work).await;
     if let Some(correlation) = correlation {
         response.headers_mut().insert(CORRELATION_ID, correlation);
     }
@@ -236,6 +234,7 @@ async fn fhir(State(service): State<Arc<Service>>, request: Request<Body>) -> Re
 /// What another node asks. Nobody else gets further than to the secret.
 async fn cluster(State(service): State<Arc<Service>>, request: Request<Body>) -> Response<Body> {
     let (id, method) = (service.layers.request_id(request.headers()), request.method().clone());
+    let headers = request.headers().clone();
     let work = async {
         let is_node = method == Method::POST && service.backend.admits(shown(request.headers()));
         let session = match is_node {
@@ -244,7 +243,7 @@ async fn cluster(State(service): State<Arc<Service>>, request: Request<Body>) ->
         };
         held(&service.site, session, request).await
     };
-    service.layers.around(id, &method, Form::default(), work).await
+    service.layers.around(id, &method, &headers, Form::default(), work).await
 }
 
 /// The tenant that a path names, unless it is the default one, and the path below its base.
@@ -270,10 +269,12 @@ async fn of_tenant(
 ) -> (Done, Response<Body>) {
     let unknown = || Fault::not_found("there is no such tenant");
     let Ok(name) = TenantName::parse(name) else {
-        let done = Done { interaction: Interaction::Absent("unknown"), template: "" };
-        return (done, refuse(&unknown(), None, wanted.unwrap_or_default()));
+        return (Done::UNKNOWN, refuse(&unknown(), None, wanted.unwrap_or_default()));
     };
     let session = service.backend.tenant(&name, service.actor.clone()).await;
+    if session.is_ok() {
+        Span::current().record("cresset.tenant", name.as_str());
+    }
     let site = Site { base: base_of(&service.site.base, &name), ..service.site.clone() };
     dispatch(&site, session, path, parts, body, wanted).await
 }

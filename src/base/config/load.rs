@@ -33,7 +33,11 @@ pub enum Origin {
 
 /// The variables of the process that concern this program.
 pub fn environment() -> HashMap<String, String> {
-    std::env::vars().filter(|(name, _)| name.starts_with("CRESSET_")).collect()
+    std::env::vars().filter(|(name, _)| name.starts_with("CRESSET_") || is_setting(name)).collect()
+}
+
+fn is_setting(name: &str) -> bool {
+    SETTINGS.iter().any(|setting| setting.variable == name)
 }
 
 /// The file of the running program.
@@ -99,6 +103,7 @@ fn read(path: &Path) -> Result<HashMap<String, String>> {
             let text = match value {
                 toml::Value::String(text) => text,
                 toml::Value::Integer(number) => number.to_string(),
+                toml::Value::Float(number) => number.to_string(),
                 toml::Value::Boolean(truth) => truth.to_string(),
                 _ => return Err(bad(format!("{key}: expected a string, a number or a truth value"))),
             };

@@ -21,6 +21,8 @@ pub struct Config {
     pub rest: Rest,
     /// The log for people.
     pub log: Log,
+    /// The traces for a collector.
+    pub telemetry: Telemetry,
     /// The bounds.
     pub limits: Limits,
 }
@@ -91,6 +93,17 @@ pub struct Log {
     pub filter: String,
     /// One JSON object per line instead of text.
     pub json: bool,
+}
+
+/// The traces for a collector.
+#[derive(Debug, Clone)]
+pub struct Telemetry {
+    /// The base URL of a collector that speaks OTLP over HTTP, such as `http://127.0.0.1:4318`; without one there are no traces.
+    pub otlp_endpoint: Option<String>,
+    /// `service.name` of the traces.
+    pub service_name: String,
+    /// Which part of the traces that begin here is kept, from 0 to 1.
+    pub sample_ratio: f64,
 }
 
 /// Text that is not shown: of a URL the password, of anything else all of it.
@@ -166,6 +179,12 @@ impl Default for Rest {
 impl Default for Log {
     fn default() -> Self {
         Self { filter: "info".to_owned(), json: false }
+    }
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { otlp_endpoint: None, service_name: "cresset".to_owned(), sample_ratio: 1.0 }
     }
 }
 

@@ -247,6 +247,45 @@ pub const SETTINGS: &[Setting] = &[
         set: |config, text| truth(text).map(|value| config.log.json = value),
         show: |config| config.log.json.to_string(),
     },
+    Setting {
+        key: "telemetry.otlp_endpoint",
+        variable: "OTEL_EXPORTER_OTLP_ENDPOINT",
+        about: "base URL of a collector that takes traces by OTLP over HTTP; nothing for no traces",
+        set: |config, text| {
+            let text = text.trim();
+            let is_url = text.starts_with("http://") || text.starts_with("https://");
+            // It is shown when the collector is away, so what is secret has its own place.
+            if !text.is_empty() && (!is_url || text.contains(['@', '?', '#', ' '])) {
+                return Err("expected a URL such as http://127.0.0.1:4318; secrets go into OTEL_EXPORTER_OTLP_HEADERS"
+                    .to_owned());
+            }
+            config.telemetry.otlp_endpoint = (!text.is_empty()).then(|| text.to_owned());
+            Ok(())
+        },
+        show: |config| optional(config.telemetry.otlp_endpoint.as_ref()),
+    },
+    Setting {
+        key: "telemetry.service_name",
+        variable: "OTEL_SERVICE_NAME",
+        about: "name of this service in traces",
+        set: |config, text| {
+            config.telemetry.service_name = text.to_owned();
+            Ok(())
+        },
+        show: |config| config.telemetry.service_name.clone(),
+    },
+    Setting {
+        key: "telemetry.sample_ratio",
+        variable: "OTEL_TRACES_SAMPLER_ARG",
+        about: "which part of the traces that begin here is kept, from 0 to 1",
+        set: |config, text| {
+            let ratio = parsed(text, "a number from 0 to 1")?;
+            config.telemetry.sample_ratio =
+                Some(ratio).filter(|r| (0.0..=1.0).contains(r)).ok_or("expected a number from 0 to 1")?;
+            Ok(())
+        },
+        show: |config| config.telemetry.sample_ratio.to_string(),
+    },
     limit!(body_bytes, "CRESSET_LIMIT_BODY_BYTES", "largest request body"),
     limit!(bundle_entries, "CRESSET_LIMIT_BUNDLE_ENTRIES", "most entries of a batch or transaction"),
     limit!(patch_operations, "CRESSET_LIMIT_PATCH_OPERATIONS", "most operations of a patch"),

@@ -18,7 +18,7 @@ use crate::repo::Session;
 /// Answers with the page that the body names (`[path]?_page=...`), in JSON, without asking a third node. `session` is a
 /// fault unless the request comes from another node; nothing of it is read then.
 pub async fn held(site: &Site, session: Result<Session>, request: Request<Body>) -> (Done, Response<Body>) {
-    let done = Done { interaction: Interaction::Search, template: PATH };
+    let done = Done { interaction: Interaction::Search, template: PATH, kind: None };
     let answer = match session {
         Ok(session) => page(site, &session, request).await,
         Err(fault) => Err(fault),

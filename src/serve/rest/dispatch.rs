@@ -19,6 +19,7 @@ use super::{binary, expunge, extract, patient_match};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::bundle::read_request;
 use crate::fhir::patch::{Patch, PatchBounds, PatchFormat};
+use crate::fhir::types::ResourceType;
 use crate::repo::{Session, WriteEntry};
 
 /// What was done, for the log and the counters.
@@ -28,6 +29,13 @@ pub struct Done {
     pub interaction: Interaction,
     /// The form of the path.
     pub template: &'static str,
+    /// The type that the path names.
+    pub kind: Option<ResourceType>,
+}
+
+impl Done {
+    /// Nothing: the request was none that is known.
+    pub const UNKNOWN: Self = Self { interaction: Interaction::Absent("unknown"), template: "", kind: None };
 }
 
 /// Answers a request whose path below the base is `path`, in the form `wanted`.
@@ -39,13 +47,13 @@ pub async fn dispatch(
     body: Body,
     wanted: Result<Form>,
 ) -> (Done, Response<Body>) {
-    let mut done = Done { interaction: Interaction::Absent("unknown"), template: "" };
+    let mut done = Done::UNKNOWN;
     let mut form = *wanted.as_ref().unwrap_or(&Form::default());
     let target = match target(path) {
         Ok(target) => target,
         Err(fault) => return (done, refuse(&fault, None, form)),
     };
-    done.template = target.shape.template();
+    (done.template, done.kind) = (target.shape.template(), target.kind);
     let interaction = match interaction(extract::method(&parts.method), target.shape) {
         Ok(interaction) => interaction,
         Err(fault) => {

@@ -9,6 +9,7 @@ use super::call::Call;
 use super::params::encode;
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::net::Connection;
+use crate::base::traces::hand_on;
 use crate::repo::Peer;
 
 /// Where a node answers other nodes. Not below `/fhir`, so that a proxy need not let it through.
@@ -27,7 +28,8 @@ pub async fn ask(call: &Call<'_>, path: &str, peer: &Peer) -> Result<Option<Byte
     let mut secret = HeaderValue::from_str(peer.secret.reveal())
         .map_err(|_| Fault::internal("the secret of the cluster is not the text of a header"))?;
     secret.set_sensitive(true);
-    let headers = HeaderMap::from_iter([(SECRET, secret)]);
+    let mut headers = HeaderMap::from_iter([(SECRET, secret)]);
+    hand_on(&mut headers);
     let mut connection = Connection::new(&peer.address)?.at_most(limits.relay_bytes);
     let asked = connection.send(Method::POST, PATH, headers, Bytes::from(body));
     let why = match tokio::time::timeout(Duration::from_secs(limits.relay_seconds), asked).await {

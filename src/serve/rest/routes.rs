@@ -64,6 +64,11 @@ impl Interaction {
         "none",
     ];
 
+    /// Its label.
+    pub fn label(self) -> &'static str {
+        Self::LABELS[self.number()]
+    }
+
     /// The position of its label; what is absent or unknown is the last.
     pub fn number(self) -> usize {
         match self {
