@@ -7,6 +7,7 @@ mod concurrency;
 mod conform;
 mod consistency;
 mod crash;
+mod drain;
 mod fuzz;
 mod rest;
 mod search;

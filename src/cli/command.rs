@@ -130,6 +130,7 @@ async fn load_locally(args: &LoadArgs) -> Result<Summary> {
     // References to the address where the data will be served are local now already.
     config.http.base = Some(config.base_url(config.http.listen));
     config.http.listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    config.http.drain_delay_seconds = 0;
     let name = format!("{} {}", config.store.data.display(), config.store.database.is_some());
     let clock = Arc::new(SystemClock);
     let running = Running::start(config, clock.clone(), IdSource::random(clock)).await?;
@@ -148,10 +149,13 @@ async fn load_locally(args: &LoadArgs) -> Result<Summary> {
 /// Runs asynchronous work on a runtime of its own.
 fn wait<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = Arc::new(runtime.map_err(|error| Fault::internal(format!("runtime: {error}")))?);
+    let runtime = runtime.map_err(|error| Fault::internal(format!("runtime: {error}")))?;
     // On a worker, not on this thread: `block_in_place` works there, and the first task is scheduled like others.
     let task = runtime.spawn(work);
-    runtime.block_on(task).map_err(|error| Fault::internal(format!("the command stopped: {error}")))?
+    let ended = runtime.block_on(task);
+    // What nobody waits for any more, such as a long search when a second signal came, must not hold the process.
+    runtime.shutdown_background();
+    ended.map_err(|error| Fault::internal(format!("the command stopped: {error}")))?
 }
 
 #[cfg(test)]

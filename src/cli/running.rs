@@ -46,7 +46,11 @@ impl Running {
         let bound = bind(options).await?;
         let (address, base) = (bound.address(), bound.base());
         let app = App::open(config, folder, base, Some(address), clock.clone(), ids.clone()).await?;
-        let door = Arc::new(Door { repo: RwLock::new(Some(app.repo().clone())), is_filled: AtomicBool::new(false) });
+        let door = Arc::new(Door {
+            repo: RwLock::new(Some(app.repo().clone())),
+            is_filled: AtomicBool::new(false),
+            is_leaving: AtomicBool::new(false),
+        });
         let (stop, mut stopping) = watch::channel(false);
         let shutdown = async move {
             // An error means that the `Running` is gone, which stops the server as well.
@@ -83,11 +87,14 @@ impl Running {
         served((&mut self.serving).await)
     }
 
-    /// Takes no more requests, finishes those under way, and closes the data.
+    /// Says that it will not be ready any more, then takes no more requests, finishes those under way, and closes the data.
     ///
     /// # Errors
     /// 500 when something does not end in time; nothing that was answered is lost.
     pub async fn stop(self) -> Result<()> {
+        self.door.is_leaving.store(true, Ordering::SeqCst);
+        // A load balancer looks at `/readyz` now and then; until it has looked, its requests are answered.
+        tokio::time::sleep(Duration::from_secs(self.app.config().http.drain_delay_seconds)).await;
         self.stop.send_replace(true);
         // After `ended` there is nothing to wait for.
         let ended = if self.serving.is_finished() { Ok(()) } else { served(self.serving.await) };
@@ -117,6 +124,7 @@ async fn sweep(door: std::sync::Weak<Door>) {
 struct Door {
     repo: RwLock<Option<Arc<Repo>>>,
     is_filled: AtomicBool,
+    is_leaving: AtomicBool,
 }
 
 impl Door {
@@ -155,8 +163,15 @@ impl Backend for Door {
         }
     }
 
+    fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Relaxed)
+    }
+
     fn ready(&self) -> Later<'_, Result<()>> {
         Box::pin(async {
+            if self.is_leaving() {
+                return Err(Fault::unavailable("the server is stopping"));
+            }
             if !self.is_filled.load(Ordering::SeqCst) {
                 return Err(Fault::unavailable("the store is being filled"));
             }

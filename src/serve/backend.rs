@@ -43,6 +43,9 @@ pub trait Backend: Send + Sync + 'static {
     /// How far the parts are.
     fn gauges(&self) -> Gauges;
 
+    /// Whether the server is about to stop: clients should open their next connection elsewhere.
+    fn is_leaving(&self) -> bool;
+
     /// Whether requests can be answered.
     fn ready(&self) -> Later<'_, Result<()>>;
 }

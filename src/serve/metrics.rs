@@ -9,8 +9,8 @@ use crate::base::telemetry::{BOUNDS_MICROS, Counter, Histogram, resident_bytes};
 use crate::base::traces::counts;
 
 /// The status codes that are counted on their own; any other counts as 500.
-const STATUSES: [u16; 20] =
-    [200, 201, 204, 304, 400, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 422, 431, 503, 500];
+const STATUSES: [u16; 21] =
+    [200, 201, 204, 304, 400, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 422, 429, 431, 503, 500];
 const KINDS: usize = Interaction::LABELS.len();
 
 /// All counters of a server.

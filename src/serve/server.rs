@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::routing::{any, get};
-use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_TYPE};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tokio::net::TcpListener;
@@ -166,7 +166,7 @@ async fn negotiated(State(service): State<Arc<Service>>, request: Request<Body>)
     let (grant, coding) = (service.cors.grant(headers), encoding::accepted(headers));
     let mut response = match request.method() {
         &Method::OPTIONS => options(&service, &request),
-        _ => fhir(State(service), request).await,
+        _ => fhir(&service, request).await,
     };
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(encoding::UNDERSTOOD));
@@ -176,6 +176,9 @@ async fn negotiated(State(service): State<Arc<Service>>, request: Request<Body>)
     }
     if let Some(grant) = grant {
         grant.mark(&mut response);
+    }
+    if service.backend.is_leaving() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
@@ -208,7 +211,7 @@ fn offered(shape: Shape) -> Response<Body> {
 }
 
 /// Everything else: below `/fhir` it is FHIR, elsewhere there is nothing.
-async fn fhir(State(service): State<Arc<Service>>, request: Request<Body>) -> Response<Body> {
+async fn fhir(service: &Service, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let id = service.layers.request_id(&parts.headers);
     let correlation = correlation_id(&parts.headers, &id);
@@ -220,7 +223,7 @@ async fn fhir(State(service): State<Arc<Service>>, request: Request<Body>) -> Re
                 let session = service.backend.session(service.actor.clone());
                 dispatch(&service.site, session, path, &parts, body, wanted).await
             }
-            Some((Some(name), path)) => Box::pin(of_tenant(&service, name, path, &parts, body, wanted)).await,
+            Some((Some(name), path)) => Box::pin(of_tenant(service, name, path, &parts, body, wanted)).await,
             None => (Done::UNKNOWN, refuse(&Fault::not_found("the FHIR endpoint is at /fhir"), None, form)),
         }
     };
@@ -324,6 +327,10 @@ mod tests {
 
         fn gauges(&self) -> Gauges {
             Gauges::default()
+        }
+
+        fn is_leaving(&self) -> bool {
+            false
         }
 
         fn ready(&self) -> Later<'_, Result<()>> {

@@ -4,24 +4,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::load::{check, doctor, write_until};
-use crate::support::{Database, Postgres, TestApp, on_both_databases, signal, variable};
-
-fn rounds() -> usize {
-    variable("CRESSET_CRASH_ROUNDS").map_or(3, |n| n.parse().unwrap())
-}
-
-/// A number that differs from round to round, and from run to run: the moment of a kill is not to be always the same.
-fn random(round: usize) -> u64 {
-    std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), round)
-}
+use super::rounds::{is_time_for_a_new_store, random, rounds};
+use crate::support::{Database, Postgres, TestApp, on_both_databases, signal};
 
 on_both_databases! {
     fn what_was_answered_survives_a_kill(database) {
         let mut app = TestApp::start(database);
         let mut answered = Vec::new();
         for round in 0..rounds() {
-            // A new store from time to time, so that many rounds do not spend their time on checking an old one.
-            if round % 20 == 19 {
+            if is_time_for_a_new_store(round) {
                 app = TestApp::start(database);
                 answered.clear();
             }
@@ -42,6 +33,11 @@ on_both_databases! {
         let mut app = TestApp::start(database);
         let mut answered = Vec::new();
         for round in 0..rounds() {
+            if is_time_for_a_new_store(round) {
+                doctor(&mut app);
+                app = TestApp::start(database);
+                answered.clear();
+            }
             let pid = app.pid().to_string();
             let over = std::sync::atomic::AtomicBool::new(false);
             // Each search that waits makes the index commit; many small commits make it merge.

@@ -36,7 +36,9 @@ pub struct Http {
     pub base: Option<String>,
     /// `host:port` where the other nodes reach this one, when it is not the address.
     pub advertise: Option<String>,
-    /// How long requests that are under way may take after SIGTERM, in seconds.
+    /// How long new requests are still taken after SIGTERM while `/readyz` refuses, in seconds.
+    pub drain_delay_seconds: u64,
+    /// How long requests that are under way may take after that, in seconds.
     pub drain_seconds: u64,
     /// Whose pages a browser lets read the answers: `*`, origins separated by commas, or nothing.
     pub cors_origins: String,
@@ -148,7 +150,14 @@ impl fmt::Debug for Secret {
 impl Default for Http {
     fn default() -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
-        Self { listen, base: None, advertise: None, drain_seconds: 20, cors_origins: "*".to_owned() }
+        Self {
+            listen,
+            base: None,
+            advertise: None,
+            drain_delay_seconds: 0,
+            drain_seconds: 20,
+            cors_origins: "*".to_owned(),
+        }
     }
 }
 

@@ -102,6 +102,13 @@ pub const SETTINGS: &[Setting] = &[
         show: |config| optional(config.http.advertise.as_ref()),
     },
     Setting {
+        key: "http.drain_delay_seconds",
+        variable: "CRESSET_DRAIN_DELAY_SECONDS",
+        about: "how long requests are still taken after SIGTERM while /readyz refuses, for a load balancer to notice",
+        set: |config, text| parsed(text, "a whole number").map(|value| config.http.drain_delay_seconds = value),
+        show: |config| config.http.drain_delay_seconds.to_string(),
+    },
+    Setting {
         key: "http.drain_seconds",
         variable: "CRESSET_DRAIN_SECONDS",
         about: "how long running requests may take after SIGTERM",
