@@ -103,10 +103,10 @@ fn the_log_has_a_line_with_the_id_of_each_request_and_nothing_of_a_patient() {
     let search = of("mine-1").unwrap();
     assert_eq!(
         (&search["method"], &search["template"], &search["status"]),
-        (&json!("GET"), &json!("/[type]"), &json!(200))
+        (&json!("GET"), &json!("/{type}"), &json!(200))
     );
     assert!(search["micros"].is_u64() && search["timestamp"].is_string() && search["level"] == "DEBUG", "{search}");
-    assert_eq!(of(&own).unwrap()["template"], "/[type]/[id]");
+    assert_eq!(of(&own).unwrap()["template"], "/{type}/{id}");
     assert!(!text.contains("Quodlibet"), "{text}");
 }
 

@@ -121,31 +121,31 @@ on_both_databases! {
         client.send("GET", "/fhir/Patient/none?x=Quodlibet", &[], &[]).expect(404);
 
         let is_there = |spans: &[Span], name: &str| spans.iter().any(|span| span.name == name);
-        let wanted = ["POST /[type]", "GET /[type]", "GET /[type]/[id]", "commit", "fetch"];
+        let wanted = ["POST /{type}", "GET /{type}", "GET /{type}/{id}", "commit", "fetch"];
         let spans = collector.wait(|spans| wanted.iter().all(|name| is_there(spans, name)));
 
         let create = of_trace(&spans, TRACE);
-        let request = create["POST /[type]"];
+        let request = create["POST /{type}"];
         assert_eq!((hex(&request.parent_span_id).as_str(), request.kind), (PARENT, 2));
         let attribute = |name| text(&request.attributes, name);
         for (name, value) in [
-            ("http.request.method", "POST"), ("http.route", "/[type]"), ("http.response.status_code", "201"),
+            ("http.request.method", "POST"), ("http.route", "/{type}"), ("http.response.status_code", "201"),
             ("fhir.interaction", "create"), ("fhir.resource_type", "Patient"), ("cresset.request_id", "my-create"),
         ] {
             assert_eq!(attribute(name).as_deref(), Some(value), "{name}");
         }
-        for (part, of) in [("plan", "POST /[type]"), ("write", "POST /[type]"), ("batch", "write"), ("commit", "batch")] {
+        for (part, of) in [("plan", "POST /{type}"), ("write", "POST /{type}"), ("batch", "write"), ("commit", "batch")] {
             assert_eq!(create[part].parent_span_id, create[of].span_id, "{part} is no part of {of}");
             assert!(create[part].start_time_unix_nano >= create[of].start_time_unix_nano);
         }
         let search = of_trace(&spans, &other);
-        let request = search["GET /[type]"];
+        let request = search["GET /{type}"];
         assert_eq!((hex(&request.parent_span_id).as_str(), text(&request.attributes, "fhir.interaction").as_deref()), (PARENT, Some("search")));
         for part in ["index wait", "search", "fetch"] {
             assert_eq!(search[part].parent_span_id, request.span_id, "{part}");
         }
         assert_eq!(of_trace(&spans, &TRACE.replace('0', "2")).len(), 0, "the caller did not want it");
-        let own = spans.iter().find(|span| span.name == "GET /[type]/[id]").unwrap();
+        let own = spans.iter().find(|span| span.name == "GET /{type}/{id}").unwrap();
         assert!(own.parent_span_id.is_empty() && text(&own.attributes, "fhir.interaction").as_deref() == Some("read"));
 
         let got = collector.got.0.lock().unwrap();

@@ -9,6 +9,7 @@ pub mod config;
 pub mod fault;
 pub mod id;
 pub mod limits;
+pub mod log;
 pub mod net;
 pub mod telemetry;
 pub mod traces;

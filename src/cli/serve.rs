@@ -11,7 +11,7 @@ use crate::base::clock::SystemClock;
 use crate::base::config::Config;
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::id::IdSource;
-use crate::base::telemetry;
+use crate::base::log;
 use crate::cli::place::Place;
 use crate::cli::running::Running;
 
@@ -70,7 +70,7 @@ fn admit(config: &Config) -> Result<()> {
 /// # Errors
 /// 409 when another process has the data folder; 500 or 503 when address or database cannot be used.
 pub async fn serve(config: Config) -> Result<()> {
-    let traces = telemetry::start(&config.log, &config.telemetry)?;
+    let traces = log::start(&config.log, &config.telemetry)?;
     // Before anything is opened: a signal must never meet the default action, which ends the process at once.
     let mut signals = Signals::new()?;
     allow_descriptors();
