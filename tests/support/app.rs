@@ -142,11 +142,6 @@ impl TestApp {
         format!("http://{}/fhir", self.address)
     }
 
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// What the server has written to its log since it was started.
     pub fn log_text(&self) -> String {
         std::fs::read_to_string(self.log()).unwrap()
