@@ -89,7 +89,7 @@ impl Layers {
 
     /// Counts and logs what was refused before anything was known of it but its status.
     pub fn refused(&self, status: u16, id: &HeaderValue) {
-        self.metrics.observe(Interaction::Absent("unknown"), status, Duration::ZERO);
+        self.metrics.observe(Done::UNKNOWN.interaction, status, Duration::ZERO);
         tracing::debug!(target: "cresset::request", status, id = id.to_str().unwrap_or_default(), "no request");
     }
 
