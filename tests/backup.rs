@@ -165,7 +165,8 @@ fn a_damaged_backup_is_refused() {
     let app = TestApp::start(Database::Sqlite);
     write(&mut app.client(), "one");
     run(&app, &["backup", "--to", path(folder.path())]);
-    let part = std::fs::read_dir(folder.path().join("default")).unwrap().next().unwrap().unwrap().path();
+    let files = std::fs::read_dir(folder.path().join("default")).unwrap().map(|entry| entry.unwrap().path());
+    let part = files.into_iter().find(|path| path.extension().is_some_and(|end| end == "log")).unwrap();
     let whole = std::fs::read(&part).unwrap();
     for damaged in [whole[..whole.len() - 9].to_vec(), [b"x", &whole[1..]].concat(), Vec::new()] {
         std::fs::write(&part, damaged).unwrap();

@@ -15,4 +15,5 @@ mod support;
 mod tenants;
 mod tidy;
 mod traces;
+mod upgrade;
 mod xml;

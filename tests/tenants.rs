@@ -1,8 +1,11 @@
 //! Tenants: served beside each other, and nothing of one is seen by another.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, Database, TestApp, on_both_databases};
+use crate::support::{Answer, Client, Database, Postgres, TestApp, on_both_databases, parallel, signal};
 
 const JSON: (&str, &str) = ("Content-Type", "application/fhir+json");
 
@@ -166,4 +169,187 @@ on_both_databases! {
         assert_eq!(get(&mut client, "/t/ward/fhir/Patient/w")["active"], true);
         assert_eq!(get(&mut client, "/t/new/fhir/Patient/w")["active"], false);
     }
+
+    fn one_that_floods_is_refused_and_the_others_are_answered(database) {
+        let mut app = start(database);
+        app.restart_with(&[], &[("CRESSET_LIMIT_TENANT_REQUESTS", "8")]);
+        let mut client = app.client();
+        let body = r#"{"resourceType":"Patient"}"#;
+        // Requests that stay under way: their bodies have not come.
+        let begin = |_| {
+            let mut stream = TcpStream::connect(app.address()).unwrap();
+            let head = "POST /t/ward/fhir/Patient HTTP/1.1\r\nHost: h\r\nContent-Type: application/fhir+json\r\nConnection: close";
+            write!(stream, "{head}\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+            stream.read_exact(&mut [0; 25]).unwrap();
+            stream
+        };
+        let mut open: Vec<TcpStream> = (0..8).map(begin).collect();
+        let refused = client.send("GET", "/t/ward/fhir/Patient", &[], &[]);
+        assert_eq!(refused.header("retry-after"), Some("1"));
+        let outcome = refused.expect_outcome(429);
+        assert_eq!(outcome["issue"][0]["code"], "throttled");
+        for base in ["/fhir", "/t/lab/fhir"] {
+            put(&mut client, base, "Patient/p", &json!({"active": true})).expect(201);
+            assert_eq!(get(&mut client, &format!("{base}/Patient?active=true"))["total"], 1, "{base}");
+        }
+        let metrics = client.send("GET", "/metrics", &[], &[]).text();
+        for line in [
+            "cresset_tenant_requests{tenant=\"ward\"} 8\n", "cresset_tenant_refused_total{tenant=\"ward\"} 1\n",
+            "cresset_tenant_refused_total{tenant=\"lab\"} 0\n", "cresset_log_head_seq{tenant=\"lab\"} 1\n",
+            "cresset_log_head_seq{tenant=\"default\"} 1\n", "cresset_index_documents{tenant=\"lab\"} 1\n",
+        ] {
+            assert!(metrics.contains(line), "{line}{metrics}");
+        }
+        for stream in &mut open {
+            stream.write_all(body.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+        }
+        assert_eq!(get(&mut client, "/t/ward/fhir/Patient")["total"], 8);
+    }
+
+    fn a_tenant_is_answered_while_others_are_opened_closed_and_flooded(database) {
+        let mut app = start(database);
+        app.restart_with(&[], &[("CRESSET_LIMIT_OPEN_TENANTS", "1")]);
+        // Two tenants take turns in the only place, while both are written to and the default one is searched.
+        let counts = parallel(5, |thread| {
+            let mut client = app.client();
+            let base = ["/t/ward/fhir", "/t/lab/fhir", "/fhir"][thread % 3];
+            for n in 0..25 {
+                let id = format!("Patient/t{thread}-{n}");
+                put(&mut client, base, &id, &json!({"active": true})).expect(201);
+                assert_eq!(get(&mut client, &format!("{base}/Patient?_id=t{thread}-{n}"))["total"], 1);
+            }
+            25
+        });
+        assert_eq!(counts.len(), 5);
+        let mut client = app.client();
+        for (base, total) in [("/t/ward/fhir", 50), ("/t/lab/fhir", 50), ("/fhir", 25)] {
+            assert_eq!(get(&mut client, &format!("{base}/Patient?_summary=count"))["total"], total, "{base}");
+        }
+        let pid = app.pid().to_string();
+        signal("TERM", &pid);
+        assert!(app.ended().success());
+        for tenant in ["ward", "lab"] {
+            assert!(app.run(&["doctor", "--deep", "--tenant", tenant]).status.success(), "{tenant}");
+        }
+    }
+
+    fn each_is_backed_up_restored_and_exported_by_itself(database) {
+        let app = start(database);
+        let mut client = app.client();
+        for (n, base) in BASES.iter().enumerate() {
+            (0..=n).for_each(|i| drop(put(&mut client, base, &format!("Patient/p{i}"), &json!({"active": true})).expect(201)));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let run = |app: &TestApp, arguments: &[&str], code: i32| {
+            let output = app.run(arguments);
+            let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}");
+            text
+        };
+        run(&app, &["backup", "--to", &path("b"), "--tenant", "ward"], 0);
+        assert!(!folder.path().join("b/default").exists());
+        let text = run(&app, &["backup", "--to", &path("b"), "--all-tenants"], 0);
+        assert!(text.contains("ward: nothing new") && text.contains("lab: 3 entries") && text.contains("default: 1 entries"), "{text}");
+        run(&app, &["backup", "--to", &path("b"), "--tenant", "nobody"], 1);
+        run(&app, &["export", "--out", &path("one"), "--tenant", "lab"], 0);
+        let lines = |name: &str| std::fs::read_to_string(path(name)).unwrap().lines().count();
+        assert_eq!(lines("one/Patient.ndjson"), 3);
+        run(&app, &["export", "--out", &path("all"), "--all-tenants"], 0);
+        assert_eq!((lines("all/default/Patient.ndjson"), lines("all/ward/Patient.ndjson")), (1, 2));
+
+        // One into a store that has others, all into an empty one.
+        let mut other = TestApp::start(database);
+        put(&mut other.client(), "/fhir", "Patient/own", &json!({"active": true})).expect(201);
+        other.kill();
+        run(&other, &["restore", "--from", &path("b"), "--tenant", "lab"], 0);
+        run(&other, &["restore", "--from", &path("b"), "--tenant", "lab"], 2);
+        run(&other, &["restore", "--from", &path("b"), "--all-tenants"], 2);
+        run(&other, &["restore", "--from", &path("b"), "--tenant", "nobody"], 2);
+        run(&other, &["doctor", "--deep", "--tenant", "lab"], 0);
+        // The log of another tenant of this name is not added to.
+        let text = run(&other, &["backup", "--to", &path("b"), "--tenant", "default"], 2);
+        assert!(text.contains("of another log?"), "{text}");
+        other.restart(&[]);
+        let mut client = other.client();
+        assert_eq!(get(&mut client, "/t/lab/fhir/Patient?active=true")["total"], 3);
+        assert_eq!(get(&mut client, "/fhir/Patient")["total"], 1);
+        client.send("GET", "/t/ward/fhir/Patient", &[], &[]).expect_outcome(404);
+        let mut whole = TestApp::start(database);
+        whole.kill();
+        run(&whole, &["restore", "--from", &path("b"), "--all-tenants"], 0);
+        whole.restart(&[]);
+        for (n, base) in BASES.iter().enumerate() {
+            assert_eq!(get(&mut whole.client(), &format!("{base}/Patient?active=true"))["total"], n + 1, "{base}");
+        }
+    }
+}
+
+#[test]
+fn the_pages_of_every_tenant_are_followed_on_any_node() {
+    if !Postgres::available() {
+        return;
+    }
+    let first = start(Database::Postgres);
+    let second = first.second_node();
+    let mut clients = [first.client(), second.client()];
+    for base in BASES {
+        (0..9).for_each(|n| {
+            drop(put(&mut clients[0], base, &format!("Patient/p{n}"), &json!({"active": true})).expect(201))
+        });
+    }
+    for base in BASES {
+        let mut page = get(&mut clients[0], &format!("{base}/Patient?_count=2&_sort=-_lastUpdated"));
+        let mut seen = Vec::new();
+        for n in 1.. {
+            let entries = page["entry"].as_array().unwrap();
+            seen.extend(entries.iter().map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned()));
+            assert!(
+                entries.iter().all(|entry| entry["fullUrl"].as_str().unwrap().contains(&format!("{base}/Patient/")))
+            );
+            // What is written meanwhile is on no page.
+            put(&mut clients[1], base, &format!("Patient/late{n}"), &json!({"active": true})).expect(201);
+            let Some(next) = link(&page, "next") else { break };
+            assert!(next.starts_with(base), "{next}");
+            for other in BASES.iter().filter(|other| **other != base) {
+                clients[1].send("GET", &next.replacen(base, other, 1), &[], &[]).expect_outcome(400);
+            }
+            page = get(&mut clients[n % 2], &next);
+        }
+        let wanted: Vec<String> = (0..9).rev().map(|n| format!("p{n}")).collect();
+        assert_eq!(seen, wanted, "{base}");
+    }
+}
+
+#[test]
+fn what_was_removed_on_one_node_is_gone_on_the_others() {
+    if !Postgres::available() {
+        return;
+    }
+    let first = start(Database::Postgres);
+    let mut second = first.second_node();
+    for node in [&first, &second] {
+        put(&mut node.client(), "/t/ward/fhir", "Patient/w", &json!({"active": true}));
+        assert_eq!(get(&mut node.client(), "/t/ward/fhir/Patient")["total"], 1);
+    }
+    let number = first.sql("SELECT tenant FROM tenants WHERE name = 'ward'").trim().to_owned();
+    let index = |node: &TestApp| node.folder().join(format!("index-{number}"));
+    assert!(index(&first).exists() && index(&second).exists());
+    // The data folders are in use, so it is removed by a third node.
+    let third = TestApp::over(Some(first.database().unwrap()));
+    let removed = third.run(&["tenant", "remove", "ward"]);
+    assert!(removed.status.success(), "{}", String::from_utf8_lossy(&removed.stderr));
+    for node in [&first, &second] {
+        node.client().send("GET", "/t/ward/fhir/Patient/w", &[], &[]).expect_outcome(404);
+        let sent = put(&mut node.client(), "/t/ward/fhir", "Patient/x", &json!({"active": true}));
+        sent.expect_outcome(404);
+    }
+    for table in ["heads", "versions", "current", "superseded", "type_heads", "identifiers", "referrals"] {
+        assert_eq!(first.sql(&format!("SELECT count(*) FROM {table} WHERE tenant = {number}")).trim(), "0", "{table}");
+    }
+    second.restart(&[]);
+    assert!(!index(&second).exists(), "the index of a removed tenant is still there");
 }

@@ -175,6 +175,13 @@ impl Fault {
         fault
     }
 
+    /// 429: too much at a time; trying again in a moment is sensible.
+    pub fn too_many(message: impl Into<String>) -> Self {
+        let mut fault = Self::new(Category::TooMany, message);
+        fault.0.retry = true;
+        fault
+    }
+
     /// The same fault, at the element `expression` (FHIRPath).
     #[must_use]
     pub fn at(mut self, expression: impl Into<String>) -> Self {

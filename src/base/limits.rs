@@ -54,6 +54,10 @@ pub struct Limits {
     pub connections: u32,
     /// How long the head of a request may take, and a connection be idle, in seconds.
     pub head_seconds: u64,
+    /// Most requests of a tenant at a time; more are refused.
+    pub tenant_requests: usize,
+    /// Most searches of a tenant at a time; more wait.
+    pub tenant_searches: usize,
     /// Most planned writes waiting for the Writer.
     pub writer_queue: usize,
     /// Most planned writes in one commit.
@@ -84,6 +88,8 @@ impl Default for Limits {
             tenant_idle_seconds: 900,
             connections: 16_384,
             head_seconds: 60,
+            tenant_requests: 1024,
+            tenant_searches: 32,
             writer_queue: 4096,
             writer_batch: 512,
         }

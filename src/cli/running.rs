@@ -14,8 +14,8 @@ use crate::base::config::Config;
 use crate::base::fault::{Fault, Result};
 use crate::base::id::{IdSource, Tenant, TenantName};
 use crate::cli::app::{App, lock};
-use crate::repo::{Repo, Session};
-use crate::serve::{Backend, Gauges, Later, ServeOptions, bind};
+use crate::repo::{Repo, Session, Status};
+use crate::serve::{Backend, Later, ServeOptions, bind};
 
 /// A server that listens. Dropping it without [`Running::stop`] loses nothing that was answered.
 #[derive(Debug)]
@@ -151,16 +151,8 @@ impl Backend for Door {
         Box::pin(async move { self.repo()?.session_of(name, actor).await })
     }
 
-    fn gauges(&self) -> Gauges {
-        let Ok(repo) = self.repo() else { return Gauges::default() };
-        let status = repo.status();
-        Gauges {
-            head: status.head,
-            indexed: status.indexed,
-            waiting: status.waiting,
-            documents: status.documents,
-            index_bytes: status.index_bytes,
-        }
+    fn gauges(&self) -> Vec<(Arc<str>, Status)> {
+        self.repo().map_or_else(|_| Vec::new(), |repo| repo.statuses())
     }
 
     fn is_leaving(&self) -> bool {

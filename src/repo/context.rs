@@ -7,6 +7,7 @@ use super::cluster::Cluster;
 use super::indexer::CATALOG;
 use super::open::{Ground, Open};
 use super::others::Others;
+use super::recent::Memory;
 use super::session::Session;
 use super::tenancy::Status;
 use crate::access::actor::Actor;
@@ -57,8 +58,10 @@ impl Repo {
             Some(address) => Some(Cluster::join(store.clone(), node, address).await?),
             None => None,
         };
-        let ground =
-            Ground { store, options, index: config.index, base, rest: config.rest, clock, ids, limits, node, cluster };
+        let memory = Memory::new(if store.is_shared() { 0 } else { limits.recent_bytes });
+        let (index, rest) = (config.index, config.rest);
+        let ground = Ground { store, options, index, base, rest, clock, ids, limits, node, cluster, memory };
+        ground.forget_removed(|_| false).await?;
         let default = ground.open(Tenant::DEFAULT, None).await?;
         if let Some(cluster) = ground.cluster.clone() {
             default.until_closed(|stopping| cluster.run(stopping));
@@ -117,9 +120,16 @@ impl Repo {
         self.ground.forget(tenant).await
     }
 
-    /// How far the parts are.
+    /// How far the parts of the default tenant are.
     pub fn status(&self) -> Status {
         self.default.at.status()
+    }
+
+    /// How far the parts of the tenants are that are open, by name; the default one comes first.
+    pub fn statuses(&self) -> Vec<(Arc<str>, Status)> {
+        let mut others = self.others.open();
+        others.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        std::iter::once(&self.default.at).chain(&others).map(|at| (at.name.clone(), at.status())).collect()
     }
 
     /// Whether the database answers.
@@ -182,10 +192,16 @@ impl Repo {
         super::doctor::examine(&at, deep).await
     }
 
-    /// Lets go of page snapshots that nobody has asked for in time, and closes tenants that nobody uses.
+    /// Lets go of page snapshots that nobody has asked for in time, closes tenants that nobody uses, and forgets those that
+    /// another node has removed.
     pub async fn sweep(&self) {
         self.default.at.pins.sweep(self.ground.clock.now());
-        self.others.sweep(self.ground.clock.now()).await;
+        self.others.sweep(self.ground.clock.now(), self.ground.limits.tenant_idle_seconds).await;
+        match self.ground.forget_removed(|tenant| self.others.has(tenant)).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "indexes of tenants that are there no more are removed"),
+            Err(fault) => tracing::warn!(%fault, "indexes of tenants that are there no more cannot be removed"),
+        }
     }
 
     /// Stops: everything in the Writer's queue is committed and answered, then the index is committed and synced. Later

@@ -39,6 +39,7 @@ mod stage;
 mod tenancy;
 mod token;
 mod transaction;
+mod turns;
 mod writer;
 
 pub use context::{Repo, RepoConfig};
@@ -49,5 +50,6 @@ pub use face::{
 pub use open::base_of;
 pub use session::Session;
 pub use tenancy::Status;
+pub use turns::Turn;
 
 pub use crate::search::rank::Note;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::cluster::Cluster;
@@ -13,9 +13,10 @@ use super::indexer::{Indexer, Visibility, blocking};
 use super::integrity::catch_up;
 use super::loader::Loader;
 use super::pins::Pins;
-use super::recent::Recent;
+use super::recent::{Memory, Recent};
 use super::shelf::Shelf;
 use super::tenancy::Tenancy;
+use super::turns::Turns;
 use super::writer::Writer;
 use crate::base::clock::SharedClock;
 use crate::base::config::Rest;
@@ -40,8 +41,10 @@ pub(super) struct Ground {
     pub(super) limits: Arc<Limits>,
     /// Marks this run of this node in page tokens.
     pub(super) node: u64,
-    /// The other nodes; they are asked for pages of the default tenant only.
+    /// The other nodes; `None` when there can be none, or this one does not listen.
     pub(super) cluster: Option<Arc<Cluster>>,
+    /// What was read lately; `None` with a shared database, since another node's commit would not be seen here.
+    pub(super) memory: Option<Arc<Memory>>,
 }
 
 /// An open tenant with the tasks that work for it.
@@ -64,9 +67,7 @@ impl Ground {
         let (folder, options) = (self.folder(tenant), self.options.clone());
         let index = Arc::new(blocking(move || Shelf::open(&folder, options, head.seq)).await?);
         let feed = Arc::new(Feed::new(head.seq));
-        // Another node's commit would not be seen here. Of many tenants each has a small share.
-        let share = if tenant == Tenant::DEFAULT { 1 } else { 16 };
-        let recent = Arc::new(Recent::new(if store.is_shared() { 0 } else { limits.recent_bytes / share }));
+        let recent = Arc::new(Recent::new(tenant, self.memory.clone()));
         let visibility = Arc::new(Visibility::new(index.get()?.reached()));
         let (stop, stopping) = watch::channel(false);
         if self.rest.referential_integrity {
@@ -105,9 +106,11 @@ impl Ground {
             writer: handle,
             pins: Pins::new(limits.page_pins, limits.page_search_bytes, limits.page_pin_seconds),
             clock: clock.clone(),
-            // A token of one tenant is none of another.
-            node: if tenant == Tenant::DEFAULT { self.node } else { self.ids.number() },
-            cluster: self.cluster.clone().filter(|_| tenant == Tenant::DEFAULT),
+            node: self.node,
+            cluster: self.cluster.clone(),
+            name: name.map_or("default", TenantName::as_str).into(),
+            turns: Turns::new(limits.tenant_requests),
+            searching: Semaphore::new(limits.tenant_searches),
             ids: self.ids.clone(),
             limits: limits.clone(),
             rest: self.rest,
@@ -129,6 +132,33 @@ impl Ground {
             _ => Ok(()),
         })
         .await
+    }
+
+    /// Removes what this node keeps of tenants that are there no more, which another node may have removed; how many.
+    /// `is_open`: those of them that are not closed yet wait for the next time.
+    ///
+    /// # Errors
+    /// 503 or 500 from the database; 500 when a folder cannot be removed.
+    pub(super) async fn forget_removed(&self, is_open: impl Fn(Tenant) -> bool) -> Result<usize> {
+        let mut kept = self.kept();
+        kept.retain(|tenant| !is_open(*tenant));
+        if kept.is_empty() {
+            return Ok(0);
+        }
+        let removed = self.store.removed_tenants().await?;
+        kept.retain(|tenant| removed.contains(tenant));
+        for tenant in &kept {
+            self.forget(*tenant).await?;
+        }
+        Ok(kept.len())
+    }
+
+    /// The tenants beside the default one that have an index folder here.
+    fn kept(&self) -> Vec<Tenant> {
+        let prefix = format!("{}-", self.index.file_name().unwrap_or_default().to_string_lossy());
+        let beside = self.index.parent().and_then(|folder| std::fs::read_dir(folder).ok());
+        let number = |name: std::ffi::OsString| name.to_str()?.strip_prefix(&prefix)?.parse().ok().map(Tenant);
+        beside.into_iter().flatten().flatten().filter_map(|entry| number(entry.file_name())).collect()
     }
 
     fn folder(&self, tenant: Tenant) -> PathBuf {

@@ -1,17 +1,19 @@
 //! Current versions that were read lately, in memory: as they are stored after the first read, ready to be sent
-//! after the second.
+//! after the second. All tenants of a node share the memory, so those that are read have it.
 //!
 //! Only where this node is the only one that writes. Invariant: an entry is the current version of its resource.
-//! Before a commit the Writer takes away what the commit changes, and until it is over nothing is put in: a
+//! Before a commit the Writer takes away what the commit changes, and until it is over nothing of the tenant is put in: a
 //! reader that saw the new version in the database never sees the old one here afterwards.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use quick_cache::{Equivalent, Weighter};
 
 use super::face::Stored;
+use crate::base::id::Tenant;
 use crate::fhir::types::ResourceKey;
 use crate::store::VersionRow;
 
@@ -20,42 +22,89 @@ const OVERHEAD: usize = 200;
 /// About the size of an entry, to size the table.
 const USUAL: u64 = 700;
 
+/// The key of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    tenant: Tenant,
+    key: ResourceKey,
+}
+
+/// The same, to look for.
+#[derive(Debug, Clone, Copy)]
+struct At<'a> {
+    tenant: Tenant,
+    key: &'a ResourceKey,
+}
+
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        At { tenant: self.tenant, key: &self.key }.hash(state);
+    }
+}
+
+impl Hash for At<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.tenant.hash(state);
+        self.key.hash(state);
+    }
+}
+
+impl Equivalent<Place> for At<'_> {
+    fn equivalent(&self, place: &Place) -> bool {
+        self.tenant == place.tenant && *self.key == place.key
+    }
+}
+
 /// What an entry weighs: its bytes.
 #[derive(Debug, Clone)]
 struct Weight;
 
 impl Weight {
-    fn of(key: &ResourceKey, body: Option<&Bytes>) -> u64 {
-        (OVERHEAD + key.id.as_str().len() + body.map_or(0, Bytes::len)) as u64
+    fn of(place: &Place, body: Option<&Bytes>) -> u64 {
+        (OVERHEAD + place.key.id.as_str().len() + body.map_or(0, Bytes::len)) as u64
     }
 }
 
-impl Weighter<ResourceKey, VersionRow> for Weight {
-    fn weight(&self, key: &ResourceKey, row: &VersionRow) -> u64 {
-        Self::of(key, row.body.as_ref())
+impl Weighter<Place, VersionRow> for Weight {
+    fn weight(&self, place: &Place, row: &VersionRow) -> u64 {
+        Self::of(place, row.body.as_ref())
     }
 }
 
-impl Weighter<ResourceKey, Stored> for Weight {
-    fn weight(&self, key: &ResourceKey, stored: &Stored) -> u64 {
-        Self::of(key, stored.body.as_ref())
+impl Weighter<Place, Stored> for Weight {
+    fn weight(&self, place: &Place, stored: &Stored) -> u64 {
+        Self::of(place, stored.body.as_ref())
     }
 }
 
-/// The cache.
+/// The memory that the tenants share. Each kind has a half of it.
+#[derive(Debug)]
+pub(super) struct Memory {
+    /// Read once or more: small, since compressed.
+    rows: Cache<Place, VersionRow, Weight>,
+    /// Read twice or more: nothing is left to be done.
+    ready: Cache<Place, Stored, Weight>,
+}
+
+impl Memory {
+    /// About `bytes` bytes; `None` when that is nothing.
+    pub(super) fn new(bytes: u64) -> Option<Arc<Self>> {
+        let half = bytes / 2;
+        let entries = usize::try_from(half / USUAL).unwrap_or(usize::MAX);
+        let new = || Self {
+            rows: Cache::with_weighter(entries, half, Weight),
+            ready: Cache::with_weighter(entries, half, Weight),
+        };
+        (half > 0).then(|| Arc::new(new()))
+    }
+}
+
+/// A tenant's part of the memory.
 #[derive(Debug)]
 pub(super) struct Recent {
-    caches: Option<Caches>,
+    tenant: Tenant,
+    memory: Option<Arc<Memory>>,
     state: Mutex<State>,
-}
-
-/// Each has half of the memory.
-#[derive(Debug)]
-struct Caches {
-    /// Read once or more: small, since compressed.
-    rows: Cache<ResourceKey, VersionRow, Weight>,
-    /// Read twice or more: nothing is left to be done.
-    ready: Cache<ResourceKey, Stored, Weight>,
 }
 
 #[derive(Debug, Default)]
@@ -66,64 +115,68 @@ struct State {
 }
 
 impl Recent {
-    /// A cache of about `bytes` bytes; of none when 0.
-    pub(super) fn new(bytes: u64) -> Self {
-        let half = bytes / 2;
-        let entries = usize::try_from(half / USUAL).unwrap_or(usize::MAX);
-        let caches = (half > 0).then(|| Caches {
-            rows: Cache::with_weighter(entries, half, Weight),
-            ready: Cache::with_weighter(entries, half, Weight),
-        });
-        Self { caches, state: Mutex::default() }
+    /// Of a tenant; without memory it keeps nothing.
+    pub(super) fn new(tenant: Tenant, memory: Option<Arc<Memory>>) -> Self {
+        Self { tenant, memory, state: Mutex::default() }
+    }
+
+    fn at<'a>(&self, key: &'a ResourceKey) -> At<'a> {
+        At { tenant: self.tenant, key }
+    }
+
+    fn place(&self, key: &ResourceKey) -> Place {
+        Place { tenant: self.tenant, key: key.clone() }
     }
 
     /// The current version of a resource, if it is here ready to be sent.
     pub(super) fn ready(&self, key: &ResourceKey) -> Option<Stored> {
-        self.caches.as_ref()?.ready.get(key)
+        self.memory.as_ref()?.ready.get(&self.at(key))
     }
 
     /// The current version of a resource, if it is here as stored.
     pub(super) fn row(&self, key: &ResourceKey) -> Option<VersionRow> {
-        self.caches.as_ref()?.rows.get(key)
+        self.memory.as_ref()?.rows.get(&self.at(key))
     }
 
     /// To be asked before the database is, or before [`Recent::row`]; `None`: what is read now is not to be kept.
     pub(super) fn ticket(&self) -> Option<u64> {
-        self.caches.as_ref()?;
+        self.memory.as_ref()?;
         let state = self.state();
         (!state.is_committing).then_some(state.commits)
     }
 
     /// Keeps what was read, unless something was committed since the ticket.
     pub(super) fn keep<'a>(&self, ticket: u64, rows: impl Iterator<Item = &'a VersionRow>) {
-        self.unless_overtaken(ticket, |caches| rows.for_each(|row| caches.rows.insert(row.key.clone(), row.clone())));
+        self.unless_overtaken(ticket, |memory| {
+            rows.for_each(|row| memory.rows.insert(self.place(&row.key), row.clone()));
+        });
     }
 
     /// Keeps what [`Recent::row`] gave, in the form that is sent, unless something was committed since the ticket.
     pub(super) fn keep_ready(&self, ticket: u64, stored: &Stored) {
-        self.unless_overtaken(ticket, |caches| {
-            caches.rows.remove(&stored.key);
-            caches.ready.insert(stored.key.clone(), stored.clone());
+        self.unless_overtaken(ticket, |memory| {
+            memory.rows.remove(&self.at(&stored.key));
+            memory.ready.insert(self.place(&stored.key), stored.clone());
         });
     }
 
-    fn unless_overtaken(&self, ticket: u64, put: impl FnOnce(&Caches)) {
-        let Some(caches) = &self.caches else { return };
+    fn unless_overtaken(&self, ticket: u64, put: impl FnOnce(&Memory)) {
+        let Some(memory) = &self.memory else { return };
         let state = self.state();
         if state.commits == ticket && !state.is_committing {
-            put(caches);
+            put(memory);
         }
     }
 
     /// Before a commit that changes these resources.
     pub(super) fn begin<'a>(&self, changed: impl Iterator<Item = &'a ResourceKey>) {
-        let Some(caches) = &self.caches else { return };
+        let Some(memory) = &self.memory else { return };
         let mut state = self.state();
         state.is_committing = true;
         state.commits += 1;
         for key in changed {
-            caches.rows.remove(key);
-            caches.ready.remove(key);
+            memory.rows.remove(&self.at(key));
+            memory.ready.remove(&self.at(key));
         }
     }
 
@@ -165,7 +218,7 @@ mod tests {
 
     #[test]
     fn never_keeps_what_a_commit_has_overtaken() {
-        let recent = Recent::new(1 << 20);
+        let recent = Recent::new(Tenant(7), Memory::new(1 << 20));
         let key = row(1).key;
         let put = |ticket, version| {
             recent.keep_ready(ticket, &stored(version));
@@ -187,7 +240,7 @@ mod tests {
 
     #[test]
     fn what_is_ready_is_not_kept_a_second_time() {
-        let recent = Recent::new(1 << 20);
+        let recent = Recent::new(Tenant(7), Memory::new(1 << 20));
         let ticket = recent.ticket().expect("no commit is under way");
         recent.keep(ticket, [&row(1)].into_iter());
         assert_eq!(versions(&recent), (Some(1), None));
@@ -197,7 +250,7 @@ mod tests {
 
     #[test]
     fn stays_within_its_bytes() {
-        let recent = Recent::new(1 << 20);
+        let recent = Recent::new(Tenant(7), Memory::new(1 << 20));
         let ticket = recent.ticket().expect("no commit is under way");
         for number in 0..1000 {
             let id = ResourceId::parse(&format!("n{number}")).expect("an id");
@@ -206,14 +259,26 @@ mod tests {
             recent.keep_ready(ticket, &Stored { key: key.clone(), body: body.clone(), ..stored(1) });
             recent.keep(ticket, [&VersionRow { key, body, ..row(1) }].into_iter());
         }
-        let caches = recent.caches.as_ref().expect("caches");
+        let caches = recent.memory.as_ref().expect("memory");
         assert!(caches.rows.weight() + caches.ready.weight() <= 1 << 20);
         assert!(caches.rows.len() > 50 && caches.ready.len() > 50, "{} {}", caches.rows.len(), caches.ready.len());
     }
 
     #[test]
+    fn the_memory_is_shared_and_what_is_in_it_is_not() {
+        let memory = Memory::new(1 << 20);
+        let (one, other) = (Recent::new(Tenant(7), memory.clone()), Recent::new(Tenant(8), memory.clone()));
+        one.keep(one.ticket().expect("no commit is under way"), [&row(1)].into_iter());
+        assert_eq!((versions(&one), versions(&other)), ((Some(1), None), (None, None)));
+        other.keep(other.ticket().expect("no commit is under way"), [&row(2)].into_iter());
+        other.begin([&row(2).key].into_iter());
+        assert_eq!((versions(&one), versions(&other)), ((Some(1), None), (None, None)));
+        assert_eq!(memory.expect("memory").rows.len(), 1);
+    }
+
+    #[test]
     fn of_no_size_it_keeps_nothing() {
-        let recent = Recent::new(0);
+        let recent = Recent::new(Tenant(7), Memory::new(0));
         assert_eq!(recent.ticket(), None);
         recent.keep(0, [&row(1)].into_iter());
         recent.keep_ready(0, &stored(1));

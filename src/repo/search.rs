@@ -227,6 +227,8 @@ async fn run(
     (offset, wanted): (usize, usize),
     watch: &mut Phases,
 ) -> Result<(Hits, Includes)> {
+    // It is never closed.
+    let _turn = at.searching.acquire().await.map_err(|_| Fault::unavailable("the server is stopping"))?;
     let (at, query, searcher) = (at.clone(), query.clone(), searcher.clone());
     let mut phases = Phases { since: watch.since, ended: std::mem::take(&mut watch.ended) };
     let (found, phases) = blocking(move || {

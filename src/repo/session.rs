@@ -6,6 +6,7 @@ use super::face::{
     ExpungeRequest, Handling, HistoryAnswer, HistoryRequest, Page, SearchAnswer, Stored, WriteEntry, Written,
 };
 use super::tenancy::{Status, Tenancy};
+use super::turns::Turn;
 use super::{expunge, history, read, search, transaction};
 use crate::access::actor::Actor;
 use crate::base::fault::{Category, Fault, Result};
@@ -31,6 +32,14 @@ impl Session {
     /// How far the parts of the tenant are.
     pub fn status(&self) -> Status {
         self.at.status()
+    }
+
+    /// The right to be answered, to be held until the answer is ready.
+    ///
+    /// # Errors
+    /// 429 when too many requests of the tenant are under way.
+    pub fn turn(&self) -> Result<Turn> {
+        Turn::take(&self.at)
     }
 
     /// On whose behalf.

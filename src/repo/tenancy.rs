@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use super::cluster::Cluster;
 use super::feed::Feed;
 use super::indexer::Visibility;
@@ -9,6 +11,7 @@ use super::loader::Loader;
 use super::pins::Pins;
 use super::recent::Recent;
 use super::shelf::Shelf;
+use super::turns::Turns;
 use super::writer::WriterHandle;
 use crate::base::clock::SharedClock;
 use crate::base::config::Rest;
@@ -30,12 +33,21 @@ pub struct Status {
     pub documents: u64,
     /// Bytes of the index's files.
     pub index_bytes: u64,
+    /// Requests under way.
+    pub requests: usize,
+    /// Requests that were refused since there were too many.
+    pub refused: u64,
 }
 
 /// Everything that belongs to a tenant on this node.
 #[derive(Debug)]
 pub(super) struct Tenancy {
     pub(super) tenant: Tenant,
+    pub(super) name: Arc<str>,
+    /// The requests under way.
+    pub(super) turns: Turns,
+    /// Searches at a time; more wait, so that the threads are not all of one tenant.
+    pub(super) searching: Semaphore,
     pub(super) store: Store,
     pub(super) recent: Arc<Recent>,
     pub(super) loader: Loader,
@@ -65,6 +77,8 @@ impl Tenancy {
             waiting: self.writer.waiting(),
             documents: searcher.as_ref().map_or(0, Searcher::count),
             index_bytes: searcher.as_ref().map_or(0, Searcher::disk_bytes),
+            requests: self.turns.taken(),
+            refused: self.turns.refused(),
         }
     }
 }

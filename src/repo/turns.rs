@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::tenancy::Tenancy;
-use crate::base::fault::{Category, Fault, Result};
+use crate::base::fault::{Fault, Result};
 use crate::base::telemetry::Counter;
 
 /// The requests of a tenant that are under way.
@@ -48,7 +48,7 @@ impl Turn {
         turns.taken.fetch_sub(1, Ordering::Relaxed);
         turns.refused.increment();
         let text = format!("{} requests of this tenant are under way; try again in a moment", turns.most);
-        Err(Fault::new(Category::TooMany, text))
+        Err(Fault::too_many(text))
     }
 }
 

@@ -2,29 +2,15 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use crate::access::actor::Actor;
 use crate::base::fault::Result;
-use crate::base::id::{Seq, TenantName};
-use crate::repo::Session;
+use crate::base::id::TenantName;
+use crate::repo::{Session, Status};
 
 /// A future that is answered later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// Numbers for `/metrics`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Gauges {
-    /// The newest position of the log.
-    pub head: Seq,
-    /// The position up to which searches see.
-    pub indexed: Seq,
-    /// Plans that wait for the Writer.
-    pub waiting: usize,
-    /// Live documents of the index.
-    pub documents: u64,
-    /// Bytes of the index's files.
-    pub index_bytes: u64,
-}
 
 /// The repository as the server sees it.
 pub trait Backend: Send + Sync + 'static {
@@ -40,8 +26,8 @@ pub trait Backend: Send + Sync + 'static {
     /// What `actor` may do with the data of another tenant, behind `/t/NAME/fhir`.
     fn tenant<'a>(&'a self, name: &'a TenantName, actor: Actor) -> Later<'a, Result<Session>>;
 
-    /// How far the parts are.
-    fn gauges(&self) -> Gauges;
+    /// How far the parts of the tenants are that are open, by name.
+    fn gauges(&self) -> Vec<(Arc<str>, Status)>;
 
     /// Whether the server is about to stop: clients should open their next connection elsewhere.
     fn is_leaving(&self) -> bool;

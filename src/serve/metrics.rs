@@ -1,17 +1,29 @@
 //! Counters of requests, and their text for Prometheus (exposition format 0.0.4).
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::backend::Gauges;
 use super::rest::routes::Interaction;
 use crate::base::telemetry::{BOUNDS_MICROS, Counter, Histogram, resident_bytes};
 use crate::base::traces::counts;
+use crate::repo::Status;
 
 /// The status codes that are counted on their own; any other counts as 500.
 const STATUSES: [u16; 21] =
     [200, 201, 204, 304, 400, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 422, 429, 431, 503, 500];
 const KINDS: usize = Interaction::LABELS.len();
+
+/// What is told of each open tenant: name, type, and where it stands. There are as many as may be open at a time.
+const OF_TENANTS: [(&str, &str, fn(&Status) -> u64); 7] = [
+    ("cresset_log_head_seq", "gauge", |status| status.head.0.unsigned_abs()),
+    ("cresset_index_reached_seq", "gauge", |status| status.indexed.0.unsigned_abs()),
+    ("cresset_writer_queue", "gauge", |status| status.waiting as u64),
+    ("cresset_index_documents", "gauge", |status| status.documents),
+    ("cresset_index_bytes", "gauge", |status| status.index_bytes),
+    ("cresset_tenant_requests", "gauge", |status| status.requests as u64),
+    ("cresset_tenant_refused_total", "counter", |status| status.refused),
+];
 
 /// All counters of a server.
 #[derive(Debug, Default)]
@@ -34,22 +46,19 @@ impl Metrics {
         row.latency.observe(duration);
     }
 
-    /// The text of all counters and gauges.
-    pub fn text(&self, gauges: &Gauges) -> String {
+    /// The text of all counters, and of how far the open tenants are.
+    pub fn text(&self, tenants: &[(Arc<str>, Status)]) -> String {
         let mut out = String::with_capacity(16 << 10);
         self.requests(&mut out);
         self.latencies(&mut out);
-        let numbers = [
-            ("cresset_log_head_seq", gauges.head.0.unsigned_abs()),
-            ("cresset_index_reached_seq", gauges.indexed.0.unsigned_abs()),
-            ("cresset_writer_queue", gauges.waiting as u64),
-            ("cresset_index_documents", gauges.documents),
-            ("cresset_index_bytes", gauges.index_bytes),
-            ("process_resident_memory_bytes", resident_bytes().unwrap_or(0)),
-        ];
-        for (name, value) in numbers {
-            let _ = writeln!(out, "# TYPE {name} gauge\n{name} {value}");
+        for (name, kind, of) in OF_TENANTS {
+            let _ = writeln!(out, "# TYPE {name} {kind}");
+            for (tenant, status) in tenants {
+                let _ = writeln!(out, "{name}{{tenant=\"{tenant}\"}} {}", of(status));
+            }
         }
+        let resident = resident_bytes().unwrap_or(0);
+        let _ = writeln!(out, "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes {resident}");
         let (delivered, dropped) = counts();
         for (name, value) in [("cresset_spans_delivered_total", delivered), ("cresset_spans_dropped_total", dropped)] {
             let _ = writeln!(out, "# TYPE {name} counter\n{name} {value}");
@@ -90,6 +99,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::id::Seq;
 
     #[test]
     fn counts_by_interaction_and_status() {
@@ -97,13 +107,15 @@ mod tests {
         metrics.observe(Interaction::Read, 200, Duration::from_micros(300));
         metrics.observe(Interaction::Read, 200, Duration::from_micros(90));
         metrics.observe(Interaction::Absent("patch"), 418, Duration::ZERO);
-        let text = metrics.text(&Gauges::default());
+        let (head, indexed) = (Seq(9), Seq(8));
+        let status = Status { head, indexed, waiting: 3, documents: 7, index_bytes: 1, requests: 1, refused: 0 };
+        let text = metrics.text(&[("default".into(), status)]);
         for line in [
             "cresset_requests_total{interaction=\"read\",status=\"200\"} 2",
             "cresset_requests_total{interaction=\"none\",status=\"500\"} 1",
             "cresset_request_duration_seconds_bucket{interaction=\"read\",le=\"0.0001\"} 1",
             "cresset_request_duration_seconds_count{interaction=\"read\"} 2",
-            "cresset_writer_queue 0",
+            "cresset_writer_queue{tenant=\"default\"} 3",
         ] {
             assert!(text.contains(line), "{line} in {text}");
         }

@@ -18,5 +18,5 @@ pub mod rest;
 mod server;
 mod unread;
 
-pub use backend::{Backend, Gauges, Later};
+pub use backend::{Backend, Later};
 pub use server::{Bound, ServeOptions, bind, router};

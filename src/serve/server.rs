@@ -26,7 +26,7 @@ use super::rest::capability::About;
 use super::rest::cluster::held;
 use super::rest::dispatch::{Done, dispatch};
 use super::rest::negotiate::Form;
-use super::rest::relay::{PATH, shown, stranger};
+use super::rest::relay::{PATH, named, shown, stranger};
 use super::rest::respond::refuse;
 use super::rest::routes::{Shape, allow, target};
 use super::rest::statements::Statements;
@@ -37,7 +37,7 @@ use crate::base::fault::{Fault, Result};
 use crate::base::id::{IdSource, TenantName};
 use crate::base::limits::Limits;
 use crate::base::telemetry::Counter;
-use crate::repo::base_of;
+use crate::repo::{Session, Turn, base_of};
 
 /// What a server is told.
 #[derive(Debug, Clone)]
@@ -145,7 +145,8 @@ fn service(
     let about = About { base: &base, started: clock.now(), rules: options.rest, has_cors: cors.is_on() };
     let statements = Statements::new(&about);
     let run = ids.number();
-    let site = Site { base, limits: options.limits.clone(), clock, ids, statements: Arc::new(statements) };
+    let (limits, statements) = (options.limits.clone(), Arc::new(statements));
+    let site = Site { base, tenant: None, limits, clock, ids, statements };
     let layers = Layers { metrics: Metrics::default(), timeout: options.timeout, run, requests: Counter::default() };
     Arc::new(Service { site, layers: Arc::new(layers), backend, actor: options.actor.clone(), cors })
 }
@@ -220,7 +221,7 @@ async fn fhir(service: &Service, request: Request<Body>) -> Response<Body> {
     let work = async {
         match place(parts.uri.path()) {
             Some((None, path)) => {
-                let session = service.backend.session(service.actor.clone());
+                let (session, _turn) = taken(service.backend.session(service.actor.clone()));
                 dispatch(&service.site, session, path, &parts, body, wanted).await
             }
             Some((Some(name), path)) => Box::pin(of_tenant(service, name, path, &parts, body, wanted)).await,
@@ -240,11 +241,14 @@ async fn cluster(State(service): State<Arc<Service>>, request: Request<Body>) ->
     let headers = request.headers().clone();
     let work = async {
         let is_node = method == Method::POST && service.backend.admits(shown(request.headers()));
-        let session = match is_node {
-            true => service.backend.session(service.actor.clone()),
-            false => Err(stranger()),
-        };
-        held(&service.site, session, request).await
+        match named(request.headers()) {
+            _ if !is_node => held(&service.site, Err(stranger()), request).await,
+            Some(name) => {
+                let session = service.backend.tenant(&name, service.actor.clone()).await;
+                held(&site_of(&service, name), session, request).await
+            }
+            None => held(&service.site, service.backend.session(service.actor.clone()), request).await,
+        }
     };
     service.layers.around(id, &method, &headers, Form::default(), work).await
 }
@@ -274,12 +278,23 @@ async fn of_tenant(
     let Ok(name) = TenantName::parse(name) else {
         return (Done::UNKNOWN, refuse(&unknown(), None, wanted.unwrap_or_default()));
     };
-    let session = service.backend.tenant(&name, service.actor.clone()).await;
+    let (session, _turn) = taken(service.backend.tenant(&name, service.actor.clone()).await);
     if session.is_ok() {
         Span::current().record("cresset.tenant", name.as_str());
     }
-    let site = Site { base: base_of(&service.site.base, &name), ..service.site.clone() };
-    dispatch(&site, session, path, parts, body, wanted).await
+    dispatch(&site_of(service, name), session, path, parts, body, wanted).await
+}
+
+fn site_of(service: &Service, name: TenantName) -> Site {
+    Site { base: base_of(&service.site.base, &name), tenant: Some(name), ..service.site.clone() }
+}
+
+/// A session with its turn among the requests of its tenant, to be held until they are answered.
+fn taken(session: Result<Session>) -> (Result<Session>, Option<Turn>) {
+    match session.and_then(|session| Ok((session.turn()?, session))) {
+        Ok((turn, session)) => (Ok(session), Some(turn)),
+        Err(fault) => (Err(fault), None),
+    }
 }
 
 async fn ready(State(service): State<Arc<Service>>) -> (StatusCode, &'static str) {
@@ -306,8 +321,8 @@ mod tests {
 
     use super::*;
     use crate::base::clock::{FixedClock, Timestamp};
-    use crate::repo::Session;
-    use crate::serve::backend::{Gauges, Later};
+    use crate::repo::Status;
+    use crate::serve::backend::Later;
 
     /// A repository that cannot be reached.
     struct Away;
@@ -325,8 +340,8 @@ mod tests {
             Box::pin(async { Err(Fault::unavailable("the database is away")) })
         }
 
-        fn gauges(&self) -> Gauges {
-            Gauges::default()
+        fn gauges(&self) -> Vec<(Arc<str>, Status)> {
+            Vec::new()
         }
 
         fn is_leaving(&self) -> bool {

@@ -21,9 +21,11 @@ use crate::base::fault::{Fault, Result};
 use crate::base::id::{Seq, Tenant};
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
 
-const ADD_HEAD: Statement = fixed(
+pub(super) const ADD_HEAD: Statement = fixed(
     "heads: insert",
-    "INSERT INTO heads (tenant, seq, updated) VALUES ($1, 0, 0) ON CONFLICT (tenant) DO NOTHING",
+    // Not of one that was removed: another node may still have it open.
+    "INSERT INTO heads (tenant, seq, updated) SELECT CAST($1 AS BIGINT), 0, 0 WHERE NOT EXISTS \
+     (SELECT 1 FROM tenants WHERE tenant = $1 AND name LIKE '!%') ON CONFLICT (tenant) DO NOTHING",
 );
 const SET_HEAD: Statement =
     fixed("heads: update", "UPDATE heads SET seq = $2, updated = $3 WHERE tenant = $1 AND seq = $4 AND updated <= $3");
@@ -103,7 +105,7 @@ async fn lock_head(driver: &mut Driver<'_>, tenant: Tenant) -> Result<Head> {
         driver.execute(&ADD_HEAD, vec![tenant.0.into()]).await?;
         row = driver.fetch_optional(&statement, vec![tenant.0.into()]).await?;
     }
-    let row = row.ok_or_else(|| corrupt("heads", format_args!("tenant {}", tenant.0), "missing"))?;
+    let row = row.ok_or_else(|| Fault::not_found("there is no such tenant"))?;
     Ok(Head { seq: Seq(row.i64(0)?), updated: Timestamp(row.i64(1)?) })
 }
 

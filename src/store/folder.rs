@@ -1,4 +1,4 @@
-//! The data folder and its lock: one process at a time works in it.
+//! A folder and its lock: one process at a time works in it. The data folder is one, that of a backup another.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use crate::base::fault::{Category, Fault, Result};
 /// Name of the file that is locked. It stays when the lock is given back; its content means nothing.
 const LOCK: &str = "lock";
 
-/// An exclusive lock of a data folder, held until it is dropped or the process ends, however it ends.
+/// An exclusive lock of a folder, held until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
@@ -21,14 +21,14 @@ impl Folder {
     /// # Errors
     /// 409 when another process has it; 400 when it cannot be made or opened.
     pub fn lock(path: &Path) -> Result<Self> {
-        let bad = |error: std::io::Error| Fault::invalid(format!("data folder {}: {error}", path.display()));
+        let bad = |error: std::io::Error| Fault::invalid(format!("folder {}: {error}", path.display()));
         make(path).map_err(bad)?;
         let file = path.join(LOCK);
         let lock = File::options().create(true).write(true).truncate(false).open(file).map_err(bad)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => {
-                let text = format!("data folder {} is in use by another process", path.display());
+                let text = format!("folder {} is in use by another process", path.display());
                 Err(Fault::new(Category::Conflict, text))
             }
             Err(TryLockError::Error(error)) => Err(bad(error)),

@@ -2,6 +2,7 @@
 //!
 //! A number is never given twice: of a tenant that was removed the row stays, under a name that none can have.
 
+use super::batch::ADD_HEAD;
 use super::db::CommitFault;
 use super::handle::Store;
 use super::sql::{Statement, fixed};
@@ -10,6 +11,7 @@ use crate::base::id::{Tenant, TenantName};
 
 const FIND: Statement = fixed("tenants: read", "SELECT tenant FROM tenants WHERE name = $1");
 const LIST: Statement = fixed("tenants: list", "SELECT tenant, name FROM tenants ORDER BY name");
+const RETIRED: Statement = fixed("tenants: removed", "SELECT tenant FROM tenants WHERE name LIKE '!%'");
 const ADD: Statement = fixed(
     "tenants: insert",
     "INSERT INTO tenants (tenant, name) SELECT MAX(tenant) + 1, $1 FROM tenants WHERE 1 = 1 ON CONFLICT DO NOTHING",
@@ -62,6 +64,15 @@ impl Store {
         Ok(found)
     }
 
+    /// The numbers of those that were removed.
+    ///
+    /// # Errors
+    /// From the database.
+    pub async fn removed_tenants(&self) -> Result<Vec<Tenant>> {
+        let rows = self.reader().await?.driver().fetch(&RETIRED, vec![]).await?;
+        rows.iter().map(|row| row.i64(0).map(Tenant)).collect()
+    }
+
     /// Adds a tenant without data.
     ///
     /// # Errors
@@ -69,7 +80,11 @@ impl Store {
     pub async fn add_tenant(&self, name: &TenantName) -> Result<Tenant> {
         let added = self.execute(&ADD, vec![name.as_str().into()]).await?;
         match self.tenant(name).await? {
-            Some(tenant) if added > 0 => Ok(tenant),
+            Some(tenant) if added > 0 => {
+                // So that a removal has a row to lock.
+                self.execute(&ADD_HEAD, vec![tenant.0.into()]).await?;
+                Ok(tenant)
+            }
             Some(_) => Err(Fault::new(Category::Conflict, format!("there is a tenant \"{}\" already", name.as_str()))),
             None => Err(Fault::new(Category::Conflict, "another tenant is being added; try again")),
         }

@@ -25,6 +25,7 @@ pub struct TestApp {
     folder: PathBuf,
     keep: Option<tempfile::TempDir>,
     url: Option<String>,
+    program: String,
 }
 
 /// How long a server may take to become ready, also on a machine that does much else.
@@ -34,10 +35,8 @@ impl TestApp {
     /// A server over an empty store.
     #[track_caller]
     pub fn start(database: Database) -> Self {
-        let keep = tempfile::tempdir().unwrap();
         let url = (database == Database::Postgres).then(|| Postgres::shared().database());
-        let mut app =
-            Self { child: None, address: free_port(), folder: keep.path().join("data"), keep: Some(keep), url };
+        let mut app = Self::over(url);
         app.restart(&[]);
         app
     }
@@ -45,18 +44,22 @@ impl TestApp {
     /// A server that is not started yet, over a database of PostgreSQL or, without a URL, in its folder.
     pub fn over(url: Option<String>) -> Self {
         let keep = tempfile::tempdir().unwrap();
-        Self { child: None, address: free_port(), folder: keep.path().join("data"), keep: Some(keep), url }
+        let (folder, program) = (keep.path().join("data"), env!("CARGO_BIN_EXE_cresset").to_owned());
+        Self { child: None, address: free_port(), folder, keep: Some(keep), url, program }
     }
 
     /// A second node over the same database, with an index of its own.
     #[track_caller]
     pub fn second_node(&self) -> Self {
         assert!(self.url.is_some(), "two nodes share a PostgreSQL");
-        let keep = tempfile::tempdir().unwrap();
-        let folder = keep.path().join("data");
-        let mut app = Self { child: None, address: free_port(), folder, keep: Some(keep), url: self.url.clone() };
+        let mut app = Self::over(self.url.clone());
         app.restart(&[]);
         app
+    }
+
+    /// Another program, such as an older one, for the next starts.
+    pub fn set_program(&mut self, path: &str) {
+        path.clone_into(&mut self.program);
     }
 
     /// Starts the server (again) over what is there. `through`: a program and its arguments that runs it, such as strace.
@@ -71,7 +74,7 @@ impl TestApp {
         self.kill();
         let listen = self.address.to_string();
         let mut arguments: Vec<&str> = through.to_vec();
-        arguments.extend([env!("CARGO_BIN_EXE_cresset"), "serve", "--insecure-no-auth", "--listen", &listen]);
+        arguments.extend([&self.program, "serve", "--insecure-no-auth", "--listen", &listen]);
         let mut command = command(&arguments);
         let child = self.with_store(&mut command).envs(variables.iter().copied()).stdin(Stdio::null());
         // A group of its own: a program that runs the server, such as strace, must not outlive or be outlived by it.
@@ -155,6 +158,11 @@ impl TestApp {
     /// The process id of the server (or of the program that runs it).
     pub fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()
+    }
+
+    /// The URL of its PostgreSQL, if it has one.
+    pub fn database(&self) -> Option<String> {
+        self.url.clone()
     }
 
     /// Runs SQL in the database behind the server's back.

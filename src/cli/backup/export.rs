@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::whose::Whose;
 use crate::base::fault::{Fault, Result};
 use crate::base::id::Tenant;
 use crate::cli::place::{Place, store};
@@ -20,7 +21,9 @@ const PIECE: usize = 500;
 pub struct ExportArgs {
     #[command(flatten)]
     place: Place,
-    /// The folder for one file per type, such as Patient.ndjson
+    #[command(flatten)]
+    whose: Whose,
+    /// The folder for one file per type, such as Patient.ndjson; of all tenants, with a folder for each
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Only these types, such as Patient,Observation
@@ -32,7 +35,7 @@ impl ExportArgs {
     /// Writes all current resources as NDJSON, as they were at one moment; a server may be running and writing.
     ///
     /// # Errors
-    /// 400 for a type that is none, or a folder that holds an export already; 503 when the database cannot be reached.
+    /// 400 for a type that is none, or a folder that holds an export already; 404 for an unknown tenant; 503 when the database cannot be reached.
     pub async fn run(&self) -> Result<()> {
         let kinds = self.kinds.iter().map(|name| ResourceType::parse(name)).collect::<Result<Vec<_>>>()?;
         let kinds = if kinds.is_empty() { ResourceType::all().collect() } else { kinds };
@@ -44,11 +47,23 @@ impl ExportArgs {
     }
 
     async fn write(&self, store: &Store, kinds: &[ResourceType]) -> Result<()> {
-        fs::create_dir_all(&self.out).map_err(|error| failed(&self.out, &error))?;
-        let mut snapshot = store.snapshot(Tenant::DEFAULT).await?;
+        for (name, tenant) in self.whose.find(store).await? {
+            if self.whose.is_all() {
+                println!("{}:", name.as_str());
+                self.write_one(store, tenant, &self.out.join(name.as_str()), kinds).await?;
+            } else {
+                self.write_one(store, tenant, &self.out, kinds).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_one(&self, store: &Store, tenant: Tenant, folder: &Path, kinds: &[ResourceType]) -> Result<()> {
+        fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
+        let mut snapshot = store.snapshot(tenant).await?;
         let mut total = 0;
         for kind in kinds {
-            let count = export(&mut snapshot, *kind, &self.out.join(format!("{kind}.ndjson"))).await?;
+            let count = export(&mut snapshot, *kind, &folder.join(format!("{kind}.ndjson"))).await?;
             if count > 0 {
                 println!("{kind}: {count}");
             }

@@ -1,13 +1,14 @@
 //! `cresset backup`, `restore` and `export`: the log copied while the server runs, played again, and the current resources
 //! as NDJSON.
 //!
-//! A backup is a folder with a file for each part of the log; every run adds what is new. A file appears under its name only
+//! A backup is a folder with a folder for each tenant, and in it a file for each part of its log; every run adds what is new. A file appears under its name only
 //! when it is whole and synced.
 
 mod command;
 mod export;
 mod parts;
 mod restore;
+mod whose;
 
 pub use command::BackupArgs;
 pub use export::ExportArgs;

@@ -10,7 +10,7 @@ use super::routes::Target;
 use super::statements::Statements;
 use crate::base::clock::{SharedClock, Timestamp};
 use crate::base::fault::{Fault, Result};
-use crate::base::id::IdSource;
+use crate::base::id::{IdSource, TenantName};
 use crate::base::limits::Limits;
 use crate::fhir::json::write;
 use crate::fhir::outcome::success;
@@ -22,6 +22,8 @@ use crate::repo::{Existing, Handling, Session, Stored, Written};
 pub struct Site {
     /// The base URL without a slash at its end.
     pub base: String,
+    /// The tenant, unless it is the default one.
+    pub tenant: Option<TenantName>,
     /// The bounds.
     pub limits: Limits,
     /// For `Bundle.meta.lastUpdated`.

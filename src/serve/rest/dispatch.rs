@@ -212,7 +212,7 @@ mod tests {
         let (full, normative, terminology) = (none(), none(), none());
         let statements = Statements { full, normative, terminology, version: 1, base: String::new() };
         let statements = Arc::new(statements);
-        let site = Site { base, limits, clock, ids, statements };
+        let site = Site { base, tenant: None, limits, clock, ids, statements };
         let (parts, body) = http::Request::new(Body::empty()).into_parts();
         let future = dispatch(&site, Err(Fault::internal("not asked")), "", &parts, body, Ok(Form::default()));
         assert!(size_of_val(&future) < 2048, "{} bytes: box what reads do not need", size_of_val(&future));

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use super::call::Call;
 use super::params::encode;
 use crate::base::fault::{Category, Fault, Result};
+use crate::base::id::TenantName;
 use crate::base::net::Connection;
 use crate::base::traces::hand_on;
 use crate::repo::Peer;
@@ -16,6 +17,9 @@ use crate::repo::Peer;
 pub const PATH: &str = "/cluster/page";
 /// The header with the secret of the nodes.
 pub const SECRET: HeaderName = HeaderName::from_static("x-cresset-cluster");
+
+/// The header with the tenant whose page it is, unless it is the default one.
+pub const TENANT: HeaderName = HeaderName::from_static("x-cresset-tenant");
 
 /// The page of a call below `path` as `peer` answers it, in JSON; `None` when that node does not hold it any more.
 ///
@@ -29,6 +33,9 @@ pub async fn ask(call: &Call<'_>, path: &str, peer: &Peer) -> Result<Option<Byte
         .map_err(|_| Fault::internal("the secret of the cluster is not the text of a header"))?;
     secret.set_sensitive(true);
     let mut headers = HeaderMap::from_iter([(SECRET, secret)]);
+    if let Some(name) = call.site.tenant.as_ref().and_then(|name| HeaderValue::from_str(name.as_str()).ok()) {
+        headers.insert(TENANT, name);
+    }
     hand_on(&mut headers);
     let mut connection = Connection::new(&peer.address)?.at_most(limits.relay_bytes);
     let asked = connection.send(Method::POST, PATH, headers, Bytes::from(body));
@@ -49,6 +56,11 @@ pub async fn ask(call: &Call<'_>, path: &str, peer: &Peer) -> Result<Option<Byte
 /// What a request shows as the secret.
 pub fn shown(headers: &HeaderMap) -> &[u8] {
     headers.get(SECRET).map_or(&[], HeaderValue::as_bytes)
+}
+
+/// The tenant that a request of another node names; one that cannot be a tenant's name is none that is known either.
+pub fn named(headers: &HeaderMap) -> Option<TenantName> {
+    TenantName::parse(headers.get(TENANT)?.to_str().ok()?).ok()
 }
 
 /// The refusal of everybody else.
