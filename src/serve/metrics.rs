@@ -14,8 +14,11 @@ const STATUSES: [u16; 21] =
     [200, 201, 204, 304, 400, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 422, 429, 431, 503, 500];
 const KINDS: usize = Interaction::LABELS.len();
 
-/// What is told of each open tenant: name, type, and where it stands. There are as many as may be open at a time.
-const OF_TENANTS: [(&str, &str, fn(&Status) -> u64); 7] = [
+/// A number of a tenant: its name, its type, and where it stands.
+type OfTenant = (&'static str, &'static str, fn(&Status) -> u64);
+
+/// What is told of each open tenant. There are as many as may be open at a time.
+const OF_TENANTS: [OfTenant; 7] = [
     ("cresset_log_head_seq", "gauge", |status| status.head.0.unsigned_abs()),
     ("cresset_index_reached_seq", "gauge", |status| status.indexed.0.unsigned_abs()),
     ("cresset_writer_queue", "gauge", |status| status.waiting as u64),
