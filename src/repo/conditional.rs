@@ -83,7 +83,7 @@ pub(super) struct Resolution {
 }
 
 /// Looks conditions up, each with the most matches that matter: at least two, which are as good as many where one is
-/// meant. Identifiers take one statement together: a transaction of ten resources may well have six of them.
+/// meant. Identifiers take one statement together: a transaction of ten resources has five of them or more.
 ///
 /// # Errors
 /// 400 for a condition that is not a search, or an empty one.

@@ -1,7 +1,5 @@
 //! Reading XML into the tree (FHIR R4 `xml.html`, `json.html` 2.6.2.1 to 2.6.2.5).
 
-use smallvec::SmallVec;
-
 use super::narrative;
 use super::scan::{Attribute, FHIR, Namespace, Scanner, Tag, Token};
 use super::shape::Shape;
@@ -252,9 +250,8 @@ impl<'a> Reading<'a> {
 #[derive(Default)]
 struct Open {
     property: Option<&'static Property>,
-    /// Most elements do not repeat.
-    values: SmallVec<[Json; 1]>,
-    siblings: SmallVec<[Json; 1]>,
+    values: Vec<Json>,
+    siblings: Vec<Json>,
 }
 
 impl Open {
@@ -278,8 +275,8 @@ impl Open {
         let Some(property) = self.property.take() else { return };
         let is_filled = |items: &[Json]| items.iter().any(|item| *item != Json::Null);
         let (values, siblings) = (std::mem::take(&mut self.values), std::mem::take(&mut self.siblings));
-        let shown = |mut items: SmallVec<[Json; 1]>| {
-            if property.is_list() { Json::Array(items.into_vec()) } else { items.pop().unwrap_or(Json::Null) }
+        let shown = |mut items: Vec<Json>| {
+            if property.is_list() { Json::Array(items) } else { items.pop().unwrap_or(Json::Null) }
         };
         let has_siblings = is_filled(&siblings);
         if is_filled(&values) {
