@@ -109,7 +109,7 @@ impl Ground {
             node: self.node,
             cluster: self.cluster.clone(),
             name: name.map_or("default", TenantName::as_str).into(),
-            turns: Turns::new(limits.tenant_requests),
+            turns: Arc::new(Turns::new(limits.tenant_requests)),
             searching: Semaphore::new(limits.tenant_searches),
             ids: self.ids.clone(),
             limits: limits.clone(),

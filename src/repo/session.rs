@@ -39,7 +39,7 @@ impl Session {
     /// # Errors
     /// 429 when too many requests of the tenant are under way.
     pub fn turn(&self) -> Result<Turn> {
-        Turn::take(&self.at)
+        Turn::take(&self.at.turns)
     }
 
     /// On whose behalf.

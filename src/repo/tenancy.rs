@@ -45,7 +45,7 @@ pub(super) struct Tenancy {
     pub(super) tenant: Tenant,
     pub(super) name: Arc<str>,
     /// The requests under way.
-    pub(super) turns: Turns,
+    pub(super) turns: Arc<Turns>,
     /// Searches at a time; more wait, so that the threads are not all of one tenant.
     pub(super) searching: Semaphore,
     pub(super) store: Store,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::tenancy::Tenancy;
 use crate::base::fault::{Fault, Result};
 use crate::base::telemetry::Counter;
 
@@ -33,17 +32,16 @@ impl Turns {
 
 /// The right to be answered, until it is dropped.
 #[derive(Debug)]
-pub struct Turn(Arc<Tenancy>);
+pub struct Turn(Arc<Turns>);
 
 impl Turn {
     /// Takes a turn.
     ///
     /// # Errors
     /// 429 when too many requests of the tenant are under way.
-    pub(super) fn take(at: &Arc<Tenancy>) -> Result<Self> {
-        let turns = &at.turns;
+    pub(super) fn take(turns: &Arc<Turns>) -> Result<Self> {
         if turns.taken.fetch_add(1, Ordering::Relaxed) < turns.most {
-            return Ok(Self(at.clone()));
+            return Ok(Self(turns.clone()));
         }
         turns.taken.fetch_sub(1, Ordering::Relaxed);
         turns.refused.increment();
@@ -54,6 +52,6 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.turns.taken.fetch_sub(1, Ordering::Relaxed);
+        self.0.taken.fetch_sub(1, Ordering::Relaxed);
     }
 }
