@@ -207,6 +207,7 @@ fn kinds_of(clause: &Clause, kinds: &mut Vec<ResourceType>) {
         | Clause::Id(_)
         | Clause::LastUpdated(_)
         | Clause::Words { .. }
+        | Clause::Working
         | Clause::Compartment(_) => {}
     }
 }

@@ -40,6 +40,7 @@ mod tenancy;
 mod token;
 mod transaction;
 mod turns;
+mod versions;
 mod writer;
 
 pub use context::{Repo, RepoConfig};

@@ -11,6 +11,7 @@ use super::pins::bytes;
 use super::read::stored;
 use super::tenancy::Tenancy;
 use super::token::{Anchor, Asked, PageToken, SPELLED_BYTES};
+use super::versions;
 use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::base::id::Seq;
@@ -207,6 +208,7 @@ async fn page(at: &Arc<Tenancy>, window: Window<'_>, watch: &mut Phases) -> Resu
     if !included.is_empty() {
         answer.entries.extend(entries(at, &included, &[], MatchMode::Include).instrument(span!("fetch")).await?);
     }
+    versions::add(at, query, &mut answer).await?;
     watch.ends("fetch-includes");
     let before = wanted.min(offset);
     if more || before > 0 || window.is_long() {

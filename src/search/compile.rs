@@ -116,6 +116,7 @@ impl Compiler<'_> {
                 Part::Typed(Box::new(InKeys { place, keys: self.keys(clause)? }))
             }
             Clause::Has { .. } => Part::Untyped(Box::new(InKeys { place: Place::Own, keys: self.keys(clause)? })),
+            Clause::Working => Part::Typed(term(&Scope::plain(ParamHash::of(kind, "mode")).head(Form::Present))),
             Clause::Compartment(of) => Part::Typed(members(kind, of)),
             Clause::All(clauses) => Part::Typed(self.kind(kind, clauses)?),
             Clause::Any(clauses) => {

@@ -18,9 +18,14 @@ const NARROWED: usize = 3;
 /// The folded texts that stand to a text as asked.
 pub fn relation(scope: &Scope, relation: Relation, text: &str) -> Terms {
     let mut head = scope.head(Form::Folded);
-    if relation == Relation::Same {
+    if matches!(relation, Relation::Same | Relation::Starts) {
         head.extend_from_slice(text.as_bytes());
-        return Terms::list(terms_field(), vec![head]);
+        let (field, terms) = (terms_field(), vec![head]);
+        return if relation == Relation::Same { Terms::list(field, terms) } else { Terms::prefixes(field, terms) };
+    }
+    if relation == Relation::Contains {
+        let parts = [text.as_bytes().into()];
+        return Terms { field: terms_field(), select: Select::Contains(head.into(), parts.into()) };
     }
     let text = text.to_owned();
     scan(head, move |rest| std::str::from_utf8(rest).is_ok_and(|folded| relates(relation, folded, &text)))

@@ -110,9 +110,11 @@ impl Values {
     fn string(&mut self, test: &StringTest) -> Result<()> {
         match test {
             StringTest::StartsWith(text) => {
-                let mut prefix = self.scope.head(Form::Folded);
-                prefix.extend_from_slice(bounded(text)?.as_bytes());
-                self.prefixes.push(prefix);
+                for form in [Form::Folded, Form::Other] {
+                    let mut prefix = self.scope.head(form);
+                    prefix.extend_from_slice(bounded(text)?.as_bytes());
+                    self.prefixes.push(prefix);
+                }
             }
             StringTest::Relation(how, text) => self.scans.push(relation(&self.scope, *how, bounded(text)?)),
             StringTest::Contains(text) => self.parts.push(bounded(text)?.as_bytes().into()),
@@ -183,8 +185,11 @@ impl Values {
             queries.push(Box::new(Terms::prefixes(terms_field(), self.prefixes)));
         }
         if !self.parts.is_empty() {
-            let select = Select::Contains(self.scope.head(Form::Folded).into(), self.parts.into());
-            queries.push(Box::new(Terms { field: terms_field(), select }));
+            let parts: Arc<[Box<[u8]>]> = self.parts.into();
+            for form in [Form::Folded, Form::Other] {
+                let select = Select::Contains(self.scope.head(form).into(), parts.clone());
+                queries.push(Box::new(Terms { field: terms_field(), select }));
+            }
         }
         if !self.words.is_empty() {
             let words = self.words;
@@ -194,7 +199,7 @@ impl Values {
         }
         if !self.passing.is_empty() {
             let tests = self.passing;
-            let passes = Passes(Arc::new(move |text| tests.iter().any(|test| string::passes(test, text, ""))));
+            let passes = Passes(Arc::new(move |text| tests.iter().any(|test| string::passes(test, text, "", &[]))));
             let select = Select::Passing(self.scope.head(Form::Folded).into(), passes);
             queries.push(Box::new(Terms { field: terms_field(), select }));
         }

@@ -8,7 +8,8 @@ use std::sync::{LazyLock, OnceLock};
 
 use super::content;
 use super::kind::dispatch;
-use super::kind::element::Element;
+use super::kind::element::{Element, text};
+use super::kind::string::spread;
 use super::kind::token::drop_beside;
 use super::path;
 use super::value::{Extracted, Value};
@@ -35,6 +36,7 @@ pub fn extract(kind: ResourceType, resource: &Json, base: &str) -> Extracted {
     }
     found.narrative = content::narrative(object);
     found.content = content::content(object);
+    found.is_working = kind.name() == "List" && text(object, names::MODE) == Some("working");
     found
 }
 
@@ -61,6 +63,7 @@ struct Branch {
     bit: u128,
     /// The implied system of the codes that it yields.
     system: Option<&'static str>,
+    is_family: bool,
 }
 
 struct Component {
@@ -99,7 +102,8 @@ impl Plan {
                     None => ALWAYS,
                 };
                 let system = path::element(kind, part).and_then(|element| element.system);
-                step.branches.push(Branch { expression, bit, system });
+                let is_family = part.ends_with(".family");
+                step.branches.push(Branch { expression, bit, system, is_family });
             }
             plan.steps.push(step);
         }
@@ -167,7 +171,8 @@ impl Step {
                 continue;
             }
             for element in items.iter().filter_map(Element::of) {
-                dispatch::extract(self.kind, element.with_system(branch.system), base, &mut out);
+                let element = Element { is_family: branch.is_family, ..element.with_system(branch.system) };
+                dispatch::extract(self.kind, element, base, &mut out);
             }
         }
     }
@@ -185,6 +190,7 @@ impl Step {
                     }
                 }
                 drop_beside(&mut values);
+                spread(&mut values);
                 if values.is_empty() {
                     break;
                 }

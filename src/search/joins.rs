@@ -66,7 +66,7 @@ impl Hashes {
 
     fn add(&self, doc: DocId, keys: &mut KeySet) {
         match self {
-            Self::Own(column) => keys.extend(column.first(doc)),
+            Self::Own(column) => keys.extend(column.values_for_doc(doc)),
             Self::Targets(column) => keys.extend(column.values_for_doc(doc).map(|key| key as u64)),
         }
     }

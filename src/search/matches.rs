@@ -38,6 +38,7 @@ pub fn matches(clause: &Clause, values: &Extracted, meta: &DocMeta) -> Option<bo
             let words: Vec<&str> = text.split_ascii_whitespace().collect();
             tests.iter().any(|test| test.passes(&words, ordered))
         }
+        Clause::Working => values.is_working,
         Clause::Compartment(of) => belongs(of, values, &meta.key),
         Clause::All(all) => decided(all, values, meta)?.into_iter().all(|holds| holds),
         Clause::Any(any) => decided(any, values, meta)?.into_iter().any(|holds| holds),

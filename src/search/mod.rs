@@ -29,3 +29,4 @@ pub mod query;
 pub mod rank;
 mod show;
 pub mod value;
+pub mod versioned;

@@ -108,6 +108,8 @@ pub enum Clause {
         /// What must hold for it.
         clause: Box<Clause>,
     },
+    /// It is a List that is kept up to date (`List.mode` is `working`), which no search parameter asks for.
+    Working,
     /// It belongs to the compartment of this resource.
     Compartment(ResourceKey),
     /// All of these hold; never empty.
@@ -154,9 +156,9 @@ pub enum Test {
 /// A test on strings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StringTest {
-    /// The folded value starts with this folded text.
+    /// The folded value, or another text at which it is found, starts with this folded text.
     StartsWith(Box<str>),
-    /// `:contains`: the folded value contains this folded text.
+    /// `:contains`: the folded value, or another text at which it is found, contains this folded text.
     Contains(Box<str>),
     /// `:exact`: the value as written equals this text.
     Exact(Box<str>),
@@ -184,6 +186,10 @@ pub enum Relation {
     Same,
     /// `ne`: another text.
     Other,
+    /// `sw`: it starts with the text.
+    Starts,
+    /// `co`: it contains the text.
+    Contains,
     /// `ew`: it ends with the text.
     Ends,
     /// `gt`: its first character is above that of the text.

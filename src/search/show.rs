@@ -32,6 +32,7 @@ impl fmt::Display for Clause {
                 let way = if *above { "above" } else { "below" };
                 write!(f, "{} {way} {}", param.code, list(roots, ",", ToString::to_string))
             }
+            Self::Working => f.write_str("mode=working"),
             Self::Compartment(of) => write!(f, "in {of}"),
             Self::All(all) => write!(f, "({})", clauses(all, " and ")),
             Self::Any(any) => write!(f, "({})", clauses(any, " or ")),

@@ -27,6 +27,8 @@ impl Span {
 pub struct Extracted {
     /// Pairs of a parameter and one value; the pairs of a parameter stand together.
     pub values: Vec<(ParamId, Value)>,
+    /// It is a List in the mode `working`.
+    pub is_working: bool,
     /// The words of the narrative, one space between.
     pub narrative: Box<str>,
     /// The words of all texts, one space between.
@@ -42,6 +44,9 @@ pub enum Value {
         folded: Box<str>,
         /// As written.
         exact: Box<str>,
+        /// Other folded texts at which the default match and `:contains` find it: without its punctuation, and from each
+        /// later part of a family name on.
+        others: Box<[Box<str>]>,
     },
     /// A coded value.
     Token {

@@ -96,6 +96,147 @@ on_both_databases! {
         assert_eq!(client.count("Observation?subject=same"), 1);
     }
 
+    fn lists_have_functions(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let allergy = |id: &str, patient: &str, category: &str| json!({"resourceType": "AllergyIntolerance", "id": id,
+            "category": [category], "patient": {"reference": format!("Patient/{patient}")}});
+        for patient in ["p", "q"] {
+            put(&mut client, &json!({"resourceType": "Patient", "id": patient, "name": [{"family": patient}]}));
+        }
+        for (id, patient, category) in [("food", "p", "food"), ("drug", "p", "medication"), ("old", "p", "food"), ("other", "q", "food")] {
+            put(&mut client, &allergy(id, patient, category));
+        }
+        let list = |id: &str, patient: &str, status: &str, mode: &str, code: Value, items: &[&str]| {
+            let entries: Vec<Value> = items.iter().map(|item| json!({"item": {"reference": format!("AllergyIntolerance/{item}")}})).collect();
+            json!({"resourceType": "List", "id": id, "status": status, "mode": mode, "code": {"coding": [code]},
+                "subject": {"reference": format!("Patient/{patient}")}, "entry": entries})
+        };
+        let loinc = || json!({"system": "http://loinc.org", "code": "52472-8"});
+        put(&mut client, &list("l1", "p", "current", "working", loinc(), &["food", "drug"]));
+        put(&mut client, &list("l2", "p", "current", "snapshot", loinc(), &["old"]));
+        put(&mut client, &list("l3", "p", "retired", "working", loinc(), &["old"]));
+        put(&mut client, &list("l4", "p", "current", "working", json!({"system": "http://loinc.org", "code": "46105-3"}), &["old"]));
+        let used = json!({"system": "http://terminology.hl7.org/CodeSystem/list-example-use-codes", "code": "allergies"});
+        // somebody else's list names an allergy of p
+        put(&mut client, &list("l5", "q", "current", "working", used, &["other", "old"]));
+        for (query, total) in [
+            ("AllergyIntolerance?patient=p&_list=$current-allergies", 2),
+            ("AllergyIntolerance?patient=Patient/p&_list=$current-allergies", 2),
+            ("AllergyIntolerance?patient=p&_list=$current-drug-allergies", 1),
+            ("AllergyIntolerance?patient=q&_list=$current-allergies", 1),
+            ("AllergyIntolerance?patient.name=q&_list=$current-allergies", 1),
+            ("AllergyIntolerance?patient=p,q&_list=$current-allergies", 4),
+            ("AllergyIntolerance?_list=$current-allergies", 4),
+            ("AllergyIntolerance?patient=p&_list=$current-problems", 1),
+            ("AllergyIntolerance?patient=none&_list=$current-allergies", 0),
+            ("Patient/p/AllergyIntolerance?_list=$current-allergies", 2),
+            ("Patient/p/*?_list=$current-allergies", 2),
+            ("Condition?patient=p&_list=$current-problems", 0),
+        ] {
+            assert_eq!(client.count(query), total, "{query}");
+        }
+        client.get("Condition?_list=$current-nonsense").expect_outcome(400);
+        client.put("List/l1", &list("l1", "p", "current", "snapshot", loinc(), &["food", "drug"])).expect(200);
+        assert_eq!(client.count("AllergyIntolerance?patient=p&_list=$current-allergies"), 0);
+    }
+
+    fn canonicals_are_chained_and_included(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        for (id, version, title) in [("one", "1.0", "First"), ("two", "2.0-Beta", "Second")] {
+            put(&mut client, &json!({"resourceType": "Questionnaire", "id": id, "status": "active", "title": title,
+                "url": "http://example.org/Questionnaire/q", "version": version}));
+        }
+        put(&mut client, &json!({"resourceType": "Questionnaire", "id": "bare", "status": "active", "title": "Bare", "url": "http://example.org/Questionnaire/bare"}));
+        let canonicals = [("any", "q"), ("v1", "q|1.0"), ("v2", "q|2.0-Beta"), ("v3", "q|3"), ("b", "bare#part"), ("none", "other")];
+        for (id, canonical) in canonicals {
+            put(&mut client, &json!({"resourceType": "QuestionnaireResponse", "id": id, "status": "completed",
+                "questionnaire": format!("http://example.org/Questionnaire/{canonical}")}));
+        }
+        let ids = |client: &mut Client, query: &str, mode: &str| -> Vec<String> {
+            let bundle = client.get(query).expect(200).json();
+            let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
+            let mut ids: Vec<String> = entries.iter().filter(|e| e["search"]["mode"] == mode)
+                .map(|e| e["resource"]["id"].as_str().unwrap().to_owned()).collect();
+            ids.sort();
+            ids
+        };
+        let include = "&_include=QuestionnaireResponse:questionnaire";
+        for (query, mode, expected) in [
+            (format!("QuestionnaireResponse?_id=any{include}"), "include", &["one", "two"][..]),
+            (format!("QuestionnaireResponse?_id=v1{include}"), "include", &["one"]),
+            (format!("QuestionnaireResponse?_id=v2,b{include}"), "include", &["bare", "two"]),
+            (format!("QuestionnaireResponse?_id=v3,none{include}"), "include", &[]),
+            (format!("QuestionnaireResponse?_id=v1{include}:Questionnaire"), "include", &["one"]),
+            ("QuestionnaireResponse?_id=v1&_include=*".into(), "include", &["one"]),
+            ("Questionnaire?_id=one&_revinclude=QuestionnaireResponse:questionnaire".into(), "include", &["any", "v1"]),
+            ("Questionnaire?_id=two,bare&_revinclude=QuestionnaireResponse:questionnaire".into(), "include", &["any", "b", "v2"]),
+            ("QuestionnaireResponse?questionnaire.title=first".into(), "match", &["any", "v1"]),
+            ("QuestionnaireResponse?questionnaire:Questionnaire.title=second".into(), "match", &["any", "v2"]),
+            ("QuestionnaireResponse?questionnaire.title=bare".into(), "match", &["b"]),
+            ("Questionnaire?_has:QuestionnaireResponse:questionnaire:_id=v1".into(), "match", &["one"]),
+            ("Questionnaire?_has:QuestionnaireResponse:questionnaire:_id=any".into(), "match", &["one", "two"]),
+            ("Questionnaire?_has:QuestionnaireResponse:questionnaire:status=completed".into(), "match", &["bare", "one", "two"]),
+        ] {
+            assert_eq!(ids(&mut client, &query, mode), expected, "{query}");
+        }
+        client.delete("Questionnaire/one").expect(204);
+        assert_eq!(ids(&mut client, &format!("QuestionnaireResponse?_id=any{include}"), "include"), ["two"]);
+        // a resource may have the URL of another one's canonical without being of its type
+        put(&mut client, &json!({"resourceType": "Library", "id": "lib", "status": "active", "type": {}, "url": "http://example.org/Library/l",
+            "relatedArtifact": [{"type": "depends-on", "resource": "http://example.org/Library/m|2"}]}));
+        put(&mut client, &json!({"resourceType": "Library", "id": "m", "status": "active", "type": {}, "url": "http://example.org/Library/m", "version": "2"}));
+        assert_eq!(ids(&mut client, "Library?_id=lib&_include=Library:depends-on", "include"), ["m"]);
+        assert_eq!(ids(&mut client, "Library?depends-on:Library.version=2", "match"), ["lib"]);
+    }
+
+    fn an_include_brings_the_version_that_is_named(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let patient = |family: &str| json!({"resourceType": "Patient", "id": "p", "name": [{"family": family}]});
+        put(&mut client, &patient("One"));
+        client.put("Patient/p", &patient("Two")).expect(200);
+        client.put("Patient/p", &patient("Three")).expect(200);
+        for (id, subject) in [("old", "Patient/p/_history/1"), ("new", "Patient/p"), ("same", "Patient/p/_history/3"), ("gone", "Patient/p/_history/9")] {
+            put(&mut client, &observation(id, subject, "x"));
+        }
+        let included = |client: &mut Client, query: &str| -> Vec<String> {
+            let bundle = client.get(query).expect(200).json();
+            let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
+            let mut found: Vec<String> = entries.iter().filter(|e| e["search"]["mode"] == "include").map(|e| {
+                assert!(e["fullUrl"].as_str().unwrap().ends_with("/Patient/p"));
+                e["resource"]["meta"]["versionId"].as_str().unwrap().to_owned()
+            }).collect();
+            found.sort();
+            found
+        };
+        for (query, expected) in [
+            ("_id=old&_include=Observation:subject", &["1"][..]),
+            ("_id=old&_include=Observation:subject:Patient", &["1"]),
+            ("_id=old&_include=Observation:subject:Group", &[]),
+            ("_id=old&_include=*", &["1"]),
+            ("_id=new&_include=Observation:patient", &["3"]),
+            ("_id=same&_include=Observation:patient", &["3"]),
+            ("_id=old,new&_include=Observation:patient", &["1", "3"]),
+            ("_id=old,same&_include=Observation:patient", &["1", "3"]),
+            ("_id=gone&_include=Observation:patient", &["3"]),
+            ("_id=old", &[]),
+        ] {
+            assert_eq!(included(&mut client, &format!("Observation?{query}")), expected, "{query}");
+        }
+        let chained = client.get("Observation?patient.family=three&_id=old").expect(200).json();
+        assert_eq!(chained["total"], 1, "chains go to the current version");
+        let said = outcome(&chained).unwrap()["issue"][0]["diagnostics"].as_str().unwrap();
+        assert!(said.contains("Observation/old") && said.contains("current"), "{said}");
+        let plain = client.get("Observation?patient.family=three&_id=new").expect(200).json();
+        assert_eq!((&plain["total"], outcome(&plain)), (&json!(1), None));
+        assert_eq!(client.count("Observation?patient.family=one"), 0);
+        client.delete("Patient/p").expect(204);
+        assert_eq!(included(&mut client, "Observation?_id=old&_include=Observation:subject"), ["1"]);
+        assert_eq!(included(&mut client, "Observation?_id=new&_include=Observation:subject"), Vec::<String>::new());
+    }
+
     fn what_every_resource_has_is_never_missing(database) {
         let app = TestApp::start(database);
         let mut client = app.client();

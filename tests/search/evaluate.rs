@@ -105,13 +105,19 @@ fn one(data: &Dataset, resource: &Resource, param: &Param, modifier: &str, wante
             };
             at(&resource.json, root).iter().any(fits)
         }
+        Kind::String if modifier != ":exact" => {
+            let values = at(&resource.json, param.path);
+            values.iter().any(|v| texts(v).iter().any(|text| string(modifier, text, &wanted.text)))
+                || modifier.is_empty()
+                    && families(&resource.json, param.path).iter().any(|name| later_part(name, &wanted.text))
+        }
         kind => at(&resource.json, param.path).iter().any(|v| value(kind, modifier, v, wanted)),
     }
 }
 
 fn value(kind: Kind, modifier: &str, json: &Value, wanted: &Wanted) -> bool {
     match kind {
-        Kind::String => string(modifier, json, &wanted.text),
+        Kind::String => texts(json).iter().any(|text| string(modifier, text, &wanted.text)),
         Kind::Token => token(json, &wanted.text),
         Kind::Date => range(json).is_some_and(|r| Range::parse(&wanted.text).unwrap().compare(wanted.prefix, r, NOW)),
         Kind::Number => number(json, wanted),
@@ -138,12 +144,42 @@ pub fn texts(json: &Value) -> Vec<&str> {
     }
 }
 
-fn string(modifier: &str, json: &Value, wanted: &str) -> bool {
-    texts(json).iter().any(|text| match modifier {
-        ":exact" => *text == wanted,
-        ":contains" => fold(text).contains(&fold(wanted)),
-        _ => fold(text).starts_with(&fold(wanted)),
+/// A folded text as it may be written without punctuation, which is ignored (3.1.1.4.8): left out, or a blank.
+fn spellings(text: &str) -> [String; 2] {
+    ["", " "].map(|blank| {
+        let plain: String = fold(text)
+            .chars()
+            .map(|c| if "'’-.,/()&:;!?#\"@%*_[]{}\\".contains(c) { blank.to_owned() } else { c.to_string() })
+            .collect();
+        plain.split_whitespace().collect::<Vec<_>>().join(" ")
     })
+}
+
+fn string(modifier: &str, text: &str, wanted: &str) -> bool {
+    let any = |test: &dyn Fn(&str, &str) -> bool| {
+        spellings(text).iter().any(|text| spellings(wanted).iter().any(|wanted| test(text, wanted)))
+    };
+    match modifier {
+        ":exact" => text == wanted,
+        ":contains" => any(&|text, wanted| text.contains(wanted)),
+        _ => any(&|text, wanted| text.starts_with(wanted)),
+    }
+}
+
+/// The family names at a path: "servers should search the parts of a family name independently".
+fn families<'a>(json: &'a Value, path: &str) -> Vec<&'a str> {
+    let names: Vec<&Value> = match path.strip_suffix(".family") {
+        Some(names) => at(json, names),
+        None => at(json, path).into_iter().filter(|v| v.is_object()).collect(),
+    };
+    names.into_iter().filter_map(|name| name["family"].as_str()).collect()
+}
+
+/// Whether a part of a name after the first begins with a text.
+fn later_part(name: &str, wanted: &str) -> bool {
+    let [_, spaced] = spellings(name);
+    let words: Vec<&str> = spaced.split(' ').collect();
+    (1..words.len()).any(|at| spellings(wanted).iter().any(|wanted| words[at..].join(" ").starts_with(wanted.as_str())))
 }
 
 /// System and code of everything that a token can stand in.

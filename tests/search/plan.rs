@@ -165,6 +165,24 @@ impl<'a> Planner<'a> {
                     .then(|| (param.owner, vec![one(param.code, modifier, word(&text))]))
             });
         }
+        self.class("string with other punctuation", |p, turn| {
+            let (param, value, _) = p.sample(Kind::String, turn)?;
+            let text = p.pick(&texts(value))?.to_owned();
+            let signs = ["-", "'", " ", ".", ""];
+            let is_sign = |c: char| c.is_ascii_punctuation() || c == ' ';
+            text.contains(is_sign).then_some(())?;
+            let written = text.replace(is_sign, signs[turn % signs.len()]);
+            let kept = !written.contains(',') && !written.trim().is_empty();
+            kept.then(|| (param.owner, vec![one(param.code, ["", ":contains"][turn % 2], word(written.trim()))]))
+        });
+        self.class("part of a family name", |p, turn| {
+            let param = param("Patient", ["family", "name"][turn % 2]);
+            let (value, _) = p.value_of(param)?;
+            let text = value.as_str().or_else(|| value["family"].as_str())?;
+            let (_, later) = text.split_once([' ', '-', '\''])?;
+            let cut: String = later.chars().take(3 + turn % 5).collect();
+            (!cut.trim().is_empty()).then(|| (param.owner, vec![one(param.code, "", word(cut.trim()))]))
+        });
         self.class("uri", |p, turn| {
             let (param, value, _) = p.sample(Kind::Uri, turn)?;
             Some((param.owner, vec![one(param.code, "", word(value.as_str()?))]))

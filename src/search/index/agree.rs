@@ -113,6 +113,14 @@ fn a_string() -> impl Strategy<Value = Value> {
     text().prop_map(|text| string(&text))
 }
 
+/// Some are found at other texts, too.
+fn a_name() -> impl Strategy<Value = Value> {
+    (text(), prop::collection::vec("[ab]{1,3}", 0..2)).prop_map(|(text, others)| {
+        let others = others.into_iter().map(Box::from).collect();
+        Value::String { folded: text.to_lowercase().into(), exact: text.into(), others }
+    })
+}
+
 fn a_reference(urls: impl Strategy<Value = String> + 'static) -> impl Strategy<Value = Value> {
     prop_oneof![
         (0..4_u8).prop_map(|n| subject(&format!("Patient/{n}"))),
@@ -163,7 +171,7 @@ fn resource() -> impl Strategy<Value = Values> {
         several("subject", a_reference(url())),
         several("date", span().prop_map(Value::Date)),
         several("value-quantity", a_quantity()),
-        several("name", a_string()),
+        several("name", a_name()),
         several("probability", a_number()),
         several("url", url().prop_map(|text| Value::Uri(text.into()))),
         several("near", a_place().prop_map(Value::Position)),
@@ -253,9 +261,11 @@ fn ask_name() -> impl Strategy<Value = StringTest> {
     ]
 }
 
-const RELATIONS: [Relation; 7] = [
+const RELATIONS: [Relation; 9] = [
     Relation::Same,
     Relation::Other,
+    Relation::Starts,
+    Relation::Contains,
     Relation::Ends,
     Relation::Above,
     Relation::AtLeast,
@@ -437,9 +447,9 @@ fn holds(clause: &Clause, at: u8, values: &Values) -> bool {
 
 fn passes(test: &Test, value: &Value) -> bool {
     match (test, value) {
-        (Test::String(test), Value::String { folded, exact }) => match test {
-            StringTest::StartsWith(text) => folded.starts_with(text.as_ref()),
-            StringTest::Contains(text) => folded.contains(text.as_ref()),
+        (Test::String(test), Value::String { folded, exact, others }) => match test {
+            StringTest::StartsWith(text) => others.iter().chain([folded]).any(|other| other.starts_with(text.as_ref())),
+            StringTest::Contains(text) => others.iter().chain([folded]).any(|other| other.contains(text.as_ref())),
             StringTest::Exact(text) => exact == text,
             StringTest::Words(words) => words_hold(words, &[plain(folded)], true),
             StringTest::Fuzzy(wanted) => {
@@ -452,6 +462,8 @@ fn passes(test: &Test, value: &Value) -> bool {
                 match relation {
                     Relation::Same => folded == text,
                     Relation::Other => folded != text,
+                    Relation::Starts => folded.starts_with(text.as_ref()),
+                    Relation::Contains => folded.contains(text.as_ref()),
                     Relation::Ends => folded.ends_with(text.as_ref()),
                     Relation::Above => first.is_gt(),
                     Relation::AtLeast => first.is_ge(),
@@ -603,6 +615,7 @@ proptest! {
                 values: values.iter().map(|(code, value)| (param(code).id, value.clone())).collect(),
                 narrative: names(values).join(" ").into(),
                 content: names(values).into_iter().rev().collect::<Vec<_>>().join(" ").into(),
+                ..Extracted::default()
             };
             let extracted = values.as_ref().map(extract);
             current[id as usize] = values.zip(extracted.clone()).map(|(values, all)| (seq, id, values, all));

@@ -47,6 +47,8 @@ pub enum Form {
     Present = b'p',
     /// Folded text.
     Folded = b'f',
+    /// Another folded text at which it is found.
+    Other = b'a',
     /// Hash of the text as written.
     Exact = b'x',
     /// A code, whatever its system.
@@ -170,6 +172,15 @@ pub fn write_typed(typed: &Typed, out: &mut Vec<u8>) {
 /// The 64-bit hash of a text; never 0, which stands for absence in columns.
 pub fn hash64(text: &str) -> u64 {
     XxHash3_64::oneshot(text.as_bytes()).max(1)
+}
+
+/// The hash of a canonical: its URL, with its business version where it has one (in lowercase, as versions are kept).
+/// What refers to a canonical without a version refers to all of them.
+pub fn canonical(url: &str, version: Option<&str>) -> u64 {
+    match version {
+        None => hash64(url),
+        Some(version) => hash64(&format!("{url}|{}", version.to_lowercase())),
+    }
 }
 
 /// A text cut to at most `max` bytes, at a character.

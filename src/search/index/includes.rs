@@ -141,13 +141,13 @@ impl Walk<'_> {
         params: &[(ResourceType, ParamHash)],
         current: &KeySet,
     ) -> Result<Option<Box<dyn Compiled>>> {
-        let keys = match include.target {
-            Some(kind) => {
-                let narrowed = all(vec![in_keys(Place::Own, current.clone()), all_of(kind)]);
-                collect(self.searcher, narrowed.as_ref(), Place::Own, self.limits.join_keys)?
-            }
-            None => current.clone(),
+        let named = in_keys(Place::Own, current.clone());
+        let named = match include.target {
+            Some(kind) => all(vec![named, all_of(kind)]),
+            None => named,
         };
+        // with the hashes of their canonicals
+        let keys = collect(self.searcher, named.as_ref(), Place::Own, self.limits.join_keys)?;
         let keys = Arc::new(keys);
         let each = params.iter().map(|(_, param)| -> Box<dyn Compiled> {
             Box::new(InKeys { place: Place::Target(*param), keys: keys.clone() })

@@ -42,7 +42,7 @@ pub type KeySet = hashbrown::HashSet<u64, BuildHasherDefault<Identity>>;
 /// Where the hash stands that must be in the set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// The document's own key.
+    /// The document's own key, or one of its canonical.
     Own,
     /// A target of this reference parameter.
     Target(ParamHash),
@@ -161,7 +161,7 @@ struct SegmentKeys {
 impl SegmentDocPredicate for SegmentKeys {
     fn eval(&mut self, doc: DocId) -> bool {
         match &self.targets {
-            Targets::Own(column) => column.first(doc).is_some_and(|key| self.keys.contains(&key)),
+            Targets::Own(column) => column.values_for_doc(doc).any(|key| self.keys.contains(&key)),
             Targets::Column(column) => column.values_for_doc(doc).any(|key| self.keys.contains(&(key as u64))),
         }
     }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
+use smallvec::SmallVec;
 
 use super::codec::{
-    ColumnName, Form, ParamHash, Part, SORT_MAX, Scope, TEXT_MAX, cut, hash64, number, order, write_exact, write_typed,
+    ColumnName, Form, ParamHash, Part, SORT_MAX, Scope, TEXT_MAX, canonical, cut, hash64, number, order, write_exact,
+    write_typed,
 };
 use super::segment::{Entry, Ticket};
 use crate::base::clock::Timestamp;
@@ -69,7 +71,12 @@ pub fn prepare(document: &Document, catalog: &Catalog) -> Prepared {
     let key = document.key.hash64();
     let entry = document.values.as_ref().map(|values| {
         let mut writer = Writer::new(document);
+        canonical_keys(document.key.kind, &values.values, catalog).into_iter().for_each(|key| writer.entry.key(key));
         writer.entry.words(&values.narrative, &values.content);
+        if values.is_working {
+            // `mode` is no search parameter: its name is free
+            writer.term(&Scope::plain(ParamHash::of(document.key.kind, "mode")), Form::Present, |_| ());
+        }
         let mut rest = values.values.as_slice();
         while let Some((id, _)) = rest.first() {
             let end = rest.iter().position(|(other, _)| other != id).unwrap_or(rest.len());
@@ -138,8 +145,11 @@ impl Writer {
     fn value(&mut self, scope: &Scope, value: &Value) {
         let param = scope.param;
         match value {
-            Value::String { folded, exact } => {
+            Value::String { folded, exact, others } => {
                 self.term(scope, Form::Folded, |out| out.extend_from_slice(cut(folded, TEXT_MAX).as_bytes()));
+                for other in others {
+                    self.term(scope, Form::Other, |out| out.extend_from_slice(cut(other, TEXT_MAX).as_bytes()));
+                }
                 self.term(scope, Form::Exact, |out| out.extend_from_slice(&hash64(exact).to_be_bytes()));
             }
             Value::Token { system, code, text } => {
@@ -195,6 +205,9 @@ impl Writer {
             }
             Target::Other(url) => {
                 self.term(scope, Form::Url, |out| write_exact(url, out));
+                let hash = canonical_of(url);
+                self.term(scope, Form::Target, |out| out.extend_from_slice(&hash.to_be_bytes()));
+                self.entry.number(ColumnName::new(scope.param, None, Part::Target), hash as i64);
                 for (at, above) in versions(url).enumerate() {
                     let form = if at == 0 { Form::Url } else { Form::Below };
                     self.term(scope, form, |out| write_exact(above, out));
@@ -238,7 +251,7 @@ impl Writer {
             }
             Value::Reference(target) => put(Part::Target, target_hash(target)),
             Value::Uri(uri) => put(Part::Target, hash64(uri) as i64),
-            Value::String { folded, exact } => {
+            Value::String { folded, exact, .. } => {
                 put(Part::Exact, hash64(exact) as i64);
                 entry.text(ColumnName::new(param, component, Part::Folded), cut(folded, TEXT_MAX));
             }
@@ -246,6 +259,31 @@ impl Writer {
             Value::Composite(_) | Value::Typed(_) | Value::Mime(_) => (),
         }
     }
+}
+
+/// The hash of what a canonical names, whatever part of it.
+fn canonical_of(url: &str) -> u64 {
+    let (whole, _) = url.split_once('#').unwrap_or((url, ""));
+    match whole.rsplit_once('|') {
+        Some((url, version)) => canonical(url, Some(version)),
+        None => canonical(whole, None),
+    }
+}
+
+/// The canonical URL and the business version of a resource that has both parameters.
+fn canonical_keys(kind: ResourceType, values: &[(ParamId, Value)], catalog: &Catalog) -> SmallVec<[u64; 2]> {
+    let of = |code: &str| {
+        let param = (catalog.params)(kind).iter().find(|param| param.code == code)?;
+        Some(values.iter().filter(move |(id, _)| *id == param.id).map(|(_, value)| value))
+    };
+    let mut keys = SmallVec::new();
+    let (Some(mut urls), Some(mut versions)) = (of("url"), of("version")) else { return keys };
+    let Some(Value::Uri(url)) = urls.next() else { return keys };
+    keys.push(canonical(url, None));
+    if let Some(Value::Token { code: Some(version), .. }) = versions.next() {
+        keys.push(canonical(url, Some(version)));
+    }
+    keys
 }
 
 /// Both sides of a range; an open one lies beyond all numbers.
@@ -303,7 +341,7 @@ fn widen<'a>(range: &mut Option<(&'a str, &'a str)>, text: Option<&'a str>) {
 
 /// The kinds of a composite's components, or of a value.
 #[derive(PartialEq)]
-struct Shape(smallvec::SmallVec<[std::mem::Discriminant<Value>; 4]>);
+struct Shape(SmallVec<[std::mem::Discriminant<Value>; 4]>);
 
 impl Shape {
     fn of(value: &Value) -> Self {

@@ -7,7 +7,8 @@ use tantivy::schema::{
 /// Version of the schema, the terms and the extraction: an index of another version is emptied and filled again.
 pub const FORMAT: u32 = 7;
 
-/// `u64`: [`crate::fhir::types::ResourceKey::hash64`]; indexed and a column.
+/// `u64`: [`crate::fhir::types::ResourceKey::hash64`]; indexed and a column. After it, of a resource with a canonical URL,
+/// the hashes of that URL without and with its version (`codec::canonical`): a reference may name it by each.
 pub const KEY: &str = "key";
 /// `i64` column: the Seq of the version.
 pub const SEQ: &str = "seq";

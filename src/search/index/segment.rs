@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
+use smallvec::{SmallVec, smallvec};
 use tantivy::schema::Field;
 use tantivy::schema::document::{Document, ReferenceValue, ReferenceValueLeaf, Value};
 
@@ -11,7 +12,8 @@ use super::schema::{columns_field, content_field, key_field, narrative_field, se
 /// The terms and columns of one document.
 #[derive(Debug)]
 pub struct Entry {
-    key: u64,
+    /// The hash of the resource, then those of its canonical.
+    keys: SmallVec<[u64; 3]>,
     seq: i64,
     updated: i64,
     terms: Vec<u8>,
@@ -32,7 +34,7 @@ impl Entry {
     /// An entry without terms and columns.
     pub fn new(key: u64, seq: i64, updated: i64) -> Self {
         Self {
-            key,
+            keys: smallvec![key],
             seq,
             updated,
             terms: Vec::with_capacity(1024),
@@ -42,6 +44,11 @@ impl Entry {
             narrative: Box::default(),
             content: Box::default(),
         }
+    }
+
+    /// Adds a hash by which references may name the resource beside its own.
+    pub fn key(&mut self, key: u64) {
+        self.keys.push(key);
     }
 
     /// Sets the words of the narrative and of all texts.
@@ -188,11 +195,14 @@ impl<'a> Iterator for Slots<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let at = self.at;
         self.at += 1;
-        match at {
-            0 => Some((key_field(), Slot::Key(self.entry.key))),
+        let more = self.entry.keys.len() - 1;
+        if let Some(key) = self.entry.keys.get(at) {
+            return Some((key_field(), Slot::Key(*key)));
+        }
+        match at - more {
             1 => Some((seq_field(), Slot::Number(self.entry.seq))),
             2 => Some((updated_field(), Slot::Number(self.entry.updated))),
-            _ => match (at - 3).checked_sub(self.entry.ends.len()) {
+            at => match (at - 3).checked_sub(self.entry.ends.len()) {
                 None => self.entry.term_at(at - 3).map(|bytes| (terms_field(), Slot::Term(bytes))),
                 Some(0) => Some((columns_field(), Slot::Columns(self.entry))),
                 Some(1) => Some((narrative_field(), Slot::Text(&self.entry.narrative))),

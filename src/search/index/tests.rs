@@ -83,7 +83,7 @@ pub fn subject(text: &str) -> Value {
 }
 
 pub fn string(text: &str) -> Value {
-    Value::String { folded: text.to_lowercase().into(), exact: text.into() }
+    Value::String { folded: text.to_lowercase().into(), exact: text.into(), others: Box::default() }
 }
 
 pub fn day(number: i64) -> Span {

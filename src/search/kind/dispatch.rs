@@ -1,5 +1,7 @@
 //! From a parameter's type to its file.
 
+use smallvec::{SmallVec, smallvec};
+
 use super::element::Element;
 use super::escape::split;
 use super::{composite, date, near, number, quantity, reference, string, token, uri};
@@ -18,13 +20,27 @@ pub struct Reading<'a> {
     pub now: Timestamp,
 }
 
-/// Reads one value without a modifier.
+/// Reads one value without a modifier into tests of which one must pass.
+///
+/// # Errors
+/// The reason, when it is no value of the parameter's type.
+pub fn parse_all(of: &SearchParam, value: &str, reading: &Reading<'_>) -> Result<SmallVec<[Test; 2]>, &'static str> {
+    if of.kind == ParamKind::String {
+        return Ok(string::parse(value, string::Mode::StartsWith)?.into_iter().map(Test::String).collect());
+    }
+    parse(of, value, reading).map(|test| smallvec![test])
+}
+
+/// Reads one value without a modifier. Of a string with punctuation, which may be written in two ways, the one without.
 ///
 /// # Errors
 /// The reason, when it is no value of the parameter's type.
 pub fn parse(of: &SearchParam, value: &str, reading: &Reading<'_>) -> Result<Test, &'static str> {
     Ok(match of.kind {
-        ParamKind::String => Test::String(string::parse(value, string::Mode::StartsWith)?),
+        ParamKind::String => {
+            let mut tests = string::parse(value, string::Mode::StartsWith)?;
+            Test::String(tests.swap_remove(0))
+        }
         ParamKind::Token => Test::Token(caseless(of, token::parse(value)?)),
         ParamKind::Reference => Test::Reference(reference::parse(value, None, of, reading.base)?),
         ParamKind::Date => Test::Date(date::parse(value, reading.now)?),
@@ -83,7 +99,7 @@ pub fn tuples(components: &[Vec<Value>], out: &mut dyn FnMut(Value)) {
 /// Whether one value passes one test; a value of another type never does.
 pub fn passes(test: &Test, value: &Value) -> bool {
     match (test, value) {
-        (Test::String(test), Value::String { folded, exact }) => string::passes(test, folded, exact),
+        (Test::String(test), Value::String { folded, exact, others }) => string::passes(test, folded, exact, others),
         (Test::AnyCase(test), Value::Token { system, code, .. }) => {
             token::passes_any_case(test, system.as_deref(), code.as_deref())
         }

@@ -16,6 +16,8 @@ pub struct Element<'a> {
     pub type_name: &'static str,
     /// For a `code`: the system that its binding implies.
     pub system: Option<&'static str>,
+    /// It is the family name of a HumanName.
+    pub is_family: bool,
 }
 
 impl<'a> Element<'a> {
@@ -25,10 +27,11 @@ impl<'a> Element<'a> {
         match item {
             Item::Node(node) => {
                 let type_name = node.type_id.map_or("", |type_id| type_id.name());
-                Some(Self { json: node.json, type_name, system: None })
+                Some(Self { json: node.json, type_name, system: None, is_family: false })
             }
             Item::Bool(truth) => {
-                Some(Self { json: if *truth { &TRUE } else { &FALSE }, type_name: "boolean", system: None })
+                let json = if *truth { &TRUE } else { &FALSE };
+                Some(Self { json, type_name: "boolean", system: None, is_family: false })
             }
             _ => None,
         }

@@ -1,5 +1,6 @@
 //! Folding: texts without case, accents and superfluous white space (FHIR R4 `search.html`, 3.1.1.4.8).
 
+use smallvec::SmallVec;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -30,4 +31,47 @@ fn push(out: &mut String, c: char) {
     } else if !out.is_empty() && !out.ends_with(' ') {
         out.push(' ');
     }
+}
+
+/// Punctuation beyond ASCII that is left after folding.
+const PUNCTUATION: [std::ops::RangeInclusive<char>; 12] = [
+    '¡'..='¡',
+    '§'..='§',
+    '«'..='«',
+    '¶'..='·',
+    '»'..='»',
+    '¿'..='¿',
+    'ʹ'..='ʿ',
+    '\u{55A}'..='\u{55F}',
+    '\u{5BE}'..='\u{5BE}',
+    '\u{2010}'..='\u{205E}',
+    '\u{3001}'..='\u{301F}',
+    '\u{30FB}'..='\u{30FB}',
+];
+
+/// Whether a character is punctuation: signs such as `+` and `<` are not.
+fn is_punctuation(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_punctuation() && !matches!(c, '$' | '+' | '<' | '=' | '>' | '^' | '`' | '|' | '~');
+    }
+    PUNCTUATION.iter().any(|range| range.contains(&c))
+}
+
+/// A folded text without its punctuation: left out (`obrien`), and, where that is another text, as spaces (`o brien`).
+/// Texts of punctuation only have none.
+pub fn bare(folded: &str) -> SmallVec<[Box<str>; 2]> {
+    let mut found = SmallVec::new();
+    if !folded.contains(is_punctuation) {
+        found.push(folded.into());
+        return found;
+    }
+    for blank in [None, Some(' ')] {
+        let mut out = String::with_capacity(folded.len());
+        folded.chars().filter_map(|c| if is_punctuation(c) { blank } else { Some(c) }).for_each(|c| push(&mut out, c));
+        let text = out.trim_end();
+        if !text.is_empty() && found.first().is_none_or(|first: &Box<str>| **first != *text) {
+            found.push(text.into());
+        }
+    }
+    found
 }

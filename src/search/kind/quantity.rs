@@ -132,7 +132,7 @@ mod tests {
     fn value(text: &str, type_name: &'static str) -> Option<Quantity> {
         let json = json(text.as_bytes()).expect("JSON");
         let mut found = None;
-        extract(Element { json: &json, type_name, system: None }, &mut |value| {
+        extract(Element { json: &json, type_name, system: None, is_family: false }, &mut |value| {
             if let Value::Quantity(quantity) = value {
                 found = Some(quantity);
             }

@@ -24,6 +24,12 @@ pub fn local(text: &str, base: &str) -> Option<ResourceKey> {
     Some(ResourceKey::new(ResourceType::find(kind)?, id_of(id)?))
 }
 
+/// The resource of this server and the version that a text names.
+pub fn version(text: &str, base: &str) -> Option<(ResourceKey, Option<i64>)> {
+    let version = text.split_once("/_history/").and_then(|(_, version)| version.parse().ok());
+    Some((local(text, base)?, version))
+}
+
 /// What a reference, canonical or URI names; none for a contained resource.
 fn target(text: &str, base: &str) -> Option<Target> {
     if text.is_empty() || text.starts_with('#') {

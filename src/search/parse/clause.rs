@@ -1,6 +1,7 @@
 //! One condition: a parameter, perhaps with a modifier, and its values.
 
-use super::context::{Trouble, Work, bad, known_type, shown, tests, unsupported};
+use super::context::{Trouble, Work, bad, shown, tests, unsupported};
+use super::list::list;
 use super::modifier;
 use crate::base::fault::{Category, Fault};
 use crate::fhir::definitions::params::{ParamKind, SearchParam, search_param};
@@ -72,25 +73,10 @@ pub(super) fn plain(
             }
         },
         None => {
-            let tests = tests(work, name, text, |value| dispatch::parse(param, value, &work.reading()))?;
-            Ok(Clause::Param { param, tests })
+            let tests = tests(work, name, text, |value| dispatch::parse_all(param, value, &work.reading()))?;
+            Ok(Clause::Param { param, tests: tests.into_iter().flatten().collect() })
         }
     }
-}
-
-/// `_list`: the resources that are entries of a List (FHIR R4 `search.html`, 3.1.1.4.22).
-fn list(work: &Work<'_>, modifier: Option<&str>, name: &str, text: &str) -> Result<Clause, Trouble> {
-    if let Some(modifier) = modifier {
-        return Err(unsupported(name, &format!("modifier \":{}\"", shown(modifier))).into());
-    }
-    if text.starts_with('$') {
-        return Err(unsupported(name, "a list by its function").into());
-    }
-    let source = known_type("List", name)?;
-    let lists = tests(work, name, text, |value| {
-        ResourceId::parse(value).map_err(|_| "it is the id of a List: 1 to 64 letters, digits, `-` and `.`")
-    })?;
-    Ok(Clause::Has { source, param: find(source, "item", name)?, clause: Box::new(Clause::Id(lists)) })
 }
 
 /// `_id` and `_lastUpdated`, which the index knows without extraction.
@@ -146,7 +132,8 @@ fn with_modifier(
     };
     match (param.kind, mode) {
         (ParamKind::String, Some(mode)) => {
-            tests(work, name, text, |value| string::parse(value, mode).map(Test::String))
+            let tests = tests(work, name, text, |value| string::parse(value, mode))?;
+            Ok(tests.into_iter().flatten().map(Test::String).collect())
         }
         (ParamKind::Reference, _) if modifier == "identifier" => tests(work, name, text, |value| {
             token::parse(value).map(|test| Test::Reference(ReferenceTest::Identifier(test)))

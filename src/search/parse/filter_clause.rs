@@ -174,8 +174,8 @@ fn text(param: &SearchParam, comparison: &Comparison<'_>) -> Result<Test, Fault>
         return Err(unfit(param.code, &comparison.value, "there is no letter, digit or sign in it"));
     }
     let relation = match comparison.operation {
-        Operation::Co => return Ok(Test::String(StringTest::Contains(folded))),
-        Operation::Sw => return Ok(Test::String(StringTest::StartsWith(folded))),
+        Operation::Co => Relation::Contains,
+        Operation::Sw => Relation::Starts,
         Operation::Eq => Relation::Same,
         Operation::Ne => Relation::Other,
         Operation::Ew => Relation::Ends,

@@ -14,6 +14,7 @@ mod context;
 mod control;
 mod filter;
 mod filter_clause;
+mod list;
 mod modifier;
 mod request;
 mod types;

@@ -6,6 +6,7 @@ use super::chain::{Place, clause};
 use super::context::{ParseContext, Trouble, Work, bad, shown};
 use super::control::{Taken, take};
 use super::filter_clause;
+use super::list;
 use super::types::{check_common, types};
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::fhir::definitions::params::{ParamKind, search_param};
@@ -59,6 +60,7 @@ pub fn parse(of: impl Into<SearchContext>, params: &[(String, String)], context:
             }
         }
     }
+    list::of_subject(&mut query.clauses);
     check_near(&query)?;
     if query.sort.is_empty() && query.clauses.iter().any(has_score) {
         query.sort.push(SortKey { by: SortBy::Score, descending: false });

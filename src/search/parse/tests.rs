@@ -300,13 +300,17 @@ fn within(path: &str, params: &[(&str, &str)]) -> Result<Query, Fault> {
 #[test]
 fn what_a_filter_asks() {
     for (on, text, expected) in [
-        ("Patient", "name co \"PÉT\"", "name=*pet*"),
+        ("Patient", "name co \"PÉT\"", "name=Contains pet"),
         (
             "Patient",
             "given eq Peter and birthdate ge 2014-10-10",
             "(given=Same peter and birthdate=Ge[2014-10-10T00:00:00.000Z])",
         ),
-        ("Patient", "family sw a or family ew b or family ne c", "(family=a* or family=Ends b or family=Other c)"),
+        (
+            "Patient",
+            "family sw a or family ew b or family ne c",
+            "(family=Starts a or family=Ends b or family=Other c)",
+        ),
         ("Patient", "family gt m or family le n", "(family=Above m or family=AtMost n)"),
         ("Patient", "not (gender eq male)", "not (gender=~male)"),
         ("Patient", "gender ne |MALE", "gender=!~none|MALE"),
@@ -319,8 +323,8 @@ fn what_a_filter_asks() {
         ("Patient", "_id eq a and _id ne b", "(id [a] and not (id [b]))"),
         ("Patient", "_lastUpdated gt 2020", "updated Gt[2020-01-01T00:00:00.000Z]"),
         ("Observation", "code eq loinc|1-8", "code=~http://loinc.org|1-8"),
-        ("Observation", "patient.name co x", "patient->(Patient: name=*x*)"),
-        ("Observation", "patient[gender eq male].name co x", "patient->(Patient: (gender=~male and name=*x*))"),
+        ("Observation", "patient.name co x", "patient->(Patient: name=Contains x)"),
+        ("Observation", "patient[gender eq male].name co x", "patient->(Patient: (gender=~male and name=Contains x))"),
         ("Observation", "patient.name pr false", "not (patient->(Patient: name missing false))"),
         ("Observation", "patient re Patient/1", "patient=[Patient]/1"),
         ("Observation", "value-quantity gt 5|ucum|mg", "value-quantity=Gt5 = 0.005 g"),
@@ -371,12 +375,21 @@ fn lists_are_entries_of_lists() {
     let limits = Limits::default();
     let one = |value| run("Patient", &[("_list", value)], true, &limits).map(|query| shown(&query));
     assert_eq!(one("42,43").expect("a list"), "List.item<-(id [42, 43])");
-    for value in ["$current-allergies", "List/42", "a_b"] {
+    for value in ["$current-nonsense", "List/42", "a_b"] {
         assert!(one(value).is_err(), "{value}");
     }
     assert!(within("", &[("_list", "42")]).is_ok());
     let chained = run("Observation", &[("patient._list", "42")], true, &limits).expect("a chain");
     assert_eq!(shown(&chained), "patient->(Patient: List.item<-(id [42]))");
+    let of_42 = run("Condition", &[("_list", "$current-problems"), ("patient", "42")], true, &limits).expect("a list");
+    let codes = "code=http://loinc.org|46105-3,http://loinc.org|11450-4,\
+                 http://terminology.hl7.org/CodeSystem/list-example-use-codes|problems";
+    let lists = format!("{codes} and status=current and mode=working and subject=[Patient]/42");
+    assert_eq!(shown(&of_42), format!("List.item<-(({lists})) & patient=[Patient]/42"));
+    let anybody = run("AllergyIntolerance", &[("_list", "$current-drug-allergies")], true, &limits).expect("a list");
+    assert!(shown(&anybody).ends_with("mode=working)) and category=medication)"), "{}", shown(&anybody));
+    let member = within("Patient/1/*", &[("_list", "$current-medications")]).expect("a list");
+    assert!(shown(&member).ends_with("mode=working and subject=[Patient]/1))"), "{}", shown(&member));
 }
 
 #[test]
