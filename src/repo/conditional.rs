@@ -18,7 +18,7 @@ use crate::base::fault::{Fault, Result};
 use crate::fhir::json;
 use crate::fhir::resource;
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
-use crate::search::query::{Clause, Query};
+use crate::search::query::{Clause, ContainedMode, Query};
 
 /// Matches read at a time.
 const PIECE: usize = 200;
@@ -162,6 +162,9 @@ fn has_identifier(stored: &Stored, system: &str, value: &str) -> Result<bool> {
 async fn by_search(at: &Arc<Tenancy>, condition: &Condition, most: usize) -> Result<Resolution> {
     let params = condition.params();
     let query = search::parsed(at, condition.kind, &params, Handling::Strict, at.clock.now())?;
+    if query.contained != ContainedMode::default() {
+        return Err(Fault::unsupported(format!("the condition \"{condition}\": _contained is not supported here")));
+    }
     if query.clauses.is_empty() {
         return Err(Fault::invalid(format!("the condition \"{condition}\" selects nothing in particular")));
     }

@@ -225,6 +225,8 @@ pub struct SearchEntry {
     pub stored: Stored,
     /// What the search says of it beside that.
     pub note: Note,
+    /// It is contained in the resource of `stored`, whose body is only this one: its type and id.
+    pub contained: Option<(ResourceType, Box<str>)>,
 }
 
 /// A page of a search.

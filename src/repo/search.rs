@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tracing::Instrument;
 
-use super::face::{Handling, MatchMode, Page, SearchAnswer, SearchEntry};
+use super::face::{Handling, MatchMode, Page, SearchAnswer, SearchEntry, Stored};
 use super::indexer::blocking;
 use super::pins::bytes;
 use super::read::stored;
@@ -16,13 +16,15 @@ use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::base::id::Seq;
 use crate::base::traces::span;
-use crate::fhir::types::ResourceKey;
+use crate::fhir::json::{self, Json};
+use crate::fhir::types::{ResourceKey, ResourceType};
 use crate::search::context::SearchContext;
 use crate::search::explain::explain;
-use crate::search::index::{Hits, Includes, Searcher};
+use crate::search::index::{Hit, Hits, Includes, Searcher, contained};
 use crate::search::parse::{ParseContext, parse};
-use crate::search::query::{Query, SortBy, SortKey};
+use crate::search::query::{ContainedSearch, Query, SortBy, SortKey};
 use crate::search::rank::Note;
+use crate::store::VersionRow;
 
 /// The first page of a search: it sees every write that was answered before it arrived.
 pub(super) async fn first_page(
@@ -180,7 +182,8 @@ impl Window<'_> {
 
     /// Whether pages can go on without the snapshot.
     fn is_by_id(&self) -> bool {
-        matches!(self.query.sort[..], [SortKey { by: SortBy::Id, .. }])
+        let is_plain = self.query.contained.search == ContainedSearch::None;
+        is_plain && matches!(self.query.sort[..], [SortKey { by: SortBy::Id, .. }])
     }
 }
 
@@ -188,7 +191,6 @@ async fn page(at: &Arc<Tenancy>, window: Window<'_>, watch: &mut Phases) -> Resu
     let Window { query, searcher, offset, size, .. } = &window;
     let (offset, wanted) = (*offset, if query.count_only { 0 } else { *size });
     let (hits, includes) = run(at, query, searcher, (offset, wanted), watch).instrument(span!("search")).await?;
-    let included: Vec<Seq> = includes.hits.iter().map(|hit| hit.seq).collect();
     let mut answer = SearchAnswer {
         total: hits.total,
         used: query.used.clone(),
@@ -199,14 +201,14 @@ async fn page(at: &Arc<Tenancy>, window: Window<'_>, watch: &mut Phases) -> Resu
         let message = format!("more than {} resources would be included; the rest is left out", at.limits.includes);
         answer.warnings.push(Issue::warning("incomplete", message));
     }
-    let matches: Vec<Seq> = hits.hits.iter().take(wanted).map(|hit| hit.seq).collect();
+    let shown = &hits.hits[..hits.hits.len().min(wanted)];
     let more = hits.hits.len() > wanted && wanted > 0;
-    answer.entries = entries(at, &matches, &hits.notes, MatchMode::Match).instrument(span!("fetch")).await?;
+    answer.entries = entries(at, shown, &hits.notes, MatchMode::Match).instrument(span!("fetch")).await?;
     watch.ends("fetch");
     let anchored = |entry: Option<&SearchEntry>| entry.filter(|_| window.is_by_id()).map(|e| e.stored.key.clone());
     let (first, last) = (anchored(answer.entries.first()), anchored(answer.entries.last()));
-    if !included.is_empty() {
-        answer.entries.extend(entries(at, &included, &[], MatchMode::Include).instrument(span!("fetch")).await?);
+    if !includes.hits.is_empty() {
+        answer.entries.extend(entries(at, &includes.hits, &[], MatchMode::Include).instrument(span!("fetch")).await?);
     }
     versions::add(at, query, &mut answer).await?;
     watch.ends("fetch-includes");
@@ -253,11 +255,34 @@ async fn run(
     Ok(found)
 }
 
-/// `notes`: of each version, or empty.
-async fn entries(at: &Tenancy, seqs: &[Seq], notes: &[Note], mode: MatchMode) -> Result<Vec<SearchEntry>> {
-    let rows = at.store.by_seqs(at.tenant, seqs).await?;
+/// `notes`: of each hit, or empty.
+async fn entries(at: &Tenancy, hits: &[Hit], notes: &[Note], mode: MatchMode) -> Result<Vec<SearchEntry>> {
+    let seqs: Vec<Seq> = hits.iter().map(|hit| hit.seq).collect();
+    let rows = at.store.by_seqs(at.tenant, &seqs).await?;
     // A page of an earlier snapshot may lead to what was expunged since.
     let whole = rows.into_iter().enumerate().filter(|(_, row)| row.body.is_some());
-    let note = |n: usize| notes.get(n).copied().unwrap_or_default();
-    whole.map(|(n, row)| Ok(SearchEntry { mode, stored: stored(row)?, note: note(n) })).collect()
+    let entry = |(n, row): (usize, VersionRow)| {
+        let note = notes.get(n).copied().unwrap_or_default();
+        let mut stored = stored(row)?;
+        let hit = hits.get(n).filter(|hit| hit.key != stored.key.hash64());
+        let contained = hit.map(|hit| take_out(&mut stored, hit.key)).transpose()?;
+        Ok(SearchEntry { mode, stored, note, contained })
+    };
+    whole.map(entry).collect()
+}
+
+/// Leaves of a resource only what it contains under a hash of the index; its type and id.
+fn take_out(stored: &mut Stored, key: u64) -> Result<(ResourceType, Box<str>)> {
+    let lost = || Fault::internal(format!("{} does not contain what the index says", stored.key));
+    let resource = json::parse_stored(stored.body.as_deref().unwrap_or_default())?;
+    let inner = resource.get("contained").and_then(Json::as_array).unwrap_or_default();
+    let text = |json: &Json, name: &str| json.get(name).and_then(Json::as_str).map(Box::<str>::from);
+    let is_it = |json: &&Json| text(json, "id").is_some_and(|id| contained(stored.key.hash64(), &id) == key);
+    let found = inner.iter().find(is_it).ok_or_else(lost)?;
+    let kind = text(found, "resourceType").and_then(|name| ResourceType::find(&name));
+    let (kind, id) = kind.zip(text(found, "id")).ok_or_else(lost)?;
+    let mut body = Vec::new();
+    json::write(found, &mut body);
+    stored.body = Some(body.into());
+    Ok((kind, id))
 }

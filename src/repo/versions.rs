@@ -56,7 +56,12 @@ pub(super) async fn add(at: &Tenancy, query: &Arc<Query>, answer: &mut SearchAns
         for stored in found {
             let is_there = |entry: &SearchEntry| entry.stored.key == key && entry.stored.version == stored.version;
             if !answer.entries.iter().any(is_there) {
-                answer.entries.push(SearchEntry { mode: MatchMode::Include, stored, note: Note::default() });
+                answer.entries.push(SearchEntry {
+                    mode: MatchMode::Include,
+                    stored,
+                    note: Note::default(),
+                    contained: None,
+                });
             }
         }
     }

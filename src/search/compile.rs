@@ -11,8 +11,8 @@ use tantivy::{Searcher, Term};
 use super::compile_values::compile_tests;
 use super::compile_words::compile_words;
 use super::hierarchy;
-use super::index::codec::{Form, ParamHash, Scope};
-use super::index::combine::{all, all_of, any, term};
+use super::index::codec::{Documents, Form, Scope};
+use super::index::combine::{all, all_documents, any, term};
 use super::index::error::failed;
 use super::index::keyset::{InKeys, KeySet, Place};
 use super::index::schema::{key_field, terms_field};
@@ -20,12 +20,12 @@ use super::index::terms::Terms;
 use super::index::updated::Updated;
 use super::joins;
 use super::page::count;
-use super::query::{Clause, Query, ReferenceTest, Test};
+use super::query::{Clause, ContainedSearch, Query, ReferenceTest, Test};
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::limits::Limits;
 use crate::fhir::definitions::compartment::membership;
 use crate::fhir::definitions::params::SearchParam;
-use crate::fhir::types::{ResourceKey, ResourceType};
+use crate::fhir::types::ResourceKey;
 
 /// Most inner searches (of chains and `_has`) in one search.
 const JOINS_MAX: usize = 256;
@@ -37,17 +37,20 @@ const JOINS_MAX: usize = 256;
 pub fn compile(searcher: &Searcher, query: &Query, limits: &Limits) -> Result<Box<dyn Compiled>> {
     let compiler = Compiler { searcher, limits, joins: Cell::new(0), joined: RefCell::default() };
     let mut kinds = Vec::new();
-    for kind in &query.types {
-        if query.types.len() == 1 || has_documents(searcher, *kind)? {
-            kinds.push(compiler.kind(*kind, &query.clauses)?);
+    for kind in query.types.iter().filter(|_| query.contained.search != ContainedSearch::Only) {
+        if query.types.len() == 1 || has_documents(searcher, Documents::of(*kind))? {
+            kinds.push(compiler.kind(Documents::of(*kind), &query.clauses)?);
         }
+    }
+    if query.contained.search != ContainedSearch::None {
+        kinds.push(compiler.contained(query)?);
     }
     Ok(any(kinds))
 }
 
-/// Whether there may be a document of a type; of 145 types few have any.
-fn has_documents(searcher: &Searcher, kind: ResourceType) -> Result<bool> {
-    let head = Scope::plain(ParamHash::kind(kind)).head(Form::Kind);
+/// Whether there may be such a document; of 145 types few have any.
+fn has_documents(searcher: &Searcher, of: Documents) -> Result<bool> {
+    let head = Scope::plain(of.all()).head(Form::Kind);
     let count = searcher.doc_freq(&Term::from_field_bytes(terms_field(), &head));
     Ok(count.map_err(failed("count the documents of a type"))? > 0)
 }
@@ -59,21 +62,46 @@ enum Part {
     Without(Box<dyn Compiled>),
 }
 
+/// Which targets of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Side {
+    /// Resources of their own.
+    Outside,
+    /// Those that stand in the resource that refers to them.
+    Inside,
+}
+
 struct Compiler<'a> {
     searcher: &'a Searcher,
     limits: &'a Limits,
     joins: Cell<usize>,
     /// What chains and `_has` came to, by the address of their clause: it does not depend on the type searched.
-    joined: RefCell<HashMap<*const Clause, Arc<KeySet>>>,
+    joined: RefCell<HashMap<(*const Clause, Side), Arc<KeySet>>>,
 }
 
 impl Compiler<'_> {
-    fn kind(&self, kind: ResourceType, clauses: &[Clause]) -> Result<Box<dyn Compiled>> {
+    /// The contained resources for which the clauses hold, or what contains them.
+    fn contained(&self, query: &Query) -> Result<Box<dyn Compiled>> {
+        let mut found = Vec::new();
+        for of in query.types.iter().map(|kind| Documents::contained(*kind)) {
+            if has_documents(self.searcher, of)? {
+                found.push(self.kind(of, &query.clauses)?);
+            }
+        }
+        let found = any(found);
+        if query.contained.is_alone {
+            return Ok(found);
+        }
+        let keys = joins::collect(self.searcher, found.as_ref(), Place::Container, self.limits.join_keys)?;
+        Ok(Box::new(InKeys { place: Place::Own, keys: Arc::new(keys) }))
+    }
+
+    fn kind(&self, of: Documents, clauses: &[Clause]) -> Result<Box<dyn Compiled>> {
         let mut musts: Vec<Box<dyn Compiled>> = Vec::new();
         let mut nots: Vec<Box<dyn Compiled>> = Vec::new();
         let mut typed = false;
         for clause in clauses {
-            match self.clause(kind, clause)? {
+            match self.clause(of, clause)? {
                 Part::Typed(query) => {
                     typed = true;
                     musts.push(query);
@@ -83,7 +111,7 @@ impl Compiler<'_> {
             }
         }
         if !typed {
-            musts.insert(0, all_of(kind));
+            musts.insert(0, all_documents(of));
         }
         if nots.is_empty() {
             return Ok(all(musts));
@@ -93,43 +121,56 @@ impl Compiler<'_> {
         Ok(Box::new(BooleanQuery::new(musts.chain(nots).collect())))
     }
 
-    fn clause(&self, kind: ResourceType, clause: &Clause) -> Result<Part> {
+    fn clause(&self, of: Documents, clause: &Clause) -> Result<Part> {
         Ok(match clause {
             Clause::Param { param, tests } => {
-                self.check_plain_ids(kind, param, tests)?;
-                Part::Typed(compile_tests(kind, param, tests)?)
+                self.check_plain_ids(of, param, tests)?;
+                Part::Typed(compile_tests(of.param(param.code), tests)?)
             }
-            Clause::Not { param, tests } => Part::Without(compile_tests(kind, param, tests)?),
-            Clause::Missing { param, missing: true } => Part::Without(present(kind, param)),
-            Clause::Missing { param, missing: false } => Part::Typed(present(kind, param)),
+            Clause::Not { param, tests } => Part::Without(compile_tests(of.param(param.code), tests)?),
+            Clause::Missing { param, missing: true } => Part::Without(present(of, param)),
+            Clause::Missing { param, missing: false } => Part::Typed(present(of, param)),
             Clause::Words { place, tests } => {
                 let queries = tests.iter().map(|test| compile_words(*place, test));
                 Part::Untyped(any(queries.collect()))
             }
+            Clause::Id(ids) if of.are_contained => {
+                let scope = Scope::plain(of.param("_id"));
+                let terms = ids.iter().map(|id| scope.exact(Form::Code, id.as_str())).collect();
+                Part::Untyped(Box::new(Terms::list(terms_field(), terms)))
+            }
             Clause::Id(ids) => {
+                let kind = of.kind;
                 let keys = ids.iter().map(|id| ResourceKey::new(kind, id.clone()).hash64().to_be_bytes().to_vec());
                 Part::Untyped(Box::new(Terms::list(key_field(), keys.collect())))
             }
             Clause::LastUpdated(tests) => Part::Untyped(Updated::query(tests)),
             Clause::Chain { param, .. } | Clause::Hierarchy { param, .. } => {
-                let place = Place::Target(ParamHash::of(kind, param.code));
-                Part::Typed(Box::new(InKeys { place, keys: self.keys(clause)? }))
+                let param = of.param(param.code);
+                let outside = InKeys { place: Place::Target(param), keys: self.keys(clause, Side::Outside)? };
+                let inside = InKeys { place: Place::Inner(param), keys: self.keys(clause, Side::Inside)? };
+                if inside.keys.is_empty() {
+                    return Ok(Part::Typed(Box::new(outside)));
+                }
+                Part::Typed(any(vec![Box::new(outside), Box::new(inside)]))
             }
-            Clause::Has { .. } => Part::Untyped(Box::new(InKeys { place: Place::Own, keys: self.keys(clause)? })),
-            Clause::Working => Part::Typed(term(&Scope::plain(ParamHash::of(kind, "mode")).head(Form::Present))),
-            Clause::Compartment(of) => Part::Typed(members(kind, of)),
-            Clause::All(clauses) => Part::Typed(self.kind(kind, clauses)?),
+            Clause::Has { .. } => {
+                Part::Untyped(Box::new(InKeys { place: Place::Own, keys: self.keys(clause, Side::Outside)? }))
+            }
+            Clause::Working => Part::Typed(term(&Scope::plain(of.param("mode")).head(Form::Present))),
+            Clause::Compartment(owner) => Part::Typed(members(of, owner)),
+            Clause::All(clauses) => Part::Typed(self.kind(of, clauses)?),
             Clause::Any(clauses) => {
-                let each = clauses.iter().map(|clause| self.kind(kind, std::slice::from_ref(clause)));
+                let each = clauses.iter().map(|clause| self.kind(of, std::slice::from_ref(clause)));
                 Part::Typed(any(each.collect::<Result<_>>()?))
             }
-            Clause::Complement(clause) => Part::Without(self.kind(kind, std::slice::from_ref(clause))?),
+            Clause::Complement(clause) => Part::Without(self.kind(of, std::slice::from_ref(clause))?),
         })
     }
 
     /// Refuses a plain id by which resources of several types are referred to (FHIR R4 `search.html`, 3.1.1.4.12).
-    fn check_plain_ids(&self, kind: ResourceType, param: &SearchParam, tests: &[Test]) -> Result<()> {
-        let scope = Scope::plain(ParamHash::of(kind, param.code));
+    fn check_plain_ids(&self, of: Documents, param: &SearchParam, tests: &[Test]) -> Result<()> {
+        let scope = Scope::plain(of.param(param.code));
         for test in tests {
             let Test::Reference(ReferenceTest::Local { types, id }) = test else { continue };
             if types.len() < 2 {
@@ -154,23 +195,29 @@ impl Compiler<'_> {
     }
 
     /// The keys that a chain or `_has` passes to the search around it.
-    fn keys(&self, clause: &Clause) -> Result<Arc<KeySet>> {
-        let address = std::ptr::from_ref(clause);
+    fn keys(&self, clause: &Clause, side: Side) -> Result<Arc<KeySet>> {
+        let address = (std::ptr::from_ref(clause), side);
         if let Some(keys) = self.joined.borrow().get(&address) {
             return Ok(keys.clone());
         }
         let mut keys = KeySet::default();
         match clause {
+            Clause::Hierarchy { .. } if side == Side::Inside => {}
             Clause::Hierarchy { above, roots, .. } => {
                 keys = hierarchy::reach(self.searcher, roots, *above, self.limits.join_keys)?;
             }
             Clause::Chain { targets, .. } => {
                 for (target, clause) in targets {
-                    keys.extend(self.join(*target, clause, Place::Own)?);
+                    let are_contained = side == Side::Inside;
+                    let of = Documents { kind: *target, are_contained };
+                    if !are_contained || has_documents(self.searcher, of)? {
+                        keys.extend(self.join(of, clause, Place::Own)?);
+                    }
                 }
             }
             Clause::Has { source, param, clause } => {
-                keys = self.join(*source, clause, Place::Target(ParamHash::of(*source, param.code)))?;
+                let of = Documents::of(*source);
+                keys = self.join(of, clause, Place::Target(of.param(param.code)))?;
             }
             _ => return Err(Fault::internal("a clause without a join was joined")),
         }
@@ -181,30 +228,29 @@ impl Compiler<'_> {
     }
 
     /// The hashes in a place of the documents of a type for which a clause holds.
-    fn join(&self, kind: ResourceType, clause: &Clause, place: Place) -> Result<KeySet> {
+    fn join(&self, of: Documents, clause: &Clause, place: Place) -> Result<KeySet> {
         self.joins.set(self.joins.get() + 1);
         if self.joins.get() > JOINS_MAX {
             let message = format!("chains and _has need more than {JOINS_MAX} searches: name the types");
             return Err(Fault::coded(Category::Invalid, "too-costly", message));
         }
-        let inner = self.kind(kind, std::slice::from_ref(clause))?;
+        let inner = self.kind(of, std::slice::from_ref(clause))?;
         joins::collect(self.searcher, inner.as_ref(), place, self.limits.join_keys)
     }
 }
 
-/// The documents of a type that are in the compartment of a resource.
-fn members(kind: ResourceType, of: &ResourceKey) -> Box<dyn Compiled> {
-    let Some(membership) = membership(of.kind, kind) else { return any(Vec::new()) };
-    let hash = of.hash64();
-    let refers =
-        membership.params.iter().map(|param| term(&Scope::plain(ParamHash::of(kind, param.code)).target(hash)));
+/// Those of the documents that are in the compartment of a resource.
+fn members(of: Documents, owner: &ResourceKey) -> Box<dyn Compiled> {
+    let Some(membership) = membership(owner.kind, of.kind) else { return any(Vec::new()) };
+    let hash = owner.hash64();
+    let refers = membership.params.iter().map(|param| term(&Scope::plain(of.param(param.code)).target(hash)));
     let mut parts: Vec<Box<dyn Compiled>> = refers.collect();
-    if membership.is_self && kind == of.kind {
+    if membership.is_self && of == Documents::of(owner.kind) {
         parts.push(Box::new(Terms::list(key_field(), vec![hash.to_be_bytes().to_vec()])));
     }
     any(parts)
 }
 
-fn present(kind: ResourceType, param: &SearchParam) -> Box<dyn Compiled> {
-    term(&Scope::plain(ParamHash::of(kind, param.code)).head(Form::Present))
+fn present(of: Documents, param: &SearchParam) -> Box<dyn Compiled> {
+    term(&Scope::plain(of.param(param.code)).head(Form::Present))
 }

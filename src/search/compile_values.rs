@@ -18,18 +18,17 @@ use super::query::{
     UriTest,
 };
 use crate::base::fault::{Category, Fault, Result};
-use crate::fhir::definitions::params::SearchParam;
-use crate::fhir::types::{ResourceKey, ResourceType};
+use crate::fhir::types::ResourceKey;
 
 /// Most alternatives of a parameter that each need a look at every candidate: `:contains`, composites, units.
 const COSTLY_MAX: usize = 256;
 
-/// The documents of a type with a value that passes one of the tests.
+/// The documents with a value of a parameter that passes one of the tests.
 ///
 /// # Errors
 /// 400 when there are too many costly alternatives, or a text is too long.
-pub fn compile_tests(kind: ResourceType, param: &SearchParam, tests: &[Test]) -> Result<Box<dyn Compiled>> {
-    let mut values = Values::new(Scope::plain(ParamHash::of(kind, param.code)));
+pub fn compile_tests(param: ParamHash, tests: &[Test]) -> Result<Box<dyn Compiled>> {
+    let mut values = Values::new(Scope::plain(param));
     for test in tests {
         values.add(test)?;
     }

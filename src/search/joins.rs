@@ -61,6 +61,8 @@ impl Hashes {
         Ok(match place {
             Place::Own => Some(Self::Own(reader.fast_fields().u64(KEY)?)),
             Place::Target(param) => numbers(reader, ColumnName::new(param, None, Part::Target))?.map(Self::Targets),
+            Place::Inner(param) => numbers(reader, ColumnName::new(param, None, Part::Inner))?.map(Self::Targets),
+            Place::Container => numbers(reader, ColumnName::CONTAINER)?.map(Self::Targets),
         })
     }
 

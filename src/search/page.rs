@@ -9,7 +9,7 @@ use tantivy::columnar::Column;
 use tantivy::query::{EnableScoring, Query, Weight};
 use tantivy::{DocId, Searcher, SegmentReader};
 
-use super::index::codec::{ColumnName, ParamHash, Part};
+use super::index::codec::{ColumnName, Documents, ParamHash, Part};
 use super::index::columns::numbers;
 use super::index::error::failed;
 use super::index::schema::{KEY, SEQ, UPDATED};
@@ -18,7 +18,6 @@ use super::query::{SortBy, SortKey};
 use super::rank::{Note, Rank, SegmentRank};
 use crate::base::fault::{Fault, Result};
 use crate::fhir::definitions::params::ParamKind;
-use crate::fhir::types::ResourceType;
 
 /// The number of matches and one page of them: pairs of Seq and resource hash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,7 +64,7 @@ pub fn each(searcher: &Searcher, query: &dyn Query, visit: &mut dyn FnMut((i64, 
 pub fn page(
     searcher: &Searcher,
     query: &dyn Query,
-    kinds: &[ResourceType],
+    of: &[Documents],
     (sort, rank): (&[SortKey], &Rank),
     (offset, limit): (usize, usize),
 ) -> Result<Page> {
@@ -74,7 +73,7 @@ pub fn page(
     let mut total = 0;
     let mut found = Vec::new();
     for (segment, reader) in searcher.segment_readers().iter().enumerate() {
-        let sorter = Sorter::open(reader, kinds, sort, rank)?;
+        let sorter = Sorter::open(reader, of, sort, rank)?;
         let mut best = Best { keep, entries: Vec::new(), worst: None };
         total += visit(weight.as_ref(), reader, &sorter, &mut best)?;
         best.prune();
@@ -217,8 +216,8 @@ enum Final {
 const MISSING: u64 = u64::MAX;
 
 impl Sorter {
-    fn open(reader: &SegmentReader, kinds: &[ResourceType], sort: &[SortKey], rank: &Rank) -> Result<Self> {
-        let keys = sort.iter().map(|key| Key::open(reader, kinds, key, rank)).collect::<Result<_>>()?;
+    fn open(reader: &SegmentReader, of: &[Documents], sort: &[SortKey], rank: &Rank) -> Result<Self> {
+        let keys = sort.iter().map(|key| Key::open(reader, of, key, rank)).collect::<Result<_>>()?;
         let fields = reader.fast_fields();
         let tie = if sort.is_empty() {
             Tie::Seq(fields.i64(SEQ).map_err(failed("open the column of Seqs"))?)
@@ -241,7 +240,7 @@ impl Sorter {
 }
 
 impl Key {
-    fn open(reader: &SegmentReader, kinds: &[ResourceType], key: &SortKey, rank: &Rank) -> Result<Self> {
+    fn open(reader: &SegmentReader, of: &[Documents], key: &SortKey, rank: &Rank) -> Result<Self> {
         let descending = key.descending;
         let failed = failed("open a sort column");
         let by = match key.by {
@@ -254,15 +253,13 @@ impl Key {
             SortBy::Score => By::Score(rank.open(reader)?),
             SortBy::Param(param) => match param.kind {
                 ParamKind::Date | ParamKind::Number | ParamKind::Quantity => {
-                    let open =
-                        |kind: &ResourceType| Numbers::open(reader, ParamHash::of(*kind, param.code), param.kind);
-                    let all: tantivy::Result<Vec<Option<Numbers>>> = kinds.iter().map(open).collect();
+                    let open = |of: &Documents| Numbers::open(reader, of.param(param.code), param.kind);
+                    let all: tantivy::Result<Vec<Option<Numbers>>> = of.iter().map(open).collect();
                     By::Numbers(all.map_err(failed)?.into_iter().flatten().collect())
                 }
                 ParamKind::String | ParamKind::Token | ParamKind::Reference | ParamKind::Uri => {
-                    let name =
-                        |kind: &ResourceType| ColumnName::new(ParamHash::of(*kind, param.code), None, Part::Sort);
-                    By::Text(Texts::open(reader, kinds.iter().map(name))?)
+                    let name = |of: &Documents| ColumnName::new(of.param(param.code), None, Part::Sort);
+                    By::Text(Texts::open(reader, of.iter().map(name))?)
                 }
                 ParamKind::Composite | ParamKind::Special => return Err(unsortable(param.code, "of this type")),
             },

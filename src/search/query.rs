@@ -25,6 +25,8 @@ pub struct Query {
     pub count_only: bool,
     /// `_explain`: how it was understood and done is told.
     pub explain: bool,
+    /// `_contained` and `_containedType`.
+    pub contained: ContainedMode,
     /// `_include` and `_revinclude`, in order.
     pub includes: Vec<Include>,
     /// The parameters that were used, as given, for the self link.
@@ -43,6 +45,27 @@ pub enum Total {
     /// The exact number of matches.
     #[default]
     Accurate,
+}
+
+/// Whether contained resources are searched (FHIR R4 `search.html`, 3.1.1.5.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ContainedMode {
+    /// `_contained`
+    pub search: ContainedSearch,
+    /// `_containedType=contained`: they are answered themselves, not what contains them.
+    pub is_alone: bool,
+}
+
+/// `_contained`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ContainedSearch {
+    /// `false`: resources that are not contained.
+    #[default]
+    None,
+    /// `true`: contained resources.
+    Only,
+    /// `both`
+    Both,
 }
 
 /// One condition.

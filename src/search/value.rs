@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use crate::fhir::definitions::params::ParamId;
-use crate::fhir::types::ResourceKey;
+use crate::fhir::types::{ResourceKey, ResourceType};
 
 /// A span of time in microseconds since 1970-01-01T00:00:00Z: `start <= t < end`.
 /// `i64::MIN` and `i64::MAX` stand for an open start and end.
@@ -27,12 +27,25 @@ impl Span {
 pub struct Extracted {
     /// Pairs of a parameter and one value; the pairs of a parameter stand together.
     pub values: Vec<(ParamId, Value)>,
+    /// The resources that it contains, each with its values.
+    pub contained: Vec<Contained>,
     /// It is a List in the mode `working`.
     pub is_working: bool,
     /// The words of the narrative, one space between.
     pub narrative: Box<str>,
     /// The words of all texts, one space between.
     pub content: Box<str>,
+}
+
+/// A contained resource.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Contained {
+    /// Its type.
+    pub kind: ResourceType,
+    /// Its id within the resource around it.
+    pub id: Box<str>,
+    /// What it can be found by.
+    pub values: Extracted,
 }
 
 /// One value of one parameter.
@@ -109,6 +122,8 @@ impl Position {
 pub enum Target {
     /// A resource of this server (a relative reference, or an absolute one below the server's base).
     Local(ResourceKey),
+    /// A resource that stands in the same one: `#id`, without the `#`.
+    Contained(Box<str>),
     /// Any other URL, URN or canonical (a canonical keeps its `|version`).
     Other(Box<str>),
     /// Only a logical reference: `Reference.identifier`.

@@ -184,11 +184,100 @@ on_both_databases! {
         client.delete("Questionnaire/one").expect(204);
         assert_eq!(ids(&mut client, &format!("QuestionnaireResponse?_id=any{include}"), "include"), ["two"]);
         // a resource may have the URL of another one's canonical without being of its type
-        put(&mut client, &json!({"resourceType": "Library", "id": "lib", "status": "active", "type": {}, "url": "http://example.org/Library/l",
+        put(&mut client, &json!({"resourceType": "Library", "id": "lib", "status": "active", "type": {"text": "logic"}, "url": "http://example.org/Library/l",
             "relatedArtifact": [{"type": "depends-on", "resource": "http://example.org/Library/m|2"}]}));
-        put(&mut client, &json!({"resourceType": "Library", "id": "m", "status": "active", "type": {}, "url": "http://example.org/Library/m", "version": "2"}));
+        put(&mut client, &json!({"resourceType": "Library", "id": "m", "status": "active", "type": {"text": "logic"}, "url": "http://example.org/Library/m", "version": "2"}));
         assert_eq!(ids(&mut client, "Library?_id=lib&_include=Library:depends-on", "include"), ["m"]);
         assert_eq!(ids(&mut client, "Library?depends-on:Library.version=2", "match"), ["lib"]);
+    }
+
+    fn contained_resources_are_searched(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let medication = |id: &str, code: &str, lot: &str| json!({"resourceType": "Medication", "id": id, "status": "active",
+            "code": {"coding": [{"system": "urn:m", "code": code}]}, "batch": {"lotNumber": lot}, "manufacturer": {"reference": "#maker"}});
+        let maker = |name: &str| json!({"resourceType": "Organization", "id": "maker", "name": name});
+        let request = |id: &str, contained: Vec<Value>, reference: &str| json!({"resourceType": "MedicationRequest", "id": id, "status": "active",
+            "intent": "order", "subject": {"reference": "Patient/p"}, "contained": contained, "medicationReference": {"reference": reference}});
+        put(&mut client, &json!({"resourceType": "Patient", "id": "p"}));
+        put(&mut client, &json!({"resourceType": "Medication", "id": "own", "status": "active", "code": {"coding": [{"system": "urn:m", "code": "a"}]}}));
+        put(&mut client, &request("r1", vec![medication("m1", "a", "1"), medication("m2", "b", "2"), maker("Acme")], "#m1"));
+        put(&mut client, &request("r2", vec![medication("m1", "b", "1"), maker("Bcme")], "#m1"));
+        put(&mut client, &json!({"resourceType": "MedicationRequest", "id": "r3", "status": "active", "intent": "order",
+            "subject": {"reference": "Patient/p"}, "medicationReference": {"reference": "Medication/own"}}));
+        let urls = |client: &mut Client, query: &str| -> Vec<String> {
+            let mut entries = Vec::new();
+            let mut page = client.get(&format!("{query}&_count=1")).expect(200).json();
+            let total = page["total"].as_u64();
+            loop {
+                entries.extend(page["entry"].as_array().cloned().unwrap_or_default());
+                let links = page["link"].as_array().unwrap();
+                let next = links.iter().find(|l| l["relation"] == "next").map(|l| l["url"].as_str().unwrap().to_owned());
+                let Some(next) = next else { break };
+                page = client.send("GET", &next[next.find("/fhir").unwrap()..], &[], &[]).expect(200).json();
+            }
+            assert_eq!(total, Some(entries.len() as u64), "{query}");
+            let mut urls: Vec<String> = entries.iter().filter(|e| e["search"]["mode"] == "match").map(|e| {
+                let url = e["fullUrl"].as_str().unwrap();
+                let rest = url.strip_prefix(&format!("{}/", app.base())).unwrap();
+                let id = rest.rsplit(['/', '#']).next().unwrap();
+                assert_eq!(e["resource"]["id"], id, "{query}");
+                rest.to_owned()
+            }).collect();
+            urls.sort();
+            urls
+        };
+        for (query, expected) in [
+            // without _contained they are not searched, but chains see them
+            ("Medication?code=a", &["Medication/own"][..]),
+            ("Medication?_id=m1", &[]),
+            ("?_id=m1", &[]),
+            ("MedicationRequest?medication.code=a", &["MedicationRequest/r1", "MedicationRequest/r3"]),
+            ("MedicationRequest?medication:Medication.code=b", &["MedicationRequest/r2"]),
+            ("MedicationRequest?medication.manufacturer.name=acme", &["MedicationRequest/r1"]),
+            ("MedicationRequest?_filter=medication.code%20eq%20b", &["MedicationRequest/r2"]),
+            ("MedicationRequest?medication:missing=true", &[]),
+            ("Medication?_has:MedicationRequest:medication:status=active", &["Medication/own"]),
+            ("MedicationRequest?medication=Medication/m1", &[]),
+            ("Medication?code=a&_contained=false", &["Medication/own"]),
+            ("Medication?code=a&_contained=true", &["MedicationRequest/r1"]),
+            ("Medication?code=b&_contained=true&_containedType=container", &["MedicationRequest/r1", "MedicationRequest/r2"]),
+            ("Medication?code=a&_contained=both", &["Medication/own", "MedicationRequest/r1"]),
+            ("Medication?code=b&_contained=true&_containedType=contained", &["MedicationRequest/r1#m2", "MedicationRequest/r2#m1"]),
+            ("Medication?code=a&_contained=both&_containedType=contained", &["Medication/own", "MedicationRequest/r1#m1"]),
+            // conditions hold for one and the same contained resource
+            ("Medication?code=b&lot-number=1&_contained=true", &["MedicationRequest/r2"]),
+            ("Medication?code:not=a&_contained=true&_containedType=contained", &["MedicationRequest/r1#m2", "MedicationRequest/r2#m1"]),
+            ("Medication?_id=m2&_contained=true&_containedType=contained", &["MedicationRequest/r1#m2"]),
+            ("Medication?manufacturer.name=bcme&_contained=true", &["MedicationRequest/r2"]),
+            ("?_type=Medication,Organization&_contained=true&_containedType=contained&_id=m2,maker",
+                &["MedicationRequest/r1#m2", "MedicationRequest/r1#maker", "MedicationRequest/r2#maker"]),
+            ("Observation?_contained=true", &[]),
+            ("Medication?_contained=true&_containedType=contained&_sort=-lot-number&lot-number=1,2",
+                &["MedicationRequest/r1#m1", "MedicationRequest/r1#m2", "MedicationRequest/r2#m1"]),
+        ] {
+            assert_eq!(urls(&mut client, query), expected, "{query}");
+        }
+        let sorted = client.get("Medication?_contained=true&_containedType=contained&_sort=-lot-number&_elements=batch").expect(200).json();
+        assert_eq!(sorted["entry"][0]["resource"]["batch"]["lotNumber"], "2");
+        assert_eq!(sorted["entry"][0]["resource"]["code"], Value::Null);
+        let included = client.get("MedicationRequest?_id=r1,r3&_include=MedicationRequest:medication").expect(200).json();
+        let count = included["entry"].as_array().unwrap().len();
+        assert_eq!(count, 3, "a contained resource is in its container already");
+        for bad in ["_contained=maybe", "_containedType=both", "_contained:not=true", "_contained=true&_sort=lot-number", "_contained=true&_contained=both"] {
+            client.get(&format!("Medication?{bad}")).expect_outcome(400);
+        }
+        // what is contained goes with what contains it
+        client.put("MedicationRequest/r1", &request("r1", vec![medication("m3", "c", "9")], "#m3")).expect(200);
+        for (query, total) in [("code=a", 0), ("code=b", 1), ("code=c", 1)] {
+            assert_eq!(client.count(&format!("Medication?{query}&_contained=true")), total, "{query}");
+        }
+        assert_eq!(client.count("MedicationRequest?medication.code=c"), 1);
+        client.delete("MedicationRequest/r2").expect(204);
+        assert_eq!(client.count("Medication?_contained=true"), 1);
+        assert_eq!(client.count("Medication?_contained=both"), 2);
+        let searched = [("If-None-Exist", "code=c&_contained=true"), ("Content-Type", "application/fhir+json")];
+        client.send("POST", "/fhir/Medication", &searched, br#"{"resourceType":"Medication"}"#).expect_outcome(400);
     }
 
     fn an_include_brings_the_version_that_is_named(database) {

@@ -82,6 +82,7 @@ impl<'a> Planner<'a> {
     /// Everything.
     pub fn all(mut self) -> Vec<Query> {
         self.strings_and_uris();
+        self.spellings();
         self.tokens();
         self.references();
         self.identifiers();
@@ -97,7 +98,11 @@ impl<'a> Planner<'a> {
     }
 
     /// Adds up to [`EACH`] queries of a class; at most one whose answer is empty or everything.
-    fn class(&mut self, class: &str, mut make: impl FnMut(&mut Self, usize) -> Option<(&'static str, Vec<Condition>)>) {
+    pub fn class(
+        &mut self,
+        class: &str,
+        mut make: impl FnMut(&mut Self, usize) -> Option<(&'static str, Vec<Condition>)>,
+    ) {
         let (mut made, mut trivial) = (0, 0);
         for attempt in 0..EACH * 40 {
             if made == EACH {
@@ -126,7 +131,7 @@ impl<'a> Planner<'a> {
     }
 
     /// A parameter of a kind, in turn, with a value that occurs.
-    fn sample(&mut self, kind: Kind, turn: usize) -> Option<(&'static Param, &'a Value, usize)> {
+    pub fn sample(&mut self, kind: Kind, turn: usize) -> Option<(&'static Param, &'a Value, usize)> {
         let data = self.data;
         let params: Vec<&'static Param> =
             PARAMS.iter().filter(|p| p.kind == kind && data.of(p.owner).next().is_some()).collect();
@@ -135,7 +140,7 @@ impl<'a> Planner<'a> {
         Some((param, value, n))
     }
 
-    fn value_of(&mut self, param: &Param) -> Option<(&'a Value, usize)> {
+    pub fn value_of(&mut self, param: &Param) -> Option<(&'a Value, usize)> {
         let data = self.data;
         let owners: Vec<usize> = data.of(param.owner).collect();
         for _ in 0..20 {
@@ -165,24 +170,6 @@ impl<'a> Planner<'a> {
                     .then(|| (param.owner, vec![one(param.code, modifier, word(&text))]))
             });
         }
-        self.class("string with other punctuation", |p, turn| {
-            let (param, value, _) = p.sample(Kind::String, turn)?;
-            let text = p.pick(&texts(value))?.to_owned();
-            let signs = ["-", "'", " ", ".", ""];
-            let is_sign = |c: char| c.is_ascii_punctuation() || c == ' ';
-            text.contains(is_sign).then_some(())?;
-            let written = text.replace(is_sign, signs[turn % signs.len()]);
-            let kept = !written.contains(',') && !written.trim().is_empty();
-            kept.then(|| (param.owner, vec![one(param.code, ["", ":contains"][turn % 2], word(written.trim()))]))
-        });
-        self.class("part of a family name", |p, turn| {
-            let param = param("Patient", ["family", "name"][turn % 2]);
-            let (value, _) = p.value_of(param)?;
-            let text = value.as_str().or_else(|| value["family"].as_str())?;
-            let (_, later) = text.split_once([' ', '-', '\''])?;
-            let cut: String = later.chars().take(3 + turn % 5).collect();
-            (!cut.trim().is_empty()).then(|| (param.owner, vec![one(param.code, "", word(cut.trim()))]))
-        });
         self.class("uri", |p, turn| {
             let (param, value, _) = p.sample(Kind::Uri, turn)?;
             Some((param.owner, vec![one(param.code, "", word(value.as_str()?))]))
@@ -452,11 +439,11 @@ impl<'a> Planner<'a> {
     }
 }
 
-fn word(text: &str) -> Wanted {
+pub fn word(text: &str) -> Wanted {
     Wanted { prefix: "", text: text.to_owned(), target: None, parts: vec![] }
 }
 
-fn one(code: &'static str, modifier: &'static str, value: Wanted) -> Condition {
+pub fn one(code: &'static str, modifier: &'static str, value: Wanted) -> Condition {
     Condition::Param { code, modifier, values: vec![value] }
 }
 

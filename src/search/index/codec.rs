@@ -37,6 +37,38 @@ impl ParamHash {
     }
 }
 
+/// Which documents: the resources of a type, or those of it that are contained in others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Documents {
+    /// The type.
+    pub kind: ResourceType,
+    /// They are contained.
+    pub are_contained: bool,
+}
+
+impl Documents {
+    /// The resources of a type.
+    pub fn of(kind: ResourceType) -> Self {
+        Self { kind, are_contained: false }
+    }
+
+    /// The contained resources of a type.
+    pub fn contained(kind: ResourceType) -> Self {
+        Self { kind, are_contained: true }
+    }
+
+    /// What their terms and columns for a parameter are named by. Contained ones have names of their own, so that no
+    /// other search sees them.
+    pub fn param(self, code: &str) -> ParamHash {
+        if self.are_contained { ParamHash::of(self.kind, &format!("#{code}")) } else { ParamHash::of(self.kind, code) }
+    }
+
+    /// What the term that they all have is named by.
+    pub fn all(self) -> ParamHash {
+        self.param("")
+    }
+}
+
 /// What a term says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -61,6 +93,10 @@ pub enum Form {
     System = b's',
     /// The target of a reference: its 64-bit hash.
     Target = b'k',
+    /// The target of a reference within the same resource: its 64-bit hash.
+    Inner = b'j',
+    /// What a contained resource stands in: its 64-bit hash.
+    Container = b'K',
     /// A URL or URI.
     Url = b'u',
     /// The text of a URI, for its beginnings.
@@ -143,6 +179,20 @@ impl Scope {
         out
     }
 
+    /// A term with the hash of a target in the same resource.
+    pub fn inner(&self, key: u64) -> Vec<u8> {
+        let mut out = self.head(Form::Inner);
+        out.extend_from_slice(&key.to_be_bytes());
+        out
+    }
+
+    /// The term of all resources that a resource contains; it belongs to no parameter.
+    pub fn container(key: u64) -> Vec<u8> {
+        let mut out = Self::plain(ParamHash(0)).head(Form::Container);
+        out.extend_from_slice(&key.to_be_bytes());
+        out
+    }
+
     /// A term with the target of a reference.
     pub fn target(&self, key: u64) -> Vec<u8> {
         let mut out = self.head(Form::Target);
@@ -181,6 +231,11 @@ pub fn canonical(url: &str, version: Option<&str>) -> u64 {
         None => hash64(url),
         Some(version) => hash64(&format!("{url}|{}", version.to_lowercase())),
     }
+}
+
+/// The hash of a contained resource: of what contains it, and its id there.
+pub fn contained(container: u64, id: &str) -> u64 {
+    hash64(&format!("{container:016x}#{id}"))
 }
 
 /// A text cut to at most `max` bytes, at a character.
@@ -238,6 +293,8 @@ pub enum Part {
     System = b's',
     /// Hash of a reference's target, or of a URL (for a parameter itself: targets only).
     Target = b'k',
+    /// Hash of a target in the same resource.
+    Inner = b'j',
     /// Ten-millionths of a degree of latitude.
     Latitude = b'g',
     /// Ten-millionths of a degree of longitude.
@@ -257,6 +314,9 @@ pub struct ColumnName([u8; 10]);
 impl ColumnName {
     /// The column with the id's text, for `_sort=_id`.
     pub const ID: Self = Self(*b"_______id_");
+
+    /// The column with the hash of what contains a contained resource.
+    pub const CONTAINER: Self = Self(*b"_______in_");
 
     /// Of a parameter (or one of its components).
     pub fn new(param: ParamHash, component: Option<usize>, part: Part) -> Self {

@@ -4,7 +4,7 @@ use tantivy::Term;
 use tantivy::query::{BooleanQuery, EmptyQuery, Query, TermQuery};
 use tantivy::schema::IndexRecordOption;
 
-use super::codec::{Form, ParamHash, Scope};
+use super::codec::{Documents, Form, Scope};
 use super::schema::terms_field;
 use crate::fhir::types::ResourceType;
 
@@ -15,7 +15,12 @@ pub fn term(bytes: &[u8]) -> Box<dyn Query> {
 
 /// All documents of a type.
 pub fn all_of(kind: ResourceType) -> Box<dyn Query> {
-    term(&Scope::plain(ParamHash::kind(kind)).head(Form::Kind))
+    all_documents(Documents::of(kind))
+}
+
+/// All of these documents.
+pub fn all_documents(of: Documents) -> Box<dyn Query> {
+    term(&Scope::plain(of.all()).head(Form::Kind))
 }
 
 /// Documents that match all.

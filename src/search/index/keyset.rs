@@ -46,6 +46,10 @@ pub enum Place {
     Own,
     /// A target of this reference parameter.
     Target(ParamHash),
+    /// A target of this reference parameter in the same resource.
+    Inner(ParamHash),
+    /// What a contained resource stands in.
+    Container,
 }
 
 /// The documents with a hash of the set in a place. Per segment: by postings when the set is small, else by column.
@@ -67,6 +71,13 @@ impl InKeys {
             Place::Target(param) => {
                 let scope = Scope::plain(param);
                 Terms::list(terms_field(), self.keys.iter().map(|key| scope.target(*key)).collect())
+            }
+            Place::Inner(param) => {
+                let scope = Scope::plain(param);
+                Terms::list(terms_field(), self.keys.iter().map(|key| scope.inner(*key)).collect())
+            }
+            Place::Container => {
+                Terms::list(terms_field(), self.keys.iter().map(|key| Scope::container(*key)).collect())
             }
         }
     }
@@ -124,10 +135,16 @@ impl DocPredicate for ByColumn {
                 let column = reader.fast_fields().u64(KEY)?;
                 Some((Targets::Own(column), Box::new(AllScorer::new(reader.max_doc()))))
             }
-            Place::Target(param) => {
+            Place::Container => {
+                let column = numbers(reader, ColumnName::CONTAINER)?;
+                let all = || -> Box<dyn DocSet> { Box::new(AllScorer::new(reader.max_doc())) };
+                column.map(|column| (Targets::Column(column), all()))
+            }
+            Place::Target(param) | Place::Inner(param) => {
                 let inverted = reader.inverted_index(terms_field())?;
                 let present = Scope::plain(param).head(super::codec::Form::Present);
-                let column = numbers(reader, ColumnName::new(param, None, Part::Target))?;
+                let part = if matches!(self.0.place, Place::Inner(_)) { Part::Inner } else { Part::Target };
+                let column = numbers(reader, ColumnName::new(param, None, part))?;
                 match (column, inverted.terms().get(&present)?) {
                     (Some(column), Some(info)) => {
                         let postings = inverted.read_postings_from_terminfo(&info, IndexRecordOption::Basic)?;

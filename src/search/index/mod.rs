@@ -47,6 +47,7 @@ mod places;
 #[cfg(test)]
 mod tests;
 
+pub use codec::contained;
 pub use prepare::{Catalog, Document, Prepared, prepare};
 pub use reader::{Hit, Hits, Includes, Searcher};
 pub use writer::{Index, IndexOptions};

@@ -6,8 +6,8 @@ use rust_decimal::Decimal;
 use smallvec::SmallVec;
 
 use super::codec::{
-    ColumnName, Form, ParamHash, Part, SORT_MAX, Scope, TEXT_MAX, canonical, cut, hash64, number, order, write_exact,
-    write_typed,
+    ColumnName, Documents, Form, ParamHash, Part, SORT_MAX, Scope, TEXT_MAX, canonical, contained, cut, hash64, number,
+    order, write_exact, write_typed,
 };
 use super::segment::{Entry, Ticket};
 use crate::base::clock::Timestamp;
@@ -57,12 +57,14 @@ pub struct Prepared {
     pub(super) is_new: bool,
     /// What is added; `None`: a deletion. Shared with the indexing thread, which only reads it.
     pub(super) entry: Option<Arc<Entry>>,
+    /// The documents of the resources that it contains.
+    pub(super) contained: Vec<Arc<Entry>>,
 }
 
 impl Prepared {
     /// Bytes of memory that it holds, about.
     pub fn bytes(&self) -> usize {
-        self.entry.as_ref().map_or(64, |entry| entry.bytes())
+        self.entry.iter().chain(&self.contained).map(|entry| entry.bytes()).sum::<usize>().max(64)
     }
 }
 
@@ -70,36 +72,53 @@ impl Prepared {
 pub fn prepare(document: &Document, catalog: &Catalog) -> Prepared {
     let key = document.key.hash64();
     let entry = document.values.as_ref().map(|values| {
-        let mut writer = Writer::new(document);
+        let mut writer = Writer::new(document, Documents::of(document.key.kind), (key, document.key.id.as_str()));
         canonical_keys(document.key.kind, &values.values, catalog).into_iter().for_each(|key| writer.entry.key(key));
-        writer.entry.words(&values.narrative, &values.content);
+        writer.finish(values, catalog)
+    });
+    let contained = document.values.iter().flat_map(|values| &values.contained).map(|inner| {
+        let inner_key = (contained(key, &inner.id), &*inner.id);
+        let mut writer = Writer::new(document, Documents::contained(inner.kind), inner_key);
+        writer.entry.term(|out| out.extend_from_slice(&Scope::container(key)));
+        writer.entry.number(ColumnName::CONTAINER, key as i64);
+        let id = Scope::plain(writer.of.param("_id"));
+        writer.term(&id, Form::Code, |out| write_exact(&inner.id, out));
+        writer.finish(&inner.values, catalog)
+    });
+    Prepared { key, is_new: document.is_new, entry, contained: contained.collect() }
+}
+
+struct Writer {
+    of: Documents,
+    /// The hash of the resource of the log, which is what contains a contained one.
+    around: u64,
+    entry: Entry,
+}
+
+impl Writer {
+    fn new(document: &Document, of: Documents, (key, id): (u64, &str)) -> Self {
+        let entry = Entry::new(key, document.seq.0, document.updated.0);
+        let mut writer = Self { of, around: document.key.hash64(), entry };
+        writer.term(&Scope::plain(of.all()), Form::Kind, |_| ());
+        writer.entry.text(ColumnName::ID, id);
+        writer
+    }
+
+    /// Adds everything that it can be found by.
+    fn finish(mut self, values: &Extracted, catalog: &Catalog) -> Arc<Entry> {
+        self.entry.words(&values.narrative, &values.content);
         if values.is_working {
             // `mode` is no search parameter: its name is free
-            writer.term(&Scope::plain(ParamHash::of(document.key.kind, "mode")), Form::Present, |_| ());
+            self.term(&Scope::plain(self.of.param("mode")), Form::Present, |_| ());
         }
         let mut rest = values.values.as_slice();
         while let Some((id, _)) = rest.first() {
             let end = rest.iter().position(|(other, _)| other != id).unwrap_or(rest.len());
             let (group, after) = rest.split_at(end);
-            writer.param(ParamHash::of(document.key.kind, (catalog.code)(*id)), group);
+            self.param(self.of.param((catalog.code)(*id)), group);
             rest = after;
         }
-        Arc::new(writer.entry)
-    });
-    Prepared { key, is_new: document.is_new, entry }
-}
-
-struct Writer {
-    entry: Entry,
-}
-
-impl Writer {
-    fn new(document: &Document) -> Self {
-        let mut writer = Self { entry: Entry::new(document.key.hash64(), document.seq.0, document.updated.0) };
-        let kind = Scope::plain(ParamHash::kind(document.key.kind));
-        writer.term(&kind, Form::Kind, |_| ());
-        writer.entry.text(ColumnName::ID, document.key.id.as_str());
-        writer
+        Arc::new(self.entry)
     }
 
     fn term(&mut self, scope: &Scope, form: Form, payload: impl FnOnce(&mut Vec<u8>)) {
@@ -213,6 +232,11 @@ impl Writer {
                     self.term(scope, form, |out| write_exact(above, out));
                 }
             }
+            Target::Contained(id) => {
+                let hash = contained(self.around, id);
+                self.term(scope, Form::Inner, |out| out.extend_from_slice(&hash.to_be_bytes()));
+                self.entry.number(ColumnName::new(scope.param, None, Part::Inner), hash as i64);
+            }
             Target::Identifier { system, value } => {
                 self.token(&Scope::identifier(scope.param), system.as_deref(), Some(value));
             }
@@ -318,7 +342,7 @@ fn target_hash(target: &Target) -> i64 {
     match target {
         Target::Local(key) => key.hash64() as i64,
         Target::Other(url) => hash64(url) as i64,
-        Target::Identifier { .. } => 0,
+        Target::Identifier { .. } | Target::Contained(_) => 0,
     }
 }
 
@@ -367,7 +391,10 @@ mod tests {
         for kind in ResourceType::all() {
             all.push((ParamHash::kind(kind), kind.name().to_owned()));
             let named = (Catalog::loaded().params)(kind).iter();
-            all.extend(named.map(|param| (ParamHash::of(kind, param.code), format!("{kind}.{}", param.code))));
+            all.extend(named.clone().map(|param| (ParamHash::of(kind, param.code), format!("{kind}.{}", param.code))));
+            let inner = Documents::contained(kind);
+            all.push((inner.all(), format!("{kind}#")));
+            all.extend(named.map(|param| (inner.param(param.code), format!("{kind}#{}", param.code))));
         }
         assert!(all.len() > 2000, "{} parameters", all.len());
         all.sort();

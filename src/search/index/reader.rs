@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::combine::all_of;
+use super::codec::Documents;
+use super::combine::{all_documents, all_of, any};
 use super::includes;
 use super::keyset::{InKeys, Place};
 use super::prepare::Catalog;
@@ -15,7 +16,7 @@ use crate::fhir::types::{ResourceKey, ResourceType};
 use crate::search::compile::compile;
 use crate::search::page::{count, each, page};
 use crate::search::place::place;
-use crate::search::query::{Query, SortBy, SortKey, Total};
+use crate::search::query::{ContainedSearch, Query, SortBy, SortKey, Total};
 use crate::search::rank::{Note, Rank};
 
 /// A match: a version, by its place in the log.
@@ -111,7 +112,7 @@ impl Searcher {
             return Ok(Hits { total: Some(total), ..Hits::default() });
         }
         let rank = Rank::of(query, &self.inner)?;
-        let page = page(&self.inner, compiled.as_ref(), &query.types, (&query.sort, &rank), (offset, limit))?;
+        let page = page(&self.inner, compiled.as_ref(), &documents(query), (&query.sort, &rank), (offset, limit))?;
         let total = (query.total != Total::None).then_some(page.total);
         Ok(Hits { total, hits: hits(page.rows), notes: page.notes })
     }
@@ -164,9 +165,21 @@ impl Searcher {
         Ok(hits(rows))
     }
 
-    /// The number of live documents.
+    /// The number of live documents, contained resources included.
     pub fn count(&self) -> u64 {
         self.inner.num_docs()
+    }
+
+    /// The number of contained resources among the documents.
+    ///
+    /// # Errors
+    /// 500 when the index cannot be read.
+    pub fn contained(&self) -> Result<u64> {
+        let mut all = Vec::new();
+        for kind in ResourceType::all() {
+            all.push(all_documents(Documents::contained(kind)));
+        }
+        count(&self.inner, any(all).as_ref())
     }
 
     /// The number of segments.
@@ -177,6 +190,17 @@ impl Searcher {
     /// Bytes of the folder.
     pub fn disk_bytes(&self) -> u64 {
         prove::disk_bytes(&self.root)
+    }
+}
+
+/// What a search answers with, as far as the order goes.
+fn documents(query: &Query) -> Vec<Documents> {
+    let plain = query.types.iter().map(|kind| Documents::of(*kind));
+    let contained = query.types.iter().filter(|_| query.contained.is_alone).map(|kind| Documents::contained(*kind));
+    match query.contained.search {
+        ContainedSearch::None => plain.collect(),
+        ContainedSearch::Only => contained.collect(),
+        ContainedSearch::Both => plain.chain(contained).collect(),
     }
 }
 

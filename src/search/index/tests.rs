@@ -169,6 +169,7 @@ pub fn query(name: &str, clauses: Vec<Clause>) -> Query {
         total: Total::Accurate,
         count_only: false,
         explain: false,
+        contained: ContainedMode::default(),
         includes: Vec::new(),
         used: Vec::new(),
         warnings: Vec::new(),

@@ -11,12 +11,13 @@ use tantivy::indexer::{IndexWriterOptions, UserOperation};
 use tantivy::merge_policy::{LogMergePolicy, NoMergePolicy};
 use tantivy::{IndexReader, IndexWriter, ReloadPolicy, Term};
 
+use super::codec::Scope;
 use super::directory::Folder;
 use super::error::{failed, failed_io};
 use super::prepare::{Catalog, Document, Prepared, prepare, ticketed};
 use super::prove;
 use super::reader::Searcher;
-use super::schema::{key_field, schema};
+use super::schema::{key_field, schema, terms_field};
 use super::segment::{Gauge, Queued};
 use crate::base::fault::{Fault, Result};
 use crate::base::id::Seq;
@@ -132,13 +133,18 @@ impl Index {
         let writer = self.lock();
         let writer = writer.as_ref().ok_or_else(closed)?;
         for document in documents {
-            let mut steps = Vec::with_capacity(2);
+            let mut steps = Vec::with_capacity(3);
             if !document.is_new {
                 steps.push(UserOperation::Delete(Term::from_field_u64(key_field(), document.key)));
+                let contained = Scope::container(document.key);
+                steps.push(UserOperation::Delete(Term::from_field_bytes(terms_field(), &contained)));
             }
             if let Some(entry) = &document.entry {
+                // one share for all that stands in it: nobody waits for what only he has taken
                 let ticket = self.gauge.take(document.bytes(), self.options.queue_bytes, PATIENCE);
                 let ticket = ticket.ok_or_else(|| Fault::internal("search index: the indexing thread hangs"))?;
+                let without = |inner| UserOperation::Add(ticketed(inner, self.gauge.nothing()));
+                steps.extend(document.contained.iter().map(without));
                 steps.push(UserOperation::Add(ticketed(entry, ticket)));
             }
             writer.run(steps).map_err(failed("apply documents"))?;

@@ -30,10 +30,13 @@ pub fn version(text: &str, base: &str) -> Option<(ResourceKey, Option<i64>)> {
     Some((local(text, base)?, version))
 }
 
-/// What a reference, canonical or URI names; none for a contained resource.
+/// What a reference, canonical or URI names; none for the resource around a contained one (`#`).
 fn target(text: &str, base: &str) -> Option<Target> {
-    if text.is_empty() || text.starts_with('#') {
-        return None;
+    match text.strip_prefix('#') {
+        Some("") => return None,
+        Some(id) => return Some(Target::Contained(id.into())),
+        None if text.is_empty() => return None,
+        None => {}
     }
     if let Some(key) = local(text, base) {
         return Some(Target::Local(key));
@@ -163,7 +166,8 @@ mod tests {
                 assert!(!passes(&parse(value, None, subject(), BASE).expect(value), &target), "{value} finds {text}");
             }
         }
-        assert_eq!(target("#a", BASE), None);
+        assert_eq!(target("#a", BASE), Some(Target::Contained("a".into())));
+        assert_eq!((target("#", BASE), target("", BASE)), (None, None));
         assert_eq!(
             target("http://other/Patient/1/_history/4", BASE),
             Some(Target::Other("http://other/Patient/1".into()))

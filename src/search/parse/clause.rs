@@ -14,7 +14,7 @@ use crate::search::query::{Clause, ReferenceTest, Test};
 const ABSENT: [&str; 7] = ["text", "in", "not-in", "below", "above", "of-type", "iterate"];
 
 /// Parameters that are known but not offered.
-const NOT_OFFERED: [&str; 5] = ["_filter", "_query", "_type", "_score", "_containedType"];
+const NOT_OFFERED: [&str; 4] = ["_filter", "_query", "_type", "_score"];
 
 /// A parameter's name without chains: the parameter, and the modifier after the colon.
 pub(super) fn split_name(name: &str) -> (&str, Option<&str>) {

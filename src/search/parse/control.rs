@@ -7,7 +7,7 @@ use super::types::common;
 use crate::base::fault::Fault;
 use crate::fhir::definitions::params::ParamKind;
 use crate::fhir::types::ResourceType;
-use crate::search::query::{Include, Query, SortBy, SortKey, Total};
+use crate::search::query::{ContainedSearch, Include, Query, SortBy, SortKey, Total};
 
 /// Most keys of `_sort`, and most includes.
 const KEYS_MAX: usize = 32;
@@ -36,8 +36,8 @@ pub(super) fn take(query: &mut Query, name: &str, value: &str, context: &ParseCo
     }
     if modifier.is_some() {
         return match base {
-            "_sort" | "_count" | "_summary" | "_elements" | "_total" | "_contained" | "_explain" | "_format"
-            | "_pretty" => Err(unsupported(name, "a modifier")),
+            "_sort" | "_count" | "_summary" | "_elements" | "_total" | "_contained" | "_containedType" | "_explain"
+            | "_format" | "_pretty" => Err(unsupported(name, "a modifier")),
             _ => Ok(Taken::No),
         };
     }
@@ -49,8 +49,8 @@ pub(super) fn take(query: &mut Query, name: &str, value: &str, context: &ParseCo
         "_explain" => query.explain = explain(value)?,
         // which part of a resource is shown is not for the index
         "_elements" => {}
-        "_contained" if value == "false" => {}
-        "_contained" => return Err(unsupported(name, &format!("value \"{}\"", shown(value)))),
+        "_contained" => query.contained.search = contained(value)?,
+        "_containedType" => query.contained.is_alone = is_alone(value)?,
         "_format" | "_pretty" => return Ok(Taken::Ignored),
         _ => return Ok(Taken::No),
     }
@@ -70,6 +70,23 @@ fn total(value: &str) -> Result<Total, Fault> {
         "estimate" => Ok(Total::Estimate),
         "accurate" => Ok(Total::Accurate),
         _ => Err(bad("_total", value, "it is none, estimate or accurate")),
+    }
+}
+
+fn contained(value: &str) -> Result<ContainedSearch, Fault> {
+    match value {
+        "false" => Ok(ContainedSearch::None),
+        "true" => Ok(ContainedSearch::Only),
+        "both" => Ok(ContainedSearch::Both),
+        _ => Err(bad("_contained", value, "it is true, false or both")),
+    }
+}
+
+fn is_alone(value: &str) -> Result<bool, Fault> {
+    match value {
+        "container" => Ok(false),
+        "contained" => Ok(true),
+        _ => Err(bad("_containedType", value, "it is container or contained")),
     }
 }
 

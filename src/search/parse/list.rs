@@ -1,10 +1,9 @@
 //! `_list`: the entries of a List (FHIR R4 `search.html`, 3.1.1.4.22), by its id or by its function (`lifecycle.html`,
 //! 2.2.6).
 
-use super::clause::find;
 use super::context::{Trouble, Work, bad, known_type, shown, tests, unsupported};
 use crate::base::fault::{Fault, Result};
-use crate::fhir::definitions::params::SearchParam;
+use crate::fhir::definitions::params::{SearchParam, search_param};
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
 use crate::search::query::{Clause, ReferenceTest, SystemTest, Test, TokenTest};
 
@@ -44,7 +43,7 @@ fn entries(name: &str, lists: Clause) -> Result<Clause, Fault> {
 
 /// A parameter that the definitions have.
 fn param(kind: ResourceType, code: &str) -> Result<&'static SearchParam, Fault> {
-    find(kind, code, code).map_err(|_| Fault::internal(format!("{kind} has no search parameter {code}")))
+    search_param(kind, code).ok_or_else(|| Fault::internal(format!("{kind} has no search parameter {code}")))
 }
 
 fn token(system: Option<&str>, code: &str) -> Test {

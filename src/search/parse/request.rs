@@ -13,7 +13,7 @@ use crate::fhir::definitions::params::{ParamKind, search_param};
 use crate::fhir::types::ResourceType;
 use crate::search::context::SearchContext;
 use crate::search::kind::escape::split;
-use crate::search::query::{Clause, Query, SortBy, SortKey, Total};
+use crate::search::query::{Clause, ContainedMode, ContainedSearch, Query, SortBy, SortKey, Total};
 use crate::search::rank::has_score;
 
 /// Parses a search of a type, of all types, or of a compartment. `params`: names and values, decoded, in order.
@@ -37,6 +37,7 @@ pub fn parse(of: impl Into<SearchContext>, params: &[(String, String)], context:
         total: Total::default(),
         count_only: false,
         explain: false,
+        contained: ContainedMode::default(),
         includes: Vec::new(),
         used: Vec::new(),
         warnings,
@@ -62,10 +63,24 @@ pub fn parse(of: impl Into<SearchContext>, params: &[(String, String)], context:
     }
     list::of_subject(&mut query.clauses);
     check_near(&query)?;
-    if query.sort.is_empty() && query.clauses.iter().any(has_score) {
+    check_containers(&query)?;
+    let is_plain = query.contained.search == ContainedSearch::None;
+    if is_plain && query.sort.is_empty() && query.clauses.iter().any(has_score) {
         query.sort.push(SortKey { by: SortBy::Score, descending: false });
     }
     Ok(query)
+}
+
+/// Containers are of any type: they have no values of the parameters of the searched one.
+fn check_containers(query: &Query) -> Result<()> {
+    let is_common = |key: &SortKey| matches!(key.by, SortBy::Id | SortBy::LastUpdated);
+    let has_containers = query.contained.search != ContainedSearch::None && !query.contained.is_alone;
+    if has_containers && !query.sort.iter().all(is_common) {
+        let message =
+            "search parameter \"_sort\": containers of contained resources are sorted by _id and _lastUpdated only";
+        return Err(Fault::unsupported(message));
+    }
+    Ok(())
 }
 
 /// A search is sorted by distances only when it says from where.
@@ -87,8 +102,10 @@ fn parameter(work: &Work<'_>, query: &mut Query, name: &str, value: &str) -> Res
         return Err(Trouble::Empty);
     }
     // these are one value each: of two, one would be ignored
-    let is_repeated = matches!(name, "_count" | "_sort" | "_total" | "_summary" | "_elements" | "_explain")
-        && query.used.iter().any(|(used, _)| used == name);
+    let is_repeated = matches!(
+        name,
+        "_count" | "_sort" | "_total" | "_summary" | "_elements" | "_explain" | "_contained" | "_containedType"
+    ) && query.used.iter().any(|(used, _)| used == name);
     if is_repeated {
         return Err(bad(name, value, "the parameter stands there twice").into());
     }

@@ -27,7 +27,7 @@ fn shown(query: &Query) -> String {
 fn what_is_asked() {
     let cases = [
         ("Patient", "name", "Eve", "name=eve*"),
-        ("Patient", "name", "Eve,Jó\\,e", "name=eve*,jo,e*"),
+        ("Patient", "name", "Eve,Jó\\,e", "name=eve*,joe*,jo e*"),
         ("Patient", "name:contains", "VE", "name=*ve*"),
         ("Patient", "name:exact", "Eve", "name='Eve'"),
         ("Patient", "name:missing", "true", "name missing true"),
@@ -163,7 +163,8 @@ fn what_is_refused() {
         ("_include", "*:*", "value", "*"),
         ("_include", "*:subject", "value", "*"),
         ("_include:recurse", "Patient:organization", "not-supported", "modifier \":recurse\""),
-        ("_contained", "true", "not-supported", "value \"true\""),
+        ("_contained", "maybe", "value", "true, false or both"),
+        ("_containedType", "both", "value", "container or contained"),
         ("nonsense", "a", "not-supported", "unknown search parameter \"nonsense\" of Patient"),
     ];
     for (name, value, code, message) in cases {

@@ -115,6 +115,11 @@ fn searchset(call: &Call<'_>, answer: &SearchAnswer, shown: &Shown, own: &str) -
     for entry in &answer.entries {
         full_url.clear();
         full_url.extend([base, "/", entry.stored.key.kind.name(), "/", entry.stored.key.id.as_str()]);
+        let mut kind = entry.stored.key.kind;
+        if let Some((inner, id)) = &entry.contained {
+            kind = *inner;
+            full_url.extend(["#", id]);
+        }
         let mode = match entry.mode {
             MatchMode::Match => "match",
             MatchMode::Include => "include",
@@ -122,8 +127,7 @@ fn searchset(call: &Call<'_>, answer: &SearchAnswer, shown: &Shown, own: &str) -
         // "The list of elements does not apply to included resources."
         let is_whole = entry.mode == MatchMode::Include && matches!(shown.part, Some(Subset::Elements(_)));
         let body = entry.stored.body.clone();
-        let body =
-            if is_whole { body } else { body.map(|body| shown.apply(entry.stored.key.kind, body)).transpose()? };
+        let body = if is_whole { body } else { body.map(|body| shown.apply(kind, body)).transpose()? };
         let resource = body.as_deref();
         bundle.entry(Entry {
             full_url: Some(&full_url),
