@@ -123,7 +123,11 @@ pub fn direct(value: &Found<'_>, targets: &[String]) -> Vec<Ask> {
                         |kind: Option<&str>, whole| Wanted::Local(kind.map(str::to_owned), (*id).to_owned(), whole);
                     let mut asks = vec![plain(local(Some(kind), false)), plain(local(Some(kind), true))];
                     if targets.is_empty() || targets.iter().any(|target| target == kind) {
-                        asks.extend([plain(local(None, false)), Ask::one(kind, local(None, false))]);
+                        asks.push(Ask::one(kind, local(None, false)));
+                    }
+                    // a plain id that resources of several types have is refused
+                    if targets.len() == 1 && targets[0] == *kind {
+                        asks.push(plain(local(None, false)));
                     }
                     asks
                 }
@@ -134,7 +138,7 @@ pub fn direct(value: &Found<'_>, targets: &[String]) -> Vec<Ask> {
                     asks.retain(|ask| matches!(&ask.values[0], Wanted::Url(url) if is_absolute(url)));
                     asks
                 }
-                None => Vec::new(),
+                Some(To::Inside) | None => Vec::new(),
             };
             asks.extend(reference.identifier.map(|(system, value)| {
                 Ask::one(

@@ -146,16 +146,19 @@ pub fn texts(json: &Value) -> Vec<&str> {
 
 /// A folded text as it may be written without punctuation, which is ignored (3.1.1.4.8): left out, or a blank.
 fn spellings(text: &str) -> [String; 2] {
+    let is_sign = |c: char| "$+<=>^`|~".contains(c);
+    let is_punctuation = |c: char| c.is_ascii_punctuation() && !is_sign(c) || "‐‑‒–—―‘’‚“”„†‡•‰′″‹›«»¡¿§¶·".contains(c);
     ["", " "].map(|blank| {
-        let plain: String = fold(text)
-            .chars()
-            .map(|c| if "'’-.,/()&:;!?#\"@%*_[]{}\\".contains(c) { blank.to_owned() } else { c.to_string() })
-            .collect();
-        plain.split_whitespace().collect::<Vec<_>>().join(" ")
+        let plain: String =
+            fold(text).chars().map(|c| if is_punctuation(c) { blank.to_owned() } else { c.to_string() }).collect();
+        let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+        // of punctuation only
+        if plain.is_empty() { fold(text).split_whitespace().collect::<Vec<_>>().join(" ") } else { plain }
     })
 }
 
-fn string(modifier: &str, text: &str, wanted: &str) -> bool {
+/// Whether a text passes.
+pub fn string(modifier: &str, text: &str, wanted: &str) -> bool {
     let any = |test: &dyn Fn(&str, &str) -> bool| {
         spellings(text).iter().any(|text| spellings(wanted).iter().any(|wanted| test(text, wanted)))
     };
@@ -176,7 +179,7 @@ fn families<'a>(json: &'a Value, path: &str) -> Vec<&'a str> {
 }
 
 /// Whether a part of a name after the first begins with a text.
-fn later_part(name: &str, wanted: &str) -> bool {
+pub fn later_part(name: &str, wanted: &str) -> bool {
     let [_, spaced] = spellings(name);
     let words: Vec<&str> = spaced.split(' ').collect();
     (1..words.len()).any(|at| spellings(wanted).iter().any(|wanted| words[at..].join(" ").starts_with(wanted.as_str())))

@@ -70,6 +70,8 @@ pub enum To<'a> {
     Local(&'a str, &'a str),
     /// Anything else, without its version of history.
     Url(&'a str),
+    /// A contained resource.
+    Inside,
 }
 
 /// A span of time, and the texts that it comes from.
@@ -214,9 +216,12 @@ pub fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
 }
 
-/// Where a text leads; nowhere when it names a contained resource.
+/// Where a text leads.
 pub fn to<'a>(text: &'a str, all: &Definitions, base: &str) -> Option<To<'a>> {
-    if text.is_empty() || text.starts_with('#') {
+    if text.starts_with('#') {
+        return (text.len() > 1).then_some(To::Inside);
+    }
+    if text.is_empty() {
         return None;
     }
     let plain = text.split("/_history/").next().unwrap_or(text);
@@ -342,7 +347,7 @@ fn values_are_read() {
     );
     assert!(matches!(&of("patient")[..], [Found::Reference(r)] if r.to == Some(To::Local("Patient", "1"))));
     assert!(
-        matches!(&of("performer")[..], [Found::Reference(r)] if r.to.is_none() && r.identifier == Some((None, "v")))
+        matches!(&of("performer")[..], [Found::Reference(a), Found::Reference(r)] if a.to == Some(To::Inside) && r.to.is_none() && r.identifier == Some((None, "v")))
     );
     assert!(
         matches!(&of("date")[..], [Found::Date(d)] if d.range.start == i64::MIN && d.texts == (None, Some("2020")))
