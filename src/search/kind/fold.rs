@@ -60,7 +60,7 @@ fn is_punctuation(c: char) -> bool {
 /// A folded text without its punctuation: left out (`obrien`), and, where that is another text, as spaces (`o brien`).
 /// Texts of punctuation only have none.
 pub fn bare(folded: &str) -> SmallVec<[Box<str>; 2]> {
-    let mut found = SmallVec::new();
+    let mut found: SmallVec<[Box<str>; 2]> = SmallVec::new();
     if !folded.contains(is_punctuation) {
         found.push(folded.into());
         return found;
@@ -69,7 +69,7 @@ pub fn bare(folded: &str) -> SmallVec<[Box<str>; 2]> {
         let mut out = String::with_capacity(folded.len());
         folded.chars().filter_map(|c| if is_punctuation(c) { blank } else { Some(c) }).for_each(|c| push(&mut out, c));
         let text = out.trim_end();
-        if !text.is_empty() && found.first().is_none_or(|first: &Box<str>| **first != *text) {
+        if !text.is_empty() && found.iter().all(|first| **first != *text) {
             found.push(text.into());
         }
     }
