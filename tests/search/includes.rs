@@ -15,8 +15,11 @@ fn backward(to: &BTreeSet<usize>) -> BTreeSet<usize> {
     those("", |n, _| data().resources[n].references.values().any(|target| to.contains(target))).into_iter().collect()
 }
 
+/// From some resources to others.
+type Step = fn(&BTreeSet<usize>) -> BTreeSet<usize>;
+
 /// What is added to a match by steps of some kinds; again from what was added as long as it `iterates`.
-fn added(n: usize, steps: &[fn(&BTreeSet<usize>) -> BTreeSet<usize>], iterates: bool) -> Vec<usize> {
+fn added(n: usize, steps: &[Step], iterates: bool) -> Vec<usize> {
     let (mut seen, mut current) = (BTreeSet::from([n]), BTreeSet::from([n]));
     loop {
         let next: BTreeSet<usize> =
