@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 
+use super::digest::digest;
 use super::plan::identifier_hash;
 use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault, Result};
@@ -115,5 +116,5 @@ fn follows(row: &VersionRow) -> Result<([u8; 16], Vec<Identifier>)> {
     let content = json::parse_stored(&text).map_err(at)?;
     let of = |(system, value)| Identifier { key: row.key.clone(), hash: identifier_hash(system, value) };
     let identifiers = resource::identifiers(&content).into_iter().map(of).collect();
-    Ok((twox_hash::XxHash3_128::oneshot(&text).to_be_bytes(), identifiers))
+    Ok((digest(&content).to_be_bytes(), identifiers))
 }

@@ -53,28 +53,39 @@ pub(super) struct Drafts {
     pub(super) conditions: Conditions,
 }
 
+/// A condition, and what is wanted of it.
+#[derive(Debug)]
+pub(super) struct Needed {
+    pub(super) condition: Condition,
+    /// How many matches it takes to tell.
+    pub(super) most: usize,
+    /// Whether it also means resources of the transaction itself; an `If-None-Exist` does not.
+    pub(super) is_local: bool,
+}
+
 /// Conditions, each once.
 #[derive(Debug, Default)]
 pub(super) struct Conditions {
-    list: Vec<(Condition, usize)>,
+    list: Vec<Needed>,
     places: HashMap<Condition, usize>,
 }
 
 impl Conditions {
-    /// Adds one that needs `most` matches to be told apart.
-    fn add(&mut self, condition: &Condition, most: usize) {
+    /// Adds one.
+    fn add(&mut self, condition: &Condition, most: usize, is_local: bool) {
         if let Some(place) = self.places.get(condition) {
-            let known = &mut self.list[*place].1;
-            *known = most.max(*known);
+            let known = &mut self.list[*place];
+            known.most = most.max(known.most);
+            known.is_local |= is_local;
             return;
         }
         self.places.insert(condition.clone(), self.list.len());
-        self.list.push((condition.clone(), most));
+        self.list.push(Needed { condition: condition.clone(), most, is_local });
     }
 
     /// All of them, in the order in which they were added.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Condition, usize)> {
-        self.list.iter().map(|(condition, most)| (condition, *most))
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Needed> {
+        self.list.iter()
     }
 }
 
@@ -188,10 +199,10 @@ fn target(at: &Tenancy, which: Which, body: Option<&Json>) -> Result<Target> {
 fn collect(at: &Tenancy, mut draft: Draft, many: bool, found: &mut Conditions) -> Result<Draft> {
     let several = if at.rest.delete_multiple { at.limits.bundle_entries + 1 } else { 2 };
     match &draft.action {
-        Action::Create { unless: Some(condition), .. } => found.add(condition, 2),
-        Action::Delete { target: Target::Found { condition, .. }, .. } => found.add(condition, several),
+        Action::Create { unless: Some(condition), .. } => found.add(condition, 2, false),
+        Action::Delete { target: Target::Found { condition, .. }, .. } => found.add(condition, several, false),
         Action::Update { target: Target::Found { condition, .. }, .. }
-        | Action::Patch { target: Target::Found { condition, .. }, .. } => found.add(condition, 2),
+        | Action::Patch { target: Target::Found { condition, .. }, .. } => found.add(condition, 2, true),
         _ => {}
     }
     if let Action::Create { resource, .. } | Action::Update { resource, .. } = &mut draft.action
@@ -199,7 +210,7 @@ fn collect(at: &Tenancy, mut draft: Draft, many: bool, found: &mut Conditions) -
     {
         let mut inner = Vec::new();
         conditions(resource, &mut inner)?;
-        inner.iter().for_each(|condition| found.add(condition, 2));
+        inner.iter().for_each(|condition| found.add(condition, 2, true));
     }
     Ok(draft)
 }

@@ -15,6 +15,7 @@ pub mod backup;
 mod cluster;
 mod conditional;
 mod context;
+mod digest;
 mod doctor;
 mod draft;
 mod expunge;

@@ -7,6 +7,8 @@
 
 use bytes::Bytes;
 
+use super::digest::digest;
+
 use super::face::Stored;
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::id::Seq;
@@ -96,7 +98,7 @@ pub(super) enum Precondition {
 }
 
 /// Something that was true while planning.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Assumption {
     /// Exactly these resources have an identifier with this hash.
     Identified {
@@ -182,7 +184,7 @@ pub(super) fn of_kind(resource: &Json, kind: ResourceType) -> Result<()> {
 pub(super) fn encode_write(resource: &Json, key: ResourceKey, precondition: Precondition, base: &str) -> Result<Write> {
     let (json, splice) = serialise(resource);
     let body = Bytes::from(encode(&json, splice)?);
-    let digest = twox_hash::XxHash3_128::oneshot(&json);
+    let digest = digest(resource);
     let mut identifiers: Vec<i64> =
         resource::identifiers(resource).into_iter().map(|(system, value)| identifier_hash(system, value)).collect();
     identifiers.sort_unstable();

@@ -232,6 +232,25 @@ fn other_id(condition: &Condition, key: &ResourceKey) -> Fault {
     Fault::coded(Category::Invalid, "invariant", message).at(format!("{}.id", key.kind))
 }
 
+/// How many pairs of a condition and a resource one transaction may try: a second's work or two.
+const PAIRS: usize = 4_000_000;
+
+/// Each condition that is no identifier is tried on each resource of its type.
+fn bounded(written: &[&Version], found: &Found) -> Result<()> {
+    let mut kinds: HashMap<ResourceType, (usize, usize)> = HashMap::new();
+    for (condition, _) in found.conditions.iter().filter(|(_, resolution)| resolution.query.is_some()) {
+        kinds.entry(condition.kind).or_default().0 += 1;
+    }
+    written.iter().for_each(|version| kinds.entry(version.key.kind).or_default().1 += 1);
+    let over = kinds.iter().find(|(_, (conditions, resources))| conditions.saturating_mul(*resources) > PAIRS);
+    let Some((kind, (conditions, resources))) = over else { return Ok(()) };
+    let message = format!(
+        "{conditions} conditions that are not one identifier with its system cannot be tried on {resources} resources of type \
+         {kind} in one transaction; make it smaller, or use identifiers"
+    );
+    Err(Fault::coded(Category::TooLarge, "too-costly", message))
+}
+
 /// The resources of this very transaction that the conditions select.
 #[derive(Debug)]
 pub(super) struct Local(HashMap<Condition, Vec<ResourceKey>>);
@@ -239,8 +258,12 @@ pub(super) struct Local(HashMap<Condition, Vec<ResourceKey>>);
 impl Local {
     /// Looks for them among the writes. Values of references inside them are not yet resolved, so a condition sees all
     /// but those.
-    pub(super) fn find(at: &Tenancy, settled: &[Settled], found: &Found) -> Self {
+    ///
+    /// # Errors
+    /// 413 for more searches of more resources than can be tried in a moment.
+    pub(super) fn find(at: &Tenancy, settled: &[Settled], found: &Found) -> Result<Self> {
         let written: Vec<&Version> = settled.iter().filter_map(Settled::version).collect();
+        bounded(&written, found)?;
         // A Bundle may hold thousands of conditions and thousands of resources: each resource is looked at once.
         let mut holders: HashMap<(ResourceType, &str, &str), Vec<&ResourceKey>> = HashMap::new();
         for Version { key, resource, .. } in &written {
@@ -270,7 +293,7 @@ impl Local {
             };
             local.insert(condition.clone(), keys);
         }
-        Self(local)
+        Ok(Self(local))
     }
 
     fn of(&self, condition: &Condition) -> &[ResourceKey] {

@@ -1,11 +1,12 @@
 //! Transactions: all changes or none (FHIR R4 `http.html`, 3.1.0.11). A single write is a transaction of one.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tracing::Instrument;
 
 use super::conditional::{Condition, resolve};
-use super::draft::{Draft, Drafts, check, is_many};
+use super::draft::{Draft, Drafts, Needed, check, is_many};
 use super::face::{Existing, WriteEntry, Written};
 use super::indexer::blocking;
 use super::integrity::targets as targets_of;
@@ -72,7 +73,14 @@ async fn run<T: Send + 'static>(small: bool, work: impl FnOnce() -> Result<T> + 
 
 /// Looks up what the drafts depend on and builds the plan.
 async fn plan(at: &Arc<Tenancy>, drafts: &Arc<Drafts>) -> Result<Plan> {
-    let mut found = Found { conditions: resolve(at, drafts.conditions.iter()).await?, ..Found::default() };
+    let needed = drafts.conditions.iter().map(|needed| (&needed.condition, needed.most));
+    let mut found = Found { conditions: resolve(at, needed).await?, ..Found::default() };
+    // What is wanted of the store only is not tried on the transaction itself.
+    for Needed { condition, .. } in drafts.conditions.iter().filter(|needed| !needed.is_local) {
+        if let Some(resolution) = found.conditions.get_mut(condition) {
+            resolution.query = None;
+        }
+    }
     for piece in drafts.patched().chunks(PIECE) {
         for (key, row) in at.store.read_many(at.tenant, piece).await? {
             if row.kind != VersionKind::Expunged {
@@ -97,12 +105,14 @@ fn build(at: &Tenancy, drafts: Vec<Draft>, found: &Found) -> Result<Plan> {
             return Err(in_entry(Fault::coded(Category::Invalid, "duplicate", message), entry.index));
         }
     }
-    let local = Local::find(at, &settled, found);
+    let local = Local::find(at, &settled, found)?;
     local.overlap(&settled)?;
     let mut plan = Plan::default();
     let mut assumptions: Vec<Assumption> =
         found.conditions.values().flat_map(|resolution| resolution.assumptions.iter().cloned()).collect();
-    assumptions.dedup();
+    // Thousands of searches assume the same.
+    let mut seen = HashSet::with_capacity(assumptions.len());
+    assumptions.retain(|assumption| seen.insert(assumption.clone()));
     for entry in settled {
         let index = entry.index;
         let step = match entry.work {

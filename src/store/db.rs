@@ -1,5 +1,7 @@
 //! Running a statement: the one seam between the store and its two drivers.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
@@ -8,6 +10,7 @@ use sqlx::{Arguments, AssertSqlSafe, PgPool, Postgres, Row as _, SqlSafeStr, Sql
 
 use super::dialect::{self, Dialect};
 use super::error::{fault, is_lost};
+use super::reach::Reach;
 use super::sql::{Statement, Text};
 use super::value::Value;
 use crate::base::fault::{Fault, Result};
@@ -22,8 +25,8 @@ pub enum Pools {
         /// Readers see the last commit and never wait for the writer (WAL).
         read: SqlitePool,
     },
-    /// One pool for all.
-    Postgres(PgPool),
+    /// One pool for all, and whether the database is there.
+    Postgres(PgPool, Arc<Reach>),
 }
 
 impl Pools {
@@ -31,7 +34,7 @@ impl Pools {
     pub fn dialect(&self) -> Dialect {
         match self {
             Self::Sqlite { .. } => Dialect::Sqlite,
-            Self::Postgres(_) => Dialect::Postgres,
+            Self::Postgres(..) => Dialect::Postgres,
         }
     }
 
@@ -39,7 +42,7 @@ impl Pools {
     pub async fn reader(&self) -> Result<Connection> {
         match self {
             Self::Sqlite { read, .. } => read.acquire().await.map(Connection::Sqlite),
-            Self::Postgres(pool) => pool.acquire().await.map(Connection::Postgres),
+            Self::Postgres(pool, reach) => reach.while_there(pool, pool.acquire()).await.map(Connection::Postgres),
         }
         .map_err(|error| fault("store: connect", &error))
     }
@@ -48,7 +51,10 @@ impl Pools {
     pub async fn begin(&self) -> Result<Transaction> {
         match self {
             Self::Sqlite { write, .. } => write.begin_with(Dialect::Sqlite.begin()).await.map(Transaction::Sqlite),
-            Self::Postgres(pool) => pool.begin_with(Dialect::Postgres.begin()).await.map(Transaction::Postgres),
+            Self::Postgres(pool, reach) => {
+                let begun = reach.while_there(pool, pool.begin_with(Dialect::Postgres.begin())).await;
+                begun.map(Transaction::Postgres)
+            }
         }
         .map_err(|error| fault("store: begin", &error))
     }
@@ -58,7 +64,9 @@ impl Pools {
         let begin = self.dialect().begin_snapshot();
         match self {
             Self::Sqlite { read, .. } => read.begin_with(begin).await.map(Transaction::Sqlite),
-            Self::Postgres(pool) => pool.begin_with(begin).await.map(Transaction::Postgres),
+            Self::Postgres(pool, reach) => {
+                reach.while_there(pool, pool.begin_with(begin)).await.map(Transaction::Postgres)
+            }
         }
         .map_err(|error| fault("store: begin", &error))
     }
@@ -70,7 +78,7 @@ impl Pools {
                 read.close().await;
                 write.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(pool, _) => pool.close().await,
         }
     }
 }
@@ -354,5 +362,5 @@ pub async fn open_postgres(url: &str, connections: usize) -> Result<Pools> {
     // The Writer holds one, the feed another: fewer would wait for each other.
     let most = u32::try_from(connections.max(3)).unwrap_or(u32::MAX);
     let pool = dialect::postgres_pool(most).connect_with(options).await;
-    Ok(Pools::Postgres(pool.map_err(|error| fault("store: open postgres", &error))?))
+    Ok(Pools::Postgres(pool.map_err(|error| fault("store: open postgres", &error))?, Arc::default()))
 }

@@ -79,7 +79,7 @@ impl Store {
         let news = Arc::new(watch::Sender::new(0));
         let listener = match &pools {
             Pools::Sqlite { .. } => None,
-            Pools::Postgres(pool) => Some(Arc::new(Listener(tokio::spawn(listen(pool.clone(), news.clone()))))),
+            Pools::Postgres(pool, _) => Some(Arc::new(Listener(tokio::spawn(listen(pool.clone(), news.clone()))))),
         };
         Ok(Self { pools, news, listener })
     }
@@ -128,7 +128,7 @@ impl Store {
 
     /// Whether other nodes may write to the same database.
     pub fn is_shared(&self) -> bool {
-        matches!(self.pools, Pools::Postgres(_))
+        matches!(self.pools, Pools::Postgres(..))
     }
 
     /// Whether the database answers.

@@ -36,6 +36,7 @@ mod jobs;
 mod many;
 mod migrate;
 mod nodes;
+mod reach;
 mod referrals;
 mod row;
 mod snapshot;

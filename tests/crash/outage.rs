@@ -74,7 +74,10 @@ fn the_database_goes_away_and_comes_back() {
     // What needs the database says that it cannot, what does not need it goes on.
     std::thread::scope(|scope| {
         scope.spawn(|| {
+            let asked = Instant::now();
             let refused = app.client().post("", &pair("away"));
+            // Who waits for a connection from a database that is away is told so before the pool gives up after 15 s.
+            assert!(asked.elapsed() < Duration::from_secs(12), "{:?}", asked.elapsed());
             assert_eq!(refused.status, 503, "{}", refused.text());
             assert_eq!(refused.json()["resourceType"], "OperationOutcome");
         });

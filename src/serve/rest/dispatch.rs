@@ -15,12 +15,12 @@ use super::patch::{self, Sort};
 use super::respond::{refuse, respond};
 use super::routes::{Interaction, Operation, Shape, Target, allow, interaction, target};
 use super::subset::Shown;
-use super::{binary, expunge, extract, patient_match};
+use super::{binary, expunge, extract, patient_match, provenance};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::bundle::read_request;
 use crate::fhir::patch::{Patch, PatchBounds, PatchFormat};
 use crate::fhir::types::ResourceType;
-use crate::repo::{Session, WriteEntry};
+use crate::repo::Session;
 
 /// What was done, for the log and the counters.
 #[derive(Debug, Clone, Copy)]
@@ -125,14 +125,15 @@ impl Asked<'_> {
         match (self.interaction, sent) {
             (Interaction::Bundle, Sent::Resource(bundle)) => {
                 call.only(&[])?;
+                provenance::none(self.headers)?;
                 let bundle = read_request(bundle, limits.bundle_entries)?;
                 Box::pin(batch(site, session, prefer, bundle)).await
             }
             (Interaction::Create | Interaction::Update | Interaction::Patch | Interaction::Delete, sent) => {
                 let shown = Shown::of_one(&call, call.kind()?)?;
                 let change = change(self.interaction, &call, sent)?;
-                let entry = WriteEntry { index: None, full_url: None, change };
-                let written = Box::pin(session.transaction(vec![entry])).await?.pop();
+                let entries = provenance::entries(self.interaction, self.headers, change, &site.ids, limits.nesting)?;
+                let written = Box::pin(session.transaction(entries)).await?.into_iter().next();
                 let written = written.ok_or_else(|| Fault::internal("a transaction of one entry answered none"))?;
                 shown.answer(call.kind()?, Answer::written(written, prefer.answer.unwrap_or(Return::Representation)))
             }

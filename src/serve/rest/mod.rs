@@ -28,6 +28,7 @@ pub mod negotiate;
 mod params;
 mod patch;
 mod patient_match;
+mod provenance;
 mod read;
 pub mod relay;
 pub mod respond;

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION, RETRY_AFTER, VARY};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::call::Answer;
@@ -101,6 +101,8 @@ fn with_body(status: u16, body: Option<Bytes>, form: Form) -> Response<Body> {
     let has_body = body.is_some();
     let mut response = Response::new(body.map_or_else(Body::empty, Body::from));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    // Also of what has no body: a cache keeps 304 beside the answer that it confirms.
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
     if has_body {
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(form.media.content_type));
     }
