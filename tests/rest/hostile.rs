@@ -231,7 +231,6 @@ fn what_is_wrong_in_xml_is_refused_with_its_place() {
         ("<contact><name><nonsense value=\"x\"/></name></contact>", "contact[0].name"),
         ("<active value=\"true\">", "line"),
         ("<active xmlns=\"urn:other\" value=\"true\"/>", "line"),
-        ("text",),
         (&format!("<multipleBirthInteger value=\"{digits}\"/>"), "multipleBirth"),
         (&long, "Patient.id"),
         (&deep, ""),
