@@ -3,14 +3,14 @@
 use super::bundle::is_refusal;
 use super::server::{WHOLE, server};
 
-/// Laws of `_page`. The data is what follows the base URL, up to a token and with it; in it `NODE` and `SEQ` stand for what
-/// names a snapshot that is held.
+/// Laws of `_page`. The data is what follows the base URL, up to a token and with it; in it `FORM`, `NODE` and
+/// `SEQ` stand for what begins a token and names a snapshot that is held.
 pub fn page(data: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(data) else { return false };
     let mut guard = server(&WHOLE);
     let Some(server) = guard.as_mut() else { return false };
-    let (node, seq) = server.snapshot();
-    let text: String = text.replace("NODE", &node).replace("SEQ", &seq);
+    let [form, node, seq] = server.snapshot();
+    let text = text.replace("FORM", &form).replace("NODE", &node).replace("SEQ", &seq);
     let is_sendable = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
     if !text.bytes().all(is_sendable) {
         return false;

@@ -20,7 +20,7 @@ pub struct Server {
     address: SocketAddr,
     /// A connection.
     pub client: Client,
-    snapshot: Option<(String, String)>,
+    snapshot: Option<[String; 3]>,
     session: Session,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
 }
@@ -74,19 +74,19 @@ impl Server {
         self.address
     }
 
-    /// What names a snapshot that the server holds in a page token: the node, and the end of the log.
-    pub fn snapshot(&mut self) -> (String, String) {
+    /// What names a snapshot that the server holds in a page token: its form with the tenant, the node, the end of the log.
+    pub fn snapshot(&mut self) -> [String; 3] {
         if self.snapshot.is_none() {
             for family in ["a", "b", "c"] {
                 let patient = serde_json::json!({"resourceType": "Patient", "name": [{"family": family}]});
                 self.client.post("Patient", &patient).expect(201);
             }
             let page = self.client.get("Patient?_count=1&_sort=name").expect(200).text();
-            let token = page.split("_page=s3.").nth(1).expect("a token");
-            let mut parts = token.split('.').map(str::to_owned);
-            self.snapshot = parts.next().zip(parts.next());
+            let token = page.split("_page=").find(|text| text.starts_with('s')).expect("a token");
+            let parts: Vec<&str> = token.split('.').collect();
+            self.snapshot = Some([parts[..2].join("."), parts[2].to_owned(), parts[3].to_owned()]);
         }
-        self.snapshot.clone().expect("a token with node and end")
+        self.snapshot.clone().expect("it is there by now")
     }
 
     /// The end of the log.
