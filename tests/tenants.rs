@@ -45,6 +45,26 @@ fn link(bundle: &Value, relation: &str) -> Option<String> {
 const BASES: [&str; 3] = ["/fhir", "/t/ward/fhir", "/t/lab/fhir"];
 
 on_both_databases! {
+    fn search_parameters_belong_to_their_tenant(database) {
+        let app = start(database);
+        let mut client = app.client();
+        for (base, expression) in BASES.iter().zip(["Patient.language", "Patient.gender"]) {
+            put(&mut client, base, "Patient/p", &json!({"language": "de", "gender": "other"})).expect(201);
+            put(&mut client, base, "SearchParameter/s", &json!({"url": "http://x/s", "name": "n", "status": "active",
+                "description": "d", "code": "mine", "base": ["Patient"], "type": "token", "expression": expression})).expect(201);
+        }
+        let strict = [("Prefer", "handling=strict")];
+        for (base, value, total) in [(BASES[0], "de", 1), (BASES[0], "other", 0), (BASES[1], "de", 0), (BASES[1], "other", 1)] {
+            let answer = client.send("GET", &format!("{base}/Patient?mine={value}"), &strict, &[]).expect(200).json();
+            assert_eq!(answer["total"], total, "{base} {value}");
+        }
+        client.send("GET", &format!("{}/Patient?mine=de", BASES[2]), &strict, &[]).expect_outcome(400);
+        for (base, count) in BASES.iter().zip([1, 1, 0]) {
+            let statement = client.send("GET", &format!("{base}/metadata"), &[], &[]).expect(200).text();
+            assert_eq!(statement.matches("\"mine\"").count(), count, "{base}");
+        }
+    }
+
     fn nothing_of_one_tenant_is_seen_by_another(database) {
         let app = start(database);
         let mut client = app.client();

@@ -28,6 +28,8 @@ pub struct Limits {
     pub chain_depth: usize,
     /// Most values of one parameter (commas), and most parameters of one search.
     pub search_values: usize,
+    /// Most search parameters that a tenant defines.
+    pub search_params: usize,
     /// Longest query string or form body in bytes.
     pub query_bytes: usize,
     /// Most resources that `_include` and `_revinclude` add to one page.
@@ -75,6 +77,7 @@ impl Default for Limits {
             page_max: 1000,
             chain_depth: 8,
             search_values: 4096,
+            search_params: 4096,
             query_bytes: 2 << 20,
             includes: 10_000,
             join_keys: 5_000_000,

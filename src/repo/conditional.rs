@@ -9,11 +9,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::face::{Handling, Stored};
-use super::indexer::blocking;
+use super::params;
 use super::plan::{Assumption, identifier_hash};
 use super::read;
 use super::search;
 use super::tenancy::Tenancy;
+use super::worker::blocking;
 use crate::base::fault::{Fault, Result};
 use crate::fhir::json;
 use crate::fhir::resource;
@@ -161,14 +162,21 @@ fn has_identifier(stored: &Stored, system: &str, value: &str) -> Result<bool> {
 
 async fn by_search(at: &Arc<Tenancy>, condition: &Condition, most: usize) -> Result<Resolution> {
     let params = condition.params();
-    let query = search::parsed(at, condition.kind, &params, Handling::Strict, at.clock.now())?;
+    let searcher = search::fresh(at).await?;
+    let query = search::parsed(at, &at.params.set(), condition.kind, &params, Handling::Strict, at.clock.now())?;
     if query.contained != ContainedMode::default() {
         return Err(Fault::unsupported(format!("the condition \"{condition}\": _contained is not supported here")));
     }
     if query.clauses.is_empty() {
         return Err(Fault::invalid(format!("the condition \"{condition}\" selects nothing in particular")));
     }
-    let searcher = search::fresh(at).await?;
+    // What is not found might be there all the same.
+    if let Some(issue) = query.added.iter().find_map(|param| search::unfinished(param, searcher.coverage())) {
+        return Err(Fault::unavailable(format!(
+            "the condition \"{condition}\" cannot be decided: {}",
+            issue.diagnostics
+        )));
+    }
     let since = searcher.reached();
     let query = Arc::new(query);
     let (hits, running, bounds) = (searcher, query.clone(), at.clone());
@@ -181,6 +189,9 @@ async fn by_search(at: &Arc<Tenancy>, condition: &Condition, most: usize) -> Res
         }
     }
     let mut kinds = vec![condition.kind];
+    if !query.added.is_empty() {
+        kinds.push(*params::KIND);
+    }
     query.clauses.iter().for_each(|clause| kinds_of(clause, &mut kinds));
     kinds.sort_unstable();
     kinds.dedup();

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::cluster::Cluster;
-use super::indexer::CATALOG;
 use super::open::{Ground, Open};
 use super::others::Others;
 use super::recent::Memory;
@@ -51,7 +50,7 @@ impl Repo {
     /// A database that cannot be reached or is newer than this program; an index folder that cannot be written.
     pub async fn open(config: RepoConfig, clock: SharedClock, ids: IdSource, limits: Limits) -> Result<Self> {
         let store = Store::open(config.store).await?;
-        let options = IndexOptions { heap_bytes: config.index_heap, ..IndexOptions::new(CATALOG) };
+        let options = IndexOptions { heap_bytes: config.index_heap, ..IndexOptions::default() };
         let base = config.base.trim_end_matches('/').into();
         let (limits, node) = (Arc::new(limits), ids.number());
         let cluster = match config.advertise.filter(|_| store.is_shared()) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::conditional::Condition;
 use super::face::{Change, Which, WriteEntry};
+use super::params;
 use super::plan::{Precondition, adopt, in_entry, of_kind};
 use super::references::conditions;
 use super::tenancy::Tenancy;
@@ -51,6 +52,8 @@ pub(super) enum Target {
 pub(super) struct Drafts {
     pub(super) entries: Vec<Draft>,
     pub(super) conditions: Conditions,
+    /// Whether SearchParameters are written.
+    pub(super) defines: bool,
 }
 
 /// A condition, and what is wanted of it.
@@ -93,7 +96,7 @@ impl Drafts {
     /// Whether anything must be looked up.
     pub(super) fn is_plain(&self) -> bool {
         let is_patch = |draft: &Draft| matches!(draft.action, Action::Patch { .. });
-        self.conditions.list.is_empty() && !self.entries.iter().any(is_patch)
+        self.conditions.list.is_empty() && !self.defines && !self.entries.iter().any(is_patch)
     }
 
     /// The resources that are patched by id.
@@ -109,7 +112,11 @@ impl Drafts {
 /// Checks every entry on its own, assigns ids, and collects the conditions.
 pub(super) fn check(at: &Tenancy, entries: Vec<WriteEntry>) -> Result<Drafts> {
     let many = is_many(entries.iter().map(|entry| entry.index));
-    let mut drafts = Drafts { entries: Vec::with_capacity(entries.len()), conditions: Conditions::default() };
+    let mut drafts = Drafts {
+        defines: entries.iter().any(|entry| defines(&entry.change)),
+        entries: Vec::with_capacity(entries.len()),
+        conditions: Conditions::default(),
+    };
     let mut issues: Vec<Issue> = Vec::new();
     let mut category = Category::Invalid;
     for entry in entries {
@@ -124,6 +131,18 @@ pub(super) fn check(at: &Tenancy, entries: Vec<WriteEntry>) -> Result<Drafts> {
         }
     }
     if issues.is_empty() { Ok(drafts) } else { Err(Fault::of(category, issues)) }
+}
+
+/// Whether it writes or deletes a SearchParameter.
+fn defines(change: &Change) -> bool {
+    let kind = match change {
+        Change::Create { kind, .. } => kind,
+        Change::Update { which, .. } | Change::Patch { which, .. } | Change::Delete { which, .. } => match which {
+            Which::Key(key) => &key.kind,
+            Which::Found { kind, .. } => kind,
+        },
+    };
+    *kind == *params::KIND
 }
 
 /// Whether entries are those of a transaction; a single write has no place.

@@ -13,13 +13,15 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 
 use super::feed::{Feed, FeedEntry};
+use super::params::Params;
+use super::reindex::Reindex;
 use super::shelf::Shelf;
+use super::worker::blocking;
 use crate::base::fault::{Fault, Result};
 use crate::base::id::{Seq, Tenant};
-use crate::fhir::definitions::params;
 use crate::fhir::json;
-use crate::search::extract::extract;
-use crate::search::index::{Catalog, Document, Prepared, prepare};
+use crate::search::index::{Document, Prepared, prepare};
+use crate::search::params::ParamSet;
 use crate::store::{Store, VersionRow, body};
 
 /// Entries taken at a time.
@@ -34,9 +36,6 @@ const STREAM: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_secs(1);
 /// How long a search waits for the index.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// The definitions, as the index asks for them.
-pub(super) const CATALOG: Catalog = Catalog { code: |id| params::param(id).code, params: params::search_params };
 
 /// What searches wait on.
 #[derive(Debug)]
@@ -85,6 +84,8 @@ pub(super) struct Indexer {
     pub(super) feed: Arc<Feed>,
     pub(super) index: Arc<Shelf>,
     pub(super) visibility: Arc<Visibility>,
+    pub(super) params: Arc<Params>,
+    pub(super) reindex: Reindex,
     pub(super) base: Arc<str>,
     pub(super) stop: watch::Receiver<bool>,
 }
@@ -124,6 +125,9 @@ impl Indexer {
         let mut heads = self.feed.watch();
         let mut notices = self.store.changes();
         let mut failures = 0_u32;
+        if let Err(fault) = self.reindex.resume() {
+            tracing::error!(%fault, "the search index does not say which parameters it knows");
+        }
         while !*self.stop.borrow() {
             let step = match self.advance(&mut progress).await {
                 Ok(true) => Ok(()),
@@ -151,15 +155,16 @@ impl Indexer {
         }
     }
 
-    async fn reopen(&self) -> Result<Seq> {
+    async fn reopen(&mut self) -> Result<Seq> {
         let index = self.index.clone();
         let reached = blocking(move || index.reopen()).await?;
+        self.reindex.resume()?;
         self.visibility.reached.send_replace(reached);
         Ok(reached)
     }
 
     /// Commits or applies a little; `false`: there is nothing to do at the moment.
-    async fn advance(&self, progress: &mut Progress) -> Result<bool> {
+    async fn advance(&mut self, progress: &mut Progress) -> Result<bool> {
         let wanted = self.visibility.wanted();
         let asked = wanted > self.visibility.reached() && progress.applied >= wanted;
         let due = progress.waiting >= GATHER || progress.left().is_zero();
@@ -168,20 +173,50 @@ impl Indexer {
             *progress = Progress::at(progress.applied);
             return Ok(true);
         }
-        if self.feed.head() <= progress.applied {
-            return Ok(false);
-        }
+        let has_applied = self.feed.head() > progress.applied && self.apply_some(progress).await?;
+        // In turns, so that neither waits for the end of the other.
+        Ok(self.read_again(progress).await? || has_applied)
+    }
+
+    /// Applies the next entries of the log; `false`: there are none.
+    async fn apply_some(&mut self, progress: &mut Progress) -> Result<bool> {
         let mut taken = self.feed.take(progress.applied, TAKE);
         if taken.is_empty() {
             taken = self.read_log(progress.applied).await?;
         }
         let Some(last) = taken.last() else { return Ok(false) };
         let next = Progress { applied: last.seq, is_whole: last.is_last, ..*progress };
+        if self.params.follow(&self.store, self.tenant, &taken).await? {
+            if progress.waiting > 0 && progress.is_whole {
+                self.commit(progress.applied).await?;
+                *progress = Progress::at(progress.applied);
+            }
+            self.reindex.change(progress.applied, progress.waiting == 0).await?;
+        }
+        let taken = self.up_to_date(taken).await?;
         let latest = Instant::now();
         let since = if progress.waiting == 0 { latest } else { progress.since };
         let waiting = progress.waiting + taken.len();
         self.apply(taken).await?;
         *progress = Progress { waiting, since, latest, ..next };
+        Ok(true)
+    }
+
+    /// Reads some documents again for new parameters; `false`: there are none.
+    async fn read_again(&mut self, progress: &mut Progress) -> Result<bool> {
+        if self.reindex.is_done() {
+            return Ok(false);
+        }
+        if self.reindex.needs_commit() && progress.waiting > 0 {
+            if !progress.is_whole {
+                return Ok(false);
+            }
+            self.commit(progress.applied).await?;
+            *progress = Progress::at(progress.applied);
+        }
+        self.reindex.step(progress.applied).await?;
+        let since = if progress.waiting == 0 { Instant::now() } else { progress.since };
+        *progress = Progress { waiting: progress.waiting + 1, since, ..*progress };
         Ok(true)
     }
 
@@ -206,11 +241,31 @@ impl Indexer {
         Ok(())
     }
 
-    async fn apply(&self, entries: Vec<FeedEntry>) -> Result<()> {
+    /// The entries with the values of all parameters: some may have been read before a parameter was there.
+    async fn up_to_date(&self, mut entries: Vec<FeedEntry>) -> Result<Vec<FeedEntry>> {
+        let set = self.params.set();
+        let is_old = |entry: &FeedEntry| entry.values.as_ref().is_some_and(|v| v.params != set.hash(entry.key.kind));
+        let old: Vec<Seq> = entries.iter().filter(|entry| is_old(entry)).map(|entry| entry.seq).collect();
+        if old.is_empty() {
+            return Ok(entries);
+        }
+        let rows = self.store.by_seqs(self.tenant, &old).await?;
+        let base = self.base.clone();
+        blocking(move || {
+            for row in rows {
+                let Ok(at) = entries.binary_search_by_key(&row.seq, |entry| entry.seq) else { continue };
+                entries[at] = FeedEntry { is_last: entries[at].is_last, ..entry_of(row, None, &set, &base)? };
+            }
+            Ok(entries)
+        })
+        .await
+    }
+
+    async fn apply(&mut self, entries: Vec<FeedEntry>) -> Result<()> {
+        self.reindex.touch(entries.iter().map(|entry| entry.key.hash64()));
         let index = self.index.clone();
         blocking(move || {
-            let documents: Vec<Prepared> =
-                entries.into_iter().map(|entry| prepare(&document(entry), &CATALOG)).collect();
+            let documents: Vec<Prepared> = entries.into_iter().map(|entry| prepare(&document(entry))).collect();
             index.get()?.apply_prepared(&documents)
         })
         .await
@@ -225,17 +280,17 @@ impl Indexer {
         }
         // At its end the log holds whole transactions only.
         let after = if rows.len() > TAKE { rows.pop().map(|row| row.tx) } else { None };
-        let base = self.base.clone();
+        let (base, set) = (self.base.clone(), self.params.set());
         blocking(move || {
             let next: Vec<Option<Seq>> = rows.iter().skip(1).map(|row| Some(row.tx)).chain([after]).collect();
-            rows.into_iter().zip(next).map(|(row, next)| entry_of(row, next, &base)).collect()
+            rows.into_iter().zip(next).map(|(row, next)| entry_of(row, next, &set, &base)).collect()
         })
         .await
     }
 
     async fn commit(&self, reached: Seq) -> Result<()> {
-        let index = self.index.clone();
-        blocking(move || index.get()?.commit(reached)).await?;
+        let (index, coverage) = (self.index.clone(), self.reindex.coverage().clone());
+        blocking(move || index.get()?.commit_covering(reached, coverage)).await?;
         self.visibility.reached.send_replace(reached);
         Ok(())
     }
@@ -248,21 +303,16 @@ fn document(entry: FeedEntry) -> Document {
 }
 
 /// What a row of the log means for followers; `next` is the transaction of the row after it.
-fn entry_of(row: VersionRow, next: Option<Seq>, base: &str) -> Result<FeedEntry> {
+fn entry_of(row: VersionRow, next: Option<Seq>, set: &ParamSet, base: &str) -> Result<FeedEntry> {
     let values = match &row.body {
         None => None,
         Some(stored) => {
             let text =
                 body::decode(stored, row.version, row.updated).map_err(|f| f.context(format!("log {}", row.seq)))?;
             let resource = json::parse_stored(&text).map_err(|f| f.context(format!("log {}", row.seq)))?;
-            Some(extract(row.key.kind, &resource, base))
+            Some(set.extract(row.key.kind, &resource, base))
         }
     };
     let is_last = next != Some(row.tx);
     Ok(FeedEntry { seq: row.seq, key: row.key, version: row.version, updated: row.updated, values, is_last })
-}
-
-/// Runs CPU work where it does not hold up the network.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(Fault::internal(format!("a worker failed: {e}"))))
 }

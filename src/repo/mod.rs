@@ -4,7 +4,8 @@
 //! create is a transaction of one). Writes are planned in parallel (`transaction`, `draft`, `settle`, `plan`,
 //! `conditional`, `references`), decided in one serial order (`stage`) and committed by the Writer (`writer`), many requests with one fsync. The
 //! index follows the log (`feed`, `indexer`), and a search waits for it (`search`), so that it sees every write that was
-//! answered before it arrived.
+//! answered before it arrived. The tenant's search parameters follow the log too (`params`); what was there before one is
+//! read again for it (`reindex`).
 //!
 //! Invariants: nothing is answered before it is durable; a refused request leaves nothing behind; a search, its
 //! includes and its later pages are one snapshot.
@@ -27,11 +28,13 @@ mod integrity;
 mod loader;
 mod open;
 mod others;
+mod params;
 mod pins;
 mod plan;
 mod read;
 mod recent;
 mod references;
+mod reindex;
 mod search;
 mod session;
 mod settle;
@@ -42,6 +45,7 @@ mod token;
 mod transaction;
 mod turns;
 mod versions;
+mod worker;
 mod writer;
 
 pub use context::{Repo, RepoConfig};

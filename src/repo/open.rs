@@ -9,14 +9,17 @@ use tokio::task::JoinHandle;
 
 use super::cluster::Cluster;
 use super::feed::Feed;
-use super::indexer::{Indexer, Visibility, blocking};
+use super::indexer::{Indexer, Visibility};
 use super::integrity::catch_up;
 use super::loader::Loader;
+use super::params::Params;
 use super::pins::Pins;
 use super::recent::{Memory, Recent};
+use super::reindex::Reindex;
 use super::shelf::Shelf;
 use super::tenancy::Tenancy;
 use super::turns::Turns;
+use super::worker::blocking;
 use super::writer::Writer;
 use crate::base::clock::SharedClock;
 use crate::base::config::Rest;
@@ -68,6 +71,7 @@ impl Ground {
         let index = Arc::new(blocking(move || Shelf::open(&folder, options, head.seq)).await?);
         let feed = Arc::new(Feed::new(head.seq));
         let recent = Arc::new(Recent::new(tenant, self.memory.clone()));
+        let params = Arc::new(Params::load(store, tenant).await?);
         let visibility = Arc::new(Visibility::new(index.get()?.reached()));
         let (stop, stopping) = watch::channel(false);
         if self.rest.referential_integrity {
@@ -91,6 +95,8 @@ impl Ground {
             feed: feed.clone(),
             index: index.clone(),
             visibility: visibility.clone(),
+            reindex: Reindex::new(tenant, store, &index, &params, &base),
+            params: params.clone(),
             base: base.clone(),
             stop: stopping,
         };
@@ -103,6 +109,7 @@ impl Ground {
             index,
             feed,
             visibility,
+            params,
             writer: handle,
             pins: Pins::new(limits.page_pins, limits.page_search_bytes, limits.page_pin_seconds),
             clock: clock.clone(),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::base::clock::Timestamp;
 use crate::base::id::Seq;
 use crate::search::index::Searcher;
+use crate::search::params::ParamSet;
 
 use super::token::Pairs;
 
@@ -32,6 +33,7 @@ struct Kept {
 #[derive(Debug)]
 struct Pin {
     searcher: Searcher,
+    params: Arc<ParamSet>,
     used: Timestamp,
 }
 
@@ -65,11 +67,17 @@ impl Pins {
         Some(kept.params.clone())
     }
 
-    /// Keeps `searcher` for as long as pages of it are asked for.
-    pub(super) fn hold(&self, searcher: &Searcher, now: Timestamp) {
+    /// Keeps `searcher`, and what could be searched in it, for as long as pages of it are asked for. While search
+    /// parameters are indexed there are several snapshots of one position; the last of them stays.
+    pub(super) fn hold(&self, searcher: &Searcher, params: &Arc<ParamSet>, now: Timestamp) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.retain(|_, pin| now.0 - pin.used.0 < self.micros);
-        held.entry(searcher.reached()).or_insert_with(|| Pin { searcher: searcher.clone(), used: now }).used = now;
+        let pin = || Pin { searcher: searcher.clone(), params: params.clone(), used: now };
+        let kept = held.entry(searcher.reached()).or_insert_with(pin);
+        if kept.searcher.coverage() != searcher.coverage() {
+            *kept = pin();
+        }
+        kept.used = now;
         while held.len() > self.most {
             let Some(oldest) = held.iter().min_by_key(|(_, pin)| pin.used).map(|(seq, _)| *seq) else { break };
             held.remove(&oldest);
@@ -77,11 +85,11 @@ impl Pins {
     }
 
     /// The snapshot at `seq`, if it is still held.
-    pub(super) fn get(&self, seq: Seq, now: Timestamp) -> Option<Searcher> {
+    pub(super) fn get(&self, seq: Seq, now: Timestamp) -> Option<(Searcher, Arc<ParamSet>)> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let pin = held.get_mut(&seq).filter(|pin| now.0 - pin.used.0 < self.micros)?;
         pin.used = now;
-        Some(pin.searcher.clone())
+        Some((pin.searcher.clone(), pin.params.clone()))
     }
 
     /// Lets go of what nobody has asked for in time.

@@ -15,7 +15,7 @@ use crate::base::id::Seq;
 use crate::fhir::json::{Json, Object, write, write_string};
 use crate::fhir::resource;
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
-use crate::search::extract::extract;
+use crate::search::params::ParamSet;
 use crate::search::value::Extracted;
 use crate::store::body::{Place, Splice, encode};
 
@@ -181,7 +181,13 @@ pub(super) fn of_kind(resource: &Json, kind: ResourceType) -> Result<()> {
 }
 
 /// Turns a checked resource with all references resolved into what the Writer inserts.
-pub(super) fn encode_write(resource: &Json, key: ResourceKey, precondition: Precondition, base: &str) -> Result<Write> {
+pub(super) fn encode_write(
+    resource: &Json,
+    key: ResourceKey,
+    precondition: Precondition,
+    params: &ParamSet,
+    base: &str,
+) -> Result<Write> {
     let (json, splice) = serialise(resource);
     let body = Bytes::from(encode(&json, splice)?);
     let digest = digest(resource);
@@ -189,7 +195,7 @@ pub(super) fn encode_write(resource: &Json, key: ResourceKey, precondition: Prec
         resource::identifiers(resource).into_iter().map(|(system, value)| identifier_hash(system, value)).collect();
     identifiers.sort_unstable();
     identifiers.dedup();
-    let values = extract(key.kind, resource, base);
+    let values = params.extract(key.kind, resource, base);
     Ok(Write {
         key,
         precondition,

@@ -6,21 +6,23 @@ use std::time::{Duration, Instant};
 use tracing::Instrument;
 
 use super::face::{Handling, MatchMode, Page, SearchAnswer, SearchEntry, Stored};
-use super::indexer::blocking;
 use super::pins::bytes;
 use super::read::stored;
 use super::tenancy::Tenancy;
 use super::token::{Anchor, Asked, PageToken, SPELLED_BYTES};
 use super::versions;
+use super::worker::blocking;
 use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::base::id::Seq;
 use crate::base::traces::span;
+use crate::fhir::definitions::params::SearchParam;
 use crate::fhir::json::{self, Json};
 use crate::fhir::types::{ResourceKey, ResourceType};
 use crate::search::context::SearchContext;
 use crate::search::explain::explain;
-use crate::search::index::{Hit, Hits, Includes, Searcher, contained};
+use crate::search::index::{Coverage, Hit, Hits, Includes, Searcher, contained};
+use crate::search::params::ParamSet;
 use crate::search::parse::{ParseContext, parse};
 use crate::search::query::{ContainedSearch, Query, SortBy, SortKey};
 use crate::search::rank::Note;
@@ -34,13 +36,15 @@ pub(super) async fn first_page(
     how: Handling,
 ) -> Result<SearchAnswer> {
     let (now, mut watch) = (at.clock.now(), Phases::start());
-    let query = Arc::new(parsed(at, of.clone(), params, how, now)?);
-    watch.ends("parse");
+    // The snapshot comes first: every search parameter that was defined before this call is known then.
     let searcher = fresh(at).await?;
     watch.ends("wait");
+    let known = at.params.set();
+    let query = Arc::new(parsed(at, &known, of.clone(), params, how, now)?);
+    watch.ends("parse");
     let size = query.count.unwrap_or(at.limits.page_default).min(at.limits.page_max);
     let (asked, snapshot) = (query.clone(), searcher.clone());
-    let window = Window { of, params, now, query, searcher, offset: 0, size };
+    let window = Window { of, params, known, now, query, searcher, offset: 0, size };
     let mut answer = page(at, window, &mut watch).await?;
     if asked.explain {
         let limits = at.clone();
@@ -90,15 +94,16 @@ pub(super) async fn page_here(at: &Arc<Tenancy>, token: &str) -> Result<SearchAn
         Asked::Spelled(params) => Arc::new(params),
         Asked::Kept(digest) => at.pins.kept(digest, at.clock.now()).ok_or_else(expired)?,
     };
-    let query = Arc::new(parsed(at, token.of.clone(), &params, Handling::Lenient, now)?);
     let held = if token.node == at.node { at.pins.get(token.seq, at.clock.now()) } else { None };
+    let known = held.as_ref().map_or_else(|| at.params.set(), |(_, known)| known.clone());
+    let query = Arc::new(parsed(at, &known, token.of.clone(), &params, Handling::Lenient, now)?);
     let size = token.size.min(at.limits.page_max);
     let (searcher, offset, size) = match held {
-        Some(searcher) => (searcher, token.offset, size),
+        Some((searcher, _)) => (searcher, token.offset, size),
         None => again(at, &query, token.anchor, size).await?,
     };
     let (of, params) = (token.of, &params[..]);
-    page(at, Window { of, params, now, query, searcher, offset, size }, &mut Phases::start()).await
+    page(at, Window { of, params, known, now, query, searcher, offset, size }, &mut Phases::start()).await
 }
 
 /// Where a page begins in a new snapshot, and how many matches it has.
@@ -142,19 +147,22 @@ pub(super) async fn fresh(at: &Tenancy) -> Result<Searcher> {
 /// The query of some parameters, asked at `now`.
 pub(super) fn parsed(
     at: &Tenancy,
+    known: &ParamSet,
     of: impl Into<SearchContext>,
     params: &[(String, String)],
     how: Handling,
     now: Timestamp,
 ) -> Result<Query> {
     let strict = how == Handling::Strict;
-    parse(of, params, &ParseContext { base: &at.base, strict, limits: &at.limits, now })
+    parse(of, params, &ParseContext { base: &at.base, strict, limits: &at.limits, now, params: known })
 }
 
 /// What a page shows.
 struct Window<'a> {
     of: SearchContext,
     params: &'a [(String, String)],
+    /// What could be searched then.
+    known: Arc<ParamSet>,
     /// When the search arrived.
     now: Timestamp,
     query: Arc<Query>,
@@ -197,6 +205,7 @@ async fn page(at: &Arc<Tenancy>, window: Window<'_>, watch: &mut Phases) -> Resu
         warnings: query.warnings.clone(),
         ..SearchAnswer::default()
     };
+    answer.warnings.extend(query.added.iter().filter_map(|param| unfinished(param, searcher.coverage())));
     if includes.cut {
         let message = format!("more than {} resources would be included; the rest is left out", at.limits.includes);
         answer.warnings.push(Issue::warning("incomplete", message));
@@ -214,7 +223,7 @@ async fn page(at: &Arc<Tenancy>, window: Window<'_>, watch: &mut Phases) -> Resu
     watch.ends("fetch-includes");
     let before = wanted.min(offset);
     if more || before > 0 || window.is_long() {
-        at.pins.hold(searcher, at.clock.now());
+        at.pins.hold(searcher, &window.known, at.clock.now());
     }
     let usual = query.count.unwrap_or(at.limits.page_default).min(at.limits.page_max);
     answer.own = window.is_long().then(|| window.link(at, offset, wanted, None));
@@ -253,6 +262,22 @@ async fn run(
     .await?;
     *watch = phases;
     Ok(found)
+}
+
+/// What is to be said of a parameter that the index does not know of every resource yet.
+pub(super) fn unfinished(param: &SearchParam, coverage: &Coverage) -> Option<Issue> {
+    if coverage.has(param.id) {
+        return None;
+    }
+    let how_far = match coverage.progress(param.id) {
+        Some((done, total)) => format!("{done} of {total} resources are done"),
+        None => "its turn comes later".to_owned(),
+    };
+    let message = format!(
+        "search parameter \"{}\" is being indexed ({how_far}): resources that were there before it may not be found yet",
+        param.code
+    );
+    Some(Issue::warning("incomplete", message))
 }
 
 /// `notes`: of each hit, or empty.

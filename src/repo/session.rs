@@ -12,6 +12,8 @@ use crate::access::actor::Actor;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::types::ResourceKey;
 use crate::search::context::SearchContext;
+use crate::search::index::Coverage;
+use crate::search::params::ParamSet;
 
 /// What an actor does with a tenant's data. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -98,6 +100,19 @@ impl Session {
     /// As [`Session::page`].
     pub async fn page_here(&self, token: &str) -> Result<SearchAnswer> {
         search::page_here(&self.at, token).await
+    }
+
+    /// The search parameters of the tenant.
+    pub fn search_params(&self) -> Arc<ParamSet> {
+        self.at.params.set()
+    }
+
+    /// Which of the search parameters that were added the index of this node knows of every resource.
+    ///
+    /// # Errors
+    /// 503 while the index is being opened.
+    pub fn coverage(&self) -> Result<Coverage> {
+        Ok(self.at.index.searcher()?.coverage().clone())
     }
 
     /// Takes content away for good; how many versions. In pieces: after a fault what was done stays done.

@@ -9,11 +9,11 @@ use super::face::Stored;
 use super::plan::{Assumption, Precondition, in_entry};
 use super::tenancy::Tenancy;
 use crate::base::fault::{Category, Fault, Result};
+use crate::base::id::Seq;
 use crate::fhir::json::{self, Json};
 use crate::fhir::patch::{Patch, PatchBounds};
 use crate::fhir::resource;
 use crate::fhir::types::{ResourceKey, ResourceType};
-use crate::search::extract::extract;
 use crate::search::matches::{DocMeta, matches};
 use crate::search::value::Extracted;
 
@@ -24,6 +24,8 @@ pub(super) struct Found {
     pub(super) conditions: HashMap<Condition, Resolution>,
     /// The resources that are patched by id.
     pub(super) patched: HashMap<ResourceKey, Stored>,
+    /// Where in the log the search parameters stood, when any are written.
+    pub(super) defined: Seq,
 }
 
 impl Found {
@@ -272,14 +274,14 @@ impl Local {
             }
         }
         let values: Vec<OnceCell<Extracted>> = written.iter().map(|_| OnceCell::new()).collect();
-        let updated = at.clock.now();
+        let (updated, set) = (at.clock.now(), at.params.set());
         let mut local = HashMap::new();
         for (condition, resolution) in &found.conditions {
             let keys: Vec<ResourceKey> = match (&resolution.query, condition.identifier()) {
                 (Some(query), _) => {
                     let all = written.iter().zip(&values).filter(|(version, _)| version.key.kind == condition.kind);
                     let selected = all.filter(|(Version { key, resource, .. }, values)| {
-                        let values = values.get_or_init(|| extract(key.kind, resource, &at.base));
+                        let values = values.get_or_init(|| set.extract(key.kind, resource, &at.base));
                         let meta = DocMeta { key: key.clone(), updated };
                         query.clauses.iter().all(|clause| matches(clause, values, &meta) == Some(true))
                     });

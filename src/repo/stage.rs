@@ -328,6 +328,7 @@ mod tests {
     use crate::base::id::Tenant;
     use crate::fhir::json::{Json, parse};
     use crate::repo::plan::{encode_write, identifier_hash};
+    use crate::search::params::ParamSet;
     use crate::store::{Store, StoreConfig};
 
     const T: Tenant = Tenant::DEFAULT;
@@ -347,7 +348,9 @@ mod tests {
     }
 
     fn put(id: &str, mrn: &str, precondition: Precondition) -> Step {
-        Step::Write(Box::new(encode_write(&resource(id, mrn), key(id), precondition, "http://x").expect("a write")))
+        let official = ParamSet::default();
+        let write = encode_write(&resource(id, mrn), key(id), precondition, &official, "http://x");
+        Step::Write(Box::new(write.expect("a write")))
     }
 
     fn plan(steps: Vec<Step>) -> Result<Plan> {

@@ -8,6 +8,7 @@ use super::cluster::Cluster;
 use super::feed::Feed;
 use super::indexer::Visibility;
 use super::loader::Loader;
+use super::params::Params;
 use super::pins::Pins;
 use super::recent::Recent;
 use super::shelf::Shelf;
@@ -17,6 +18,7 @@ use crate::base::clock::SharedClock;
 use crate::base::config::Rest;
 use crate::base::id::{IdSource, Seq, Tenant};
 use crate::base::limits::Limits;
+use crate::fhir::definitions::params::SearchParam;
 use crate::search::index::Searcher;
 use crate::store::Store;
 
@@ -33,6 +35,12 @@ pub struct Status {
     pub documents: u64,
     /// Bytes of the index's files.
     pub index_bytes: u64,
+    /// Added search parameters that the index knows of every resource.
+    pub complete_params: usize,
+    /// Those that it does not.
+    pub incomplete_params: usize,
+    /// Resources that are left to be read again for those whose turn it is.
+    pub reindex_left: u64,
     /// Requests under way.
     pub requests: usize,
     /// Requests that were refused since there were too many.
@@ -54,6 +62,7 @@ pub(super) struct Tenancy {
     pub(super) index: Arc<Shelf>,
     pub(super) feed: Arc<Feed>,
     pub(super) visibility: Arc<Visibility>,
+    pub(super) params: Arc<Params>,
     pub(super) writer: WriterHandle,
     pub(super) pins: Pins,
     pub(super) clock: SharedClock,
@@ -71,7 +80,14 @@ impl Tenancy {
     /// How far the parts are.
     pub(super) fn status(&self) -> Status {
         let searcher = self.index.searcher().ok();
+        let coverage = searcher.as_ref().map(Searcher::coverage);
+        let has = |param: &Arc<SearchParam>| coverage.is_some_and(|coverage| coverage.has(param.id));
+        let (complete, incomplete): (Vec<_>, Vec<_>) = self.params.set().all_added().cloned().partition(has);
+        let pass = coverage.and_then(|coverage| coverage.pass.as_ref());
         Status {
+            complete_params: complete.len(),
+            incomplete_params: incomplete.len(),
+            reindex_left: pass.map_or(0, |pass| pass.total.saturating_sub(pass.done)),
             head: self.feed.head(),
             indexed: self.visibility.reached(),
             waiting: self.writer.waiting(),

@@ -8,13 +8,15 @@ use tracing::Instrument;
 use super::conditional::{Condition, resolve};
 use super::draft::{Draft, Drafts, Needed, check, is_many};
 use super::face::{Existing, WriteEntry, Written};
-use super::indexer::blocking;
 use super::integrity::targets as targets_of;
+use super::params;
 use super::plan::{Assumption, Delete, Plan, Step, encode_write, in_entry};
 use super::read::stored;
 use super::references::{Targets, rewrite};
-use super::settle::{Found, Local, Work as Done, settle};
+use super::search;
+use super::settle::{Found, Local, Settled, Version, Work as Done, settle};
 use super::tenancy::Tenancy;
+use super::worker::blocking;
 use super::writer::{Verdict, Work};
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::traces::span;
@@ -48,15 +50,37 @@ pub(super) async fn transaction(at: &Arc<Tenancy>, entries: Vec<WriteEntry>) -> 
             return Ok(plan.steps.into_iter().map(present).collect());
         }
         if let Verdict::Done(written) = at.writer.submit(Work::Ready(plan)).await? {
-            return Ok(written);
+            return Ok(in_effect(at, &drafts, written).await);
         }
     }
-    let (here, last) = (at.clone(), drafts);
+    let (here, last) = (at.clone(), drafts.clone());
     let serial = Work::Serial(Box::new(move || Box::pin(async move { plan(&here, &last).await })));
     match at.writer.submit(serial).await? {
-        Verdict::Done(written) => Ok(written),
+        Verdict::Done(written) => Ok(in_effect(at, &drafts, written).await),
         _ => Err(Fault::internal("a plan made under the lock went stale")),
     }
+}
+
+/// What was written, once the search parameters in it have taken effect on this node. An index that lags behind does not
+/// make the write undone.
+async fn in_effect(at: &Tenancy, drafts: &Drafts, written: Vec<Written>) -> Vec<Written> {
+    if drafts.defines
+        && let Err(fault) = at.visibility.wait(at.feed.head()).await
+    {
+        tracing::warn!(%fault, "a search parameter is stored and will take effect later");
+    }
+    written
+}
+
+/// The SearchParameters that are written.
+fn definitions(settled: &[Settled]) -> Vec<params::Written<'_>> {
+    let written = settled.iter().filter_map(|entry| match &entry.work {
+        Done::Write(Version { key, resource, .. }) if key.kind == *params::KIND => {
+            Some(params::Written { key, resource, index: entry.index })
+        }
+        _ => None,
+    });
+    written.collect()
 }
 
 /// What a step comes to that writes nothing.
@@ -73,8 +97,14 @@ async fn run<T: Send + 'static>(small: bool, work: impl FnOnce() -> Result<T> + 
 
 /// Looks up what the drafts depend on and builds the plan.
 async fn plan(at: &Arc<Tenancy>, drafts: &Arc<Drafts>) -> Result<Plan> {
+    let mut found = Found::default();
+    if drafts.defines {
+        // Other definitions are known then, up to a position of the log that is read before they are.
+        search::fresh(at).await?;
+        found.defined = at.params.position();
+    }
     let needed = drafts.conditions.iter().map(|needed| (&needed.condition, needed.most));
-    let mut found = Found { conditions: resolve(at, needed).await?, ..Found::default() };
+    found.conditions = resolve(at, needed).await?;
     // What is wanted of the store only is not tried on the transaction itself.
     for Needed { condition, .. } in drafts.conditions.iter().filter(|needed| !needed.is_local) {
         if let Some(resolution) = found.conditions.get_mut(condition) {
@@ -105,14 +135,18 @@ fn build(at: &Tenancy, drafts: Vec<Draft>, found: &Found) -> Result<Plan> {
             return Err(in_entry(Fault::coded(Category::Invalid, "duplicate", message), entry.index));
         }
     }
-    let local = Local::find(at, &settled, found)?;
-    local.overlap(&settled)?;
-    let mut plan = Plan::default();
     let mut assumptions: Vec<Assumption> =
         found.conditions.values().flat_map(|resolution| resolution.assumptions.iter().cloned()).collect();
+    if at.params.check(&definitions(&settled), at.limits.search_params)? {
+        assumptions.push(Assumption::Unchanged { kind: *params::KIND, since: found.defined });
+    }
     // Thousands of searches assume the same.
     let mut seen = HashSet::with_capacity(assumptions.len());
     assumptions.retain(|assumption| seen.insert(assumption.clone()));
+    let local = Local::find(at, &settled, found)?;
+    local.overlap(&settled)?;
+    let mut plan = Plan::default();
+    let set = at.params.set();
     for entry in settled {
         let index = entry.index;
         let step = match entry.work {
@@ -131,7 +165,7 @@ fn build(at: &Tenancy, drafts: Vec<Draft>, found: &Found) -> Result<Plan> {
                     };
                     rewrite(&mut version.resource, &targets, &select).map_err(|fault| in_entry(fault, index))?;
                 }
-                let mut write = encode_write(&version.resource, version.key, version.precondition, &at.base)?;
+                let mut write = encode_write(&version.resource, version.key, version.precondition, &set, &at.base)?;
                 (write.index, write.may_create) = (index, version.may_create);
                 if at.rest.referential_integrity {
                     write.references = targets_of(&mut version.resource, &at.base)?;

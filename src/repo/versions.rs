@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::face::{MatchMode, SearchAnswer, SearchEntry};
-use super::indexer::blocking;
+use super::worker::blocking;
 use super::read::vread;
 use super::tenancy::Tenancy;
 use crate::base::fault::{Issue, Result};
@@ -75,7 +75,7 @@ fn read(query: &Query, page: &[(ResourceKey, MatchMode, Bytes)], base: &str) -> 
         let resource = json::parse_stored(body)?;
         let is_match = *mode == MatchMode::Match;
         if is_match && let Some(param) = chained(query, &resource, own.kind, base) {
-            let code = param.code;
+            let code = &param.code;
             let message = format!("\"{code}\" of {own} names a version; the chain was followed to the current one");
             warnings.push(Issue::warning("incomplete", message));
         }

@@ -125,9 +125,9 @@ impl Compiler<'_> {
         Ok(match clause {
             Clause::Param { param, tests } => {
                 self.check_plain_ids(of, param, tests)?;
-                Part::Typed(compile_tests(of.param(param.code), tests)?)
+                Part::Typed(compile_tests(of.param(param.id), tests)?)
             }
-            Clause::Not { param, tests } => Part::Without(compile_tests(of.param(param.code), tests)?),
+            Clause::Not { param, tests } => Part::Without(compile_tests(of.param(param.id), tests)?),
             Clause::Missing { param, missing: true } => Part::Without(present(of, param)),
             Clause::Missing { param, missing: false } => Part::Typed(present(of, param)),
             Clause::Words { place, tests } => {
@@ -135,7 +135,7 @@ impl Compiler<'_> {
                 Part::Untyped(any(queries.collect()))
             }
             Clause::Id(ids) if of.are_contained => {
-                let scope = Scope::plain(of.param("_id"));
+                let scope = Scope::plain(of.named("_id"));
                 let terms = ids.iter().map(|id| scope.exact(Form::Code, id.as_str())).collect();
                 Part::Untyped(Box::new(Terms::list(terms_field(), terms)))
             }
@@ -146,7 +146,7 @@ impl Compiler<'_> {
             }
             Clause::LastUpdated(tests) => Part::Untyped(Updated::query(tests)),
             Clause::Chain { param, .. } | Clause::Hierarchy { param, .. } => {
-                let param = of.param(param.code);
+                let param = of.param(param.id);
                 let outside = InKeys { place: Place::Target(param), keys: self.keys(clause, Side::Outside)? };
                 let inside = InKeys { place: Place::Inner(param), keys: self.keys(clause, Side::Inside)? };
                 if inside.keys.is_empty() {
@@ -157,7 +157,7 @@ impl Compiler<'_> {
             Clause::Has { .. } => {
                 Part::Untyped(Box::new(InKeys { place: Place::Own, keys: self.keys(clause, Side::Outside)? }))
             }
-            Clause::Working => Part::Typed(term(&Scope::plain(of.param("mode")).head(Form::Present))),
+            Clause::Working => Part::Typed(term(&Scope::plain(of.named("mode")).head(Form::Present))),
             Clause::Compartment(owner) => Part::Typed(members(of, owner)),
             Clause::All(clauses) => Part::Typed(self.kind(of, clauses)?),
             Clause::Any(clauses) => {
@@ -170,7 +170,7 @@ impl Compiler<'_> {
 
     /// Refuses a plain id by which resources of several types are referred to (FHIR R4 `search.html`, 3.1.1.4.12).
     fn check_plain_ids(&self, of: Documents, param: &SearchParam, tests: &[Test]) -> Result<()> {
-        let scope = Scope::plain(of.param(param.code));
+        let scope = Scope::plain(of.param(param.id));
         for test in tests {
             let Test::Reference(ReferenceTest::Local { types, id }) = test else { continue };
             if types.len() < 2 {
@@ -217,7 +217,7 @@ impl Compiler<'_> {
             }
             Clause::Has { source, param, clause } => {
                 let of = Documents::of(*source);
-                keys = self.join(of, clause, Place::Target(of.param(param.code)))?;
+                keys = self.join(of, clause, Place::Target(of.param(param.id)))?;
             }
             _ => return Err(Fault::internal("a clause without a join was joined")),
         }
@@ -243,7 +243,7 @@ impl Compiler<'_> {
 fn members(of: Documents, owner: &ResourceKey) -> Box<dyn Compiled> {
     let Some(membership) = membership(owner.kind, of.kind) else { return any(Vec::new()) };
     let hash = owner.hash64();
-    let refers = membership.params.iter().map(|param| term(&Scope::plain(of.param(param.code)).target(hash)));
+    let refers = membership.params.iter().map(|param| term(&Scope::plain(of.param(param.id)).target(hash)));
     let mut parts: Vec<Box<dyn Compiled>> = refers.collect();
     if membership.is_self && of == Documents::of(owner.kind) {
         parts.push(Box::new(Terms::list(key_field(), vec![hash.to_be_bytes().to_vec()])));
@@ -252,5 +252,5 @@ fn members(of: Documents, owner: &ResourceKey) -> Box<dyn Compiled> {
 }
 
 fn present(of: Documents, param: &SearchParam) -> Box<dyn Compiled> {
-    term(&Scope::plain(of.param(param.code)).head(Form::Present))
+    term(&Scope::plain(of.param(param.id)).head(Form::Present))
 }

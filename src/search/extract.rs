@@ -1,7 +1,8 @@
 //! From a resource to the values that it is found by.
 //!
 //! The expressions of a type's parameters are compiled at its first resource. Most of them begin with one
-//! property (`Observation.code`): those whose property the resource does not have are not run.
+//! property (`Observation.code`): those whose property the resource does not have are not run. What a tenant adds to a
+//! type has a plan of its own, which comes after that of the type.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, OnceLock};
@@ -14,21 +15,26 @@ use super::kind::token::drop_beside;
 use super::path;
 use super::value::{Contained, Extracted, Value};
 use crate::fhir::definitions::names;
-use crate::fhir::definitions::params::{ParamId, ParamKind, SearchParam, expression_for, param, search_params};
-use crate::fhir::fhirpath::{Collection, Context, Expression, Node, compile};
+use crate::fhir::definitions::params::{ParamId, ParamKind, SearchParam, expression_for, search_params};
+use crate::fhir::fhirpath::{Bounds, Collection, Context, Expression, Node, compile};
 use crate::fhir::json::Json;
 use crate::fhir::types::ResourceType;
 
-/// All values of a resource. `base`: the server's base, to recognise its own absolute URLs. What is broken in the
-/// resource has no value.
+/// The values of a resource for the official parameters. `base`: the server's base, to recognise its own absolute URLs.
+/// What is broken in the resource has no value.
 pub fn extract(kind: ResourceType, resource: &Json, base: &str) -> Extracted {
-    let mut found = own(kind, resource, base);
+    extract_with(kind, None, resource, base)
+}
+
+/// The same, and the values for what is added to the type. Contained resources have values for the official parameters.
+pub fn extract_with(kind: ResourceType, added: Option<&Plan>, resource: &Json, base: &str) -> Extracted {
+    let mut found = own(kind, added, resource, base);
     let within = resource.as_object().into_iter().flat_map(|object| each(object, names::CONTAINED));
     for inner in within.take(CONTAINED_MAX) {
         let Some(object) = inner.as_object() else { continue };
         let kind = text(object, names::RESOURCE_TYPE).and_then(ResourceType::find);
         if let (Some(kind), Some(id)) = (kind, text(object, names::ID)) {
-            found.contained.push(Contained { kind, id: id.into(), values: own(kind, inner, base) });
+            found.contained.push(Contained { kind, id: id.into(), values: own(kind, None, inner, base) });
         }
     }
     found
@@ -38,18 +44,20 @@ pub fn extract(kind: ResourceType, resource: &Json, base: &str) -> Extracted {
 const CONTAINED_MAX: usize = 1000;
 
 /// The values of a resource without those that it contains.
-fn own(kind: ResourceType, resource: &Json, base: &str) -> Extracted {
-    let plan = plan(kind);
+fn own(kind: ResourceType, added: Option<&Plan>, resource: &Json, base: &str) -> Extracted {
     let root = Node::resource(resource);
-    let context = Context::new(root);
+    let official = (plan(kind), Context::new(root));
+    let added = added.map(|plan| (plan, Context { bounds: BOUNDS, ..Context::new(root) }));
     let mut found = Extracted::default();
     let Some(object) = resource.as_object() else { return found };
-    let mut wanted = ALWAYS;
-    for (name, _) in object.iter() {
-        wanted |= name.id().and_then(|id| plan.by_name.get(&id)).copied().unwrap_or(0);
-    }
-    for step in &plan.steps {
-        step.run(root, &context, base, wanted, &mut found);
+    for (plan, context) in std::iter::once(official).chain(added) {
+        let mut wanted = ALWAYS;
+        for (name, _) in object.iter() {
+            wanted |= name.id().and_then(|id| plan.by_name.get(&id)).copied().unwrap_or(0);
+        }
+        for step in &plan.steps {
+            step.run(root, &context, base, wanted, &mut found);
+        }
     }
     found.narrative = content::narrative(object);
     found.content = content::content(object);
@@ -57,16 +65,21 @@ fn own(kind: ResourceType, resource: &Json, base: &str) -> Extracted {
     found
 }
 
+/// What an added expression may cost on one resource; beyond it has no values there.
+const BOUNDS: Bounds = Bounds { steps: 200_000, items: 10_000, text: 1 << 20 };
+
 /// The bit of branches that do not depend on one property.
 const ALWAYS: u128 = 1;
 
-/// The parameters of a type, compiled.
-struct Plan {
+/// Parameters of a type, compiled.
+#[derive(Debug)]
+pub struct Plan {
     steps: Vec<Step>,
     /// By the number of a property's name: the branches (as bits) that may find something when it is there.
     by_name: HashMap<u16, u128>,
 }
 
+#[derive(Debug)]
 struct Step {
     id: ParamId,
     kind: ParamKind,
@@ -75,6 +88,7 @@ struct Step {
     components: Vec<Component>,
 }
 
+#[derive(Debug)]
 struct Branch {
     expression: Expression,
     bit: u128,
@@ -83,6 +97,7 @@ struct Branch {
     is_family: bool,
 }
 
+#[derive(Debug)]
 struct Component {
     kind: ParamKind,
     expression: Expression,
@@ -92,16 +107,17 @@ struct Component {
 static PLANS: LazyLock<Vec<OnceLock<Plan>>> = LazyLock::new(|| ResourceType::all().map(|_| OnceLock::new()).collect());
 
 fn plan(kind: ResourceType) -> &'static Plan {
-    PLANS[kind.index()].get_or_init(|| Plan::new(kind))
+    PLANS[kind.index()].get_or_init(|| Plan::new(kind, search_params(kind).iter().map(|param| &***param)))
 }
 
 impl Plan {
-    fn new(kind: ResourceType) -> Self {
+    /// A plan for some parameters of a type; each id is taken once.
+    pub fn new<'a>(kind: ResourceType, params: impl Iterator<Item = &'a SearchParam>) -> Self {
         let mut plan = Self { steps: Vec::new(), by_name: HashMap::new() };
         let mut next = ALWAYS << 1;
-        for param in search_params(kind) {
+        for param in params {
             // `_id` and `_lastUpdated` are the index's own
-            if matches!(param.code, "_id" | "_lastUpdated") {
+            if matches!(&*param.code, "_id" | "_lastUpdated") || plan.steps.iter().any(|step| step.id == param.id) {
                 continue;
             }
             let Some(text) = expression_for(kind, param) else { continue };
@@ -141,7 +157,7 @@ impl Plan {
 
 /// The property of the resource with which a path begins; none when the expression may also yield something for a
 /// resource without it.
-fn first_property(expression: &str) -> Option<&str> {
+pub fn first_property(expression: &str) -> Option<&str> {
     const TELLING: [&str; 9] = ["exists", "empty", "not()", "!", " and ", " or ", "iif", "all(", "|"];
     if TELLING.iter().any(|word| expression.contains(word)) {
         return None;
@@ -159,14 +175,14 @@ impl Step {
     /// `parts`: the operands of the parameter's expression.
     fn new(kind: ResourceType, of: &SearchParam, parts: &[&str]) -> Option<Self> {
         let components = of.components.iter().map(|component| {
-            let expression = compile(component.expression).ok()?;
+            let expression = compile(&component.expression).ok()?;
             let mut systems = parts.iter().map(|part| {
                 let owner = path::target(kind, part)?;
-                path::below(owner, component.expression)?.system
+                path::below(owner, &component.expression)?.system
             });
             let first = systems.next().flatten();
             let system = first.filter(|_| systems.all(|system| system == first));
-            Some(Component { kind: param(component.param).kind, expression, system })
+            Some(Component { kind: component.param.kind, expression, system })
         });
         let components = components.collect::<Option<_>>()?;
         Some(Self { id: of.id, kind: of.kind, branches: Vec::new(), components })
@@ -222,7 +238,7 @@ impl Step {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::base::clock::Timestamp;
     use crate::base::limits::Limits;
@@ -230,9 +246,10 @@ mod tests {
     use crate::fhir::json::parse as json;
     use crate::fhir::types::{ResourceId, ResourceKey};
     use crate::search::matches::{DocMeta, matches};
+    use crate::search::params::ParamSet;
     use crate::search::parse::{ParseContext, parse};
 
-    const OBSERVATION: &str = r##"{"resourceType":"Observation","id":"o","meta":{
+    pub(in crate::search) const OBSERVATION: &str = r##"{"resourceType":"Observation","id":"o","meta":{
         "profile":["http://x/p"],"tag":[{"system":"t","code":"v"}],"source":"urn:s"},
         "contained":[{"resourceType":"Patient","id":"c","name":[{"family":"Hidden"}]}],
         "status":"final","category":[{"coding":[{"system":"cat","code":"vital-signs"}]}],
@@ -246,7 +263,7 @@ mod tests {
           {"code":{"coding":[{"system":"http://loinc.org","code":"8462-4"}]},
            "valueQuantity":{"value":80,"unit":"mmHg","system":"http://unitsofmeasure.org","code":"mm[Hg]"}}]}"##;
 
-    const PATIENT: &str = r#"{"resourceType":"Patient","id":"p","active":true,
+    pub(in crate::search) const PATIENT: &str = r#"{"resourceType":"Patient","id":"p","active":true,
         "identifier":[{"system":"mrn","value":"7","type":{"text":"MR"}},{"value":"8"}],
         "name":[{"family":"Müller-Lüdenscheidt","given":["Ève","Marie"],"prefix":["Dr."]}],
         "telecom":[{"system":"phone","value":"555"},{"system":"email","value":"a@b"}],
@@ -264,6 +281,7 @@ mod tests {
             strict: true,
             limits: &limits,
             now: Timestamp(1_700_000_000_000_000),
+            params: &ParamSet::default(),
         };
         let query =
             parse(kind, &[(name.into(), value.into())], &context).unwrap_or_else(|e| panic!("{name}={value}: {e}"));
@@ -528,9 +546,9 @@ mod tests {
         for kind in ResourceType::all() {
             let compiled = plan(kind).steps.len();
             assert!(plan(kind).steps.iter().all(|step| !step.branches.is_empty()), "{kind}");
-            let wanted = search_params(kind)
-                .iter()
-                .filter(|param| !matches!(param.code, "_id" | "_lastUpdated") && expression_for(kind, param).is_some());
+            let wanted = search_params(kind).iter().filter(|param| {
+                !matches!(&*param.code, "_id" | "_lastUpdated") && expression_for(kind, param).is_some()
+            });
             assert_eq!(compiled, wanted.clone().count(), "{kind}");
             for (step, param) in plan(kind).steps.iter().zip(wanted) {
                 let text = expression_for(kind, param).expect("an expression");
@@ -597,7 +615,7 @@ mod tests {
         let mut seen = Vec::new();
         for (id, _) in &found.values {
             if seen.last() != Some(id) {
-                assert!(!seen.contains(id), "{}", param(*id).code);
+                assert!(!seen.contains(id), "{}", id.official().expect("official").code);
                 seen.push(*id);
             }
         }
@@ -630,7 +648,12 @@ mod tests {
                 }
                 let ns = start.elapsed().as_nanos() / 1000;
                 if ns > 300 {
-                    println!("{ns} ns, {} values: {} {}", found.values.len(), param(step.id).code, step.branches.len());
+                    println!(
+                        "{ns} ns, {} values: {} {}",
+                        found.values.len(),
+                        step.id.official().expect("official").code,
+                        step.branches.len()
+                    );
                 }
             }
         }

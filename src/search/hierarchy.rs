@@ -37,7 +37,7 @@ pub fn reach(searcher: &Searcher, roots: &[ResourceKey], above: bool, bound: usi
             found.extend(reached);
             continue;
         };
-        let up = Place::Target(ParamHash::of(kind, parent.code));
+        let up = Place::Target(ParamHash::of(kind, parent.id));
         let (from, to) = if above { (Place::Own, up) } else { (up, Place::Own) };
         let mut last = reached.clone();
         for level in 0.. {

@@ -22,6 +22,7 @@ pub mod kind;
 pub mod matches;
 mod merged;
 mod page;
+pub mod params;
 pub mod parse;
 pub mod path;
 mod place;

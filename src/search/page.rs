@@ -243,7 +243,7 @@ impl Key {
     fn open(reader: &SegmentReader, of: &[Documents], key: &SortKey, rank: &Rank) -> Result<Self> {
         let descending = key.descending;
         let failed = failed("open a sort column");
-        let by = match key.by {
+        let by = match &key.by {
             SortBy::Id => By::Text(Texts::open(reader, std::iter::once(ColumnName::ID))?),
             SortBy::LastUpdated => {
                 let column = reader.fast_fields().i64(UPDATED).map_err(failed)?;
@@ -253,15 +253,15 @@ impl Key {
             SortBy::Score => By::Score(rank.open(reader)?),
             SortBy::Param(param) => match param.kind {
                 ParamKind::Date | ParamKind::Number | ParamKind::Quantity => {
-                    let open = |of: &Documents| Numbers::open(reader, of.param(param.code), param.kind);
+                    let open = |of: &Documents| Numbers::open(reader, of.param(param.id), param.kind);
                     let all: tantivy::Result<Vec<Option<Numbers>>> = of.iter().map(open).collect();
                     By::Numbers(all.map_err(failed)?.into_iter().flatten().collect())
                 }
                 ParamKind::String | ParamKind::Token | ParamKind::Reference | ParamKind::Uri => {
-                    let name = |of: &Documents| ColumnName::new(of.param(param.code), None, Part::Sort);
+                    let name = |of: &Documents| ColumnName::new(of.param(param.id), None, Part::Sort);
                     By::Text(Texts::open(reader, of.iter().map(name))?)
                 }
-                ParamKind::Composite | ParamKind::Special => return Err(unsortable(param.code, "of this type")),
+                ParamKind::Composite | ParamKind::Special => return Err(unsortable(&param.code, "of this type")),
             },
         };
         Ok(Self { descending, by })

@@ -69,22 +69,45 @@ pub fn is_caseless(type_name: &str) -> bool {
 
 /// Whether a token parameter is compared without regard to case.
 pub fn ignores_case(param: &SearchParam) -> bool {
-    CASELESS.contains(&param.id)
+    if !param.id.is_added() {
+        return CASELESS.contains(&param.id);
+    }
+    let mut known = types(param).peekable();
+    known.peek().is_some() && known.all(is_caseless)
+}
+
+/// Whether it cannot be told if the elements of a token parameter are compared without regard to case: those of added
+/// parameters may be anything (`extension.value`), or of several types.
+pub fn may_ignore_case(param: &SearchParam) -> bool {
+    if !param.id.is_added() || param.kind != ParamKind::Token || ignores_case(param) {
+        return false;
+    }
+    let branches = |kind: &ResourceType| operands(&expression_for(*kind, param).unwrap_or_default()).len();
+    types(param).any(is_caseless) || types(param).count() < param.base.iter().map(branches).sum()
 }
 
 /// The names of the types of a parameter's elements, as far as they can be told.
 pub fn types(param: &SearchParam) -> impl Iterator<Item = &'static str> {
     param.base.iter().flat_map(move |kind| {
         let text = expression_for(*kind, param).unwrap_or_default();
-        let found: Vec<_> = operands(&text).into_iter().filter_map(|path| element(*kind, path)).collect();
-        found.into_iter().map(|found| found.type_id.name())
+        operands(&text).into_iter().filter_map(|path| type_of(*kind, path)).collect::<Vec<_>>()
     })
+}
+
+/// The name of the type of what a path leads to.
+fn type_of(kind: ResourceType, path: &str) -> Option<&'static str> {
+    // `x.ofType(T)` and `x.as(T)` say it, whatever x is.
+    let inner = path.trim_start_matches('(').trim_end_matches(')');
+    let said = ["ofType(", ".as(", " as "].iter().find_map(|word| Some(inner.rsplit_once(word)?.1));
+    match said.and_then(|name| type_by_name(name.trim())) {
+        Some(found) => Some(found.name()),
+        None => element(kind, path).map(|found| found.type_id.name()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fhir::definitions::params::param;
 
     #[test]
     fn paths_lead_to_elements() {
@@ -110,7 +133,7 @@ mod tests {
         }
         assert!(caseless > 20, "{caseless}");
         for of in all_params().iter() {
-            assert!(!of.components.iter().any(|component| ignores_case(param(component.param))), "{}", of.url);
+            assert!(!of.components.iter().any(|component| ignores_case(&component.param)), "{}", of.url);
         }
     }
 }

@@ -1,11 +1,13 @@
 //! A search, parsed: what `parse` makes of the parameters and what `matches` and `compile` answer.
 
+use std::sync::Arc;
+
 use rust_decimal::Decimal;
 
 use super::kind::fuzzy::Fuzzy;
 use super::kind::words::Words;
 use super::value::{Span, Typed};
-use crate::fhir::definitions::params::SearchParam;
+use crate::fhir::definitions::params::{ParamId, SearchParam};
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
 
 /// A parsed search.
@@ -29,6 +31,8 @@ pub struct Query {
     pub contained: ContainedMode,
     /// `_include` and `_revinclude`, in order.
     pub includes: Vec<Include>,
+    /// The parameters in it that are not official, anywhere in it.
+    pub added: Vec<Arc<SearchParam>>,
     /// The parameters that were used, as given, for the self link.
     pub used: Vec<(String, String)>,
     /// What was ignored (unknown parameters under lenient handling), for the outcome entry.
@@ -74,7 +78,7 @@ pub enum Clause {
     /// A parameter has a value that passes one of the tests (comma: OR).
     Param {
         /// The parameter.
-        param: &'static SearchParam,
+        param: Arc<SearchParam>,
         /// The alternatives; never empty.
         tests: Vec<Test>,
     },
@@ -82,14 +86,14 @@ pub enum Clause {
     /// parameter match).
     Not {
         /// The parameter.
-        param: &'static SearchParam,
+        param: Arc<SearchParam>,
         /// The alternatives; never empty.
         tests: Vec<Test>,
     },
     /// `:missing`: the parameter has no value (`true`), or has one (`false`).
     Missing {
         /// The parameter.
-        param: &'static SearchParam,
+        param: Arc<SearchParam>,
         /// Whether it must be absent.
         missing: bool,
     },
@@ -108,7 +112,7 @@ pub enum Clause {
     /// (or above) one of them in the hierarchy of its type.
     Hierarchy {
         /// The reference parameter.
-        param: &'static SearchParam,
+        param: Arc<SearchParam>,
         /// `:above`.
         above: bool,
         /// Where the hierarchies start; never empty.
@@ -117,7 +121,7 @@ pub enum Clause {
     /// A chain: the reference leads to a resource, of one of the types, for which one of the alternatives holds.
     Chain {
         /// The reference parameter.
-        param: &'static SearchParam,
+        param: Arc<SearchParam>,
         /// For every type of target that is searched: what must hold there. Types whose parameters do not
         /// include the chained one are left out. Never empty.
         targets: Vec<(ResourceType, Clause)>,
@@ -127,7 +131,7 @@ pub enum Clause {
         /// The type that refers.
         source: ResourceType,
         /// Its reference parameter.
-        param: &'static SearchParam,
+        param: Arc<SearchParam>,
         /// What must hold for it.
         clause: Box<Clause>,
     },
@@ -390,10 +394,10 @@ pub struct SortKey {
 }
 
 /// What a sort key is.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SortBy {
     /// A parameter: the smallest value when ascending, the largest when descending.
-    Param(&'static SearchParam),
+    Param(Arc<SearchParam>),
     /// `_id`
     Id,
     /// `_lastUpdated`
@@ -411,8 +415,10 @@ pub struct Include {
     pub reverse: bool,
     /// The type that holds the reference; `None`: any.
     pub source: Option<ResourceType>,
-    /// Its reference parameter; `None` for `*`.
-    pub param: Option<&'static SearchParam>,
+    /// Its reference parameter; `None` for `*`: every official one, and `added`.
+    pub param: Option<Arc<SearchParam>>,
+    /// For `*`: the other references, with the types that hold them.
+    pub added: Vec<(ResourceType, ParamId)>,
     /// Only targets of this type.
     pub target: Option<ResourceType>,
     /// `:iterate`.

@@ -67,7 +67,7 @@ impl Rank {
                     rank.words.push(scored.weight(scoring).map_err(failed("rank"))?);
                 }
                 Clause::Param { param, tests } => {
-                    query.types.iter().for_each(|kind| rank.param(ParamHash::of(*kind, param.code), tests));
+                    query.types.iter().for_each(|kind| rank.param(ParamHash::of(*kind, param.id), tests));
                 }
                 _ => {}
             }

@@ -31,6 +31,8 @@ pub struct Extracted {
     pub contained: Vec<Contained>,
     /// It is a List in the mode `working`.
     pub is_working: bool,
+    /// Of which added parameters it holds the values (`params::ParamSet::hash`); 0: of none.
+    pub params: u64,
     /// The words of the narrative, one space between.
     pub narrative: Box<str>,
     /// The words of all texts, one space between.

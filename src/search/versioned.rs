@@ -1,6 +1,8 @@
 //! The versions that references name (FHIR R4 `search.html`, 3.1.1.4.13). The index knows resources, not their versions:
 //! these are read from the resources of a page.
 
+use std::sync::Arc;
+
 use super::kind::reference::version;
 use crate::fhir::definitions::names;
 use crate::fhir::definitions::params::{ParamKind, SearchParam, expression_for, search_params};
@@ -37,11 +39,12 @@ pub fn followed(
     };
     let mut found = Vec::new();
     for include in query.includes.iter().filter(applies) {
-        let params = search_params(kind).iter().filter(|param| match include.param {
-            Some(wanted) => wanted.id == param.id,
-            None => param.kind == ParamKind::Reference,
-        });
-        let of = params.flat_map(|param| named(resource, kind, param, base));
+        let all = search_params(kind).iter().copied().filter(|param| param.kind == ParamKind::Reference);
+        let params: Vec<&Arc<SearchParam>> = match &include.param {
+            Some(param) => std::iter::once(param).filter(|param| param.base.contains(&kind)).collect(),
+            None => all.collect(),
+        };
+        let of = params.into_iter().flat_map(|param| named(resource, kind, param, base));
         found.extend(of.filter(|(key, _)| include.target.is_none_or(|target| target == key.kind)));
     }
     found

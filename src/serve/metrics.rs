@@ -18,12 +18,15 @@ const KINDS: usize = Interaction::LABELS.len();
 type OfTenant = (&'static str, &'static str, fn(&Status) -> u64);
 
 /// What is told of each open tenant. There are as many as may be open at a time.
-const OF_TENANTS: [OfTenant; 7] = [
+const OF_TENANTS: [OfTenant; 10] = [
     ("cresset_log_head_seq", "gauge", |status| status.head.0.unsigned_abs()),
     ("cresset_index_reached_seq", "gauge", |status| status.indexed.0.unsigned_abs()),
     ("cresset_writer_queue", "gauge", |status| status.waiting as u64),
     ("cresset_index_documents", "gauge", |status| status.documents),
     ("cresset_index_bytes", "gauge", |status| status.index_bytes),
+    ("cresset_search_parameters_complete", "gauge", |status| status.complete_params as u64),
+    ("cresset_search_parameters_incomplete", "gauge", |status| status.incomplete_params as u64),
+    ("cresset_reindex_documents", "gauge", |status| status.reindex_left),
     ("cresset_tenant_requests", "gauge", |status| status.requests as u64),
     ("cresset_tenant_refused_total", "counter", |status| status.refused),
 ];
@@ -111,7 +114,18 @@ mod tests {
         metrics.observe(Interaction::Read, 200, Duration::from_micros(90));
         metrics.observe(Interaction::Absent("patch"), 418, Duration::ZERO);
         let (head, indexed) = (Seq(9), Seq(8));
-        let status = Status { head, indexed, waiting: 3, documents: 7, index_bytes: 1, requests: 1, refused: 0 };
+        let status = Status {
+            head,
+            indexed,
+            waiting: 3,
+            documents: 7,
+            index_bytes: 1,
+            complete_params: 2,
+            incomplete_params: 1,
+            reindex_left: 5,
+            requests: 1,
+            refused: 0,
+        };
         let text = metrics.text(&[("default".into(), status)]);
         for line in [
             "cresset_requests_total{interaction=\"read\",status=\"200\"} 2",

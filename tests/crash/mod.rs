@@ -7,6 +7,7 @@ mod backup;
 mod kill;
 mod load;
 mod outage;
+mod parameters;
 mod power;
 mod rounds;
 mod syncs;

@@ -27,6 +27,7 @@ mod joined;
 mod modifiers;
 mod near;
 mod official;
+mod parameters;
 mod paths;
 mod plan;
 mod results;

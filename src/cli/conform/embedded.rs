@@ -32,6 +32,7 @@ pub const EMBEDDED: &[(&str, &str)] = scenarios![
     "search-lists",
     "search-near",
     "search-pages",
+    "search-parameters",
     "search-quantity",
     "search-reference",
     "search-strict",

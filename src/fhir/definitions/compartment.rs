@@ -1,10 +1,10 @@
 //! Compartments (FHIR R4 `compartmentdefinition.html`): Device, Encounter, Patient, Practitioner, RelatedPerson.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use super::format::MembershipRow;
-use super::params::{SearchParam, param};
-use super::{params, tables};
+use super::params::{ParamId, SearchParam};
+use super::tables;
 use crate::fhir::types::ResourceType;
 
 /// How resources of one type belong to the compartments of another.
@@ -29,7 +29,7 @@ impl Membership {
             compartment: ResourceType::all().nth(row.compartment.into())?,
             member: ResourceType::all().nth(row.member.into())?,
             is_self: row.is_self == 1,
-            params: row.params.into_iter().map(|n| param(params::ParamId(n))).collect(),
+            params: row.params.into_iter().filter_map(|n| ParamId(n.into()).official()).map(Arc::as_ref).collect(),
         })
     }
 }
@@ -57,7 +57,7 @@ mod tests {
     }
 
     fn codes(compartment: &str, member: &str) -> Vec<&'static str> {
-        membership(kind(compartment), kind(member)).map_or(Vec::new(), |m| m.params.iter().map(|p| p.code).collect())
+        membership(kind(compartment), kind(member)).map_or(Vec::new(), |m| m.params.iter().map(|p| &*p.code).collect())
     }
 
     #[test]

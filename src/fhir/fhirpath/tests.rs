@@ -330,7 +330,7 @@ mod parameters {
         let resources = [PATIENT, OBSERVATION, MEDICATION, BUNDLE].map(tree);
         let mut count = 0;
         for param in all_params() {
-            for text in param.expression.into_iter().chain(param.components.iter().map(|c| c.expression)) {
+            for text in param.expression.iter().chain(param.components.iter().map(|c| &c.expression)) {
                 for resource in &resources {
                     run_on(text, resource).unwrap_or_else(|fault| panic!("{}: {fault}", param.url));
                 }

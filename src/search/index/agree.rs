@@ -11,6 +11,7 @@ use super::writer::{Index, IndexOptions};
 use crate::base::clock::Timestamp;
 use crate::base::id::Seq;
 use crate::base::limits::Limits;
+use crate::fhir::definitions::params::SearchParam;
 use crate::fhir::types::ResourceId;
 use crate::search::kind::fuzzy;
 use crate::search::kind::words::Words;
@@ -422,11 +423,14 @@ fn is_like(wanted: &str, other: &str) -> bool {
 
 /// A reading of its own of what a clause asks.
 fn holds(clause: &Clause, at: u8, values: &Values) -> bool {
-    let of = |code: &'static str| values.iter().filter(move |(other, _)| *other == code).map(|(_, value)| value);
+    let of = |param: &SearchParam| {
+        let code = param.code.clone();
+        values.iter().filter(move |(other, _)| *other == code).map(|(_, value)| value)
+    };
     match clause {
-        Clause::Param { param, tests } => of(param.code).any(|value| tests.iter().any(|test| passes(test, value))),
-        Clause::Not { param, tests } => !of(param.code).any(|value| tests.iter().any(|test| passes(test, value))),
-        Clause::Missing { param, missing } => of(param.code).next().is_none() == *missing,
+        Clause::Param { param, tests } => of(param).any(|value| tests.iter().any(|test| passes(test, value))),
+        Clause::Not { param, tests } => !of(param).any(|value| tests.iter().any(|test| passes(test, value))),
+        Clause::Missing { param, missing } => of(param).next().is_none() == *missing,
         Clause::Words { place: WordPlace::Narrative, tests } => {
             tests.iter().any(|test| words_hold(test, &names(values), true))
         }
@@ -596,7 +600,7 @@ proptest! {
     #[test]
     fn the_index_answers_as_the_values_do(steps in steps(), clauses in prop::collection::vec(ask(), 60)) {
         let dir = TempDir::new().unwrap();
-        let options = IndexOptions { heap_bytes: 16 << 20, ..IndexOptions::new(catalog()) };
+        let options = IndexOptions { heap_bytes: 16 << 20, ..IndexOptions::default() };
         let index = Index::open(dir.path(), options).unwrap();
         let mut current: Vec<Option<(i64, u8, Values, Extracted)>> = vec![None; 30];
         let mut seq = 0;
@@ -679,7 +683,7 @@ fn places(value: &Value) -> Option<(Place, Place)> {
 
 fn compare(keys: &[SortKey], a: &Values, b: &Values) -> std::cmp::Ordering {
     for key in keys {
-        let SortBy::Param(param) = key.by else { unreachable!() };
+        let SortBy::Param(param) = &key.by else { unreachable!() };
         let best = |values: &Values| {
             let of = || values.iter().filter(|(code, _)| *code == param.code).map(|(_, value)| value);
             let mut found: Vec<_> = of().filter_map(places).collect();
@@ -720,7 +724,7 @@ proptest! {
         sorts in prop::collection::vec(a_sort(), 10), size in 1_usize..9,
     ) {
         let dir = TempDir::new().unwrap();
-        let options = IndexOptions { heap_bytes: 16 << 20, ..IndexOptions::new(catalog()) };
+        let options = IndexOptions { heap_bytes: 16 << 20, ..IndexOptions::default() };
         let index = Index::open(dir.path(), options).unwrap();
         for (n, (values, commit)) in resources.iter().enumerate() {
             let key = key(&format!("Observation/{n}"));

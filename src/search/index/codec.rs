@@ -1,12 +1,14 @@
 //! Bytes of terms, names of columns and numbers that keep their order: what `prepare` writes and `compile` asks.
 //!
-//! A term is `[param hash: 4][form: 1][payload]`. The hash is XXH3 of `Type NUL code`, cut to 32 bits. Exact
+//! A term is `[param hash: 4][form: 1][payload]`. The hash is XXH3 of `Type NUL code` (`Type NUL id` for a parameter
+//! that is not official), cut to 32 bits. Exact
 //! payloads are the text itself when it is short, else its 128-bit hash; systems are always 64-bit hashes.
 
 use rust_decimal::Decimal;
 use smallvec::SmallVec;
 use twox_hash::{XxHash3_64, XxHash3_128};
 
+use crate::fhir::definitions::params::ParamId;
 use crate::fhir::types::ResourceType;
 use crate::search::value::Typed;
 
@@ -22,18 +24,26 @@ pub const SORT_MAX: usize = 128;
 pub struct ParamHash(pub u32);
 
 impl ParamHash {
-    /// Of a parameter of a type.
-    pub fn of(kind: ResourceType, code: &str) -> Self {
-        let mut text = SmallVec::<[u8; 96]>::new();
-        text.extend_from_slice(kind.name().as_bytes());
-        text.push(0);
-        text.extend_from_slice(code.as_bytes());
-        Self(XxHash3_64::oneshot(&text) as u32)
+    /// Of a parameter of a type: by its code when it is official, else by its id. So what a definition yielded is
+    /// never found by another one of the same code.
+    pub fn of(kind: ResourceType, id: ParamId) -> Self {
+        match id.official() {
+            Some(param) => Self::named(kind, param.code.as_bytes()),
+            None => Self::named(kind, &id.0.to_be_bytes()),
+        }
     }
 
     /// Of the type itself.
     pub fn kind(kind: ResourceType) -> Self {
-        Self::of(kind, "")
+        Self::named(kind, b"")
+    }
+
+    fn named(kind: ResourceType, name: &[u8]) -> Self {
+        let mut text = SmallVec::<[u8; 96]>::new();
+        text.extend_from_slice(kind.name().as_bytes());
+        text.push(0);
+        text.extend_from_slice(name);
+        Self(XxHash3_64::oneshot(&text) as u32)
     }
 }
 
@@ -59,13 +69,24 @@ impl Documents {
 
     /// What their terms and columns for a parameter are named by. Contained ones have names of their own, so that no
     /// other search sees them.
-    pub fn param(self, code: &str) -> ParamHash {
-        if self.are_contained { ParamHash::of(self.kind, &format!("#{code}")) } else { ParamHash::of(self.kind, code) }
+    pub fn param(self, id: ParamId) -> ParamHash {
+        match id.official() {
+            Some(param) if self.are_contained => self.named(&param.code),
+            _ => ParamHash::of(self.kind, id),
+        }
+    }
+
+    /// The same of what is no parameter.
+    pub fn named(self, name: &str) -> ParamHash {
+        match self.are_contained {
+            true => ParamHash::named(self.kind, format!("#{name}").as_bytes()),
+            false => ParamHash::named(self.kind, name.as_bytes()),
+        }
     }
 
     /// What the term that they all have is named by.
     pub fn all(self) -> ParamHash {
-        self.param("")
+        self.named("")
     }
 }
 

@@ -10,11 +10,10 @@ use super::codec::{Form, ParamHash, Scope};
 use super::combine::{all, all_of, any};
 use super::error::failed;
 use super::keyset::{InKeys, KeySet, Place};
-use super::prepare::Catalog;
 use super::schema::terms_field;
 use crate::base::fault::Result;
 use crate::base::limits::Limits;
-use crate::fhir::definitions::params::ParamKind;
+use crate::fhir::definitions::params::{ParamKind, search_params};
 use crate::fhir::types::ResourceType;
 use crate::search::joins::collect;
 use crate::search::page::page;
@@ -24,7 +23,6 @@ use crate::search::rank::Rank;
 /// What was found so far.
 struct Walk<'a> {
     searcher: &'a Searcher,
-    catalog: &'a Catalog,
     limits: &'a Limits,
     seen: KeySet,
     rows: Vec<(i64, u64)>,
@@ -38,13 +36,12 @@ struct Walk<'a> {
 /// 500 when the index cannot be read.
 pub fn walk(
     searcher: &Searcher,
-    catalog: &Catalog,
     includes: &[Include],
     start: &[u64],
     limits: &Limits,
 ) -> Result<(Vec<(i64, u64)>, bool)> {
     let seen: KeySet = start.iter().copied().collect();
-    let mut walk = Walk { searcher, catalog, limits, seen, rows: Vec::new(), cut: false };
+    let mut walk = Walk { searcher, limits, seen, rows: Vec::new(), cut: false };
     let mut current: KeySet = start.iter().copied().collect();
     let mut first = true;
     while !current.is_empty() && !walk.cut {
@@ -81,18 +78,25 @@ impl Walk<'_> {
         };
         let mut found = Vec::new();
         for kind in kinds {
-            if let Some(param) = include.param {
-                found.push((kind, ParamHash::of(kind, param.code)));
+            if let Some(param) = &include.param {
+                found.push((kind, ParamHash::of(kind, param.id)));
             } else if self.has(ParamHash::kind(kind), Form::Kind)? {
-                self.references(kind, &mut found)?;
+                self.references(kind, include, &mut found)?;
             }
         }
         Ok(found)
     }
 
-    fn references(&self, kind: ResourceType, found: &mut Vec<(ResourceType, ParamHash)>) -> Result<()> {
-        for param in (self.catalog.params)(kind).iter().filter(|param| param.kind == ParamKind::Reference) {
-            let hash = ParamHash::of(kind, param.code);
+    fn references(
+        &self,
+        kind: ResourceType,
+        include: &Include,
+        found: &mut Vec<(ResourceType, ParamHash)>,
+    ) -> Result<()> {
+        let official = search_params(kind).iter().filter(|param| param.kind == ParamKind::Reference).map(|p| p.id);
+        let added = include.added.iter().filter(|(of, _)| *of == kind).map(|(_, id)| *id);
+        for id in official.chain(added) {
+            let hash = ParamHash::of(kind, id);
             if self.has(hash, Form::Present)? {
                 found.push((kind, hash));
             }

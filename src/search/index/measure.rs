@@ -92,7 +92,7 @@ fn fill(index: &Index, documents: usize) {
             .map(|n| if n < patients { patient(n, n + 1, true) } else { observation(n, patients, n + 1) })
             .collect();
         let at = Instant::now();
-        let prepared: Vec<Prepared> = all.iter().map(|document| prepare(document, &catalog())).collect();
+        let prepared: Vec<Prepared> = all.iter().map(prepare).collect();
         preparing += at.elapsed();
         let at = Instant::now();
         index.apply_prepared(&prepared).unwrap();
@@ -188,7 +188,7 @@ fn searches(searcher: &Searcher, patients: usize) {
 fn costs() {
     let documents: usize = std::option_env!("CRESSET_MEASURE").map_or(200_000, |text| text.parse().unwrap());
     let dir = TempDir::new().unwrap();
-    let options = IndexOptions::new(catalog());
+    let options = IndexOptions::default();
     let index = Index::open(dir.path(), options.clone()).unwrap();
     fill(&index, documents);
     println!("{} {}", memory("RssAnon"), memory("VmHWM"));

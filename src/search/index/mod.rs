@@ -5,7 +5,8 @@
 //! search yields Seqs; the bodies come from the store.
 //!
 //! Invariants:
-//! - A commit carries the Seq that it reaches; a [`Searcher`] shows exactly that prefix of the log.
+//! - A commit carries the Seq that it reaches; a [`Searcher`] shows exactly that prefix of the log. It also says of
+//!   which added parameters it has the values ([`Coverage`]).
 //! - No fsync per commit (`directory`): the log is the truth. A folder that was not closed in order is
 //!   proven by its checksums when opened, or emptied (`prove`).
 //! - Terms and columns belong to a pair of resource type and parameter, so a posting list counts one type
@@ -19,6 +20,7 @@
 pub(super) mod codec;
 pub(super) mod columns;
 pub(super) mod combine;
+mod coverage;
 mod directory;
 pub(super) mod error;
 mod includes;
@@ -48,6 +50,7 @@ mod places;
 mod tests;
 
 pub use codec::contained;
-pub use prepare::{Catalog, Document, Prepared, prepare};
+pub use coverage::{Coverage, Pass};
+pub use prepare::{Document, Prepared, prepare};
 pub use reader::{Hit, Hits, Includes, Searcher};
 pub use writer::{Index, IndexOptions};

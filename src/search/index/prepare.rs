@@ -12,7 +12,7 @@ use super::codec::{
 use super::segment::{Entry, Ticket};
 use crate::base::clock::Timestamp;
 use crate::base::id::Seq;
-use crate::fhir::definitions::params::{self, ParamId, SearchParam};
+use crate::fhir::definitions::params::{ParamId, search_param};
 use crate::fhir::types::{ResourceKey, ResourceType};
 use crate::search::kind::reference::versions;
 use crate::search::value::{Canonical, Extracted, Quantity, Span, Target, Value};
@@ -30,22 +30,6 @@ pub struct Document {
     pub values: Option<Extracted>,
     /// The index holds no earlier version of it.
     pub is_new: bool,
-}
-
-/// What the index must know of the loaded definitions.
-#[derive(Debug, Clone, Copy)]
-pub struct Catalog {
-    /// The code of a parameter.
-    pub code: fn(ParamId) -> &'static str,
-    /// The parameters of a type (for `_include=Type:*`).
-    pub params: fn(ResourceType) -> &'static [&'static SearchParam],
-}
-
-impl Catalog {
-    /// The definitions that the process has loaded.
-    pub fn loaded() -> Self {
-        Self { code: |id| params::param(id).code, params: params::search_params }
-    }
 }
 
 /// A document that is ready to be applied.
@@ -69,21 +53,21 @@ impl Prepared {
 }
 
 /// Prepares one document.
-pub fn prepare(document: &Document, catalog: &Catalog) -> Prepared {
+pub fn prepare(document: &Document) -> Prepared {
     let key = document.key.hash64();
     let entry = document.values.as_ref().map(|values| {
         let mut writer = Writer::new(document, Documents::of(document.key.kind), (key, document.key.id.as_str()));
-        canonical_keys(document.key.kind, &values.values, catalog).into_iter().for_each(|key| writer.entry.key(key));
-        writer.finish(values, catalog)
+        canonical_keys(document.key.kind, &values.values).into_iter().for_each(|key| writer.entry.key(key));
+        writer.finish(values)
     });
     let contained = document.values.iter().flat_map(|values| &values.contained).map(|inner| {
         let inner_key = (contained(key, &inner.id), &*inner.id);
         let mut writer = Writer::new(document, Documents::contained(inner.kind), inner_key);
         writer.entry.term(|out| out.extend_from_slice(&Scope::container(key)));
         writer.entry.number(ColumnName::CONTAINER, key as i64);
-        let id = Scope::plain(writer.of.param("_id"));
+        let id = Scope::plain(writer.of.named("_id"));
         writer.term(&id, Form::Code, |out| write_exact(&inner.id, out));
-        writer.finish(&inner.values, catalog)
+        writer.finish(&inner.values)
     });
     Prepared { key, is_new: document.is_new, entry, contained: contained.collect() }
 }
@@ -105,17 +89,17 @@ impl Writer {
     }
 
     /// Adds everything that it can be found by.
-    fn finish(mut self, values: &Extracted, catalog: &Catalog) -> Arc<Entry> {
+    fn finish(mut self, values: &Extracted) -> Arc<Entry> {
         self.entry.words(&values.narrative, &values.content);
         if values.is_working {
             // `mode` is no search parameter: its name is free
-            self.term(&Scope::plain(self.of.param("mode")), Form::Present, |_| ());
+            self.term(&Scope::plain(self.of.named("mode")), Form::Present, |_| ());
         }
         let mut rest = values.values.as_slice();
         while let Some((id, _)) = rest.first() {
             let end = rest.iter().position(|(other, _)| other != id).unwrap_or(rest.len());
             let (group, after) = rest.split_at(end);
-            self.param(self.of.param((catalog.code)(*id)), group);
+            self.param(self.of.param(*id), group);
             rest = after;
         }
         Arc::new(self.entry)
@@ -295,9 +279,9 @@ fn canonical_of(url: &str) -> u64 {
 }
 
 /// The canonical URL and the business version of a resource that has both parameters.
-fn canonical_keys(kind: ResourceType, values: &[(ParamId, Value)], catalog: &Catalog) -> SmallVec<[u64; 2]> {
+fn canonical_keys(kind: ResourceType, values: &[(ParamId, Value)]) -> SmallVec<[u64; 2]> {
     let of = |code: &str| {
-        let param = (catalog.params)(kind).iter().find(|param| param.code == code)?;
+        let param = search_param(kind, code)?;
         Some(values.iter().filter(move |(id, _)| *id == param.id).map(|(_, value)| value))
     };
     let mut keys = SmallVec::new();
@@ -384,17 +368,18 @@ pub(super) fn ticketed(entry: &Arc<Entry>, ticket: Ticket) -> super::segment::Qu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fhir::definitions::params::search_params;
 
     #[test]
     fn no_two_parameters_share_a_hash() {
         let mut all: Vec<(ParamHash, String)> = Vec::new();
         for kind in ResourceType::all() {
             all.push((ParamHash::kind(kind), kind.name().to_owned()));
-            let named = (Catalog::loaded().params)(kind).iter();
-            all.extend(named.clone().map(|param| (ParamHash::of(kind, param.code), format!("{kind}.{}", param.code))));
+            let named = search_params(kind).iter();
+            all.extend(named.clone().map(|param| (ParamHash::of(kind, param.id), format!("{kind}.{}", param.code))));
             let inner = Documents::contained(kind);
             all.push((inner.all(), format!("{kind}#")));
-            all.extend(named.map(|param| (inner.param(param.code), format!("{kind}#{}", param.code))));
+            all.extend(named.map(|param| (inner.param(param.id), format!("{kind}#{}", param.code))));
         }
         assert!(all.len() > 2000, "{} parameters", all.len());
         all.sort();

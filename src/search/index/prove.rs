@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use tantivy::directory::Directory;
 
+use super::coverage::Coverage;
 use super::directory::Folder;
 use super::schema::{FORMAT, schema};
 use crate::base::id::Seq;
@@ -19,28 +20,30 @@ const MARKER: &str = "closed";
 /// Who holds it may prove, empty and write the folder.
 pub const LOCK: &str = ".index.lock";
 
-/// What a commit carries: `cresset FORMAT SEQ`.
-pub fn payload(reached: Seq) -> String {
-    format!("cresset {FORMAT} {reached}")
+/// What a commit carries: `cresset FORMAT SEQ`, and its coverage where there is any.
+pub fn payload(reached: Seq, coverage: &Coverage) -> String {
+    let start = format!("cresset {FORMAT} {reached}");
+    if *coverage == Coverage::default() { start } else { format!("{start} {coverage}") }
 }
 
-/// The Seq of a commit of this format.
-pub fn reached(payload: Option<&str>) -> Option<Seq> {
+/// The Seq and the coverage of a commit of this format.
+pub fn reached(payload: Option<&str>) -> Option<(Seq, Coverage)> {
     let mut words = payload?.split(' ');
     let ours = words.next()? == "cresset" && words.next()?.parse() == Ok(FORMAT);
     let seq = words.next()?.parse().ok()?;
-    (ours && words.next().is_none() && seq >= 0).then_some(Seq(seq))
+    let coverage = words.next().map_or_else(|| Some(Coverage::default()), Coverage::read)?;
+    (ours && words.next().is_none() && seq >= 0).then_some((Seq(seq), coverage))
 }
 
-/// An index as it was found, with the Seq that it reaches; `None`: there is none that can be trusted.
-pub fn open(root: &Path, folder: &Folder) -> io::Result<Option<(tantivy::Index, Seq)>> {
+/// An index as it was found, with the Seq that it reaches and its coverage; `None`: there is none that can be trusted.
+pub fn open(root: &Path, folder: &Folder) -> io::Result<Option<(tantivy::Index, Seq, Coverage)>> {
     let marker = root.join(MARKER);
     let sealed = marker.exists();
     if sealed {
         fs::remove_file(&marker)?;
         sync_folder(root)?;
     }
-    let Some((index, seq)) = read(folder) else { return Ok(None) };
+    let Some((index, seq, coverage)) = read(folder) else { return Ok(None) };
     if !sealed && !checksums_hold(root, &index) {
         return Ok(None);
     }
@@ -49,7 +52,7 @@ pub fn open(root: &Path, folder: &Folder) -> io::Result<Option<(tantivy::Index, 
         return Ok(None);
     }
     drop_strangers(root, &index)?;
-    Ok(Some((index, seq)))
+    Ok(Some((index, seq, coverage)))
 }
 
 fn opens(index: &tantivy::Index) -> bool {
@@ -58,11 +61,11 @@ fn opens(index: &tantivy::Index) -> bool {
     reader.is_ok()
 }
 
-fn read(folder: &Folder) -> Option<(tantivy::Index, Seq)> {
+fn read(folder: &Folder) -> Option<(tantivy::Index, Seq, Coverage)> {
     let index = tantivy::Index::open(folder.clone()).ok()?;
     let metas = index.load_metas().ok()?;
-    let seq = reached(metas.payload.as_deref())?;
-    (metas.schema == schema()).then_some((index, seq))
+    let (seq, coverage) = reached(metas.payload.as_deref())?;
+    (metas.schema == schema()).then_some((index, seq, coverage))
 }
 
 fn checksums_hold(root: &Path, index: &tantivy::Index) -> bool {

@@ -1,14 +1,18 @@
 //! A snapshot of the index, and what can be asked of it.
 
+use std::collections::BinaryHeap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::codec::Documents;
+use tantivy::Term;
+
+use super::codec::{Documents, Form, ParamHash, Scope};
 use super::combine::{all_documents, all_of, any};
+use super::coverage::Coverage;
 use super::includes;
 use super::keyset::{InKeys, Place};
-use super::prepare::Catalog;
 use super::prove;
+use super::schema::terms_field;
 use crate::base::fault::Result;
 use crate::base::id::Seq;
 use crate::base::limits::Limits;
@@ -64,7 +68,7 @@ pub struct Includes {
 pub struct Searcher {
     inner: tantivy::Searcher,
     reached: Seq,
-    catalog: Catalog,
+    coverage: Arc<Coverage>,
     root: Arc<Path>,
 }
 
@@ -75,13 +79,22 @@ impl std::fmt::Debug for Searcher {
 }
 
 impl Searcher {
-    pub(super) fn new(inner: tantivy::Searcher, reached: Seq, catalog: Catalog, root: &Path) -> Self {
-        Self { inner, reached, catalog, root: root.into() }
+    pub(super) fn new(inner: tantivy::Searcher, reached: Seq, coverage: Arc<Coverage>, root: &Path) -> Self {
+        Self { inner, reached, coverage, root: root.into() }
     }
 
     /// The last Seq that it shows.
     pub fn reached(&self) -> Seq {
         self.reached
+    }
+
+    /// Which added parameters it knows.
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
+    pub(super) fn shared_coverage(&self) -> Arc<Coverage> {
+        self.coverage.clone()
     }
 
     /// The matches `offset..offset + limit` of a search, and their number. Without `_sort` they stand in the order
@@ -137,7 +150,7 @@ impl Searcher {
             return Ok(Includes::default());
         }
         let start: Vec<u64> = matches.iter().map(|hit| hit.key).collect();
-        let (rows, cut) = includes::walk(&self.inner, &self.catalog, &query.includes, &start, limits)?;
+        let (rows, cut) = includes::walk(&self.inner, &query.includes, &start, limits)?;
         Ok(Includes { hits: hits(rows), cut })
     }
 
@@ -163,6 +176,31 @@ impl Searcher {
         each(&self.inner, all_of(kind).as_ref(), &mut |row| rows.push(row))?;
         rows.sort_unstable();
         Ok(hits(rows))
+    }
+
+    /// The first `limit` live documents of a type that stand after one position of the log and not after another, in
+    /// its order.
+    ///
+    /// # Errors
+    /// 500 when the index cannot be read.
+    pub fn slice(&self, kind: ResourceType, after: Seq, until: Seq, limit: usize) -> Result<Vec<Hit>> {
+        let mut first = BinaryHeap::with_capacity(limit + 1);
+        each(&self.inner, all_of(kind).as_ref(), &mut |row| {
+            let is_before = || first.peek().is_none_or(|last| row < *last);
+            if row.0 > after.0 && row.0 <= until.0 && (first.len() < limit || is_before()) {
+                first.push(row);
+                if first.len() > limit {
+                    first.pop();
+                }
+            }
+        })?;
+        Ok(hits(first.into_sorted_vec()))
+    }
+
+    /// The number of documents of a type, about: those that were replaced lately may count as well.
+    pub fn count_of(&self, kind: ResourceType) -> u64 {
+        let head = Scope::plain(ParamHash::kind(kind)).head(Form::Kind);
+        self.inner.doc_freq(&Term::from_field_bytes(terms_field(), &head)).unwrap_or_default()
     }
 
     /// The number of live documents, contained resources included.

@@ -1,11 +1,11 @@
 //! The index, from documents made by hand to pages.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use rust_decimal::Decimal;
 use tempfile::TempDir;
 
-use super::prepare::{Catalog, Document};
+use super::prepare::Document;
 use super::reader::Hit;
 use super::writer::{Index, IndexOptions};
 use crate::base::clock::Timestamp;
@@ -38,31 +38,28 @@ pub const TABLE: &[(&str, ParamKind)] = &[
     ("near", ParamKind::Special),
 ];
 
-fn params() -> &'static [&'static SearchParam] {
-    static PARAMS: OnceLock<Vec<&'static SearchParam>> = OnceLock::new();
+fn params() -> &'static [Arc<SearchParam>] {
+    static PARAMS: OnceLock<Vec<Arc<SearchParam>>> = OnceLock::new();
     PARAMS.get_or_init(|| {
-        let make = |(id, (code, kind)): (usize, &(&'static str, ParamKind))| -> &'static SearchParam {
-            Box::leak(Box::new(SearchParam {
-                id: ParamId(id as u16),
-                code,
-                url: "",
+        let make = |(id, (code, kind)): (usize, &(&'static str, ParamKind))| {
+            Arc::new(SearchParam {
+                id: ParamId::added(id as u64),
+                code: (*code).into(),
+                url: "".into(),
                 kind: *kind,
                 base: Vec::new(),
                 expression: None,
                 targets: Vec::new(),
                 components: Vec::new(),
-            }))
+                details: None,
+            })
         };
         TABLE.iter().enumerate().map(make).collect()
     })
 }
 
-pub fn param(code: &str) -> &'static SearchParam {
-    params().iter().find(|param| param.code == code).unwrap()
-}
-
-pub fn catalog() -> Catalog {
-    Catalog { code: |id| TABLE[id.0 as usize].0, params: |_| params() }
+pub fn param(code: &str) -> Arc<SearchParam> {
+    params().iter().find(|param| param.code == code).unwrap().clone()
 }
 
 pub fn kind(name: &str) -> ResourceType {
@@ -108,7 +105,7 @@ pub struct World {
 }
 
 pub fn options() -> IndexOptions {
-    IndexOptions { heap_bytes: 16 << 20, ..IndexOptions::new(catalog()) }
+    IndexOptions { heap_bytes: 16 << 20, ..IndexOptions::default() }
 }
 
 impl World {
@@ -171,6 +168,7 @@ pub fn query(name: &str, clauses: Vec<Clause>) -> Query {
         explain: false,
         contained: ContainedMode::default(),
         includes: Vec::new(),
+        added: Vec::new(),
         used: Vec::new(),
         warnings: Vec::new(),
     }
@@ -422,6 +420,7 @@ fn includes_in_both_directions() {
         reverse,
         source: Some(kind(source)),
         param: code.map(param),
+        added: vec![(kind("Observation"), param("subject").id), (kind("Observation"), param("encounter").id)],
         target: None,
         iterate,
     };

@@ -12,9 +12,10 @@ use tantivy::merge_policy::{LogMergePolicy, NoMergePolicy};
 use tantivy::{IndexReader, IndexWriter, ReloadPolicy, Term};
 
 use super::codec::Scope;
+use super::coverage::Coverage;
 use super::directory::Folder;
 use super::error::{failed, failed_io};
-use super::prepare::{Catalog, Document, Prepared, prepare, ticketed};
+use super::prepare::{Document, Prepared, prepare, ticketed};
 use super::prove;
 use super::reader::Searcher;
 use super::schema::{key_field, schema, terms_field};
@@ -28,18 +29,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How an index is opened.
 #[derive(Debug, Clone)]
 pub struct IndexOptions {
-    /// What it must know of the loaded definitions.
-    pub catalog: Catalog,
     /// Memory of the indexing thread before it writes a segment, in bytes; at least 15 MB.
     pub heap_bytes: usize,
     /// Most memory of documents that wait for the indexing thread, in bytes.
     pub queue_bytes: usize,
 }
 
-impl IndexOptions {
+impl Default for IndexOptions {
     /// The usual sizes.
-    pub fn new(catalog: Catalog) -> Self {
-        Self { catalog, heap_bytes: 64 << 20, queue_bytes: 16 << 20 }
+    fn default() -> Self {
+        Self { heap_bytes: 64 << 20, queue_bytes: 16 << 20 }
     }
 }
 
@@ -82,9 +81,9 @@ impl Index {
         let lock = Lock { filepath: prove::LOCK.into(), is_blocking: false };
         let lock =
             folder.acquire_lock(&lock).map_err(|_| Fault::unavailable("search index: another process has it"))?;
-        let (index, reached) = match prove::open(root, &folder).map_err(failed_io("prove the folder"))? {
+        let (index, reached, coverage) = match prove::open(root, &folder).map_err(failed_io("prove the folder"))? {
             Some(found) => found,
-            None => (create(root, &folder)?, Seq(0)),
+            None => (create(root, &folder)?, Seq(0), Coverage::default()),
         };
         let writer = start_writer(&index, &options)?;
         let reader = index
@@ -93,7 +92,7 @@ impl Index {
             .doc_store_cache_num_blocks(0)
             .try_into()
             .map_err(failed("open the reader"))?;
-        let searcher = Searcher::new(reader.searcher(), reached, options.catalog, root);
+        let searcher = Searcher::new(reader.searcher(), reached, Arc::new(coverage), root);
         let shown = RwLock::new(Shown { searcher, change: folder.changes() });
         let gauge = Arc::default();
         Ok(Self {
@@ -119,7 +118,7 @@ impl Index {
     /// As there.
     pub fn apply(&self, documents: &[Document]) -> Result<()> {
         documents.iter().try_for_each(|document| {
-            let prepared = prepare(document, &self.options.catalog);
+            let prepared = prepare(document);
             self.apply_prepared(std::slice::from_ref(&prepared))
         })
     }
@@ -152,17 +151,26 @@ impl Index {
         Ok(())
     }
 
-    /// Makes what was applied visible; `reached` is the Seq of the last entry of the log in it.
+    /// Makes what was applied visible; `reached` is the Seq of the last entry of the log in it. The coverage stays.
     ///
     /// # Errors
     /// 500 when the writer died; see [`Index`].
     pub fn commit(&self, reached: Seq) -> Result<()> {
+        let coverage = self.shown.read().unwrap_or_else(PoisonError::into_inner).searcher.coverage().clone();
+        self.commit_covering(reached, coverage)
+    }
+
+    /// The same with what the index knows of added parameters from now on.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn commit_covering(&self, reached: Seq, coverage: Coverage) -> Result<()> {
         let mut writer = self.lock();
         let writer = writer.as_mut().ok_or_else(closed)?;
         let mut prepared = writer.prepare_commit().map_err(failed("prepare a commit"))?;
-        prepared.set_payload(&prove::payload(reached));
+        prepared.set_payload(&prove::payload(reached, &coverage));
         prepared.commit().map_err(failed("commit"))?;
-        self.show(reached)
+        self.show(reached, Arc::new(coverage))
     }
 
     /// A snapshot: what the last commit made visible.
@@ -175,11 +183,10 @@ impl Index {
         drop(shown);
         // A merge has ended: fewer segments, same content. Whoever gets the writer's lock shows them; a commit
         // that is under way does it itself.
-        if let Ok(_writer) = self.writer.try_lock() {
-            let reached = before.reached();
-            if self.show(reached).is_ok() {
-                return self.shown.read().unwrap_or_else(PoisonError::into_inner).searcher.clone();
-            }
+        if let Ok(_writer) = self.writer.try_lock()
+            && self.show(before.reached(), before.shared_coverage()).is_ok()
+        {
+            return self.shown.read().unwrap_or_else(PoisonError::into_inner).searcher.clone();
         }
         before
     }
@@ -204,10 +211,10 @@ impl Index {
     }
 
     /// Needs the writer's lock, so that no commit comes between the segments and their Seq.
-    fn show(&self, reached: Seq) -> Result<()> {
+    fn show(&self, reached: Seq, coverage: Arc<Coverage>) -> Result<()> {
         let change = self.folder.changes();
         self.reader.reload().map_err(failed("reload"))?;
-        let searcher = Searcher::new(self.reader.searcher(), reached, self.options.catalog, &self.root);
+        let searcher = Searcher::new(self.reader.searcher(), reached, coverage, &self.root);
         *self.shown.write().unwrap_or_else(PoisonError::into_inner) = Shown { searcher, change };
         Ok(())
     }

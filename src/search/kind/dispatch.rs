@@ -6,9 +6,9 @@ use super::element::Element;
 use super::escape::split;
 use super::{composite, date, near, number, quantity, reference, string, token, uri};
 use crate::base::clock::Timestamp;
-use crate::fhir::definitions::params::{ParamKind, SearchParam, param};
-use crate::search::path::ignores_case;
-use crate::search::query::{Test, TokenTest};
+use crate::fhir::definitions::params::{ParamKind, SearchParam};
+use crate::search::path::{ignores_case, may_ignore_case};
+use crate::search::query::{AnyCase, Test, TokenTest};
 use crate::search::value::Value;
 
 /// What reading a value needs besides the value.
@@ -36,6 +36,14 @@ pub fn parse_all(of: &SearchParam, value: &str, reading: &Reading<'_>) -> Result
 /// # Errors
 /// The reason, when it is no value of the parameter's type.
 pub fn parse(of: &SearchParam, value: &str, reading: &Reading<'_>) -> Result<Test, &'static str> {
+    match plain(of, value, reading)? {
+        // When in doubt tokens are compared without regard to case (`search.html`, 3.1.1.4.10).
+        Test::Token(token) if may_ignore_case(of) => Ok(Test::AnyCase(AnyCase { token, other: false })),
+        test => Ok(test),
+    }
+}
+
+fn plain(of: &SearchParam, value: &str, reading: &Reading<'_>) -> Result<Test, &'static str> {
     Ok(match of.kind {
         ParamKind::String => {
             let mut tests = string::parse(value, string::Mode::StartsWith)?;
@@ -66,11 +74,11 @@ fn parts(of: &SearchParam, value: &str, reading: &Reading<'_>) -> Result<Test, &
         return Err("a composite has one value for each of its components, joined with `$`");
     }
     let tests = parts.iter().zip(&of.components).map(|(part, component)| {
-        let component = param(component.param);
+        let component = &component.param;
         match component.kind {
             ParamKind::Composite | ParamKind::Special => Err("a component of this type cannot be searched"),
             _ if part.is_empty() => Err("a component of the composite is empty"),
-            _ => parse(component, part, reading),
+            _ => plain(component, part, reading),
         }
     });
     Ok(Test::Composite(tests.collect::<Result<_, _>>()?))

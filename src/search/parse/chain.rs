@@ -1,11 +1,14 @@
 //! Chains (FHIR R4 `search.html`, 3.1.1.4.15) and `_has` (3.1.1.4.16).
 
+use std::sync::Arc;
+
 use super::clause::{check_target, find, not_allowed, plain, split_name};
-use super::context::{Trouble, Work, known_type, shown, too_many};
+use super::context::{Trouble, Work, bad, known_type, shown, too_many};
 use crate::base::fault::{Category, Fault};
 use crate::fhir::definitions::params::{ParamKind, SearchParam};
 use crate::fhir::types::ResourceType;
 use crate::search::kind::reference::targets;
+use crate::search::params::{check_chain, check_modifier};
 use crate::search::query::Clause;
 
 /// A name with its chains, as far as it is parsed.
@@ -38,11 +41,16 @@ pub(super) fn clause(work: &Work<'_>, place: Place<'_>, text: &str) -> Result<Cl
 
 fn chain(work: &Work<'_>, place: Place<'_>, step: &str, rest: &str, text: &str) -> Result<Clause, Trouble> {
     let (code, modifier) = split_name(step);
-    let param = reference(place.kind, code, place.name)?;
+    let param = reference(work, place.kind, code, place.name)?;
+    let chained = &rest[..rest.find(['.', ':']).unwrap_or(rest.len())];
+    check_chain(&param, chained).map_err(|reason| bad(place.name, text, reason))?;
+    if let Some(Err(reason)) = modifier.map(|modifier| check_modifier(&param, modifier)) {
+        return Err(bad(place.name, text, reason).into());
+    }
     let next = |kind| Place { kind, rest, depth: place.depth + 1, ..place };
     if let Some(modifier) = modifier {
-        let kind = ResourceType::find(modifier).ok_or_else(|| not_allowed(param, modifier, place.name))?;
-        check_target(param, kind, place.name)?;
+        let kind = ResourceType::find(modifier).ok_or_else(|| not_allowed(&param, modifier, place.name))?;
+        check_target(&param, kind, place.name)?;
         let clause = clause(work, next(kind), text)?;
         return Ok(Clause::Chain { param, targets: vec![(kind, clause)] });
     }
@@ -52,11 +60,11 @@ fn chain(work: &Work<'_>, place: Place<'_>, step: &str, rest: &str, text: &str) 
 /// A chain to every type that the reference may lead to. Types without the chained parameter are left out, and so are
 /// those for which the value is none: nothing there could match. When no type is left, the most telling reason is given.
 pub(super) fn to_targets(
-    param: &'static SearchParam,
+    param: Arc<SearchParam>,
     condition: impl Fn(ResourceType) -> Result<Clause, Trouble>,
 ) -> Result<Clause, Trouble> {
     let (mut found, mut trouble) = (Vec::new(), None);
-    for kind in targets(param) {
+    for kind in targets(&param) {
         match condition(kind) {
             Ok(clause) => found.push((kind, clause)),
             Err(Trouble::Bad(fault)) if fault.issues().iter().any(|issue| issue.code == "too-costly") => {
@@ -81,15 +89,20 @@ fn has(work: &Work<'_>, place: Place<'_>, rest: &str, text: &str) -> Result<Clau
         return Err(Fault::coded(Category::Invalid, "value", message).into());
     };
     let source = known_type(source, place.name)?;
-    let param = reference(source, code, place.name)?;
-    check_target(param, place.kind, place.name)?;
+    let param = reference(work, source, code, place.name)?;
+    check_target(&param, place.kind, place.name)?;
     let clause = clause(work, Place { kind: source, rest, depth: place.depth + 1, ..place }, text)?;
     Ok(Clause::Has { source, param, clause: Box::new(clause) })
 }
 
 /// The reference parameter of a type.
-pub(super) fn reference(kind: ResourceType, code: &str, name: &str) -> Result<&'static SearchParam, Trouble> {
-    let param = find(kind, code, name)?;
+pub(super) fn reference(
+    work: &Work<'_>,
+    kind: ResourceType,
+    code: &str,
+    name: &str,
+) -> Result<Arc<SearchParam>, Trouble> {
+    let param = find(work, kind, code, name)?;
     if param.kind == ParamKind::Reference {
         return Ok(param);
     }

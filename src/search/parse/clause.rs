@@ -1,13 +1,18 @@
 //! One condition: a parameter, perhaps with a modifier, and its values.
 
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
 use super::context::{Trouble, Work, bad, shown, tests, unsupported};
 use super::list::list;
 use super::modifier;
 use crate::base::fault::{Category, Fault};
-use crate::fhir::definitions::params::{ParamKind, SearchParam, search_param};
+use crate::fhir::definitions::params::{ParamKind, SearchParam};
 use crate::fhir::types::{ResourceId, ResourceType};
-use crate::search::kind::escape::unescape;
+use crate::search::kind::escape::{split, unescape};
 use crate::search::kind::{date, dispatch, reference, string, token};
+use crate::search::params::{check_modifier, check_prefix, check_values};
 use crate::search::query::{Clause, ReferenceTest, Test};
 
 /// Modifiers of the specification that are not offered yet.
@@ -22,11 +27,11 @@ pub(super) fn split_name(name: &str) -> (&str, Option<&str>) {
 }
 
 /// The parameter of a type.
-pub(super) fn find(kind: ResourceType, code: &str, name: &str) -> Result<&'static SearchParam, Trouble> {
+pub(super) fn find(work: &Work<'_>, kind: ResourceType, code: &str, name: &str) -> Result<Arc<SearchParam>, Trouble> {
     if NOT_OFFERED.contains(&code) {
         return Err(unsupported(name, &format!("\"{code}\"")).into());
     }
-    match search_param(kind, code) {
+    match work.param(kind, code) {
         Some(param) if param.expression.is_none() => Err(unsupported(name, &format!("\"{code}\"")).into()),
         Some(param) => Ok(param),
         None => {
@@ -58,25 +63,56 @@ pub(super) fn plain(
     if let Some(place) = modifier::word_place(kind, code) {
         return modifier::in_words(work, place, modifier, name, text);
     }
-    let param = find(kind, code, name)?;
+    let param = find(work, kind, code, name)?;
+    allowed(&param, modifier, name, text)?;
     match modifier {
-        Some("missing") => missing(param, name, text),
+        Some("missing") => missing(&param, name, text),
         Some("not") if param.kind == ParamKind::Token => {
-            let tests = tests(work, name, text, |value| dispatch::parse(param, value, &work.reading()))?;
+            let tests = tests(work, name, text, |value| parse(work, &param, value))?;
             Ok(Clause::Not { param, tests })
         }
-        Some(modifier) => match modifier::clause(work, param, modifier, name, text)? {
+        Some(modifier) => match modifier::clause(work, &param, modifier, name, text)? {
             Some(clause) => Ok(clause),
             None => {
-                let tests = with_modifier(work, param, modifier, name, text)?;
+                let tests = with_modifier(work, &param, modifier, name, text)?;
                 Ok(Clause::Param { param, tests })
             }
         },
         None => {
-            let tests = tests(work, name, text, |value| dispatch::parse_all(param, value, &work.reading()))?;
+            let tests = tests(work, name, text, |value| parse_all(work, &param, value))?;
             Ok(Clause::Param { param, tests: tests.into_iter().flatten().collect() })
         }
     }
+}
+
+/// What the definition of the parameter allows.
+fn allowed(param: &SearchParam, modifier: Option<&str>, name: &str, text: &str) -> Result<(), Trouble> {
+    if param.details.is_none() {
+        return Ok(());
+    }
+    let count = split(text, b',').filter(|value| !value.is_empty()).count();
+    check_values(param, count).map_err(|reason| bad(name, text, reason))?;
+    match modifier.map(|modifier| check_modifier(param, modifier)) {
+        Some(Err(reason)) => {
+            let message = format!("search parameter \"{}\": {reason}", shown(name));
+            Err(Fault::coded(Category::Invalid, "not-supported", message).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// One value without a modifier.
+pub(super) fn parse(work: &Work<'_>, param: &SearchParam, value: &str) -> Result<Test, &'static str> {
+    let test = dispatch::parse(param, value, &work.reading())?;
+    check_prefix(param, &test)?;
+    Ok(test)
+}
+
+/// The same as tests of which one must pass.
+fn parse_all(work: &Work<'_>, param: &SearchParam, value: &str) -> Result<SmallVec<[Test; 2]>, &'static str> {
+    let tests = dispatch::parse_all(param, value, &work.reading())?;
+    tests.iter().try_for_each(|test| check_prefix(param, test))?;
+    Ok(tests)
 }
 
 /// `_id` and `_lastUpdated`, which the index knows without extraction.
@@ -101,11 +137,11 @@ fn own(work: &Work<'_>, code: &str, modifier: Option<&str>, name: &str, text: &s
     Ok(Clause::Id(ids))
 }
 
-fn missing(param: &'static SearchParam, name: &str, text: &str) -> Result<Clause, Trouble> {
+fn missing(param: &Arc<SearchParam>, name: &str, text: &str) -> Result<Clause, Trouble> {
     if param.kind == ParamKind::Composite {
         return Err(not_allowed(param, "missing", name).into());
     }
-    Ok(Clause::Missing { param, missing: is_true(name, text)? })
+    Ok(Clause::Missing { param: param.clone(), missing: is_true(name, text)? })
 }
 
 /// The value of `:missing`.
@@ -120,7 +156,7 @@ fn is_true(name: &str, text: &str) -> Result<bool, Trouble> {
 
 fn with_modifier(
     work: &Work<'_>,
-    param: &'static SearchParam,
+    param: &SearchParam,
     modifier: &str,
     name: &str,
     text: &str,

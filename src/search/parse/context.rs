@@ -1,13 +1,16 @@
 //! What parsing is given, what it counts, and its faults.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 
 use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault};
 use crate::base::limits::Limits;
+use crate::fhir::definitions::params::SearchParam;
 use crate::fhir::types::ResourceType;
 use crate::search::kind::dispatch::Reading;
 use crate::search::kind::escape::split;
+use crate::search::params::ParamSet;
 
 /// Most conditions on targets that one search may fan out to.
 const CONDITIONS_MAX: usize = 4096;
@@ -23,6 +26,8 @@ pub struct ParseContext<'a> {
     pub limits: &'a Limits,
     /// For the prefix `ap` on dates.
     pub now: Timestamp,
+    /// What can be searched.
+    pub params: &'a ParamSet,
 }
 
 /// The work of one search.
@@ -30,6 +35,8 @@ pub(super) struct Work<'a> {
     /// Its surroundings.
     pub context: &'a ParseContext<'a>,
     conditions: Cell<usize>,
+    /// The parameters that were used and are not official.
+    added: RefCell<Vec<Arc<SearchParam>>>,
 }
 
 /// Why a parameter could not be parsed.
@@ -52,7 +59,27 @@ impl From<Fault> for Trouble {
 impl<'a> Work<'a> {
     /// Nothing is counted yet.
     pub fn new(context: &'a ParseContext<'a>) -> Self {
-        Self { context, conditions: Cell::new(0) }
+        Self { context, conditions: Cell::new(0), added: RefCell::default() }
+    }
+
+    /// The parameter of a type with a code.
+    pub fn param(&self, kind: ResourceType, code: &str) -> Option<Arc<SearchParam>> {
+        let found = self.context.params.find(kind, code)?;
+        self.note(found);
+        Some(found.clone())
+    }
+
+    /// Notes that a parameter is used.
+    pub fn note(&self, param: &Arc<SearchParam>) {
+        let mut added = self.added.borrow_mut();
+        if param.id.is_added() && !added.iter().any(|known| known.id == param.id) {
+            added.push(param.clone());
+        }
+    }
+
+    /// The parameters that were used and are not official.
+    pub fn into_added(self) -> Vec<Arc<SearchParam>> {
+        self.added.into_inner()
     }
 
     /// What the parameter types need.

@@ -1,11 +1,13 @@
 //! Parameters that say how to answer (FHIR R4 `search.html`, 3.1.1.5): order, size, totals, includes.
 
+use std::sync::Arc;
+
 use super::chain::reference;
 use super::clause::check_target;
-use super::context::{ParseContext, Trouble, bad, known_type, shown, too_many, unsupported};
+use super::context::{Trouble, Work, bad, known_type, shown, too_many, unsupported};
 use super::types::common;
 use crate::base::fault::Fault;
-use crate::fhir::definitions::params::ParamKind;
+use crate::fhir::definitions::params::{ParamId, ParamKind, SearchParam};
 use crate::fhir::types::ResourceType;
 use crate::search::query::{ContainedSearch, Include, Query, SortBy, SortKey, Total};
 
@@ -24,10 +26,10 @@ pub(super) enum Taken {
 }
 
 /// Takes a control parameter into the query. `value` is not empty.
-pub(super) fn take(query: &mut Query, name: &str, value: &str, context: &ParseContext<'_>) -> Result<Taken, Fault> {
+pub(super) fn take(work: &Work<'_>, query: &mut Query, name: &str, value: &str) -> Result<Taken, Fault> {
     let (base, modifier) = name.split_once(':').map_or((name, None), |(base, modifier)| (base, Some(modifier)));
     if matches!(base, "_include" | "_revinclude") {
-        let include = include(base == "_revinclude", modifier, name, value)?;
+        let include = include(work, base == "_revinclude", modifier, name, value)?;
         if query.includes.len() == KEYS_MAX {
             return Err(too_many(name, "includes", KEYS_MAX));
         }
@@ -42,8 +44,8 @@ pub(super) fn take(query: &mut Query, name: &str, value: &str, context: &ParseCo
         };
     }
     match base {
-        "_sort" => query.sort = sort(&query.types, value)?,
-        "_count" => query.count = Some(count(value)?.min(context.limits.page_max)),
+        "_sort" => query.sort = sort(work, &query.types, value)?,
+        "_count" => query.count = Some(count(value)?.min(work.context.limits.page_max)),
         "_total" => query.total = total(value)?,
         "_summary" => query.count_only = summary(value)?,
         "_explain" => query.explain = explain(value)?,
@@ -106,7 +108,7 @@ fn summary(value: &str) -> Result<bool, Fault> {
     }
 }
 
-fn sort(types: &[ResourceType], value: &str) -> Result<Vec<SortKey>, Fault> {
+fn sort(work: &Work<'_>, types: &[ResourceType], value: &str) -> Result<Vec<SortKey>, Fault> {
     let mut keys = Vec::new();
     for key in value.split(',').filter(|key| !key.is_empty()) {
         let (descending, code) = key.strip_prefix('-').map_or((false, key), |code| (true, code));
@@ -114,7 +116,7 @@ fn sort(types: &[ResourceType], value: &str) -> Result<Vec<SortKey>, Fault> {
             "_id" => SortBy::Id,
             "_lastUpdated" => SortBy::LastUpdated,
             "_score" => SortBy::Score,
-            _ => match common(types, code, "_sort") {
+            _ => match common(work, types, code, "_sort") {
                 Ok(param) if param.kind == ParamKind::Composite => {
                     return Err(bad("_sort", key, "nothing is sorted by a composite parameter"));
                 }
@@ -136,7 +138,7 @@ fn sort(types: &[ResourceType], value: &str) -> Result<Vec<SortKey>, Fault> {
 }
 
 /// `*`, `Type:*`, `Type:parameter`, `Type:parameter:Target`.
-fn include(reverse: bool, modifier: Option<&str>, name: &str, value: &str) -> Result<Include, Fault> {
+fn include(work: &Work<'_>, reverse: bool, modifier: Option<&str>, name: &str, value: &str) -> Result<Include, Fault> {
     let iterate = match modifier {
         None => false,
         Some("iterate") => true,
@@ -145,7 +147,7 @@ fn include(reverse: bool, modifier: Option<&str>, name: &str, value: &str) -> Re
     let mut parts = value.split(':');
     let (first, code, target) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
     if first == "*" && code.is_none() {
-        return Ok(Include { reverse, source: None, param: None, target: None, iterate });
+        return Ok(Include { reverse, source: None, param: None, added: added(work, None), target: None, iterate });
     }
     let Some(code) = code.filter(|code| !code.is_empty() && parts.next().is_none()) else {
         return Err(bad(name, value, "it is written as Type:parameter, Type:parameter:Target or Type:*"));
@@ -153,14 +155,35 @@ fn include(reverse: bool, modifier: Option<&str>, name: &str, value: &str) -> Re
     let source = known_type(first, name)?;
     let target = target.filter(|target| !target.is_empty()).map(|target| known_type(target, name)).transpose()?;
     if code == "*" {
-        return Ok(Include { reverse, source: Some(source), param: None, target, iterate });
+        return Ok(Include {
+            reverse,
+            source: Some(source),
+            param: None,
+            added: added(work, Some(source)),
+            target,
+            iterate,
+        });
     }
-    let param = reference(source, code, name).map_err(|trouble| match trouble {
+    let param = reference(work, source, code, name).map_err(|trouble| match trouble {
         Trouble::Bad(fault) => fault,
         _ => bad(name, value, &format!("{source} has no search parameter \"{}\"", shown(code))),
     })?;
     if let Some(target) = target {
-        check_target(param, target, name)?;
+        check_target(&param, target, name)?;
     }
-    Ok(Include { reverse, source: Some(source), param: Some(param), target, iterate })
+    Ok(Include { reverse, source: Some(source), param: Some(param), added: Vec::new(), target, iterate })
+}
+
+/// The references of a type (or of all) that are not official.
+fn added(work: &Work<'_>, source: Option<ResourceType>) -> Vec<(ResourceType, ParamId)> {
+    let links = work.context.params.all_added().filter(|param| param.kind == ParamKind::Reference);
+    let of = |param: &Arc<SearchParam>| {
+        let kinds: Vec<_> = param.base.iter().filter(|kind| source.is_none_or(|of| of == **kind)).copied().collect();
+        if !kinds.is_empty() {
+            work.note(param);
+        }
+        let id = param.id;
+        kinds.into_iter().map(move |kind| (kind, id))
+    };
+    links.flat_map(of).collect()
 }

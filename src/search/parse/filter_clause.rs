@@ -2,14 +2,14 @@
 //! (FHIR R4 `search_filter.html`, 3.1.3.2).
 
 use super::chain::{reference, to_targets};
-use super::clause::find;
+use super::clause::{find, parse as parse_value};
 use super::context::{Trouble, Work, shown};
 use super::filter::{Comparison, Filter, Operation, Step, parse};
 use super::types::check_common;
 use crate::base::fault::{Category, Fault};
 use crate::fhir::definitions::params::{ParamKind, SearchParam};
 use crate::fhir::types::{ResourceId, ResourceType};
-use crate::search::kind::{date, dispatch, number, reference as references, string, token};
+use crate::search::kind::{date, number, reference as references, string, token};
 use crate::search::query::{AnyCase, Clause, DateTest, Prefix, Relation, StringTest, Test, UriTest};
 
 /// Names that stand for code systems (3.1.3.2, the note).
@@ -27,18 +27,20 @@ const SYSTEMS: [(&str, &str); 4] = [
 pub(super) fn clause(work: &Work<'_>, types: &[ResourceType], text: &str) -> Result<Clause, Fault> {
     let filter = parse(text)?;
     let kind = types.first().copied().ok_or_else(|| Fault::internal("a search of no type"))?;
-    let found = common(types, &filter).and_then(|()| of(work, kind, &filter, 0));
+    let found = common(work, types, &filter).and_then(|()| of(work, kind, &filter, 0));
     found.map_err(|trouble| match trouble {
         Trouble::Bad(fault) | Trouble::Unknown(fault) => fault,
         Trouble::Empty => wrong("a value is empty"),
     })
 }
 
-fn common(types: &[ResourceType], filter: &Filter<'_>) -> Result<(), Trouble> {
+fn common(work: &Work<'_>, types: &[ResourceType], filter: &Filter<'_>) -> Result<(), Trouble> {
     match filter {
-        Filter::And(a, b) | Filter::Or(a, b) => common(types, a).and_then(|()| common(types, b)),
-        Filter::Not(inner) => common(types, inner),
-        Filter::Compare(Comparison { path, .. }) => path.first().map_or(Ok(()), |step| check_common(types, step.name)),
+        Filter::And(a, b) | Filter::Or(a, b) => common(work, types, a).and_then(|()| common(work, types, b)),
+        Filter::Not(inner) => common(work, types, inner),
+        Filter::Compare(Comparison { path, .. }) => {
+            path.first().map_or(Ok(()), |step| check_common(work, types, step.name))
+        }
     }
 }
 
@@ -94,7 +96,7 @@ fn along(
     if rest.is_empty() {
         return end(work, kind, step.name, comparison);
     }
-    let param = reference(kind, step.name, "_filter")?;
+    let param = reference(work, kind, step.name, "_filter")?;
     to_targets(param, |target| {
         let inner = along(work, target, comparison, rest, depth + 1)?;
         match &step.filter {
@@ -115,11 +117,11 @@ fn end(work: &Work<'_>, kind: ResourceType, name: &str, comparison: &Comparison<
             _ => Clause::LastUpdated(vec![dated(work, name, comparison)?]),
         });
     }
-    let param = find(kind, name, "_filter")?;
+    let param = find(work, kind, name, "_filter")?;
     if comparison.operation == Operation::Pr {
         return Ok(Clause::Missing { param, missing: false });
     }
-    let test = test(work, param, comparison)?;
+    let test = test(work, &param, comparison)?;
     Ok(Clause::Param { param, tests: vec![test] })
 }
 
@@ -136,19 +138,19 @@ fn id(comparison: &Comparison<'_>) -> Result<Clause, Fault> {
     Ok(if comparison.operation == Operation::Eq { is } else { Clause::Complement(Box::new(is)) })
 }
 
-fn test(work: &Work<'_>, param: &'static SearchParam, comparison: &Comparison<'_>) -> Result<Test, Fault> {
+fn test(work: &Work<'_>, param: &SearchParam, comparison: &Comparison<'_>) -> Result<Test, Fault> {
     let Comparison { operation, value, .. } = comparison;
-    let bad = |reason: &str| unfit(param.code, value, reason);
+    let bad = |reason: &str| unfit(&param.code, value, reason);
     match (param.kind, operation) {
         (ParamKind::String, _) => text(param, comparison),
-        (ParamKind::Date, _) => dated(work, param.code, comparison).map(Test::Date),
+        (ParamKind::Date, _) => dated(work, &param.code, comparison).map(Test::Date),
         (ParamKind::Number, Operation::Co) => {
-            let value = number::parse(plain(param.code, value)?).map_err(bad)?.value;
+            let value = number::parse(plain(&param.code, value)?).map_err(bad)?.value;
             Ok(Test::Implied(value))
         }
         (ParamKind::Number | ParamKind::Quantity, _) => {
             let text = prefixed(param, comparison)?;
-            dispatch::parse(param, &text, &work.reading()).map_err(bad)
+            parse_value(work, param, &text).map_err(bad)
         }
         (ParamKind::Token, Operation::Eq | Operation::Ne) => {
             let token = token::parse(&with_system(value, 0)).map_err(bad)?;
@@ -164,14 +166,14 @@ fn test(work: &Work<'_>, param: &'static SearchParam, comparison: &Comparison<'_
         (ParamKind::Reference, Operation::Eq) => Err(wrong("references are compared with \"re\", not with \"eq\"")),
         (ParamKind::Uri, Operation::Eq) => Ok(Test::Uri(UriTest::Is(value.as_str().into()))),
         (ParamKind::Uri, Operation::Ne) => Ok(Test::Uri(UriTest::IsNot(value.as_str().into()))),
-        (kind, _) => Err(not_for(*operation, param.code, &format!("{kind:?}").to_lowercase())),
+        (kind, _) => Err(not_for(*operation, &param.code, &format!("{kind:?}").to_lowercase())),
     }
 }
 
 fn text(param: &SearchParam, comparison: &Comparison<'_>) -> Result<Test, Fault> {
     let folded = string::fold(&comparison.value);
     if folded.is_empty() {
-        return Err(unfit(param.code, &comparison.value, "there is no letter, digit or sign in it"));
+        return Err(unfit(&param.code, &comparison.value, "there is no letter, digit or sign in it"));
     }
     let relation = match comparison.operation {
         Operation::Co => Relation::Contains,
@@ -183,7 +185,7 @@ fn text(param: &SearchParam, comparison: &Comparison<'_>) -> Result<Test, Fault>
         Operation::Ge => Relation::AtLeast,
         Operation::Lt => Relation::Below,
         Operation::Le => Relation::AtMost,
-        other => return Err(not_for(other, param.code, "string")),
+        other => return Err(not_for(other, &param.code, "string")),
     };
     Ok(Test::String(StringTest::Relation(relation, folded)))
 }
@@ -205,7 +207,7 @@ fn dated(work: &Work<'_>, code: &str, comparison: &Comparison<'_>) -> Result<Dat
 /// A number or quantity with the operation as its prefix.
 fn prefixed(param: &SearchParam, comparison: &Comparison<'_>) -> Result<String, Fault> {
     let kind = if param.kind == ParamKind::Number { "number" } else { "quantity" };
-    prefix(param.code, kind, comparison).map(|text| with_system(&text, 1))
+    prefix(&param.code, kind, comparison).map(|text| with_system(&text, 1))
 }
 
 fn prefix(code: &str, kind: &str, comparison: &Comparison<'_>) -> Result<String, Fault> {

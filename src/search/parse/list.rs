@@ -1,6 +1,8 @@
 //! `_list`: the entries of a List (FHIR R4 `search.html`, 3.1.1.4.22), by its id or by its function (`lifecycle.html`,
 //! 2.2.6).
 
+use std::sync::Arc;
+
 use super::context::{Trouble, Work, bad, known_type, shown, tests, unsupported};
 use crate::base::fault::{Fault, Result};
 use crate::fhir::definitions::params::{SearchParam, search_param};
@@ -42,8 +44,8 @@ fn entries(name: &str, lists: Clause) -> Result<Clause, Fault> {
 }
 
 /// A parameter that the definitions have.
-fn param(kind: ResourceType, code: &str) -> Result<&'static SearchParam, Fault> {
-    search_param(kind, code).ok_or_else(|| Fault::internal(format!("{kind} has no search parameter {code}")))
+fn param(kind: ResourceType, code: &str) -> Result<Arc<SearchParam>, Fault> {
+    search_param(kind, code).cloned().ok_or_else(|| Fault::internal(format!("{kind} has no search parameter {code}")))
 }
 
 fn token(system: Option<&str>, code: &str) -> Test {
@@ -80,7 +82,7 @@ fn current(name: &str, text: &str) -> Result<Clause, Fault> {
 /// its compartment, is asked of `List.subject` too.
 pub(super) fn of_subject(clauses: &mut [Clause]) {
     let Some(subject) = ResourceType::find("List").and_then(|kind| param(kind, "subject").ok()) else { return };
-    let asked: Vec<Clause> = clauses.iter().filter_map(|clause| of_lists(subject, clause)).collect();
+    let asked: Vec<Clause> = clauses.iter().filter_map(|clause| of_lists(&subject, clause)).collect();
     if asked.is_empty() {
         return;
     }
@@ -99,19 +101,19 @@ pub(super) fn of_subject(clauses: &mut [Clause]) {
 }
 
 /// What a condition on a patient asks of the subject of a List.
-fn of_lists(subject: &'static SearchParam, clause: &Clause) -> Option<Clause> {
-    let is_patient = |param: &SearchParam| matches!(param.code, "patient" | "subject");
+fn of_lists(subject: &Arc<SearchParam>, clause: &Clause) -> Option<Clause> {
+    let is_patient = |param: &SearchParam| matches!(&*param.code, "patient" | "subject");
     match clause {
         Clause::Param { param, tests } if is_patient(param) => {
-            Some(Clause::Param { param: subject, tests: tests.clone() })
+            Some(Clause::Param { param: subject.clone(), tests: tests.clone() })
         }
         Clause::Chain { param, targets } if is_patient(param) => {
             let targets = targets.iter().filter(|(kind, _)| subject.targets.contains(kind)).cloned().collect();
-            Some(Clause::Chain { param: subject, targets })
+            Some(Clause::Chain { param: subject.clone(), targets })
         }
         Clause::Compartment(ResourceKey { kind, id }) if kind.name() == "Patient" => {
             let test = ReferenceTest::Local { types: vec![*kind], id: id.clone() };
-            Some(Clause::Param { param: subject, tests: vec![Test::Reference(test)] })
+            Some(Clause::Param { param: subject.clone(), tests: vec![Test::Reference(test)] })
         }
         _ => None,
     }

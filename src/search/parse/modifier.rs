@@ -1,6 +1,8 @@
 //! Modifiers that ask something else than the plain value does: `:text`, `:of-type`, `:below`, `:above`, `:fuzzy`; and the
 //! parameters that are searches of words, `_text` and `_content`.
 
+use std::sync::Arc;
+
 use super::context::{Trouble, Work, bad, tests, unsupported};
 use crate::fhir::definitions::params::{ParamKind, SearchParam, search_param};
 use crate::fhir::types::ResourceType;
@@ -12,7 +14,7 @@ use crate::search::query::{Clause, ReferenceTest, StringTest, Test, WordPlace};
 /// The condition of a parameter with such a modifier; none when it is not one of them, or not for this type.
 pub(super) fn clause(
     work: &Work<'_>,
-    param: &'static SearchParam,
+    param: &Arc<SearchParam>,
     modifier: &str,
     name: &str,
     text: &str,
@@ -47,7 +49,7 @@ pub(super) fn clause(
         (ParamKind::Reference, "below" | "above") => return hierarchy(work, param, modifier, name, text).map(Some),
         _ => return Ok(None),
     };
-    Ok(Some(Clause::Param { param, tests: found }))
+    Ok(Some(Clause::Param { param: param.clone(), tests: found }))
 }
 
 /// Where a parameter looks for words, if it does and the type has it.
@@ -92,13 +94,13 @@ fn need(param: &SearchParam, names: &[&str], modifier: &str, name: &str) -> Resu
 
 /// Whether the parameter's elements are MIME types.
 fn is_mime(param: &SearchParam) -> bool {
-    param.expression.is_some_and(|text| text.ends_with(".contentType"))
+    param.expression.as_ref().is_some_and(|text| text.ends_with(".contentType"))
 }
 
 /// Canonicals below a canonical, or what refers to the hierarchy of a resource.
 fn hierarchy(
     work: &Work<'_>,
-    param: &'static SearchParam,
+    param: &Arc<SearchParam>,
     modifier: &str,
     name: &str,
     text: &str,
@@ -117,8 +119,8 @@ fn hierarchy(
         }
     }
     match (roots.is_empty(), canonicals.is_empty()) {
-        (false, true) => Ok(Clause::Hierarchy { param, above, roots }),
-        (true, false) => Ok(Clause::Param { param, tests: canonicals }),
+        (false, true) => Ok(Clause::Hierarchy { param: param.clone(), above, roots }),
+        (true, false) => Ok(Clause::Param { param: param.clone(), tests: canonicals }),
         (true, true) => {
             let what = format!("modifier \":{modifier}\" on a reference to types without a hierarchy");
             Err(unsupported(name, &what).into())

@@ -13,6 +13,7 @@ use crate::fhir::definitions::params::{ParamKind, search_param};
 use crate::fhir::types::ResourceType;
 use crate::search::context::SearchContext;
 use crate::search::kind::escape::split;
+use crate::search::params::check_repeats;
 use crate::search::query::{Clause, ContainedMode, ContainedSearch, Query, SortBy, SortKey, Total};
 use crate::search::rank::has_score;
 
@@ -39,6 +40,7 @@ pub fn parse(of: impl Into<SearchContext>, params: &[(String, String)], context:
         explain: false,
         contained: ContainedMode::default(),
         includes: Vec::new(),
+        added: Vec::new(),
         used: Vec::new(),
         warnings,
     };
@@ -62,6 +64,7 @@ pub fn parse(of: impl Into<SearchContext>, params: &[(String, String)], context:
         }
     }
     list::of_subject(&mut query.clauses);
+    query.added = work.into_added();
     check_near(&query)?;
     check_containers(&query)?;
     let is_plain = query.contained.search == ContainedSearch::None;
@@ -109,7 +112,7 @@ fn parameter(work: &Work<'_>, query: &mut Query, name: &str, value: &str) -> Res
     if is_repeated {
         return Err(bad(name, value, "the parameter stands there twice").into());
     }
-    let taken = take(query, name, value, work.context)?;
+    let taken = take(work, query, name, value)?;
     if taken != Taken::No {
         return Ok(taken);
     }
@@ -117,13 +120,26 @@ fn parameter(work: &Work<'_>, query: &mut Query, name: &str, value: &str) -> Res
         query.clauses.push(filter_clause::clause(work, &query.types, value)?);
         return Ok(Taken::Used);
     }
-    check_common(&query.types, name)?;
+    check_common(work, &query.types, name)?;
+    check_repeated(work, query, name, value)?;
     let kind = query.types.first().copied().ok_or_else(|| Fault::internal("a search of no type"))?;
     for (name, value) in versioned_url(kind, name, value)? {
         let clause = clause(work, Place { kind, rest: &name, name: &name, depth: 0 }, &value)?;
         query.clauses.push(clause);
     }
     Ok(Taken::Used)
+}
+
+/// Refuses a second condition where the definition of the parameter allows one.
+fn check_repeated(work: &Work<'_>, query: &Query, name: &str, value: &str) -> Result<(), Trouble> {
+    let code = |name: &str| name[..name.find(['.', ':']).unwrap_or(name.len())].to_owned();
+    let own = code(name);
+    let param = query.types.first().and_then(|kind| work.context.params.find(*kind, &own));
+    let is_again = || query.used.iter().any(|(used, _)| code(used) == own);
+    match param.map(|param| check_repeats(param)) {
+        Some(Err(reason)) if is_again() => Err(bad(name, value, reason).into()),
+        _ => Ok(()),
+    }
 }
 
 /// `url=U|V` of a resource with a version asks for two things (FHIR R4 `search.html`, 3.1.1.4.9).

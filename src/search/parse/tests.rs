@@ -7,6 +7,7 @@ use crate::base::fault::Fault;
 use crate::base::limits::Limits;
 use crate::fhir::types::ResourceType;
 use crate::search::context::SearchContext;
+use crate::search::params::ParamSet;
 use crate::search::query::{Clause, Prefix, Query, SortBy, Test, Total};
 
 fn kind(name: &str) -> ResourceType {
@@ -15,7 +16,8 @@ fn kind(name: &str) -> ResourceType {
 
 fn run(kind_name: &str, params: &[(&str, &str)], strict: bool, limits: &Limits) -> Result<Query, Fault> {
     let params: Vec<_> = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    parse(kind(kind_name), &params, &ParseContext { base: "http://host/fhir", strict, limits, now: Timestamp(0) })
+    let (base, now, official) = ("http://host/fhir", Timestamp(0), ParamSet::default());
+    parse(kind(kind_name), &params, &ParseContext { base, strict, limits, now, params: &official })
 }
 
 /// A query as one line, for the tables below.
@@ -81,8 +83,8 @@ fn what_is_asked() {
         ("ValueSet", "url:below", "http://a/,b", "url=http://a/..,b.."),
         ("ValueSet", "url:above", "http://a/b", "url=..http://a/b"),
         ("DocumentReference", "contenttype:below", "text/xml", "contenttype=text/xml,text/xml;"),
-        ("Procedure", "location:below", "42", "location below [Location/42]"),
-        ("MedicationAdministration", "context:above", "Encounter/21", "context above [Encounter/21]"),
+        ("Procedure", "location:below", "42", "location below Location/42"),
+        ("MedicationAdministration", "context:above", "Encounter/21", "context above Encounter/21"),
         ("PlanDefinition", "definition:below", "http://a|1", "definition=<http://a|1..>"),
         ("Patient", "name:text", "a -b", "name=All([Word(\"a\"), Not(Word(\"b\"))])"),
         ("Patient", "name:fuzzy", "Smiht", "name=Fuzzy([\"smiht\"])"),
@@ -222,7 +224,7 @@ fn how_to_answer() {
     ];
     let query = run("Observation", &params, true, &Limits::default()).expect("a query");
     assert_eq!(query.sort.iter().map(|key| key.descending).collect::<Vec<_>>(), [true, false, true]);
-    assert!(matches!(query.sort[0].by, SortBy::Param(param) if param.code == "date"));
+    assert!(matches!(&query.sort[0].by, SortBy::Param(param) if param.code == "date"));
     assert_eq!((query.count, query.count_only, query.total), (Some(1000), true, Total::None));
     let includes: Vec<_> = query
         .includes
@@ -231,7 +233,7 @@ fn how_to_answer() {
             (
                 i.reverse,
                 i.source.map_or("*", ResourceType::name),
-                i.param.map(|p| p.code),
+                i.param.as_ref().map(|p| &*p.code),
                 i.target.map(ResourceType::name),
                 i.iterate,
             )
@@ -294,7 +296,8 @@ fn approximate_dates_are_widened_by_the_distance_to_now() {
 fn within(path: &str, params: &[(&str, &str)]) -> Result<Query, Fault> {
     let params: Vec<_> = params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let limits = Limits::default();
-    let context = ParseContext { base: "http://host/fhir", strict: false, limits: &limits, now: Timestamp(0) };
+    let (base, now, official) = ("http://host/fhir", Timestamp(0), ParamSet::default());
+    let context = ParseContext { base, strict: false, limits: &limits, now, params: &official };
     parse(SearchContext::of_path(path).expect(path), &params, &context)
 }
 

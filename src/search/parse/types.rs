@@ -1,10 +1,12 @@
 //! `_type`, and which parameters several types have in common (FHIR R4 `search.html`, 3.1.1.2 and 3.1.1.4.24).
 
+use std::sync::Arc;
+
 use super::chain::reference;
 use super::clause::{check_target, find, split_name};
-use super::context::{Trouble, bad, known_type, shown, unsupported};
+use super::context::{Trouble, Work, bad, known_type, shown, unsupported};
 use crate::base::fault::{Category, Fault, Issue, Result};
-use crate::fhir::definitions::params::{SearchParam, search_param};
+use crate::fhir::definitions::params::SearchParam;
 use crate::fhir::types::ResourceType;
 use crate::search::context::SearchContext;
 
@@ -42,18 +44,19 @@ pub(super) fn types(of: &SearchContext, params: &[(String, String)]) -> Result<(
 }
 
 /// Refuses a parameter that some of the types do not have, or that means something else on them.
-pub(super) fn check_common(types: &[ResourceType], name: &str) -> Result<(), Trouble> {
+pub(super) fn check_common(work: &Work<'_>, types: &[ResourceType], name: &str) -> Result<(), Trouble> {
     if types.len() < 2 {
         return Ok(());
     }
     if let Some(rest) = name.strip_prefix("_has:") {
-        return check_has(types, rest, name);
+        return check_has(work, types, rest, name);
     }
     let code = &name[..name.find(['.', ':']).unwrap_or(name.len())];
     if of_all(code) {
         return Ok(());
     }
-    let found: Vec<Option<&SearchParam>> = types.iter().map(|kind| search_param(*kind, code)).collect();
+    let known = work.context.params;
+    let found: Vec<Option<&Arc<SearchParam>>> = types.iter().map(|kind| known.find(*kind, code)).collect();
     let Some(first) = found.iter().flatten().next() else {
         let message = format!("unknown search parameter \"{}\" of the types that are searched", shown(name));
         return Err(Trouble::Unknown(Fault::unsupported(message)));
@@ -79,17 +82,22 @@ fn of_all(code: &str) -> bool {
 }
 
 /// Whether the reference of a `_has` may lead to all of the types.
-fn check_has(types: &[ResourceType], rest: &str, name: &str) -> Result<(), Trouble> {
+fn check_has(work: &Work<'_>, types: &[ResourceType], rest: &str, name: &str) -> Result<(), Trouble> {
     let mut parts = rest.splitn(3, ':');
     // what is malformed is refused where it is parsed
     let (Some(source), Some(code), Some(_)) = (parts.next(), parts.next(), parts.next()) else { return Ok(()) };
-    let param = reference(known_type(source, name)?, code, name)?;
-    types.iter().try_for_each(|kind| check_target(param, *kind, name)).map_err(Trouble::from)
+    let param = reference(work, known_type(source, name)?, code, name)?;
+    types.iter().try_for_each(|kind| check_target(&param, *kind, name)).map_err(Trouble::from)
 }
 
 /// The parameter of all of the types.
-pub(super) fn common(types: &[ResourceType], code: &str, name: &str) -> Result<&'static SearchParam, Trouble> {
-    check_common(types, code)?;
+pub(super) fn common(
+    work: &Work<'_>,
+    types: &[ResourceType],
+    code: &str,
+    name: &str,
+) -> Result<Arc<SearchParam>, Trouble> {
+    check_common(work, types, code)?;
     let kind = types.first().copied().ok_or_else(|| Fault::internal("a search of no type"))?;
-    find(kind, code, name)
+    find(work, kind, code, name)
 }

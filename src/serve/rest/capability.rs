@@ -1,6 +1,8 @@
 //! `GET [base]/metadata`: the CapabilityStatement, made of the table of routes and the definitions
 //! (FHIR R4 `capabilitystatement.html`).
 
+use std::sync::Arc;
+
 use super::negotiate::FORMATS;
 use super::routes::{Interaction, OPERATIONS, Offered, OperationRow, ROUTES, Route, Shape, has_endpoint};
 use crate::base::clock::Timestamp;
@@ -9,6 +11,7 @@ use crate::fhir::definitions::compartment::members;
 use crate::fhir::definitions::params::{ParamKind, SearchParam, all_params, search_params};
 use crate::fhir::json::Json;
 use crate::fhir::types::ResourceType;
+use crate::search::params::ParamSet;
 
 /// What the statements say of this very server.
 #[derive(Debug, Clone, Copy)]
@@ -37,9 +40,9 @@ const SECURITY: &str =
     "There is no authorization server yet: every request acts as a development user, on loopback only.";
 
 /// The CapabilityStatement.
-pub fn statement(about: &About<'_>) -> Json {
+pub fn statement(about: &About<'_>, added: &ParamSet) -> Json {
     let kinds = ResourceType::all().filter(|kind| has_endpoint(*kind));
-    let resources = kinds.map(|kind| resource(kind, about.base, about.rules)).collect();
+    let resources = kinds.map(|kind| resource(kind, about, added)).collect();
     let security = [("cors", Json::Bool(about.has_cors)), ("description", Json::string(SECURITY))];
     let rest = Json::object([
         ("mode", Json::string("server")),
@@ -47,7 +50,7 @@ pub fn statement(about: &About<'_>) -> Json {
         ("security", Json::object(security)),
         ("resource", Json::Array(resources)),
         ("interaction", interactions(is_system)),
-        ("searchParam", Json::Array(common().map(search_param).chain(undefined(&UNDEFINED)).collect())),
+        ("searchParam", Json::Array(common(added).map(search_param).chain(undefined(&UNDEFINED)).collect())),
         ("compartment", Json::Array(compartments())),
         ("operation", operations(about.base)),
     ]);
@@ -90,9 +93,10 @@ fn head(kind: &str, about: &About<'_>, description: &str) -> Json {
 }
 
 /// The parameters of a search over all types.
-fn common() -> impl Iterator<Item = &'static SearchParam> {
+fn common(added: &ParamSet) -> impl Iterator<Item = &SearchParam> {
     let is_common = |param: &&SearchParam| ResourceType::all().all(|kind| param.base.contains(&kind));
-    all_params().iter().filter(|param| is_offered(param)).filter(is_common)
+    let all = all_params().iter().chain(added.all_added()).map(Arc::as_ref);
+    all.filter(|param| is_offered(param)).filter(is_common)
 }
 
 /// Parameters of all types that the definitions do not have (FHIR R4 `search.html`, 3.1.1.9; `search_filter.html`).
@@ -129,7 +133,8 @@ fn operation(base: &str, row: &OperationRow) -> Json {
     Json::object([("name", Json::string(row.name)), ("definition", Json::string(definition))])
 }
 
-fn resource(kind: ResourceType, base: &str, rules: Rest) -> Json {
+fn resource(kind: ResourceType, about: &About<'_>, added: &ParamSet) -> Json {
+    let About { base, rules, .. } = *about;
     let mut json = Json::object([
         ("type", Json::string(kind.name())),
         ("profile", Json::string(format!("http://hl7.org/fhir/StructureDefinition/{kind}"))),
@@ -145,13 +150,14 @@ fn resource(kind: ResourceType, base: &str, rules: Rest) -> Json {
         ("referencePolicy", reference_policy(rules)),
     ]);
     let Some(object) = json.as_object_mut() else { return json };
-    let includes = search_params(kind).iter().filter(|param| is_link(param)).map(|param| include(kind, param));
+    let own_params = || search_params(kind).iter().copied().chain(added.added(kind)).map(Arc::as_ref);
+    let includes = own_params().filter(|param| is_link(param)).map(|param| include(kind, param));
     let points = |param: &&SearchParam| is_link(param) && (param.targets.is_empty() || param.targets.contains(&kind));
-    let sources = |param: &'static SearchParam| param.base.iter().map(move |source| include(*source, param));
-    let reverse = all_params().iter().filter(points).flat_map(sources);
+    let reverse = all_params().iter().chain(added.all_added()).map(Arc::as_ref).filter(points);
+    let reverse = reverse.flat_map(|param| param.base.iter().map(move |source| include(*source, param)));
     let own =
         OPERATIONS.iter().filter(|row| row.offered == Offered::Everywhere || row.offered == Offered::Type(kind.name()));
-    let params = search_params(kind).iter().filter(|param| is_offered(param)).map(|param| search_param(param));
+    let params = own_params().filter(|param| is_offered(param)).map(search_param);
     let params = params.chain(undefined(&UNDEFINED[..2]));
     // An empty array is not FHIR (json.html, 2.6.2).
     for (name, list) in [
@@ -193,7 +199,7 @@ fn is_link(param: &SearchParam) -> bool {
 
 /// A parameter without an expression needs an engine of its own; that of `_query` is absent.
 fn is_offered(param: &SearchParam) -> bool {
-    param.expression.is_some() || matches!(param.code, "_id" | "_lastUpdated" | "_text" | "_content")
+    param.expression.is_some() || matches!(&*param.code, "_id" | "_lastUpdated" | "_text" | "_content")
 }
 
 fn include(source: ResourceType, param: &SearchParam) -> Json {
@@ -201,25 +207,16 @@ fn include(source: ResourceType, param: &SearchParam) -> Json {
 }
 
 fn search_param(param: &SearchParam) -> Json {
-    Json::object([
-        ("name", Json::string(param.code)),
-        ("definition", Json::string(param.url)),
-        ("type", Json::string(kind_code(param.kind))),
-    ])
-}
-
-fn kind_code(kind: ParamKind) -> &'static str {
-    match kind {
-        ParamKind::Number => "number",
-        ParamKind::Date => "date",
-        ParamKind::String => "string",
-        ParamKind::Token => "token",
-        ParamKind::Reference => "reference",
-        ParamKind::Composite => "composite",
-        ParamKind::Quantity => "quantity",
-        ParamKind::Uri => "uri",
-        ParamKind::Special => "special",
+    let mut json = Json::object([
+        ("name", Json::string(&*param.code)),
+        ("definition", Json::string(&*param.url)),
+        ("type", Json::string(param.kind.code())),
+    ]);
+    let description = param.details.as_ref().map(|details| &*details.description).filter(|text| !text.is_empty());
+    if let (Some(object), Some(text)) = (json.as_object_mut(), description) {
+        object.set("documentation", Json::string(text));
     }
+    json
 }
 
 fn interactions(is_here: impl Fn(Shape) -> bool) -> Json {
@@ -239,10 +236,10 @@ mod tests {
 
     #[test]
     fn the_statements_are_valid_and_their_parameters_have_one_name() {
-        for json in [statement(&about()), terminology(&about())] {
+        for json in [statement(&about(), &ParamSet::default()), terminology(&about())] {
             assert_eq!(structure(&json), Ok(()));
         }
-        let json = statement(&about());
+        let json = statement(&about(), &ParamSet::default());
         let rest = json.get("rest").and_then(Json::as_array).map(|rest| &rest[0]).expect("rest");
         for resource in rest.get("resource").and_then(Json::as_array).expect("resources") {
             let params = resource.get("searchParam").and_then(Json::as_array).unwrap_or_default();
@@ -256,7 +253,7 @@ mod tests {
 
     #[test]
     fn lists_every_type_with_its_interactions() {
-        let json = statement(&about());
+        let json = statement(&about(), &ParamSet::default());
         let rest = json.get("rest").and_then(Json::as_array).map(|rest| &rest[0]).expect("rest");
         let resources = rest.get("resource").and_then(Json::as_array).expect("resources");
         assert_eq!(resources.len(), 145);

@@ -15,7 +15,7 @@ use super::patch::{self, Sort};
 use super::respond::{refuse, respond};
 use super::routes::{Interaction, Operation, Shape, Target, allow, interaction, target};
 use super::subset::Shown;
-use super::{binary, expunge, extract, patient_match, provenance};
+use super::{binary, expunge, extract, patient_match, provenance, reindex_status};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::bundle::read_request;
 use crate::fhir::patch::{Patch, PatchBounds, PatchFormat};
@@ -191,6 +191,7 @@ async fn operation(call: &Call<'_>, sent: Sent) -> Result<Answer> {
     match call.target.operation {
         Some(Operation::Expunge) => expunge::operation(call, body).await,
         Some(Operation::Match) => patient_match::operation(call, body).await,
+        Some(Operation::ReindexStatus) => reindex_status::operation(call),
         None => Err(Fault::internal("route of an operation without its name")),
     }
 }
@@ -199,20 +200,21 @@ async fn operation(call: &Call<'_>, sent: Sent) -> Result<Answer> {
 mod tests {
     use std::sync::Arc;
 
+    use super::super::capability::About;
     use super::super::statements::Statements;
     use super::*;
     use crate::base::clock::{FixedClock, SharedClock, Timestamp};
+    use crate::base::config::Rest;
     use crate::base::id::IdSource;
     use crate::base::limits::Limits;
 
     #[test]
     fn the_future_of_a_request_is_small_enough_to_be_moved() {
         let clock: SharedClock = Arc::new(FixedClock::new(Timestamp(0)));
-        let (ids, none) = (IdSource::seeded(clock.clone(), 1), bytes::Bytes::new);
+        let ids = IdSource::seeded(clock.clone(), 1);
         let (base, limits) = ("http://h/fhir".into(), Limits::default());
-        let (full, normative, terminology) = (none(), none(), none());
-        let statements = Statements { full, normative, terminology, version: 1, base: String::new() };
-        let statements = Arc::new(statements);
+        let about = About { base: "", started: Timestamp(0), rules: Rest::default(), has_cors: false };
+        let statements = Arc::new(Statements::new(&about));
         let site = Site { base, tenant: None, limits, clock, ids, statements };
         let (parts, body) = http::Request::new(Body::empty()).into_parts();
         let future = dispatch(&site, Err(Fault::internal("not asked")), "", &parts, body, Ok(Form::default()));

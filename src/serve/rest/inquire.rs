@@ -1,9 +1,9 @@
 //! The interactions that change nothing, by name: for requests and for entries of Bundles.
 
 use super::call::{Answer, Call};
-use super::routes::Interaction;
-use super::{history, metadata, read, search};
-use crate::base::fault::{Fault, Result};
+use super::routes::{Interaction, Operation};
+use super::{history, metadata, read, reindex_status, search};
+use crate::base::fault::{Category, Fault, Result};
 
 /// Does one interaction that changes nothing. All but the read are boxed: see `dispatch`.
 ///
@@ -18,6 +18,10 @@ pub async fn inquire(interaction: Interaction, call: &Call<'_>) -> Result<Answer
             Box::pin(history::history(call)).await
         }
         Interaction::Capabilities => metadata::metadata(call),
+        Interaction::Inquiry => match call.target.operation {
+            Some(Operation::ReindexStatus) => reindex_status::operation(call),
+            _ => Err(Fault::new(Category::MethodNotAllowed, "this operation is called by POST")),
+        },
         Interaction::Create
         | Interaction::Update
         | Interaction::Patch

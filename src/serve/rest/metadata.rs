@@ -13,18 +13,20 @@ use crate::fhir::types::ResourceType;
 pub fn metadata(call: &Call<'_>) -> Result<Answer> {
     call.only(&["mode", PARAMS[0], PARAMS[1]])?;
     let statements = &call.site.statements;
-    let (kind, body) = match call.params.get("mode") {
-        None | Some("" | "full") => ("CapabilityStatement", &statements.full),
-        Some("normative") => ("CapabilityStatement", &statements.normative),
-        Some("terminology") => ("TerminologyCapabilities", &statements.terminology),
+    let capabilities = statements.capabilities(&call.session.search_params());
+    let own = |text| ("CapabilityStatement", text, capabilities.version);
+    let (kind, body, version) = match call.params.get("mode") {
+        None | Some("" | "full") => own(&capabilities.full),
+        Some("normative") => own(&capabilities.normative),
+        Some("terminology") => ("TerminologyCapabilities", &statements.terminology, statements.version),
         Some(_) => {
             return Err(Fault::coded(Category::Invalid, "value", "mode is full, normative or terminology"));
         }
     };
     let kind = ResourceType::parse(kind)?;
     let shown = Shown::of_one(call, kind)?;
-    let answer = Answer { version: Some(statements.version), ..Answer::default() };
-    if call.conditions.is_version(statements.version) {
+    let answer = Answer { version: Some(version), ..Answer::default() };
+    if call.conditions.is_version(version) {
         return Ok(Answer { status: 304, ..answer });
     }
     let base = &call.site.base;

@@ -30,6 +30,7 @@ mod patch;
 mod patient_match;
 mod provenance;
 mod read;
+mod reindex_status;
 pub mod relay;
 pub mod respond;
 pub mod routes;

@@ -23,6 +23,8 @@ pub enum Interaction {
     Expunge,
     /// An operation (`$name`).
     Operation,
+    /// An operation by GET: one that changes nothing.
+    Inquiry,
     /// POST on a type.
     Create,
     /// A search by GET or POST.
@@ -86,7 +88,7 @@ impl Interaction {
             Self::Capabilities => 11,
             Self::Patch => 12,
             Self::Expunge => 13,
-            Self::Operation => 14,
+            Self::Operation | Self::Inquiry => 14,
             Self::Absent(_) => 15,
         }
     }
@@ -175,6 +177,7 @@ pub static ROUTES: &[Route] = &[
     // The conditional ones: they show as conditionalUpdate and conditionalDelete.
     row(Method::Delete, Shape::InstanceHistory, Interaction::Expunge, &[]),
     row(Method::Delete, Shape::Version, Interaction::Expunge, &[]),
+    row(Method::Get, Shape::Operation, Interaction::Inquiry, &[]),
     row(Method::Post, Shape::Operation, Interaction::Operation, &[]),
     row(Method::Put, Shape::Type, Interaction::Update, &[]),
     row(Method::Patch, Shape::Type, Interaction::Patch, &[]),
@@ -195,7 +198,6 @@ pub static ROUTES: &[Route] = &[
     row(Method::Post, Shape::SystemSearch, Interaction::Search, &[]),
     row(Method::Get, Shape::Metadata, Interaction::Capabilities, &[]),
     absent(Method::Delete, Shape::Base, "conditional delete over all types"),
-    absent(Method::Get, Shape::Operation, "an operation by GET"),
 ];
 
 /// The operations (FHIR R4 `operations.html`).
@@ -205,6 +207,8 @@ pub enum Operation {
     Expunge,
     /// Finds who may be the same person.
     Match,
+    /// Tells how far the index is with search parameters.
+    ReindexStatus,
 }
 
 /// Where an operation is offered.
@@ -237,6 +241,12 @@ pub static OPERATIONS: &[OperationRow] = &[
         operation: Operation::Match,
         offered: Offered::Type("Patient"),
         definition: Some("http://hl7.org/fhir/OperationDefinition/Patient-match"),
+    },
+    OperationRow {
+        name: "reindex-status",
+        operation: Operation::ReindexStatus,
+        offered: Offered::Type("SearchParameter"),
+        definition: None,
     },
 ];
 
@@ -438,8 +448,7 @@ mod tests {
         let fault = interaction(Some(Method::Delete), Shape::Base).expect_err("absent");
         let text = "conditional delete over all types is not supported";
         assert_eq!((fault.category().status(), fault.message()), (405, text));
-        let fault = interaction(Some(Method::Get), Shape::Operation).expect_err("absent");
-        assert_eq!(fault.category().status(), 405);
+        assert_eq!(interaction(Some(Method::Get), Shape::Operation), Ok(Interaction::Inquiry));
         assert_eq!(interaction(None, Shape::Base).expect_err("unknown").category().status(), 405);
         assert_eq!(interaction(Some(Method::Head), Shape::Instance), Ok(Interaction::Read));
         assert_eq!(allow(Shape::Instance), "GET, HEAD, PUT, PATCH, DELETE");

@@ -1,37 +1,76 @@
 //! What the server says of itself, as text, in the three modes of `metadata` (FHIR R4 `http.html`, 3.1.0.10).
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use bytes::Bytes;
 
 use super::capability::{About, statement, terminology};
+use crate::base::clock::Timestamp;
+use crate::base::config::Rest;
 use crate::fhir::json::{Json, write};
+use crate::search::params::ParamSet;
 
-/// The statements as text, made once.
+/// The statements of a server, made once for every set of search parameters.
 #[derive(Debug)]
 pub struct Statements {
-    /// `mode=full`
-    pub full: Bytes,
-    /// `mode=normative`
-    pub normative: Bytes,
     /// `mode=terminology`
     pub terminology: Bytes,
     /// The base URL that stands in them.
     pub base: String,
-    /// For `ETag`: it changes with every start of the server, and nothing else changes the statements.
+    /// For `ETag` of what only a start of the server changes.
+    pub version: i64,
+    rules: Rest,
+    has_cors: bool,
+    capabilities: Mutex<HashMap<u64, Arc<Capabilities>>>,
+}
+
+/// The CapabilityStatement as text.
+#[derive(Debug)]
+pub struct Capabilities {
+    /// `mode=full`
+    pub full: Bytes,
+    /// `mode=normative`
+    pub normative: Bytes,
+    /// For `ETag`.
     pub version: i64,
 }
+
+/// Most sets whose statements are kept.
+const KEPT: usize = 16;
 
 impl Statements {
     /// Those of a server.
     pub fn new(about: &About<'_>) -> Self {
-        let full = statement(about);
-        let normative = text(&normative(full.clone()));
-        Self {
-            full: text(&full),
-            normative,
+        let statements = Self {
             terminology: text(&terminology(about)),
             base: about.base.to_owned(),
             version: about.started.0,
+            rules: about.rules,
+            has_cors: about.has_cors,
+            capabilities: Mutex::default(),
+        };
+        statements.capabilities(&ParamSet::default());
+        statements
+    }
+
+    /// The CapabilityStatement with some search parameters.
+    pub fn capabilities(&self, params: &ParamSet) -> Arc<Capabilities> {
+        let fingerprint = params.fingerprint();
+        let mut kept = self.capabilities.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = kept.get(&fingerprint) {
+            return found.clone();
         }
+        let started = Timestamp(self.version);
+        let about = About { base: &self.base, started, rules: self.rules, has_cors: self.has_cors };
+        let full = statement(&about, params);
+        // Of the fingerprint so much that the version stays a whole number above 0.
+        let version = self.version ^ i64::from((fingerprint >> 40) as u32);
+        let made = Capabilities { normative: text(&normative(full.clone())), full: text(&full), version };
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.entry(fingerprint).or_insert(Arc::new(made)).clone()
     }
 }
 

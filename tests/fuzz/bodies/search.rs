@@ -10,8 +10,9 @@ use cresset::fhir::json::{Json, parse as parse_json};
 use cresset::fhir::types::{ResourceId, ResourceKey, ResourceType};
 use cresset::search::context::SearchContext;
 use cresset::search::extract::extract;
-use cresset::search::index::{Catalog, Document, Index, IndexOptions, Searcher};
+use cresset::search::index::{Document, Index, IndexOptions, Searcher};
 use cresset::search::matches::{DocMeta, matches};
+use cresset::search::params::ParamSet;
 use cresset::search::parse::{ParseContext, parse};
 use cresset::search::query::Query;
 use cresset::search::value::Extracted;
@@ -29,7 +30,8 @@ pub fn search(data: &[u8]) -> bool {
     let Some(of) = SearchContext::of_path(path) else { return false };
     let params: Vec<(String, String)> = query.split('&').filter(|pair| !pair.is_empty()).map(pair).collect();
     let limits = Limits { search_values: 64, ..Limits::default() };
-    let context = ParseContext { base: BASE, strict: false, limits: &limits, now: NOW };
+    let official = ParamSet::default();
+    let context = ParseContext { base: BASE, strict: false, limits: &limits, now: NOW, params: &official };
     let query = match parse(of.clone(), &params, &context) {
         Ok(query) => query,
         Err(fault) => {
@@ -80,7 +82,7 @@ fn world() -> &'static World {
         let documents: Vec<_> = resources.as_array().expect("an array").iter().enumerate().map(document).collect();
         // Its files are needed as long as the process lives.
         let folder = tempfile::tempdir().expect("a folder").keep();
-        let options = IndexOptions { heap_bytes: 16 << 20, ..IndexOptions::new(Catalog::loaded()) };
+        let options = IndexOptions { heap_bytes: 16 << 20, ..IndexOptions::default() };
         let index = Index::open(&folder, options).expect("an index");
         for (n, (meta, values)) in documents.iter().enumerate() {
             let (key, seq, values) = (meta.key.clone(), Seq(n as i64 + 1), Some(values.clone()));
