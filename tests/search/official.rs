@@ -8,7 +8,7 @@ use super::asks::{Ask, Wanted, direct};
 use super::definitions::{Definitions, Param, definitions};
 use super::examples::{Example, Values, load, values_of};
 use super::holds::holds;
-use super::values::Found;
+use super::values::{Found, To};
 use crate::support::{Client, Database, TestApp, official, parallel, variable};
 
 /// Most values of a parameter in one example that are asked for; `CRESSET_SEARCH_VALUES` gives another number.
@@ -91,7 +91,7 @@ impl<'a> Read<'a> {
         let mut plan = Plan::default();
         let most = variable("CRESSET_SEARCH_VALUES").and_then(|n| n.parse().ok()).unwrap_or(VALUES);
         for (n, (example, values)) in self.examples.iter().zip(&self.values).enumerate() {
-            for (code, values) in values {
+            for (code, values) in values.iter().filter(|(_, values)| !values.iter().all(is_inside)) {
                 let param = all.param(&example.kind, code).unwrap();
                 let counts = plan.counts.entry(&param.kind).or_default();
                 *counts = [counts[0] + 1, counts[1] + values.len()];
@@ -155,6 +155,11 @@ impl Plan {
         let new = || Search { kind: example.kind.clone(), param, ask, sources: BTreeSet::new() };
         self.searches.entry(query).or_insert_with(new)
     }
+}
+
+/// Whether a value is only a reference to a contained resource, which no search can name.
+fn is_inside(value: &Found<'_>) -> bool {
+    matches!(value, Found::Reference(reference) if reference.to == Some(To::Inside) && reference.identifier.is_none())
 }
 
 /// The forms in which a value can be asked for.
