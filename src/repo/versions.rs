@@ -7,9 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::face::{MatchMode, SearchAnswer, SearchEntry};
-use super::worker::blocking;
 use super::read::vread;
 use super::tenancy::Tenancy;
+use super::worker::blocking;
 use crate::base::fault::{Issue, Result};
 use crate::fhir::json;
 use crate::fhir::types::ResourceKey;
