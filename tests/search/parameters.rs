@@ -213,6 +213,9 @@ on_both_databases! {
             let outcome = client.get(&format!("Patient?{bad}")).expect_outcome(400);
             assert!(outcome["issue"][0]["diagnostics"].as_str().unwrap().contains("definition of the parameter"), "{bad}: {outcome}");
         }
+        // What is contained has no values of added parameters.
+        client.get("Patient?_contained=both&one=de").expect_outcome(400);
+        client.get("Patient?_contained=both&language=de").expect(200);
     }
 
     fn the_statement_lists_what_is_added(database) {

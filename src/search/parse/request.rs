@@ -74,10 +74,16 @@ pub fn parse(of: impl Into<SearchContext>, params: &[(String, String)], context:
     Ok(query)
 }
 
-/// Containers are of any type: they have no values of the parameters of the searched one.
+/// Containers are of any type: they have no values of the parameters of the searched one. What is contained has values for
+/// the official parameters only.
 fn check_containers(query: &Query) -> Result<()> {
+    let is_contained = query.contained.search != ContainedSearch::None;
+    if let Some(param) = query.added.first().filter(|_| is_contained) {
+        let message = format!("search parameter \"_contained\": not together with \"{}\", which is not official", param.code);
+        return Err(Fault::unsupported(message));
+    }
     let is_common = |key: &SortKey| matches!(key.by, SortBy::Id | SortBy::LastUpdated);
-    let has_containers = query.contained.search != ContainedSearch::None && !query.contained.is_alone;
+    let has_containers = is_contained && !query.contained.is_alone;
     if has_containers && !query.sort.iter().all(is_common) {
         let message =
             "search parameter \"_sort\": containers of contained resources are sorted by _id and _lastUpdated only";
