@@ -171,7 +171,7 @@ fn tear(root: &Path, round: usize) {
     let mut files = Vec::new();
     visit(root, &mut files);
     files.sort();
-    let data: Vec<&PathBuf> = files.iter().filter(|f| std::fs::metadata(f).unwrap().len() > 64).collect();
+    let data: Vec<&PathBuf> = files.iter().filter(|f| std::fs::metadata(f).unwrap().len() > 1).collect();
     assert!(data.len() > 3, "{files:?}");
     let file = data[(round * 5 + 1) % data.len()];
     let mut bytes = std::fs::read(file).unwrap();

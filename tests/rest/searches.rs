@@ -52,7 +52,7 @@ on_both_databases! {
             let told = outcome(&bundle).expect("an explanation");
             assert!(told["issue"].as_array().unwrap().iter().all(|issue| issue["severity"] == "information"));
             let names: Vec<&Value> = parts(told, "phase").iter().map(|part| &part["extension"][0]["valueCode"]).collect();
-            assert_eq!(names, ["parse", "wait", "compile", "search", "includes", "fetch", "fetch-includes"]);
+            assert_eq!(names, ["wait", "parse", "compile", "search", "includes", "fetch", "fetch-includes"]);
             assert!(parts(told, "phase").iter().all(|part| part["extension"][1]["valueInteger"].is_u64()));
             let clauses: Vec<(&str, u64)> = parts(told, "clause").iter().map(|part| {
                 let said = &part["extension"];

@@ -79,7 +79,8 @@ pub fn parse(of: impl Into<SearchContext>, params: &[(String, String)], context:
 fn check_containers(query: &Query) -> Result<()> {
     let is_contained = query.contained.search != ContainedSearch::None;
     if let Some(param) = query.added.first().filter(|_| is_contained) {
-        let message = format!("search parameter \"_contained\": not together with \"{}\", which is not official", param.code);
+        let message =
+            format!("search parameter \"_contained\": not together with \"{}\", which is not official", param.code);
         return Err(Fault::unsupported(message));
     }
     let is_common = |key: &SortKey| matches!(key.by, SortBy::Id | SortBy::LastUpdated);
