@@ -149,7 +149,8 @@ on_both_databases! {
     fn a_torn_index_is_built_again(database) {
         let mut app = TestApp::start(database);
         let pid = app.pid().to_string();
-        let answered = write_until(&app, 0, Duration::from_millis(700), || signal("KILL", &pid));
+        // Long enough that the index was committed: while writes stream in, that is once a second.
+        let answered = write_until(&app, 0, Duration::from_millis(2500), || signal("KILL", &pid));
         app.kill();
         for round in 0..5 {
             tear(&app.folder().join("index"), round);
@@ -171,7 +172,7 @@ fn tear(root: &Path, round: usize) {
     let mut files = Vec::new();
     visit(root, &mut files);
     files.sort();
-    let data: Vec<&PathBuf> = files.iter().filter(|f| std::fs::metadata(f).unwrap().len() > 1).collect();
+    let data: Vec<&PathBuf> = files.iter().filter(|f| std::fs::metadata(f).unwrap().len() > 64).collect();
     assert!(data.len() > 3, "{files:?}");
     let file = data[(round * 5 + 1) % data.len()];
     let mut bytes = std::fs::read(file).unwrap();
