@@ -327,6 +327,12 @@ pub enum Prefix {
     Co,
 }
 
+impl Prefix {
+    /// Every one.
+    pub const ALL: [Self; 10] =
+        [Self::Eq, Self::Ne, Self::Gt, Self::Lt, Self::Ge, Self::Le, Self::Sa, Self::Eb, Self::Ap, Self::Co];
+}
+
 /// A test on dates. For `ap` the span is already widened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DateTest {

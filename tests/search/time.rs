@@ -81,18 +81,22 @@ impl Range {
             "le" => value.start < self.start || within,
             "sa" => value.start >= self.end,
             "eb" => value.end <= self.start,
-            "ap" => self.widened(now, 10).overlaps(value),
+            "ap" => self.widened((now - self.start).abs() / 10).overlaps(value),
             _ => panic!("prefix {prefix}"),
         }
     }
 
-    /// Whether the answer for `ap` depends on how the tenth is taken (from the start or the end, of now or then).
+    /// Whether the answer for `ap` depends on how the tenth is taken: of the gap to the start or to the end of what is
+    /// searched for, none when now lies within, and of the `now` of the test or of the server.
     pub fn is_open_question(self, value: Self, now: i64) -> bool {
-        self.widened(now, 8).overlaps(value) != self.widened(now, 12).overlaps(value)
+        let (to_start, to_end) = ((now - self.start).abs(), (now - self.end).abs());
+        let is_within = self.start <= now && now <= self.end;
+        let least = if is_within { 0 } else { to_start.min(to_end) / 100 * 8 };
+        let most = to_start.max(to_end) / 100 * 12;
+        self.widened(least).overlaps(value) != self.widened(most).overlaps(value)
     }
 
-    fn widened(self, now: i64, percent: i64) -> Self {
-        let by = (now - self.start).abs() / 100 * percent;
+    fn widened(self, by: i64) -> Self {
         Self { start: self.start - by, end: self.end + by }
     }
 
@@ -119,4 +123,15 @@ fn prefixes_follow_the_ranges() {
     assert!(holds("eq", year, day) && !holds("eq", day, year) && holds("ne", day, year));
     assert!(holds("gt", day, year) && holds("lt", day, year) && !holds("gt", year, day));
     assert!(!holds("sa", day, year) && holds("sa", day, Range::parse("2020-06-02").unwrap()));
+}
+
+#[test]
+fn a_year_that_is_nearly_now_is_open_up_to_its_start() {
+    let range = |text: &str| Range::parse(text).unwrap();
+    let now = range("2026-11-26").start;
+    let (year, day) = (range("2024"), |text| range(text));
+    // A tenth of the gap to its end is 69 days, of that to its start 106.
+    assert!(year.is_open_question(day("2025-03-20"), now) && !year.is_open_question(day("2025-02-01"), now));
+    assert!(!year.is_open_question(day("2025-06-01"), now) && !year.compare("ap", day("2025-06-01"), now));
+    assert!(range("2026").is_open_question(day("2027-01-10"), now));
 }

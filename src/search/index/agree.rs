@@ -183,21 +183,8 @@ fn resource() -> impl Strategy<Value = Values> {
         .prop_map(|(a, b, c, d, e, f, g, near, h, i, j)| [a, b, c, d, e, f, g, near, h, i, j].concat())
 }
 
-const ALL: [Prefix; 10] = [
-    Prefix::Eq,
-    Prefix::Ne,
-    Prefix::Gt,
-    Prefix::Lt,
-    Prefix::Ge,
-    Prefix::Le,
-    Prefix::Sa,
-    Prefix::Eb,
-    Prefix::Ap,
-    Prefix::Co,
-];
-
 fn prefix() -> impl Strategy<Value = Prefix> {
-    (0..ALL.len()).prop_map(|at| ALL[at])
+    (0..Prefix::ALL.len()).prop_map(|at| Prefix::ALL[at])
 }
 
 fn ask_token() -> impl Strategy<Value = TokenTest> {

@@ -29,7 +29,7 @@ impl DateRule {
     /// The same alternatives, fewer.
     pub fn collapse(tests: &[DateTest]) -> Vec<Self> {
         let mut rules = Vec::new();
-        for prefix in PREFIXES {
+        for prefix in Prefix::ALL {
             let spans: Vec<Span> = tests.iter().filter(|test| test.prefix == prefix).map(|test| test.span).collect();
             let starts = || spans.iter().map(|span| span.start);
             let ends = || spans.iter().map(|span| span.end);
@@ -123,7 +123,7 @@ impl NumberRule {
     /// The same alternatives, fewer.
     pub fn collapse(tests: &[Bounds]) -> Vec<Self> {
         let mut rules = Vec::new();
-        for prefix in PREFIXES {
+        for prefix in Prefix::ALL {
             let all: Vec<&Bounds> = tests.iter().filter(|test| test.prefix == prefix).collect();
             let Some(some) = all.first().copied().copied() else { continue };
             let values = || all.iter().map(|bounds| bounds.value);
@@ -147,19 +147,6 @@ impl NumberRule {
         rules
     }
 }
-
-const PREFIXES: [Prefix; 10] = [
-    Prefix::Eq,
-    Prefix::Ne,
-    Prefix::Gt,
-    Prefix::Lt,
-    Prefix::Ge,
-    Prefix::Le,
-    Prefix::Sa,
-    Prefix::Eb,
-    Prefix::Ap,
-    Prefix::Co,
-];
 
 /// Intervals by their start, each with the furthest end of those up to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,7 +182,7 @@ mod tests {
     use super::*;
 
     fn prefix() -> impl Strategy<Value = Prefix> {
-        (0..PREFIXES.len()).prop_map(|at| PREFIXES[at])
+        (0..Prefix::ALL.len()).prop_map(|at| Prefix::ALL[at])
     }
 
     fn span() -> impl Strategy<Value = Span> {
