@@ -1,6 +1,7 @@
 //! Makes the tables of the FHIR definitions from `fhir-profiles/`: `definitions.bin` (types, properties, search
-//! parameters, compartments; see `src/fhir/definitions/format.rs`) and `names.rs` (property names, their perfect
-//! hash, resource types). No network, a second or two, and only when its inputs change.
+//! parameters, compartments; see `src/fhir/definitions/format.rs`), `names.rs` (property names, their perfect
+//! hash, resource types), and the profiles, value sets and code systems for validation (`build/conformance.rs`).
+//! No network, a second or two, and only when its inputs change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,6 +13,8 @@ use serde_json::Value;
 
 #[path = "build/bindings.rs"]
 mod bindings;
+#[path = "build/conformance.rs"]
+mod conformance;
 #[path = "build/corrections.rs"]
 mod corrections;
 #[path = "src/fhir/definitions/format.rs"]
@@ -30,7 +33,8 @@ fn main() {
         println!("cargo::rerun-if-changed={input}");
     }
     let definitions = Definitions::read(SOURCE);
-    let model = Model::new(&definitions.types, &bindings::ValueSets::new(&definitions.value_sets));
+    let types: Vec<&Value> = definitions.types().collect();
+    let model = Model::new(&types, &bindings::ValueSets::new(&definitions.conformance));
     let systems = Numbers::new(model.systems());
     let names = Numbers::new(model.names());
     let tables = Tables {
@@ -42,34 +46,34 @@ fn main() {
     let bytes = tables.encode();
     assert!(Tables::decode(&bytes).as_ref() == Some(&tables), "the tables do not survive their own encoding");
     let out = env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
-    fs::write(Path::new(&out).join("definitions.bin"), bytes).expect("OUT_DIR is writable");
-    fs::write(Path::new(&out).join("names.rs"), names_source(&names, &model)).expect("OUT_DIR is writable");
+    let prepared = conformance::Prepared::new(&definitions.conformance);
+    let write = |name: &str, bytes: &[u8]| fs::write(Path::new(&out).join(name), bytes).expect("OUT_DIR is writable");
+    write("definitions.bin", &bytes);
+    write("names.rs", names_source(&names, &model).as_bytes());
+    write("conformance.json", prepared.text.as_bytes());
+    write("conformance.rs", prepared.source().as_bytes());
 }
 
 /// The definitions that the tables are made of.
 struct Definitions {
-    types: Vec<Value>,
+    /// Every StructureDefinition, ValueSet and CodeSystem.
+    conformance: Vec<Value>,
     params: Vec<Value>,
     compartments: Vec<Value>,
-    value_sets: Vec<Value>,
 }
 
 impl Definitions {
     fn read(path: &str) -> Self {
         let file = fs::File::open(path).unwrap_or_else(|e| panic!("{path}: {e}"));
         let lines = BufReader::new(zstd::Decoder::new(file).expect("a zstd file"));
-        let mut all = Self { types: Vec::new(), params: Vec::new(), compartments: Vec::new(), value_sets: Vec::new() };
+        let mut all = Self { conformance: Vec::new(), params: Vec::new(), compartments: Vec::new() };
         for line in lines.lines() {
             let line = line.unwrap_or_else(|e| panic!("{path}: {e}"));
             let kind = line.split('"').nth(3).unwrap_or("");
-            let is_type = kind == "StructureDefinition"
-                && !line.contains("\"derivation\":\"constraint\"")
-                && !line.contains("\"kind\":\"logical\"");
             let list = match kind {
-                "StructureDefinition" if is_type => &mut all.types,
+                "StructureDefinition" | "ValueSet" | "CodeSystem" => &mut all.conformance,
                 "SearchParameter" => &mut all.params,
                 "CompartmentDefinition" => &mut all.compartments,
-                "ValueSet" => &mut all.value_sets,
                 _ => continue,
             };
             let mut value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{path}: {e}"));
@@ -77,6 +81,14 @@ impl Definitions {
             list.push(value);
         }
         all
+    }
+
+    /// The StructureDefinitions that define types.
+    fn types(&self) -> impl Iterator<Item = &Value> {
+        let is_type = |d: &&Value| {
+            d["resourceType"] == "StructureDefinition" && d["derivation"] != "constraint" && d["kind"] != "logical"
+        };
+        self.conformance.iter().filter(is_type)
     }
 }
 
@@ -139,9 +151,9 @@ struct Model {
 }
 
 impl Model {
-    fn new(definitions: &[Value], value_sets: &bindings::ValueSets<'_>) -> Self {
+    fn new(definitions: &[&Value], value_sets: &bindings::ValueSets<'_>) -> Self {
         let mut types = Vec::new();
-        let is_resource = |d: &Value| text(d, "kind") == "resource" && d["abstract"] == Value::Bool(false);
+        let is_resource = |d: &&&Value| text(d, "kind") == "resource" && d["abstract"] == Value::Bool(false);
         let mut resources: Vec<String> =
             definitions.iter().filter(|d| is_resource(d)).map(|d| text(d, "name").to_owned()).collect();
         resources.sort();

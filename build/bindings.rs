@@ -9,9 +9,10 @@ use serde_json::Value;
 pub struct ValueSets<'a>(BTreeMap<&'a str, &'a Value>);
 
 impl<'a> ValueSets<'a> {
-    /// Of these definitions.
+    /// Those among these definitions.
     pub fn new(definitions: &'a [Value]) -> Self {
-        Self(definitions.iter().filter_map(|set| Some((set["url"].as_str()?, set))).collect())
+        let sets = definitions.iter().filter(|d| d["resourceType"] == "ValueSet");
+        Self(sets.filter_map(|set| Some((set["url"].as_str()?, set))).collect())
     }
 
     /// The one code system that the element's required binding draws its codes from; none when the binding is weaker,

@@ -13,6 +13,8 @@ pub fn correct(definition: &mut Value) {
 }
 
 fn structure_definition(definition: &mut Value) {
+    let elements = definition["snapshot"]["element"].as_array_mut().into_iter().flatten();
+    elements.flat_map(|e| e["constraint"].as_array_mut().into_iter().flatten()).for_each(constraint);
     // The id of a resource is of type `id`; the snapshots say `string`, which is right for the id of an element only.
     let id = format!("{}.id", definition["name"].as_str().unwrap_or(""));
     if definition["kind"] != "resource" {
@@ -22,6 +24,24 @@ fn structure_definition(definition: &mut Value) {
     for element in elements.iter_mut().filter(|element| element["path"] == id.as_str()) {
         element["type"] = json!([{ "code": "id" }]);
     }
+}
+
+/// The invariants that do not say what they mean.
+fn constraint(constraint: &mut Value) {
+    let corrected = match constraint["key"].as_str().unwrap_or("") {
+        // The code is `noshow`.
+        "app-4" => "cancelationReason.exists() implies (status = 'noshow' or status = 'cancelled')",
+        // `when` repeats.
+        "tim-9" => "offset.empty() or (when.exists() and when.where($this in ('C' | 'CM' | 'CD' | 'CV')).empty())",
+        // The value is of FHIR's type, not of the System's.
+        "que-7" => "operator = 'exists' implies (answer is boolean)",
+        // Without a probability there is nothing to be wrong.
+        "ras-2" => "probability.ofType(decimal).all($this <= 100)",
+        // Without a fullUrl there is nothing to be wrong.
+        "bdl-8" => "fullUrl.empty() or fullUrl.contains('/_history/').not()",
+        _ => return,
+    };
+    constraint["expression"] = json!(corrected);
 }
 
 fn search_parameter(definition: &mut Value) {

@@ -5,9 +5,12 @@
 //! data: nothing is generated per type. The tables are decoded at first use, in milliseconds, without
 //! any JSON. Known faults of the definitions are corrected at build time (`build/corrections.rs`).
 //!
-//! Absent: profiles, value sets and operations; they come with validation against profiles.
+//! [`conformance`] holds the profiles, value sets and code systems, as text.
+//!
+//! Absent: operations, and concept maps.
 
 pub mod compartment;
+pub mod conformance;
 pub mod element;
 pub mod format;
 pub mod names;

@@ -1,15 +1,47 @@
-//! Validation of resources.
+//! Validation of resources (FHIR R4 `validation.html`, `profiling.html`).
 //!
-//! [`structure()`] holds a resource against the base definitions, on every write: known elements in the
-//! right JSON shape and number, choices of one type, primitives in their formats. Every finding has a
-//! FHIRPath expression, and the findings are bounded. A resource without fault costs no allocation.
+//! [`structure()`] holds a resource against the shape of the base definitions, on every write: known elements in the
+//! right JSON shape and number, choices of one type, primitives in their formats. [`validate()`] asks everything: the
+//! same walk carries the rules of the types and of all profiles that apply, and checks at each element cardinalities,
+//! types, prescribed values, bindings, slices, references and invariants (`docs/VALIDATION.md`).
 //!
-//! Absent: invariants, bindings, slices and profiles; whether a reference leads anywhere.
+//! A StructureDefinition becomes a tree of rules (`compile`, `rules`) that says only what it adds to the base definition
+//! of its type. A [`Registry`] holds definitions and compiles each when it is first needed.
+//!
+//! Invariants: every finding has a FHIRPath expression; findings, depth and the cost of invariants are bounded; a
+//! resource without fault costs no allocation of paths and texts.
+//!
+//! Absent: whether a reference leads anywhere outside of the resource; the context of extensions; codes of systems whose
+//! content is not at hand.
 
+mod binding;
+mod bundle;
+mod codes;
+mod compare;
+mod compile;
+mod contained;
+mod element;
+mod entries;
+mod entry;
+mod invariant;
+mod known;
+mod narrative;
 pub mod primitive;
-mod structure;
+mod reference;
+mod registry;
+mod rules;
+mod slices;
+mod slicing;
+mod state;
+mod types;
+mod uris;
+mod walk;
 
-pub use structure::structure;
+pub use entry::{structure, validate};
+pub use registry::Registry;
+pub use state::Options;
 
+#[cfg(test)]
+mod suite;
 #[cfg(test)]
 mod tests;

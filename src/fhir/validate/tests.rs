@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 
-use super::structure::structure;
+use super::structure;
 use crate::base::fault::{Fault, Issue};
 use crate::fhir::json::{Json, parse};
 
@@ -174,7 +174,7 @@ proptest! {
 }
 
 /// A folder of the public data that lies beside the repository on some machines.
-fn data(folder: &str) -> Option<PathBuf> {
+pub fn data(folder: &str) -> Option<PathBuf> {
     let start = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     start.ancestors().map(|dir| dir.join("shared/data").join(folder)).find(|dir| dir.is_dir())
 }

@@ -1,0 +1,37 @@
+//! Rules of Bundles beyond their invariants (FHIR R4 `bundle.html#bundle-unique`, `#references`).
+
+use super::entries::Literal;
+use super::state::{Check, shown};
+use crate::fhir::json::Json;
+use crate::fhir::path::Path;
+
+/// Checks the `fullUrl` of each entry: whether it must be there, and whether it agrees with the resource's id.
+pub fn check(check: &mut Check<'_, '_>, bundle: &Json, path: &Path) {
+    let kind = bundle.get("type").and_then(Json::as_str).unwrap_or("");
+    let may_lack = matches!(kind, "batch" | "transaction" | "batch-response" | "transaction-response" | "history");
+    let entries = path.child("entry");
+    for (n, entry) in bundle.get("entry").and_then(Json::as_array).unwrap_or_default().iter().enumerate() {
+        let Some(resource) = entry.get("resource") else { continue };
+        let place = entries.item(n);
+        let Some(url) = entry.get("fullUrl").and_then(Json::as_str) else {
+            if !may_lack && entry.get("fullUrl").is_none() && entry.get("_fullUrl").is_none() {
+                let text = || format!("an entry of a {} must have a fullUrl", shown(kind));
+                check.fail("required", text, &place);
+            }
+            continue;
+        };
+        let text = |name: &str| resource.get(name).and_then(Json::as_str);
+        let Some(literal) = Literal::parse(url).filter(|literal| !literal.base.is_empty()) else { continue };
+        let (Some(kind), Some(id)) = (text("resourceType"), text("id")) else { continue };
+        if literal.kind.name() != kind || literal.id != id {
+            let message = || {
+                format!(
+                    "the fullUrl {} must end with the type and id of its resource: {kind}/{}",
+                    shown(url),
+                    shown(id)
+                )
+            };
+            check.fail("value", message, &place.child("fullUrl"));
+        }
+    }
+}

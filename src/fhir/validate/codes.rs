@@ -1,0 +1,311 @@
+//! Value sets as sets of codes (FHIR R4 `valueset.html#compositions`), as far as their code systems are known.
+//!
+//! What cannot be known here stays open: a system whose content is not at hand, or a filter that is not understood.
+
+use hashbrown::{HashMap, HashSet};
+use smallvec::SmallVec;
+
+use crate::fhir::json::Json;
+
+/// A code system with all its codes.
+#[derive(Debug)]
+pub struct CodeSystem {
+    /// The codes, in lower case where case does not matter.
+    codes: HashMap<Box<str>, Concept>,
+    /// Whether the case of codes matters.
+    is_case_sensitive: bool,
+    /// Whether these are all of its codes.
+    pub is_complete: bool,
+}
+
+#[derive(Debug, Default)]
+struct Concept {
+    parents: SmallVec<[Box<str>; 1]>,
+    properties: Vec<(Box<str>, Box<str>)>,
+}
+
+impl CodeSystem {
+    /// From a CodeSystem resource.
+    pub fn new(json: &Json) -> Self {
+        let mut system = Self {
+            codes: HashMap::new(),
+            is_case_sensitive: json.get("caseSensitive").and_then(Json::as_bool).unwrap_or(true),
+            is_complete: json.get("content").and_then(Json::as_str) == Some("complete"),
+        };
+        let is_hierarchy =
+            !matches!(json.get("hierarchyMeaning").and_then(Json::as_str), Some("grouped-by" | "part-of"));
+        let mut open: Vec<(&Json, Option<&str>)> = vec![(json, None)];
+        while let Some((owner, parent)) = open.pop() {
+            for concept in owner.get("concept").and_then(Json::as_array).unwrap_or_default() {
+                let Some(code) = concept.get("code").and_then(Json::as_str) else { continue };
+                let key = system.key(code);
+                let entry = system.codes.entry(key).or_default();
+                entry.parents.extend(parent.filter(|_| is_hierarchy).map(Into::into));
+                for property in concept.get("property").and_then(Json::as_array).unwrap_or_default() {
+                    entry.add_property(property);
+                }
+                open.push((concept, Some(code)));
+            }
+        }
+        system
+    }
+
+    fn key(&self, code: &str) -> Box<str> {
+        if self.is_case_sensitive { code.into() } else { code.to_lowercase().into() }
+    }
+
+    /// Whether it has a code.
+    pub fn has(&self, code: &str) -> bool {
+        if self.is_case_sensitive {
+            self.codes.contains_key(code)
+        } else {
+            self.codes.contains_key(&*code.to_lowercase())
+        }
+    }
+
+    /// Whether a code is the other, or below it.
+    fn is_a(&self, code: &str, ancestor: &str) -> bool {
+        let mut open = vec![code];
+        let mut steps = 0;
+        while let Some(code) = open.pop() {
+            steps += 1;
+            if code == ancestor {
+                return true;
+            }
+            if let Some(concept) = self.codes.get(code).filter(|_| steps < 1000) {
+                open.extend(concept.parents.iter().map(|parent| &**parent));
+            }
+        }
+        false
+    }
+
+    /// Whether a code passes a filter; none when the filter is not understood.
+    fn passes(&self, code: &str, filter: &Json) -> Option<bool> {
+        let text = |name: &str| filter.get(name).and_then(Json::as_str);
+        let (property, op, value) = (text("property")?, text("op")?, text("value")?);
+        Some(match (property, op) {
+            ("concept", "is-a") => self.is_a(code, value),
+            ("concept", "descendent-of") => code != value && self.is_a(code, value),
+            ("concept", "is-not-a") => !self.is_a(code, value),
+            ("concept" | "code", "in") => value.split(',').any(|one| one.trim() == code),
+            ("concept" | "code", "=") => value == code,
+            (_, "=") => {
+                self.codes.get(code)?.properties.iter().any(|(name, found)| **name == *property && **found == *value)
+            }
+            _ => return None,
+        })
+    }
+}
+
+impl Concept {
+    fn add_property(&mut self, property: &Json) {
+        let Some(name) = property.get("code").and_then(Json::as_str) else { return };
+        let values = property.as_object().into_iter().flat_map(|object| object.iter());
+        let value = values.filter(|(name, _)| name.as_str().starts_with("value")).find_map(|(_, value)| match value {
+            Json::String(text) => Some(text.clone()),
+            Json::Bool(value) => Some(value.to_string().into()),
+            Json::Number(number) => Some(number.as_str().into()),
+            _ => None,
+        });
+        if let Some(value) = value {
+            if name == "parent" || name == "subsumedBy" {
+                self.parents.push(value.clone());
+            }
+            self.properties.push((name.into(), value));
+        }
+    }
+}
+
+/// Whether a code is in a value set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Membership {
+    /// It is.
+    In,
+    /// It is not.
+    Out,
+    /// Nobody knows here.
+    Unknown,
+}
+
+/// Finds the definitions that a value set is made of.
+pub trait Sources<'s> {
+    /// The ValueSet resource with a canonical URL.
+    fn value_set(&self, canonical: &str) -> Option<std::borrow::Cow<'s, Json>>;
+    /// The code system with a URL.
+    fn code_system(&self, url: &str) -> Option<&'s CodeSystem>;
+}
+
+/// A value set as the set of its codes.
+#[derive(Debug, Default)]
+pub struct ValueSet {
+    /// The systems of each code.
+    codes: HashMap<Box<str>, SmallVec<[u16; 1]>>,
+    /// The URLs of the systems.
+    systems: Vec<Box<str>>,
+    /// Systems of which nobody knows here which codes are in the value set.
+    open: HashSet<Box<str>>,
+    /// Whether something of any system may be in it.
+    is_unknown: bool,
+}
+
+/// How deep value sets may include one another.
+const DEPTH: usize = 12;
+
+impl ValueSet {
+    /// The codes of a ValueSet resource.
+    pub fn new(json: &Json, sources: &dyn Sources<'_>) -> Self {
+        let mut set = Self::default();
+        set.compose(json, sources, DEPTH);
+        set
+    }
+
+    fn unknown() -> Self {
+        Self { is_unknown: true, ..Self::default() }
+    }
+
+    fn compose(&mut self, json: &Json, sources: &dyn Sources<'_>, depth: usize) {
+        let parts =
+            |side: &str| json.get("compose").and_then(|c| c.get(side)).and_then(Json::as_array).unwrap_or_default();
+        if parts("include").is_empty() {
+            return self.expansion(json);
+        }
+        for part in parts("include") {
+            self.add(Self::part(part, sources, depth));
+        }
+        for part in parts("exclude") {
+            self.remove(&Self::part(part, sources, depth));
+        }
+    }
+
+    /// The codes of an expansion, for a value set that tells nothing else.
+    fn expansion(&mut self, json: &Json) {
+        let Some(expansion) = json.get("expansion") else {
+            self.is_unknown = true;
+            return;
+        };
+        let mut open = vec![expansion];
+        while let Some(owner) = open.pop() {
+            for item in owner.get("contains").and_then(Json::as_array).unwrap_or_default() {
+                let text = |name: &str| item.get(name).and_then(Json::as_str);
+                if let (Some(system), Some(code)) = (text("system"), text("code")) {
+                    self.insert(system, code);
+                }
+                open.push(item);
+            }
+        }
+    }
+
+    /// What one `include` or `exclude` selects: of its system, and of all its value sets.
+    fn part(part: &Json, sources: &dyn Sources<'_>, depth: usize) -> Self {
+        let mut found = part.get("system").and_then(Json::as_str).map(|system| Self::of_system(part, system, sources));
+        for url in part.get("valueSet").and_then(Json::as_array).unwrap_or_default().iter().filter_map(Json::as_str) {
+            let mut set = Self::unknown();
+            if let Some(json) = sources.value_set(url).filter(|_| depth > 0) {
+                set = Self::default();
+                set.compose(&json, sources, depth - 1);
+            }
+            found = Some(match found {
+                Some(both) => both.common(set),
+                None => set,
+            });
+        }
+        found.unwrap_or_else(Self::unknown)
+    }
+
+    fn of_system(part: &Json, system: &str, sources: &dyn Sources<'_>) -> Self {
+        let mut set = Self::default();
+        if let Some(concepts) = part.get("concept").and_then(Json::as_array) {
+            concepts.iter().filter_map(|c| c.get("code")?.as_str()).for_each(|code| set.insert(system, code));
+            return set;
+        }
+        let Some(known) = sources.code_system(system).filter(|known| known.is_complete) else {
+            set.open.insert(system.into());
+            return set;
+        };
+        let filters = part.get("filter").and_then(Json::as_array).unwrap_or_default();
+        for code in known.codes.keys() {
+            let mut passes = filters.iter().map(|filter| known.passes(code, filter));
+            match passes.try_fold(true, |all, one| one.map(|one| all && one)) {
+                Some(true) => set.insert(system, code),
+                Some(false) => {}
+                None => {
+                    set.open.insert(system.into());
+                    return set;
+                }
+            }
+        }
+        set
+    }
+
+    fn insert(&mut self, system: &str, code: &str) {
+        let number = self.systems.iter().position(|known| **known == *system).unwrap_or_else(|| {
+            self.systems.push(system.into());
+            self.systems.len() - 1
+        });
+        let systems = self.codes.entry_ref(code).or_default();
+        let number = u16::try_from(number).unwrap_or(u16::MAX);
+        if !systems.contains(&number) {
+            systems.push(number);
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.is_unknown |= other.is_unknown;
+        for (code, systems) in &other.codes {
+            systems.iter().for_each(|n| self.insert(&other.systems[usize::from(*n)], code));
+        }
+        self.open.extend(other.open);
+    }
+
+    fn remove(&mut self, other: &Self) {
+        // what may or may not be excluded is left in
+        let systems = &self.systems;
+        self.codes.retain(|code, numbers| {
+            numbers.retain(|n| other.contains(Some(&systems[usize::from(*n)]), code) != Membership::In);
+            !numbers.is_empty()
+        });
+    }
+
+    /// What is in both.
+    fn common(mut self, other: Self) -> Self {
+        let mut both = Self { is_unknown: self.is_unknown && other.is_unknown, ..Self::default() };
+        for (one, two) in [(&self, &other), (&other, &self)] {
+            for (code, systems) in &one.codes {
+                let systems = systems.iter().map(|n| &*one.systems[usize::from(*n)]);
+                systems
+                    .filter(|system| two.contains(Some(system), code) != Membership::Out)
+                    .for_each(|s| both.insert(s, code));
+            }
+        }
+        self.open.retain(|system| other.is_unknown || other.open.contains(system));
+        both.open = self.open;
+        both
+    }
+
+    /// Whether a code is in it; without a system, whether it is in it under any.
+    pub fn contains(&self, system: Option<&str>, code: &str) -> Membership {
+        let found = self.codes.get(code);
+        let is_in = found.is_some_and(|systems| {
+            system.is_none_or(|wanted| systems.iter().any(|n| *self.systems[usize::from(*n)] == *wanted))
+        });
+        if is_in {
+            return Membership::In;
+        }
+        let may_be = self.is_unknown || system.map_or(!self.open.is_empty(), |system| self.open.contains(system));
+        if may_be { Membership::Unknown } else { Membership::Out }
+    }
+
+    /// Whether nobody knows here what is in it.
+    pub fn is_open(&self) -> bool {
+        self.is_unknown || !self.open.is_empty()
+    }
+
+    /// Some of its codes, for a message.
+    pub fn some(&self) -> String {
+        let mut codes: Vec<&str> = self.codes.keys().map(|code| &**code).collect();
+        codes.sort_unstable();
+        let more = if codes.len() > 12 { " ..." } else { "" };
+        codes.truncate(12);
+        codes.join(", ") + more
+    }
+}

@@ -1,0 +1,96 @@
+//! What the rules of one element ask of one value: prescribed values, bounds, bindings and invariants.
+
+use super::binding;
+use super::compare;
+use super::invariant::Outcome;
+use super::rules::{At, Expected, ValueBounds};
+use super::state::{Check, Scope};
+use crate::fhir::decimal;
+use crate::fhir::fhirpath::Node;
+use crate::fhir::json::{Json, write};
+use crate::fhir::path::Path;
+
+/// Checks a value with one rule.
+pub fn check<'r, 'j>(check: &mut Check<'r, 'j>, scope: &Scope<'j>, at: At<'r>, node: Node<'j>, path: &Path) {
+    let rule = at.rule();
+    if let Some(expected) = &rule.value {
+        prescribed(check, expected, at, node.json, path);
+    }
+    if let Some(bounds) = &rule.bounds {
+        bounded(check, bounds, at, node.json, path);
+    }
+    if let Some(binding) = &rule.binding
+        && (binding.is_required || check.options.with_warnings)
+    {
+        binding::check(check, binding, node.json, path);
+    }
+    for constraint in &rule.constraints {
+        if !constraint.is_error && !check.options.with_warnings {
+            continue;
+        }
+        let outcome = constraint.holds(node, &check.context(scope));
+        check.steps = check.steps.saturating_sub(64);
+        if outcome == Outcome::Holds {
+            continue;
+        }
+        let key = &constraint.key;
+        match outcome {
+            Outcome::Fails if constraint.is_error => {
+                check.fail("invariant", || format!("{key}: {}", constraint.human), path)
+            }
+            Outcome::Fails => check.warn("invariant", || format!("{key}: {}", constraint.human), path),
+            Outcome::Unknown(why) => check.warn("not-supported", || format!("{key} could not be checked: {why}"), path),
+            Outcome::Holds => {}
+        }
+    }
+}
+
+fn prescribed(check: &mut Check<'_, '_>, expected: &Expected, at: At<'_>, json: &Json, path: &Path) {
+    let (is_met, value, word) = match expected {
+        Expected::Fixed(value) => (compare::is_same(json, value), value, "must be"),
+        Expected::Pattern(value) => (compare::has_pattern(json, value), value, "must have at least"),
+    };
+    if !is_met {
+        check.fail("value", || format!("{word} {} (profile {})", text_of(value), at.profile.name()), path);
+    }
+}
+
+fn text_of(json: &Json) -> String {
+    let mut out = Vec::new();
+    write(json, &mut out);
+    let text = String::from_utf8_lossy(&out);
+    let more = if text.chars().count() > 200 { " ..." } else { "" };
+    text.chars().take(200).collect::<String>() + more
+}
+
+fn bounded(check: &mut Check<'_, '_>, bounds: &ValueBounds, at: At<'_>, json: &Json, path: &Path) {
+    let name = at.profile.name();
+    if let (Some(most), Json::String(text)) = (bounds.max_length, json)
+        && text.chars().count() as u64 > most
+    {
+        check.fail("too-long", || format!("must not be longer than {most} characters (profile {name})"), path);
+    }
+    if let Some(least) = &bounds.min
+        && order(json, least).is_some_and(std::cmp::Ordering::is_lt)
+    {
+        check.fail("value", || format!("must be at least {} (profile {name})", text_of(least)), path);
+    }
+    if let Some(most) = &bounds.max
+        && order(json, most).is_some_and(std::cmp::Ordering::is_gt)
+    {
+        check.fail("value", || format!("must be at most {} (profile {name})", text_of(most)), path);
+    }
+}
+
+/// The order of two values, if they can be compared: numbers, quantities of one unit, and dates as far as both go.
+fn order(a: &Json, b: &Json) -> Option<std::cmp::Ordering> {
+    match (a, b) {
+        (Json::Number(a), Json::Number(b)) => Some(decimal::read(a.as_str())?.cmp(&decimal::read(b.as_str())?)),
+        (Json::String(a), Json::String(b)) => {
+            let len = a.len().min(b.len());
+            Some(a.get(..len)?.cmp(b.get(..len)?)).filter(|order| order.is_ne() || a.len() == b.len())
+        }
+        (Json::Object(x), Json::Object(y)) if x.get("code") == y.get("code") => order(x.get("value")?, y.get("value")?),
+        _ => None,
+    }
+}

@@ -1,0 +1,118 @@
+//! The entries of a Bundle, found by the URL of a reference (FHIR R4 `bundle.html#references`).
+
+use hashbrown::HashMap;
+
+use crate::fhir::definitions::element::type_by_name;
+use crate::fhir::definitions::names;
+use crate::fhir::fhirpath::{Node, Resolver};
+use crate::fhir::json::Json;
+use crate::fhir::name::Name;
+use crate::fhir::types::{ResourceId, ResourceType};
+
+/// The entries of one Bundle by their `fullUrl`.
+#[derive(Debug)]
+pub struct BundleIndex<'j> {
+    by_url: HashMap<&'j str, Node<'j>>,
+    /// Whether a resource of this type and id is in some entry, whatever its URL.
+    by_key: HashMap<(&'j str, &'j str), Node<'j>>,
+    /// Whether it is a document or message, in which references lead to other entries.
+    holds_all: bool,
+}
+
+impl<'j> BundleIndex<'j> {
+    /// The index of a Bundle.
+    pub fn new(bundle: &'j Json) -> Self {
+        let kind = bundle.get("type").and_then(Json::as_str);
+        let holds_all = matches!(kind, Some("document" | "message"));
+        let mut index = Self { by_url: HashMap::new(), by_key: HashMap::new(), holds_all };
+        for entry in bundle.get("entry").and_then(Json::as_array).unwrap_or_default() {
+            let Some(resource) = entry.get("resource") else { continue };
+            let node = Node::resource(resource);
+            if let Some(url) = entry.get("fullUrl").and_then(Json::as_str) {
+                index.by_url.entry(url).or_insert(node);
+            }
+            let text = |name: &str| resource.get(name).and_then(Json::as_str);
+            if let (Some(kind), Some(id)) = (text("resourceType"), text("id")) {
+                index.by_key.entry((kind, id)).or_insert(node);
+            }
+        }
+        index
+    }
+
+    /// Whether it is a document or message.
+    pub fn holds_all(&self) -> bool {
+        self.holds_all
+    }
+
+    /// The resource that a reference leads to, from within the entry with `full_url`.
+    pub fn find(&self, reference: &str, full_url: Option<&str>) -> Option<Node<'j>> {
+        let reference = without_version(reference);
+        if let Some(found) = self.by_url.get(reference) {
+            return Some(*found);
+        }
+        Literal::parse(reference).filter(|literal| literal.base.is_empty())?;
+        let base = full_url.and_then(Literal::parse).map(|literal| literal.base)?;
+        self.by_url.get(format!("{base}{reference}").as_str()).copied()
+    }
+
+    /// A resource with the type and id of a reference, whatever its URL.
+    pub fn alike(&self, reference: &str) -> Option<Node<'j>> {
+        let literal = Literal::parse(without_version(reference))?;
+        self.by_key.get(&(literal.kind.name(), literal.id)).copied()
+    }
+}
+
+fn without_version(reference: &str) -> &str {
+    reference.split_once("/_history/").map_or(reference, |(before, _)| before)
+}
+
+impl<'j> Resolver<'j> for BundleIndex<'j> {
+    fn resolve(&self, text: &str, kind: Option<&str>) -> Option<Node<'j>> {
+        let stub = || target_kind(text).map(ResourceType::name).or(kind).and_then(type_by_name).map(Node::stub);
+        self.find(text, None).or_else(|| self.alike(text)).or_else(stub)
+    }
+}
+
+/// A literal reference to a resource on a server: `[base/]Type/id`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Literal<'t> {
+    /// The base with its `/`, or nothing.
+    pub base: &'t str,
+    /// The resource type.
+    pub kind: ResourceType,
+    /// The id.
+    pub id: &'t str,
+}
+
+impl<'t> Literal<'t> {
+    /// The parts of a reference without version.
+    pub fn parse(text: &'t str) -> Option<Self> {
+        let (before, id) = text.rsplit_once('/')?;
+        let (base, kind) = match before.rfind('/') {
+            Some(at) => before.split_at(at + 1),
+            None => ("", before),
+        };
+        let is_server = base.is_empty() || base.starts_with("http://") || base.starts_with("https://");
+        let kind = ResourceType::find(kind).filter(|_| is_server && ResourceId::is_valid(id))?;
+        Some(Self { base, kind, id })
+    }
+}
+
+/// The type of the resource that a literal reference, or a search as a reference, names.
+pub fn target_kind(reference: &str) -> Option<ResourceType> {
+    if let Some((kind, _)) = reference.split_once('?') {
+        return ResourceType::find(kind.rsplit('/').next().unwrap_or(kind));
+    }
+    let text = reference.split(['#', '|']).next().unwrap_or(reference);
+    Literal::parse(without_version(text)).map(|literal| literal.kind)
+}
+
+/// The contained resource with an id; the container itself for no id.
+pub fn contained<'j>(container: Node<'j>, id: &str) -> Option<Node<'j>> {
+    if id.is_empty() {
+        return Some(container);
+    }
+    let list = container.object()?.get_name(&Name::known(names::CONTAINED)).and_then(Json::as_array)?;
+    let id_of = |json: &'j Json| json.as_object()?.get_name(&Name::known(names::ID))?.as_str();
+    list.iter().find(|json| id_of(json) == Some(id)).map(Node::resource)
+}

@@ -1,0 +1,79 @@
+//! The ways in: structure only, or everything.
+
+use hashbrown::HashMap;
+
+use super::entries::BundleIndex;
+use super::registry::Registry;
+use super::rules::At;
+use super::state::{Check, ISSUES, Options, Rules, STEPS, Scope};
+use super::types;
+use super::walk::{self, Site};
+use crate::base::fault::{Category, Fault, Issue, Result};
+use crate::fhir::definitions::element::type_by_name;
+use crate::fhir::fhirpath::Node;
+use crate::fhir::json::Json;
+use crate::fhir::path::Path;
+
+/// Checks the structure of a resource.
+///
+/// # Errors
+/// 400 with up to 100 issues, each with a FHIRPath expression; one more issue says when there were more.
+pub fn structure(resource: &Json) -> Result<()> {
+    let mut check = new(Registry::core(), Options::default(), false, None);
+    walk::resource(&mut check, resource, &[], Site::Root, &scope(resource), &Path::root("Resource"));
+    if check.issues.is_empty() { Ok(()) } else { Err(Fault::of(Category::Invalid, told(check))) }
+}
+
+/// Validates a resource against the base definitions, the profiles that are named here, and with
+/// [`Options::by_meta`] those that it claims. The issues are in the order of the walk, at most 100, and one more that
+/// says when there were more; a resource is valid when none is an error.
+pub fn validate(registry: &Registry, resource: &Json, profiles: &[&str], options: Options) -> Vec<Issue> {
+    let kind = resource.get("resourceType").and_then(Json::as_str).unwrap_or("");
+    let index = (kind == "Bundle").then(|| BundleIndex::new(resource));
+    let mut check = new(registry, options, true, index.as_ref());
+    let root = Path::root(if kind.is_empty() { "Resource" } else { kind });
+    let mut rules = Rules::new();
+    if let Some(owner) = type_by_name(kind) {
+        for url in profiles {
+            types::claimed(&mut check, url, owner, &mut rules, &root);
+        }
+    }
+    let asked: Vec<At<'_>> = rules.to_vec();
+    walk::resource(&mut check, resource, &asked, Site::Root, &scope(resource), &Path::root("Resource"));
+    told(check)
+}
+
+fn new<'r, 'j>(
+    registry: &'r Registry,
+    options: Options,
+    has_rules: bool,
+    bundle: Option<&'j BundleIndex<'j>>,
+) -> Check<'r, 'j> {
+    Check {
+        registry,
+        options,
+        has_rules,
+        issues: Vec::new(),
+        more: false,
+        is_quiet: false,
+        failed: false,
+        bundle,
+        nested: 0,
+        steps: STEPS,
+        known: HashMap::new(),
+        conforms: walk::conforms,
+    }
+}
+
+fn scope(resource: &Json) -> Scope<'_> {
+    let node = Node::resource(resource);
+    Scope { resource: node, root: node, full_url: None, depth: 0 }
+}
+
+fn told(mut check: Check<'_, '_>) -> Vec<Issue> {
+    if check.more {
+        let text = format!("only the first {ISSUES} issues are shown");
+        check.issues.push(Issue { severity: "information", ..Issue::error("informational", text) });
+    }
+    check.issues
+}

@@ -1,0 +1,105 @@
+//! Invariants (FHIR R4 `conformance-rules.html#constraints`): FHIRPath, compiled at first use.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use super::narrative;
+use crate::fhir::fhirpath::{self, Context, Expression, Node};
+
+/// Those that the walk itself checks, for all resources and without FHIRPath.
+const BY_THE_WALK: [&str; 5] = ["dom-2", "dom-3", "dom-4", "dom-5", "ref-1"];
+
+/// One invariant.
+pub struct Constraint {
+    /// Its key, such as `pat-1`.
+    pub key: Box<str>,
+    /// Whether breaking it is an error, else a warning.
+    pub is_error: bool,
+    /// What it means, for people.
+    pub human: Box<str>,
+    /// The expression, as written.
+    pub expression: Box<str>,
+    check: OnceLock<Check>,
+}
+
+/// How it is checked.
+enum Check {
+    /// Elsewhere.
+    ByTheWalk,
+    /// The rules of narratives.
+    Narrative,
+    /// By its expression.
+    Path(Box<Expression>),
+    /// Not at all: its expression is not understood.
+    Broken(Box<str>),
+}
+
+/// What came out of checking an invariant.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It holds.
+    Holds,
+    /// It does not hold.
+    Fails,
+    /// It could not be told, and why.
+    Unknown(String),
+}
+
+impl Constraint {
+    /// An invariant, not yet compiled.
+    pub fn new(key: &str, is_error: bool, human: &str, expression: &str) -> Self {
+        let check = OnceLock::new();
+        Self { key: key.into(), is_error, human: human.into(), expression: expression.into(), check }
+    }
+
+    /// Why the expression is not understood, if it is not.
+    pub fn broken(&self) -> Option<&str> {
+        match self.check() {
+            Check::Broken(why) => Some(why),
+            _ => None,
+        }
+    }
+
+    fn check(&self) -> &Check {
+        self.check.get_or_init(|| match &*self.key {
+            key if BY_THE_WALK.contains(&key) => Check::ByTheWalk,
+            _ if &*self.expression == "htmlChecks()" => Check::Narrative,
+            _ => match fhirpath::compile(&self.expression) {
+                Ok(expression) => Check::Path(Box::new(expression)),
+                Err(fault) => Check::Broken(fault.message().into()),
+            },
+        })
+    }
+
+    /// Whether it holds for an element. What yields nothing does not hold.
+    pub fn holds<'a>(&self, node: Node<'a>, context: &Context<'a>) -> Outcome {
+        match self.check() {
+            Check::ByTheWalk => Outcome::Holds,
+            Check::Narrative => match node.json.as_str() {
+                Some(text) => narrative_holds(&self.key, text),
+                None => Outcome::Holds,
+            },
+            Check::Broken(why) => Outcome::Unknown(why.to_string()),
+            Check::Path(expression) => {
+                match expression.eval(node, context).and_then(|items| fhirpath::boolean(&items, "an invariant")) {
+                    Ok(Some(true)) => Outcome::Holds,
+                    Ok(_) => Outcome::Fails,
+                    Err(fault) => Outcome::Unknown(fault.message().to_owned()),
+                }
+            }
+        }
+    }
+}
+
+/// `htmlChecks()` stands for two rules: `txt-2` asks for content, any other key for the formatting.
+fn narrative_holds(key: &str, text: &str) -> Outcome {
+    let found = narrative::read(text);
+    let holds = if key == "txt-2" { found.has_content } else { found.is_allowed };
+    if holds { Outcome::Holds } else { Outcome::Fails }
+}
+
+impl fmt::Debug for Constraint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.expression)
+    }
+}

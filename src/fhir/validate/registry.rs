@@ -1,0 +1,167 @@
+//! The definitions that resources are validated against: the base definitions of R4, and those of loaded packages.
+//!
+//! Everything is compiled when it is first needed, and kept. A registry does not change: another set of packages is
+//! another registry, taken into use as a whole.
+
+use std::borrow::Cow;
+use std::sync::{LazyLock, OnceLock};
+
+use hashbrown::HashMap;
+
+use super::codes::{CodeSystem, Sources, ValueSet};
+use super::compile::{CORE, compile};
+use super::rules::{At, Profile};
+use crate::fhir::definitions::conformance::{self, Kind};
+use crate::fhir::definitions::element::{TypeId, TypeKind, all_types};
+use crate::fhir::json::{Json, parse};
+
+/// A set of definitions.
+#[derive(Default)]
+pub struct Registry {
+    profiles: HashMap<Box<str>, Vec<Entry<Result<Profile, String>>>>,
+    value_sets: HashMap<Box<str>, Vec<Entry<ValueSet>>>,
+    code_systems: HashMap<Box<str>, Vec<Entry<CodeSystem>>>,
+    /// The definitions below these.
+    parent: Option<&'static Registry>,
+}
+
+/// One definition.
+struct Entry<T> {
+    version: Box<str>,
+    source: Source,
+    compiled: OnceLock<T>,
+}
+
+enum Source {
+    Embedded(&'static str),
+    Loaded(Json),
+}
+
+impl Source {
+    fn json(&self) -> Cow<'_, Json> {
+        match self {
+            Self::Embedded(text) => Cow::Owned(parse(text.as_bytes()).unwrap_or(Json::Null)),
+            Self::Loaded(json) => Cow::Borrowed(json),
+        }
+    }
+}
+
+static CORE_REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
+    let mut registry = Registry::default();
+    fn embedded<T>(kind: Kind) -> impl Iterator<Item = (Box<str>, Vec<Entry<T>>)> {
+        conformance::urls(kind).filter_map(move |url| {
+            let source = Source::Embedded(conformance::find(kind, url)?);
+            Some((url.into(), vec![Entry { version: Box::default(), source, compiled: OnceLock::new() }]))
+        })
+    }
+    registry.profiles.extend(embedded(Kind::Profile));
+    registry.value_sets.extend(embedded(Kind::ValueSet));
+    registry.code_systems.extend(embedded(Kind::CodeSystem));
+    registry
+});
+
+/// The rules of the base definition of each type, by its number.
+static BASE: LazyLock<Vec<OnceLock<Option<At<'static>>>>> =
+    LazyLock::new(|| all_types().map(|_| OnceLock::new()).collect());
+
+/// The rules of the base definition of a type.
+pub fn base(type_id: TypeId) -> Option<At<'static>> {
+    *BASE[type_id.0 as usize].get_or_init(|| {
+        let name = type_id.name();
+        if type_id.kind() != TypeKind::Backbone {
+            return CORE_REGISTRY.profile(&format!("{CORE}{name}"))?.ok().map(At::root);
+        }
+        let root = name.split('.').next().unwrap_or(name);
+        let profile = CORE_REGISTRY.profile(&format!("{CORE}{root}"))?.ok()?;
+        let index = profile.rules.iter().position(|rule| *rule.id == *name)?;
+        Some(At { profile, index: u32::try_from(index).ok()? })
+    })
+}
+
+impl Registry {
+    /// The base definitions of R4.
+    pub fn core() -> &'static Self {
+        &CORE_REGISTRY
+    }
+
+    /// The base definitions with further ones: StructureDefinitions, ValueSets and CodeSystems; anything else is left
+    /// out. Of several with one URL and version the last counts.
+    pub fn with(resources: impl IntoIterator<Item = Json>) -> Self {
+        let mut registry = Self { parent: Some(Self::core()), ..Self::default() };
+        for resource in resources {
+            registry.add(resource);
+        }
+        registry
+    }
+
+    fn add(&mut self, resource: Json) {
+        let text = |name: &str| resource.get(name).and_then(Json::as_str).unwrap_or("").to_owned();
+        let (url, version) = (text("url").into_boxed_str(), text("version").into_boxed_str());
+        fn put<T>(list: &mut Vec<Entry<T>>, version: Box<str>, json: Json) {
+            list.retain(|entry| entry.version != version);
+            list.push(Entry { version, source: Source::Loaded(json), compiled: OnceLock::new() });
+        }
+        match Kind::of(&text("resourceType")) {
+            Some(Kind::Profile) => put(self.profiles.entry(url).or_default(), version, resource),
+            Some(Kind::ValueSet) => put(self.value_sets.entry(url).or_default(), version, resource),
+            Some(Kind::CodeSystem) => put(self.code_systems.entry(url).or_default(), version, resource),
+            None => {}
+        }
+    }
+
+    /// The profile with a canonical URL; none when it is not known, an error when it cannot be used.
+    pub fn profile(&self, canonical: &str) -> Option<Result<&Profile, &str>> {
+        let entry = pick(&self.profiles, canonical);
+        let Some(entry) = entry else { return self.parent?.profile(canonical) };
+        let compiled = entry.compiled.get_or_init(|| {
+            let definition = entry.source.json();
+            let elements = definition.get("snapshot").and_then(|s| s.get("element")).and_then(Json::as_array);
+            let elements = elements.ok_or_else(|| "it has no snapshot".to_owned())?;
+            let is_base = definition.get("derivation").and_then(Json::as_str) != Some("constraint");
+            compile(&definition, elements, (!is_base).then_some(&base))
+        });
+        Some(compiled.as_ref().map_err(String::as_str))
+    }
+
+    /// The value set with a canonical URL.
+    pub fn value_set(&self, canonical: &str) -> Option<&ValueSet> {
+        match pick(&self.value_sets, canonical) {
+            Some(entry) => Some(entry.compiled.get_or_init(|| ValueSet::new(&entry.source.json(), &self))),
+            None => self.parent?.value_set(canonical),
+        }
+    }
+
+    /// The code system with a URL.
+    pub fn code_system(&self, url: &str) -> Option<&CodeSystem> {
+        match pick(&self.code_systems, url) {
+            Some(entry) => Some(entry.compiled.get_or_init(|| CodeSystem::new(&entry.source.json()))),
+            None => self.parent?.code_system(url),
+        }
+    }
+
+    /// The URLs of all profiles, with the base definitions.
+    pub fn profile_urls(&self) -> impl Iterator<Item = &str> {
+        let below = self.parent.into_iter().flat_map(|parent| parent.profiles.keys());
+        self.profiles.keys().chain(below).map(|url| &**url)
+    }
+}
+
+impl<'s> Sources<'s> for &'s Registry {
+    fn value_set(&self, canonical: &str) -> Option<Cow<'s, Json>> {
+        match pick(&self.value_sets, canonical) {
+            Some(entry) => Some(entry.source.json()),
+            None => Sources::value_set(&self.parent?, canonical),
+        }
+    }
+
+    fn code_system(&self, url: &str) -> Option<&'s CodeSystem> {
+        Registry::code_system(self, url)
+    }
+}
+
+/// The definition with a canonical URL: in the version that it names, else the last one.
+fn pick<'e, T>(map: &'e HashMap<Box<str>, Vec<Entry<T>>>, canonical: &str) -> Option<&'e Entry<T>> {
+    let (url, version) = canonical.split_once('|').unwrap_or((canonical, ""));
+    let list = map.get(url)?;
+    list.iter().find(|entry| *entry.version == *version).or_else(|| list.last())
+}

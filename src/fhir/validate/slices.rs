@@ -1,0 +1,124 @@
+//! Counting the values of an element in the slices of its profiles.
+
+use smallvec::SmallVec;
+
+use super::rules::{At, Slicing, SlicingRules};
+use super::slicing::{is_unclear, slice_of};
+use super::state::{Check, Rules, STRUCTURE, Scope};
+use crate::fhir::fhirpath::Node;
+use crate::fhir::path::Path;
+
+/// The slices of one element, under all rules that slice it.
+pub struct Slices<'r>(SmallVec<[Sliced<'r>; 1]>);
+
+/// The slices of one rule.
+struct Sliced<'r> {
+    at: At<'r>,
+    slicing: &'r Slicing,
+    counts: SmallVec<[u32; 8]>,
+    /// The number of the last slice that a value was in.
+    last: usize,
+    /// Whether a value was in none.
+    has_rest: bool,
+}
+
+impl<'r> Sliced<'r> {
+    fn new(at: At<'r>) -> Option<Self> {
+        let slicing = at.rule().slicing.as_deref()?;
+        let counts = SmallVec::from_elem(0, slicing.slices.len());
+        Some(Self { at, slicing, counts, last: 0, has_rest: false })
+    }
+}
+
+impl<'r> Slices<'r> {
+    /// Those of some rules.
+    pub fn of(rules: &[At<'r>]) -> Self {
+        Self(rules.iter().filter_map(|at| Sliced::new(*at)).collect())
+    }
+
+    /// Puts a value into its slices and adds their rules.
+    pub fn place<'j>(
+        &mut self,
+        check: &mut Check<'r, 'j>,
+        scope: &Scope<'j>,
+        node: Node<'j>,
+        rules: &mut Rules<'r>,
+        path: &Path,
+    ) {
+        let mut at = 0;
+        // a slice that is sliced again joins the list when its first value comes
+        let mut wanted: SmallVec<[At<'r>; 4]> = self.0.iter().filter(|s| !is_inner(s.at)).map(|s| s.at).collect();
+        while let Some(whole) = wanted.get(at).copied() {
+            at += 1;
+            let found = self.0.iter().position(|sliced| sliced.at == whole);
+            let number = found.unwrap_or_else(|| {
+                self.0.extend(Sliced::new(whole));
+                self.0.len() - 1
+            });
+            let Some(sliced) = self.0.get_mut(number) else { continue };
+            let slice = slice_of(check, scope, sliced.at, sliced.slicing, node);
+            let Some(rule) = sliced.add(check, slice, path) else { continue };
+            if !rules.contains(&rule) {
+                rules.push(rule);
+            }
+            if rule.rule().slicing.is_some() {
+                wanted.push(rule);
+            }
+        }
+    }
+
+    /// Tells the slices with too few or too many values.
+    pub fn finish(self, check: &mut Check<'r, '_>, path: &Path) {
+        for sliced in self.0 {
+            let unclear = is_unclear(sliced.slicing);
+            for (count, (name, index)) in sliced.counts.iter().zip(&sliced.slicing.slices) {
+                let rule = sliced.at.sibling(*index).rule();
+                let profile = sliced.at.profile.name();
+                if *count < rule.min && !unclear {
+                    let text =
+                        || format!("the slice {name} needs {} values, not {count} (profile {profile})", rule.min);
+                    check.fail("required", text, path);
+                }
+                if let Some(max) = rule.max.filter(|max| count > max) {
+                    let text = || format!("the slice {name} may have {max} values, not {count} (profile {profile})");
+                    check.fail(STRUCTURE, text, path);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a rule is a slice itself.
+fn is_inner(at: At<'_>) -> bool {
+    at.rule().id.rsplit('.').next().is_some_and(|last| last.contains(':'))
+}
+
+impl<'r> Sliced<'r> {
+    /// Counts a value in a slice, or in none; the rule of the slice.
+    fn add(&mut self, check: &mut Check<'r, '_>, slice: Option<usize>, path: &Path) -> Option<At<'r>> {
+        let profile = self.at.profile.name();
+        let Some(number) = slice else {
+            self.has_rest = true;
+            if self.slicing.rules == SlicingRules::Closed && !is_unclear(self.slicing) {
+                let names: Vec<&str> = self.slicing.slices.iter().map(|slice| &*slice.0).collect();
+                let text = || {
+                    format!("is in none of the slices {}, and the profile {profile} allows no others", names.join(", "))
+                };
+                check.fail(STRUCTURE, text, path);
+            }
+            return None;
+        };
+        let (name, index) = &self.slicing.slices[number];
+        if self.slicing.is_ordered && number < self.last {
+            let before = &self.slicing.slices[self.last].0;
+            check.fail(STRUCTURE, || format!("the slice {name} must come before {before} (profile {profile})"), path);
+        }
+        if self.slicing.rules == SlicingRules::OpenAtEnd && self.has_rest {
+            let text = || format!("the slice {name} must come before values that are in no slice (profile {profile})");
+            check.fail(STRUCTURE, text, path);
+        }
+        self.last = self.last.max(number);
+        self.counts[number] += 1;
+        Some(self.at.sibling(*index))
+    }
+}

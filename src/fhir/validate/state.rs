@@ -1,0 +1,155 @@
+//! What a validation carries along: the definitions, the findings, the bounds, and where in the resource it is.
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use super::entries::BundleIndex;
+use super::registry::Registry;
+use super::rules::{At, Profile};
+use crate::base::clock::Timestamp;
+use crate::base::fault::Issue;
+use crate::fhir::fhirpath::{Bounds, Context, Node};
+use crate::fhir::path::Path;
+
+/// Most issues that are told.
+pub const ISSUES: usize = 100;
+
+/// The deepest nesting of elements that is walked.
+pub const DEPTH: usize = 256;
+
+/// Most validations within one another: of extensions, targets of references and slices by profile.
+pub const NESTED: usize = 8;
+
+/// Steps that all invariants of one resource may take together.
+pub const STEPS: u64 = 50_000_000;
+
+/// The code of most issues.
+pub const STRUCTURE: &str = "structure";
+
+/// The rules that apply to one element.
+pub type Rules<'r> = SmallVec<[At<'r>; 8]>;
+
+/// What is to be checked.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Whether warnings and notes are told beside errors.
+    pub with_warnings: bool,
+    /// Whether a profile of `meta.profile` that is not known is an error.
+    pub unknown_is_error: bool,
+    /// Whether `meta.profile` is looked at.
+    pub by_meta: bool,
+    /// `now()` in invariants.
+    pub now: Option<Timestamp>,
+}
+
+/// One validation.
+pub struct Check<'r, 'j> {
+    /// The definitions.
+    pub registry: &'r Registry,
+    /// What is to be checked.
+    pub options: Options,
+    /// Whether rules are checked at all, or the structure only.
+    pub has_rules: bool,
+    /// The findings.
+    pub issues: Vec<Issue>,
+    /// Whether there were more.
+    pub more: bool,
+    /// Whether only the verdict is wanted, and no findings.
+    pub is_quiet: bool,
+    /// Whether there was an error.
+    pub failed: bool,
+    /// The whole resource as a Bundle, with its entries by URL.
+    pub bundle: Option<&'j BundleIndex<'j>>,
+    /// How many validations stand around this one.
+    pub nested: usize,
+    /// Steps of invariants that are left.
+    pub steps: u64,
+    /// Whether a resource, by its address, conforms to a profile, by its own, as far as that was asked.
+    pub known: HashMap<(usize, usize), bool>,
+    /// Whether a resource conforms to a profile.
+    pub conforms: fn(&mut Check<'r, 'j>, &Scope<'j>, Node<'j>, &'r Profile) -> bool,
+}
+
+/// The resource that an element is in.
+#[derive(Clone, Copy)]
+pub struct Scope<'j> {
+    /// `%resource`
+    pub resource: Node<'j>,
+    /// `%rootResource`: what contains it, or the resource itself.
+    pub root: Node<'j>,
+    /// The `fullUrl` of the entry that it is in.
+    pub full_url: Option<&'j str>,
+    /// How deep the element is.
+    pub depth: usize,
+}
+
+impl<'j> Scope<'j> {
+    /// One element deeper.
+    #[must_use]
+    pub fn deeper(mut self) -> Self {
+        self.depth += 1;
+        self
+    }
+}
+
+impl<'r, 'j> Check<'r, 'j> {
+    /// Notes an error.
+    #[cold]
+    pub fn fail(&mut self, code: &'static str, text: impl FnOnce() -> String, path: &Path) {
+        self.failed = true;
+        self.note("error", code, text, path);
+    }
+
+    /// Notes a warning, if warnings are wanted.
+    #[cold]
+    pub fn warn(&mut self, code: &'static str, text: impl FnOnce() -> String, path: &Path) {
+        if self.options.with_warnings {
+            self.note("warning", code, text, path);
+        }
+    }
+
+    fn note(&mut self, severity: &'static str, code: &'static str, text: impl FnOnce() -> String, path: &Path) {
+        if self.is_quiet {
+            return;
+        }
+        if self.issues.len() == ISSUES {
+            self.more = true;
+            return;
+        }
+        let issue = Issue { severity, ..Issue::error(code, text()).at(path.to_string()) };
+        // the same rule may come from several profiles
+        if !self.issues.contains(&issue) {
+            self.issues.push(issue);
+        }
+    }
+
+    /// The surroundings of an expression.
+    pub fn context(&self, scope: &Scope<'j>) -> Context<'j> {
+        Context {
+            resource: Some(scope.resource),
+            root_resource: Some(scope.root),
+            now: self.options.now,
+            bounds: Bounds { steps: self.steps.min(2_000_000), ..Bounds::default() },
+            resolver: self.bundle.map(|bundle| bundle as _),
+            ..Context::default()
+        }
+    }
+
+    /// Another validation within this one that only says whether there is an error.
+    pub fn quiet(&self) -> Self {
+        Self {
+            is_quiet: true,
+            failed: false,
+            issues: Vec::new(),
+            more: false,
+            nested: self.nested + 1,
+            known: HashMap::new(),
+            ..*self
+        }
+    }
+}
+
+/// A text of the request, short and safe to show.
+pub fn shown(text: &str) -> String {
+    text.chars().take(64).flat_map(char::escape_debug).collect()
+}

@@ -1,0 +1,277 @@
+//! The elements that must be there, how often, of which types, and which further profiles apply to them.
+
+use super::known::TYPES;
+use super::registry::Registry;
+use super::rules::At;
+use super::state::{Check, NESTED, Rules, STRUCTURE, Scope, shown};
+use crate::fhir::definitions::element::{self as model, Property, TypeId};
+use crate::fhir::definitions::names;
+use crate::fhir::fhirpath::Node;
+use crate::fhir::json::{Json, Object};
+use crate::fhir::name::Name;
+use crate::fhir::path::Path;
+
+/// What the URL of every extension of the base definitions begins with.
+const CORE_EXTENSIONS: &str = "http://hl7.org/fhir/StructureDefinition/";
+
+/// An object and what it is.
+#[derive(Clone, Copy)]
+pub struct Holder<'j> {
+    /// The object.
+    pub object: &'j Object,
+    /// Its type.
+    pub owner: TypeId,
+    /// Whether it is a resource, with a `resourceType`.
+    pub is_resource: bool,
+    /// Whether it is a contained resource.
+    pub is_contained: bool,
+}
+
+/// Appends rules that are not there yet.
+pub fn extend<'r>(rules: &mut Rules<'r>, more: &[At<'r>]) {
+    for at in more {
+        if !rules.contains(at) {
+            rules.push(*at);
+        }
+    }
+}
+
+/// Tells the elements that the base definition requires and that are not among those seen.
+pub fn missing(check: &mut Check<'_, '_>, owner: TypeId, seen: u128, path: &Path) {
+    let missing = TYPES.required[owner.0 as usize] & !seen;
+    if missing == 0 {
+        return;
+    }
+    let mut last = None;
+    for property in model::properties(owner).iter().filter(|p| missing >> p.position & 1 == 1) {
+        if last.replace(property.position) != Some(property.position) {
+            let choice = if property.is_choice { "[x]" } else { "" };
+            let text = || format!("the required element {}{choice} is missing", property.element);
+            check.fail("required", text, &path.child(property.element));
+        }
+    }
+}
+
+/// Tells the elements that a profile requires and that are not among those seen.
+pub fn needed(check: &mut Check<'_, '_>, at: At<'_>, owner: TypeId, seen: u128, path: &Path) {
+    for (position, index) in &at.rule().needed {
+        if seen >> position & 1 == 1 {
+            continue;
+        }
+        let whole = at.sibling(*index);
+        let slices = whole.rule().slicing.iter().flat_map(|slicing| &slicing.slices).map(|slice| at.sibling(slice.1));
+        let property = model::properties(owner).iter().find(|p| p.position == *position);
+        let Some(name) = property.map(|p| p.element) else { continue };
+        for one in [whole].into_iter().chain(slices).filter(|one| one.rule().min > 0) {
+            let rule = one.rule();
+            let text = || format!("{} is required by the profile {}", rule.id, at.profile.name());
+            check.fail("required", text, &path.child(name));
+        }
+    }
+}
+
+/// Holds the number of values against the rules of the element.
+pub fn count(check: &mut Check<'_, '_>, rules: &[At<'_>], len: usize, path: &Path) {
+    for at in rules {
+        let rule = at.rule();
+        if len < rule.min as usize {
+            let text =
+                || format!("at least {} values are required by the profile {}, not {len}", rule.min, at.profile.name());
+            check.fail("required", text, path);
+        }
+        if let Some(max) = rule.max.filter(|max| len > *max as usize) {
+            let text = || match max {
+                0 => format!("is not allowed by the profile {}", at.profile.name()),
+                _ => format!("at most {max} values are allowed by the profile {}, not {len}", at.profile.name()),
+            };
+            check.fail(STRUCTURE, text, path);
+        }
+    }
+}
+
+/// `ext-1`: a value or extensions, one of both.
+pub fn extension(check: &mut Check<'_, '_>, object: &Object, path: &Path) {
+    let Some(owner) = TYPES.extension else { return };
+    let is_value = |name: &Name| {
+        let plain = name.id().filter(|_| name.as_str().starts_with('_')).and_then(names::sibling).map(Name::known);
+        model::property(owner, plain.as_ref().unwrap_or(name)).is_some_and(|p| p.is_choice)
+    };
+    let has_value = object.iter().any(|(name, _)| is_value(name));
+    let has_extension = object.get_name(&Name::known(names::EXTENSION)).is_some();
+    if has_value == has_extension {
+        let text =
+            if has_value { "must not have both a value and extensions" } else { "must have a value or extensions" };
+        check.fail("invariant", || text.to_owned(), path);
+    }
+}
+
+/// Holds the type of a value against the rules, and adds the rules of the profiles that the types name.
+pub fn typed<'r, 'j>(check: &mut Check<'r, 'j>, scope: &Scope<'j>, node: Node<'j>, rules: &mut Rules<'r>, path: &Path) {
+    let mut at = 0;
+    // a profile that is added may name further ones
+    while let Some(rule_at) = rules.get(at).copied() {
+        at += 1;
+        let rule = rule_at.rule();
+        let Some(type_id) = node.type_id.filter(|_| !rule.types.is_empty()) else { continue };
+        let mut fitting = rule.types.iter().filter(|t| type_id.is_a(t.type_id));
+        let Some(first) = fitting.next() else {
+            let allowed: Vec<&str> = rule.types.iter().map(|t| t.type_id.name()).collect();
+            let profile = rule_at.profile.name();
+            let text = || {
+                format!(
+                    "the type {} is not allowed by the profile {profile}, only {}",
+                    type_id.name(),
+                    allowed.join(", ")
+                )
+            };
+            check.fail(STRUCTURE, text, path);
+            continue;
+        };
+        let urls: Vec<&'r str> =
+            first.profiles.iter().chain(fitting.flat_map(|t| &t.profiles)).map(|url| &**url).collect();
+        match urls.as_slice() {
+            [] => {}
+            [url] => add(check, url, rules, path),
+            several => any_of(check, scope, node, several, rules, path),
+        }
+    }
+}
+
+/// Adds the rules of a profile.
+fn add<'r>(check: &mut Check<'r, '_>, url: &str, rules: &mut Rules<'r>, path: &Path) {
+    match check.registry.profile(url) {
+        Some(Ok(profile)) => extend(rules, &[At::root(profile)]),
+        Some(Err(why)) => check.warn("not-supported", || format!("the profile {url} cannot be used: {why}"), path),
+        None => check.warn("not-found", || format!("the profile {} is not known here", shown(url)), path),
+    }
+}
+
+fn any_of<'r, 'j>(
+    check: &mut Check<'r, 'j>,
+    scope: &Scope<'j>,
+    node: Node<'j>,
+    urls: &[&'r str],
+    rules: &mut Rules<'r>,
+    path: &Path,
+) {
+    let conforms = check.conforms;
+    for url in urls {
+        match check.registry.profile(url) {
+            Some(Ok(profile)) if check.nested < NESTED => {
+                if conforms(check, scope, node, profile) {
+                    return extend(rules, &[At::root(profile)]);
+                }
+            }
+            _ => return,
+        }
+    }
+    check.fail("value", || format!("conforms to none of the profiles {}", urls.join(", ")), path);
+}
+
+/// Adds the rules of the profiles that a resource claims in `meta.profile`.
+pub fn by_meta<'r>(check: &mut Check<'r, '_>, object: &Object, owner: TypeId, rules: &mut Rules<'r>, path: &Path) {
+    if !check.options.by_meta {
+        return;
+    }
+    let meta = object.get_name(&Name::known(names::META)).and_then(|meta| meta.get("profile"));
+    let place = path.child("meta");
+    let place = place.child("profile");
+    for (n, url) in meta.and_then(Json::as_array).unwrap_or_default().iter().enumerate() {
+        let Some(url) = url.as_str() else { continue };
+        claimed(check, url, owner, rules, &place.item(n));
+    }
+    if Some(owner) == TYPES.observation {
+        implied(check, object, owner, rules, path);
+    }
+}
+
+/// The LOINC codes of vital signs and the profile that an Observation with the code must conform to (FHIR R4
+/// `observation-vitalsigns.html`, "Profile Details"), sorted.
+const VITAL_SIGNS: [(&str, &str); 10] = [
+    ("2708-6", "oxygensat"),
+    ("29463-7", "bodyweight"),
+    ("39156-5", "bmi"),
+    ("8302-2", "bodyheight"),
+    ("8310-5", "bodytemp"),
+    ("85353-1", "vitalspanel"),
+    ("85354-9", "bp"),
+    ("8867-4", "heartrate"),
+    ("9279-1", "resprate"),
+    ("9843-4", "headcircum"),
+];
+
+/// Adds the rules of the profile that an Observation's code asks for.
+fn implied<'r>(check: &mut Check<'r, '_>, object: &Object, owner: TypeId, rules: &mut Rules<'r>, path: &Path) {
+    let code = object.get_name(&Name::known(names::CODE)).and_then(|code| code.get("coding"));
+    for coding in code.and_then(Json::as_array).unwrap_or_default() {
+        let text = |name: &str| coding.get(name).and_then(Json::as_str);
+        let Some(code) = text("code").filter(|_| text("system") == Some("http://loinc.org")) else { continue };
+        if let Ok(at) = VITAL_SIGNS.binary_search_by(|row| row.0.cmp(code)) {
+            claimed(check, &format!("{CORE_EXTENSIONS}{}", VITAL_SIGNS[at].1), owner, rules, path);
+        }
+    }
+}
+
+/// Adds the rules of a profile that a resource must conform to.
+pub fn claimed<'r>(check: &mut Check<'r, '_>, url: &str, owner: TypeId, rules: &mut Rules<'r>, path: &Path) {
+    let registry: &'r Registry = check.registry;
+    let why = match registry.profile(url) {
+        Some(Ok(profile)) if owner.is_a(profile.type_id) => return extend(rules, &[At::root(profile)]),
+        Some(Ok(profile)) => {
+            let text =
+                || format!("the profile {} is for {}, not for {}", shown(url), profile.type_id.name(), owner.name());
+            return check.fail("value", text, path);
+        }
+        Some(Err(why)) => format!("the profile {} cannot be used: {why}", shown(url)),
+        None => format!("the profile {} is not known here, so it was not checked", shown(url)),
+    };
+    if check.options.unknown_is_error {
+        check.fail("not-found", || why, path);
+    } else {
+        check.warn("not-found", || why, path);
+    }
+}
+
+/// Adds the rules of an extension's definition, found by its URL.
+pub fn by_url<'r>(
+    check: &mut Check<'r, '_>,
+    object: &Object,
+    owner: TypeId,
+    property: &Property,
+    below: &[At<'r>],
+    rules: &mut Rules<'r>,
+    path: &Path,
+) {
+    let Some(url) = object.get_name(&Name::known(names::URL)).and_then(Json::as_str) else { return };
+    let is_part = Some(owner) == TYPES.extension && !url.contains(':');
+    if is_part {
+        let is_sliced =
+            |at: &At<'r>| at.rule().slicing.as_ref().is_some_and(|s| rules.iter().any(|r| is_slice(*at, s, *r)));
+        if below.iter().any(|at| at.rule().slicing.is_some()) && !below.iter().any(is_sliced) {
+            let text = || format!("the extension around this one has no part with the url \"{}\"", shown(url));
+            check.fail("extension", text, path);
+        }
+        return;
+    }
+    let is_modifier = property.name.id() == Some(names::MODIFIER_EXTENSION);
+    match check.registry.profile(url) {
+        Some(Ok(profile)) if Some(profile.type_id) == TYPES.extension => extend(rules, &[At::root(profile)]),
+        Some(Ok(_)) => check.fail("extension", || format!("{} is no extension", shown(url)), path),
+        Some(Err(why)) => check.warn("not-supported", || format!("the extension {url} cannot be checked: {why}"), path),
+        None if !url.contains(':') => {
+            check.fail(
+                "extension",
+                || format!("the url of an extension must be absolute, not \"{}\"", shown(url)),
+                path,
+            );
+        }
+        None if url.starts_with(CORE_EXTENSIONS) || (is_modifier && check.options.unknown_is_error) => {
+            check.fail("extension", || format!("the extension {} is not known", shown(url)), path);
+        }
+        None => check.warn("extension", || format!("the extension {} is not known here", shown(url)), path),
+    }
+}
+
+fn is_slice<'r>(whole: At<'r>, slicing: &super::rules::Slicing, one: At<'r>) -> bool {
+    std::ptr::eq(whole.profile, one.profile) && slicing.slices.iter().any(|slice| slice.1 == one.index)
+}

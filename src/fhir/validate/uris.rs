@@ -1,0 +1,53 @@
+//! URIs whose scheme has rules of its own, and canonical URLs (FHIR R4 `datatypes.html#uri`, `references.html#canonical`).
+
+use super::entries::contained;
+use super::known::TYPES;
+use super::primitive::Primitive;
+use super::state::{Check, Scope, shown};
+use crate::fhir::definitions::element::TypeId;
+use crate::fhir::json::Json;
+use crate::fhir::path::Path;
+
+/// Checks a uri, url or canonical that has no spaces.
+pub fn check<'j>(check: &mut Check<'_, 'j>, text: &'j str, type_id: TypeId, scope: &Scope<'j>, path: &Path) {
+    let is_broken = |primitive: Primitive, text: &str| primitive.check(&Json::string(text)).is_err();
+    if text.starts_with("urn:uuid:") && is_broken(Primitive::Uuid, text.split(['#', '|']).next().unwrap_or(text)) {
+        return check.fail("value", || format!("{} is no UUID in lower case", shown(text)), path);
+    }
+    if text.starts_with("urn:oid:") && is_broken(Primitive::Oid, text.split(['#', '|']).next().unwrap_or(text)) {
+        return check.fail("value", || format!("{} is no OID", shown(text)), path);
+    }
+    if Some(type_id) != TYPES.canonical {
+        return;
+    }
+    match text.strip_prefix('#') {
+        Some(id) if contained(scope.root, id).is_none() => {
+            check.fail("not-found", || format!("there is no contained resource with the id \"{}\"", shown(id)), path);
+        }
+        None if !has_scheme(text) => {
+            check.fail("value", || format!("a canonical URL must be absolute, not {}", shown(text)), path);
+        }
+        _ => {}
+    }
+}
+
+/// The system of identifiers and codes that are URIs themselves.
+const URI_SYSTEM: &str = "urn:ietf:rfc:3986";
+
+/// Checks that what names its system as URIs is one: the value of an Identifier, the code of a Coding.
+pub fn of_uri_system(check: &mut Check<'_, '_>, json: &Json, name: &'static str, path: &Path) {
+    let text = |name: &str| json.get(name).and_then(Json::as_str);
+    if let (Some(URI_SYSTEM), Some(value)) = (text("system"), text(name))
+        && !has_scheme(value)
+    {
+        let text = || format!("with the system {URI_SYSTEM} it must be a full URI, not \"{}\"", shown(value));
+        check.fail("value", text, &path.child(name));
+    }
+}
+
+fn has_scheme(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+    })
+}

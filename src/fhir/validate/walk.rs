@@ -1,0 +1,425 @@
+//! The walk over a resource: its structure (FHIR R4 `json.html`, `validation.html` "structure", "cardinality", "value
+//! domains"), and at each element the rules of its type and of all profiles that apply to it.
+
+use smallvec::SmallVec;
+
+use super::contained;
+use super::element;
+use super::known::TYPES;
+use super::primitive::Primitive;
+use super::reference;
+use super::registry::base;
+use super::rules::At;
+use super::slices::Slices;
+use super::state::{Check, DEPTH, Rules, STRUCTURE, Scope, shown};
+use super::types::{self, Holder};
+use super::uris;
+use super::{binding, bundle};
+use crate::fhir::definitions::element::{self as model, Property, TypeId, property, resource_type_id};
+use crate::fhir::definitions::names;
+use crate::fhir::fhirpath::Node;
+use crate::fhir::json::Json;
+use crate::fhir::name::Name;
+use crate::fhir::path::Path;
+use crate::fhir::types::ResourceType;
+
+static NULL: Json = Json::Null;
+
+/// Where a resource stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Site {
+    /// It is the whole.
+    Root,
+    /// In `contained` of another.
+    Contained,
+    /// In an entry of a Bundle, or in Parameters.
+    Inside,
+}
+
+/// One element of an object: its value, and for a primitive what `_name` says.
+struct Element<'j> {
+    property: &'static Property,
+    value: Option<&'j Json>,
+    sibling: Option<&'j Json>,
+}
+
+/// Walks a resource with the rules that its place asks for.
+pub fn resource<'r, 'j>(
+    check: &mut Check<'r, 'j>,
+    json: &'j Json,
+    asked: &[At<'r>],
+    site: Site,
+    outer: &Scope<'j>,
+    path: &Path,
+) {
+    let Json::Object(object) = json else {
+        return check.fail(STRUCTURE, || format!("a resource must be a JSON object, not {}", json.kind()), path);
+    };
+    let name = match object.get_name(&Name::known(names::RESOURCE_TYPE)) {
+        Some(Json::String(name)) => name,
+        Some(_) => return check.fail(STRUCTURE, || "resourceType must be a string".to_owned(), path),
+        None => return check.fail("required", || "the resource has no resourceType".to_owned(), path),
+    };
+    let Some(kind) = ResourceType::find(name) else {
+        return check.fail("value", || format!("unknown resource type \"{}\"", shown(name)), path);
+    };
+    let root = Path::root(kind.name());
+    let path = if site == Site::Root { &root } else { path };
+    let owner = resource_type_id(kind);
+    let node = Node { json, sibling: None, type_id: Some(owner) };
+    let container = if site == Site::Contained { outer.root } else { node };
+    let scope = Scope { resource: node, root: container, ..outer.deeper() };
+    let mut rules = Rules::new();
+    if check.has_rules {
+        rules.extend(base(owner));
+        rules.extend(asked.iter().copied());
+        types::by_meta(check, object, owner, &mut rules, path);
+    }
+    let holder = Holder { object, owner, is_resource: true, is_contained: site == Site::Contained };
+    self::object(check, holder, &rules, &scope, path);
+    for at in &rules {
+        element::check(check, &scope, *at, node, path);
+    }
+    if check.has_rules {
+        contained::check(check, json, path);
+        if Some(owner) == TYPES.bundle {
+            bundle::check(check, json, path);
+        }
+    }
+}
+
+/// Walks the properties of an object.
+pub fn object<'r, 'j>(check: &mut Check<'r, 'j>, holder: Holder<'j>, rules: &[At<'r>], scope: &Scope<'j>, path: &Path) {
+    if holder.object.is_empty() {
+        return check.fail(STRUCTURE, || "must not be an empty object".to_owned(), path);
+    }
+    if scope.depth > DEPTH {
+        return check.fail("too-costly", || format!("nested more than {DEPTH} elements deep"), path);
+    }
+    let mut seen = 0_u128;
+    let elements = elements(check, holder, &mut seen, path);
+    for element in &elements {
+        let place = path.child(element.property.element);
+        if holder.is_contained && element.property.name.id() == Some(names::CONTAINED) {
+            check.fail(STRUCTURE, || "a contained resource must not contain others".to_owned(), &place);
+        } else {
+            values(check, element, holder, rules, scope, &place);
+        }
+    }
+    types::missing(check, holder.owner, seen, path);
+    for at in rules {
+        types::needed(check, *at, holder.owner, seen, path);
+    }
+    if Some(holder.owner) == TYPES.extension {
+        types::extension(check, holder.object, path);
+    }
+    let has_only_id = holder.object.len() == 1 && holder.object.get_name(&Name::known(names::ID)).is_some();
+    if has_only_id && check.has_rules && !holder.is_resource && !is_primitive(holder.owner) {
+        check.fail("invariant", || "ele-1: there must be a value or children beside the id".to_owned(), path);
+    }
+}
+
+fn is_primitive(owner: TypeId) -> bool {
+    TYPES.primitives[owner.0 as usize].is_some()
+}
+
+/// The elements of an object, each value with its `_name`; the positions of those seen, as bits.
+fn elements<'j>(
+    check: &mut Check<'_, 'j>,
+    holder: Holder<'j>,
+    seen: &mut u128,
+    path: &Path,
+) -> SmallVec<[Element<'j>; 16]> {
+    let mut list: SmallVec<[Element<'j>; 16]> = SmallVec::new();
+    for (name, value) in holder.object.iter() {
+        if holder.is_resource && name.id() == Some(names::RESOURCE_TYPE) {
+            continue;
+        }
+        let (found, is_sibling) = find(holder.owner, name);
+        let Some(property) = found else {
+            check.fail(STRUCTURE, || format!("unknown element \"{}\"", shown(name.as_str())), path);
+            continue;
+        };
+        let bit = 1 << property.position;
+        if *seen & bit != 0
+            && let Some(other) = list.iter_mut().find(|other| other.property.position == property.position)
+        {
+            if other.property.name == property.name {
+                let half = if is_sibling { &mut other.sibling } else { &mut other.value };
+                *half = Some(value);
+                continue;
+            }
+            let (first, element) = (&other.property.name, property.element);
+            let text = || format!("only one of {element}[x] is allowed: {first} and {}", property.name);
+            check.fail(STRUCTURE, text, &path.child(property.element));
+        }
+        *seen |= bit;
+        let (value, sibling) = if is_sibling { (None, Some(value)) } else { (Some(value), None) };
+        list.push(Element { property, value, sibling });
+    }
+    list
+}
+
+/// The property with a name, and whether the name is its `_name`.
+fn find(owner: TypeId, name: &Name) -> (Option<&'static Property>, bool) {
+    if let Some(found) = property(owner, name) {
+        return (Some(found), false);
+    }
+    let Some(plain) = name.id().filter(|_| name.as_str().starts_with('_')).and_then(names::sibling) else {
+        return (None, false);
+    };
+    let found = property(owner, &Name::known(plain));
+    (found.filter(|p| is_primitive(p.type_id)), true)
+}
+
+/// The values of an element: an array exactly where the element repeats.
+fn values<'r, 'j>(
+    check: &mut Check<'r, 'j>,
+    element: &Element<'j>,
+    holder: Holder<'j>,
+    rules: &[At<'r>],
+    scope: &Scope<'j>,
+    path: &Path,
+) {
+    let property = element.property;
+    let below: Rules<'r> = rules.iter().filter_map(|at| at.child(property.position)).collect();
+    let mut slices = Slices::of(&below);
+    if !property.is_list() {
+        if let Some(name) = not_single(element) {
+            return check.fail(STRUCTURE, || format!("{name} must not be an array"), path);
+        }
+        types::count(check, &below, 1, path);
+        value(check, element.value, element.sibling, holder, property, &below, &mut slices, scope, path);
+        return slices.finish(check, path);
+    }
+    let Some((values, siblings)) = lists(check, element, path) else { return };
+    let len = values.len().max(siblings.len());
+    if property.max.is_some_and(|max| len > max.into()) {
+        check.fail(STRUCTURE, || format!("has {len} items, more than allowed"), path);
+    }
+    types::count(check, &below, len, path);
+    for index in 0..len {
+        let (one, sibling) = (values.get(index), siblings.get(index).filter(|s| **s != Json::Null));
+        value(check, one, sibling, holder, property, &below, &mut slices, scope, &path.item(index));
+    }
+    slices.finish(check, path);
+}
+
+/// The name of the half that is an array though the element does not repeat.
+fn not_single(element: &Element<'_>) -> Option<String> {
+    let is_array = |json: Option<&Json>| matches!(json, Some(Json::Array(_)));
+    if is_array(element.value) {
+        return Some(element.property.name.to_string());
+    }
+    is_array(element.sibling).then(|| format!("_{}", element.property.name))
+}
+
+/// The items of a repeating element and what `_name` says of each.
+fn lists<'j>(check: &mut Check<'_, 'j>, element: &Element<'j>, path: &Path) -> Option<(&'j [Json], &'j [Json])> {
+    let name = &element.property.name;
+    let values = match element.value {
+        Some(Json::Array(items)) => Some(items.as_slice()),
+        Some(_) => {
+            check.fail(STRUCTURE, || format!("{name} must be an array"), path);
+            return None;
+        }
+        None => None,
+    };
+    if values.is_some_and(<[Json]>::is_empty) {
+        check.fail(STRUCTURE, || "must not be an empty array".to_owned(), path);
+    }
+    let siblings = match element.sibling {
+        Some(Json::Array(items)) => items.as_slice(),
+        Some(_) => {
+            check.fail(STRUCTURE, || format!("_{name} must be an array"), path);
+            return None;
+        }
+        None => return Some((values.unwrap_or_default(), &[])),
+    };
+    if siblings.iter().all(|item| *item == Json::Null) {
+        check.fail(STRUCTURE, || format!("_{name} must have an item that is not null"), path);
+    }
+    if values.is_some_and(|values| values.len() != siblings.len()) {
+        check.fail(STRUCTURE, || format!("{name} and _{name} must have the same number of items"), path);
+    }
+    Some((values.unwrap_or_default(), siblings))
+}
+
+/// One value of an element.
+#[expect(clippy::too_many_arguments, reason = "everything that surrounds one value; it is called in two places")]
+fn value<'r, 'j>(
+    check: &mut Check<'r, 'j>,
+    value: Option<&'j Json>,
+    sibling: Option<&'j Json>,
+    holder: Holder<'j>,
+    property: &'static Property,
+    below: &Rules<'r>,
+    slices: &mut Slices<'r>,
+    scope: &Scope<'j>,
+    path: &Path,
+) {
+    let type_id = property.type_id;
+    let json = value.unwrap_or(&NULL);
+    if Some(type_id) == TYPES.any {
+        return inside(check, json, holder, property, below, slices, scope, path);
+    }
+    let node = Node { json, sibling, type_id: Some(type_id) };
+    let mut rules = Rules::new();
+    if check.has_rules {
+        rules.extend(base(type_id).filter(|at| !at.rule().is_idle()));
+        types::extend(&mut rules, below);
+        slices.place(check, scope, node, &mut rules, path);
+        types::typed(check, scope, node, &mut rules, path);
+    }
+    if let Some(primitive) = TYPES.primitives[type_id.0 as usize] {
+        let is_filled = matches!(json, Json::Null) && sibling.is_some();
+        if !is_filled && value.is_some() {
+            self::primitive(check, primitive, json, property, scope, path);
+        }
+        if let Some(sibling) = sibling {
+            sibling_of(check, sibling, property, is_filled, &rules, scope, path);
+        }
+    } else {
+        let Json::Object(object) = json else {
+            let kind = json.kind();
+            let text = || format!("{} must be an object, not {kind} (type {})", property.name, type_id.name());
+            return check.fail(STRUCTURE, text, path);
+        };
+        if Some(type_id) == TYPES.extension && check.has_rules {
+            types::by_url(check, object, holder.owner, property, below, &mut rules, path);
+        }
+        let inner = Holder { object, owner: type_id, is_resource: false, is_contained: false };
+        self::object(check, inner, &rules, &scope.deeper(), path);
+        if check.has_rules {
+            complex(check, json, property, &rules, scope, path);
+        }
+    }
+    for at in &rules {
+        element::check(check, scope, *at, node, path);
+    }
+}
+
+/// What certain data types ask for beyond their definitions.
+fn complex<'r, 'j>(
+    check: &mut Check<'r, 'j>,
+    json: &'j Json,
+    property: &Property,
+    rules: &[At<'r>],
+    scope: &Scope<'j>,
+    path: &Path,
+) {
+    let type_id = Some(property.type_id);
+    if type_id == TYPES.reference {
+        reference::check(check, scope, json, property, rules, path);
+    } else if type_id == TYPES.coding || type_id == TYPES.quantity {
+        binding::coding(check, json, path);
+        uris::of_uri_system(check, json, "code", path);
+    } else if type_id == TYPES.identifier {
+        uris::of_uri_system(check, json, "value", path);
+    }
+}
+
+/// A resource within the resource.
+#[expect(clippy::too_many_arguments, reason = "everything that surrounds one value")]
+fn inside<'r, 'j>(
+    check: &mut Check<'r, 'j>,
+    json: &'j Json,
+    holder: Holder<'j>,
+    property: &Property,
+    below: &Rules<'r>,
+    slices: &mut Slices<'r>,
+    scope: &Scope<'j>,
+    path: &Path,
+) {
+    let is_contained = property.name.id() == Some(names::CONTAINED);
+    let site = if is_contained { Site::Contained } else { Site::Inside };
+    let mut scope = *scope;
+    if !is_contained {
+        scope.full_url = holder.object.get_name(&Name::known(names::FULL_URL)).and_then(Json::as_str);
+    }
+    let mut rules = below.clone();
+    if check.has_rules {
+        let node = Node::resource(json);
+        slices.place(check, &scope, node, &mut rules, path);
+        types::typed(check, &scope, node, &mut rules, path);
+    }
+    resource(check, json, &rules, site, &scope, path);
+}
+
+/// A primitive value.
+fn primitive<'j>(
+    check: &mut Check<'_, 'j>,
+    primitive: Primitive,
+    json: &'j Json,
+    property: &Property,
+    scope: &Scope<'j>,
+    path: &Path,
+) {
+    if let Err((code, text)) = primitive.check(json) {
+        return check.fail(code, || format!("{}: {text} (type {})", property.name, property.type_id.name()), path);
+    }
+    if check.has_rules && primitive == Primitive::Uri {
+        uris::check(check, json.as_str().unwrap_or(""), property.type_id, scope, path);
+    }
+}
+
+/// `_name` of a primitive: an Element.
+fn sibling_of<'r, 'j>(
+    check: &mut Check<'r, 'j>,
+    sibling: &'j Json,
+    property: &Property,
+    is_alone: bool,
+    rules: &[At<'r>],
+    scope: &Scope<'j>,
+    path: &Path,
+) {
+    let Json::Object(object) = sibling else {
+        let kind = sibling.kind();
+        return check.fail(STRUCTURE, || format!("_{} must be an object, not {kind}", property.name), path);
+    };
+    let holder = Holder { object, owner: property.type_id, is_resource: false, is_contained: false };
+    self::object(check, holder, rules, &scope.deeper(), path);
+    let has_only_id = object.len() == 1 && object.get_name(&Name::known(names::ID)).is_some();
+    if is_alone && has_only_id && check.has_rules {
+        check.fail("invariant", || "ele-1: there must be a value or an extension beside the id".to_owned(), path);
+    }
+}
+
+/// Whether a node conforms to a profile, base definitions aside; what is known already is not asked again.
+pub fn conforms<'r, 'j>(
+    check: &mut Check<'r, 'j>,
+    scope: &Scope<'j>,
+    node: Node<'j>,
+    profile: &'r super::rules::Profile,
+) -> bool {
+    let Json::Object(object) = node.json else { return true };
+    let Some(owner) = node.type_id.filter(|id| id.is_a(profile.type_id)) else { return false };
+    let key = (std::ptr::from_ref(node.json).addr(), std::ptr::from_ref(profile).addr());
+    if let Some(known) = check.known.get(&key) {
+        return *known;
+    }
+    // while it is being found out it counts as conforming, so that circles end
+    check.known.insert(key, true);
+    let is_resource = owner.resource_type().is_some();
+    let contained = scope.root.json.get("contained").and_then(Json::as_array).unwrap_or_default();
+    let is_contained = contained.iter().any(|one| std::ptr::eq(one, node.json));
+    let inner_scope = match is_resource {
+        true if is_contained => Scope { resource: node, ..*scope },
+        true => Scope { resource: node, root: node, ..*scope },
+        false => *scope,
+    };
+    let mut inner = check.quiet();
+    std::mem::swap(&mut inner.known, &mut check.known);
+    let at = At::root(profile);
+    let place = Path::root(model::TypeId::name(owner));
+    object_with(&mut inner, Holder { object, owner, is_resource, is_contained }, at, &inner_scope, &place);
+    element::check(&mut inner, &inner_scope, at, node, &place);
+    std::mem::swap(&mut inner.known, &mut check.known);
+    check.steps = inner.steps;
+    check.known.insert(key, !inner.failed);
+    !inner.failed
+}
+
+fn object_with<'r, 'j>(check: &mut Check<'r, 'j>, holder: Holder<'j>, at: At<'r>, scope: &Scope<'j>, path: &Path) {
+    object(check, holder, &[at], scope, path);
+}
