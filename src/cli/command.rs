@@ -21,6 +21,7 @@ use crate::cli::reindex::ReindexArgs;
 use crate::cli::running::Running;
 use crate::cli::serve::{ServeArgs, serve};
 use crate::cli::tenant::TenantArgs;
+use crate::cli::validate::ValidateArgs;
 use crate::repo::base_of;
 
 /// A FHIR R4 server in one binary.
@@ -55,6 +56,8 @@ enum Command {
     Config(ConfigArgs),
     /// Write generated patients
     Generate(GenerateArgs),
+    /// Hold files against FHIR and profiles
+    Validate(ValidateArgs),
     /// Run the scenarios of FHIR REST against a server
     Conform(ConformArgs),
     /// Measure the server beside raw baselines
@@ -105,6 +108,9 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Generate(args) => {
             let resources = args.run(&SystemClock)?;
             eprintln!("{resources} resources");
+        }
+        Command::Validate(args) => {
+            return Ok(if args.run()? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::Bench(args) => wait(async move { args.run().await })?,
         Command::Bare(args) => wait(async move { args.run().await })?,
@@ -193,6 +199,7 @@ mod tests {
             "cresset reindex --tenant ward",
             "cresset load --data ./data --tenant ward a",
             "cresset config",
+            "cresset validate --profile http://x/y --package a.tgz --package b.tgz --output json --strict --errors-only a b",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }

@@ -19,5 +19,6 @@ mod reindex;
 pub mod running;
 mod serve;
 mod tenant;
+mod validate;
 
 pub use command::run;

@@ -19,6 +19,7 @@ mod state;
 mod target;
 
 pub use command::LoadArgs;
+pub use document::{Document, read as documents};
 pub use files::find;
 pub use pace::{Pace, Summary};
 pub use pipeline::Pipeline;

@@ -5,6 +5,9 @@ include!(concat!(env!("OUT_DIR"), "/conformance.rs"));
 
 static TEXT: &str = include_str!(concat!(env!("OUT_DIR"), "/conformance.json"));
 
+/// What the canonical URL of every definition of a type or core profile begins with.
+pub const CORE: &str = "http://hl7.org/fhir/StructureDefinition/";
+
 /// What a definition is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {

@@ -14,6 +14,7 @@ pub mod conformance;
 pub mod element;
 pub mod format;
 pub mod names;
+pub mod package;
 pub mod params;
 mod tables;
 pub mod types;

@@ -7,14 +7,12 @@ use super::rules::{
     At, Binding, Discriminator, DiscriminatorKind, Expected, Probe, Profile, Rule, Slicing, SlicingRules, Target,
     TypeRule, ValueBounds,
 };
+use crate::fhir::definitions::conformance::CORE;
 use crate::fhir::definitions::element::{self, Property, TypeId, TypeKind, type_by_name};
 use crate::fhir::fhirpath;
 use crate::fhir::json::{Json, Object};
 use crate::fhir::name::Name;
 use crate::fhir::types::ResourceType;
-
-/// What every canonical URL of the base definitions begins with.
-pub const CORE: &str = "http://hl7.org/fhir/StructureDefinition/";
 
 /// What the type codes of the System namespace begin with.
 const SYSTEM: &str = "http://hl7.org/fhirpath/";

@@ -32,6 +32,7 @@ mod registry;
 mod rules;
 mod slices;
 mod slicing;
+mod snapshot;
 mod state;
 mod types;
 mod uris;

@@ -9,11 +9,15 @@ use std::sync::{LazyLock, OnceLock};
 use hashbrown::HashMap;
 
 use super::codes::{CodeSystem, Sources, ValueSet};
-use super::compile::{CORE, compile};
+use super::compile::compile;
 use super::rules::{At, Profile};
-use crate::fhir::definitions::conformance::{self, Kind};
+use super::snapshot::generate;
+use crate::fhir::definitions::conformance::{self, CORE, Kind};
 use crate::fhir::definitions::element::{TypeId, TypeKind, all_types};
 use crate::fhir::json::{Json, parse};
+
+/// How deep base definitions without snapshots may stand on one another.
+const BASES: usize = 16;
 
 /// A set of definitions.
 #[derive(Default)]
@@ -115,12 +119,34 @@ impl Registry {
         let Some(entry) = entry else { return self.parent?.profile(canonical) };
         let compiled = entry.compiled.get_or_init(|| {
             let definition = entry.source.json();
-            let elements = definition.get("snapshot").and_then(|s| s.get("element")).and_then(Json::as_array);
-            let elements = elements.ok_or_else(|| "it has no snapshot".to_owned())?;
+            let elements = self.elements(&definition, BASES)?;
             let is_base = definition.get("derivation").and_then(Json::as_str) != Some("constraint");
-            compile(&definition, elements, (!is_base).then_some(&base))
+            compile(&definition, &elements, (!is_base).then_some(&base))
         });
         Some(compiled.as_ref().map_err(String::as_str))
+    }
+
+    /// The elements of a definition's snapshot, made of its differential where there is none.
+    fn elements(&self, definition: &Json, depth: usize) -> Result<Vec<Json>, String> {
+        let list = |part: &str| definition.get(part).and_then(|part| part.get("element")).and_then(Json::as_array);
+        if let Some(elements) = list("snapshot") {
+            return Ok(elements.to_vec());
+        }
+        let differential = list("differential").ok_or("it has neither snapshot nor differential")?;
+        let url = definition.get("baseDefinition").and_then(Json::as_str).ok_or("it has no base definition")?;
+        if depth == 0 {
+            return Err(format!("its base definitions are more than {BASES} deep, or a circle"));
+        }
+        let base = self.snapshot(url, depth - 1).ok_or_else(|| format!("its base {url} is not known"))??;
+        generate(&base, differential, &|url| self.snapshot(url, depth - 1)?.ok())
+    }
+
+    /// The elements of the snapshot of the definition with a canonical URL.
+    fn snapshot(&self, canonical: &str, depth: usize) -> Option<Result<Vec<Json>, String>> {
+        match pick(&self.profiles, canonical) {
+            Some(entry) => Some(self.elements(&entry.source.json(), depth)),
+            None => self.parent?.snapshot(canonical, depth),
+        }
     }
 
     /// The value set with a canonical URL.

@@ -110,6 +110,9 @@ pub enum SlicingRules {
     OpenAtEnd,
 }
 
+/// For each slice its criteria, one for each discriminator; none for a slice that cannot be told from the others.
+pub type Criteria = Box<[Option<Box<[Criterion]>>]>;
+
 /// How the values of an element are told apart (FHIR R4 `profiling.html#slicing`).
 #[derive(Debug)]
 pub struct Slicing {
@@ -123,7 +126,7 @@ pub struct Slicing {
     pub slices: Box<[(Box<str>, u32)]>,
     /// For each slice what a value must have to be in it; none for a slice that cannot be told. Found at first use, for
     /// it may lie in other profiles.
-    pub criteria: OnceLock<Box<[Option<Box<[Criterion]>>]>>,
+    pub criteria: OnceLock<Criteria>,
 }
 
 /// What kind of difference a discriminator looks at.

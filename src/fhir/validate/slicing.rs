@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::codes::Membership;
 use super::compare;
 use super::registry::Registry;
-use super::rules::{At, Criterion, Discriminator, DiscriminatorKind, Expected, Probe, Rule, Slicing, Wanted};
+use super::rules::{At, Criteria, Criterion, Discriminator, DiscriminatorKind, Expected, Probe, Rule, Slicing, Wanted};
 use super::state::{Check, NESTED, Scope};
 use crate::fhir::fhirpath::Node;
 use crate::fhir::json::Json;
@@ -131,7 +131,7 @@ fn collect<'j>(json: &'j Json, names: &[Name], found: &mut Found<'j>) {
 }
 
 /// What each slice is known by, for each discriminator.
-fn criteria(registry: &Registry, at: At<'_>, slicing: &Slicing) -> Box<[Option<Box<[Criterion]>>]> {
+fn criteria(registry: &Registry, at: At<'_>, slicing: &Slicing) -> Criteria {
     let of_slice = |(_, index): &(Box<str>, u32)| {
         let each = slicing.discriminators.iter().map(|d| criterion(registry, at.sibling(*index), d));
         each.collect::<Option<Box<[_]>>>()

@@ -4,15 +4,13 @@ use super::known::TYPES;
 use super::registry::Registry;
 use super::rules::At;
 use super::state::{Check, NESTED, Rules, STRUCTURE, Scope, shown};
+use crate::fhir::definitions::conformance::CORE;
 use crate::fhir::definitions::element::{self as model, Property, TypeId};
 use crate::fhir::definitions::names;
 use crate::fhir::fhirpath::Node;
 use crate::fhir::json::{Json, Object};
 use crate::fhir::name::Name;
 use crate::fhir::path::Path;
-
-/// What the URL of every extension of the base definitions begins with.
-const CORE_EXTENSIONS: &str = "http://hl7.org/fhir/StructureDefinition/";
 
 /// An object and what it is.
 #[derive(Clone, Copy)]
@@ -207,7 +205,7 @@ fn implied<'r>(check: &mut Check<'r, '_>, object: &Object, owner: TypeId, rules:
         let text = |name: &str| coding.get(name).and_then(Json::as_str);
         let Some(code) = text("code").filter(|_| text("system") == Some("http://loinc.org")) else { continue };
         if let Ok(at) = VITAL_SIGNS.binary_search_by(|row| row.0.cmp(code)) {
-            claimed(check, &format!("{CORE_EXTENSIONS}{}", VITAL_SIGNS[at].1), owner, rules, path);
+            claimed(check, &format!("{CORE}{}", VITAL_SIGNS[at].1), owner, rules, path);
         }
     }
 }
@@ -265,7 +263,7 @@ pub fn by_url<'r>(
                 path,
             );
         }
-        None if url.starts_with(CORE_EXTENSIONS) || (is_modifier && check.options.unknown_is_error) => {
+        None if url.starts_with(CORE) || (is_modifier && check.options.unknown_is_error) => {
             check.fail("extension", || format!("the extension {} is not known", shown(url)), path);
         }
         None => check.warn("extension", || format!("the extension {} is not known here", shown(url)), path),

@@ -1,0 +1,156 @@
+//! `cresset validate`: holds files against the base definitions and profiles, without a server.
+
+use std::fs::File;
+use std::io::{BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use crate::base::clock::{Clock, SystemClock};
+use crate::base::fault::{Fault, Issue, Result};
+use crate::base::limits::DEEPEST_NESTING;
+use crate::cli::load::{Document, documents, find};
+use crate::fhir::definitions::package::{self, Package};
+use crate::fhir::json::{Json, parse, write};
+use crate::fhir::outcome::outcome;
+use crate::fhir::validate::{Options, Registry, validate};
+use crate::fhir::xml;
+
+/// Arguments of `cresset validate`.
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// Files, folders or archives of resources in JSON, NDJSON or XML
+    #[arg(required = true, value_name = "FILES")]
+    files: Vec<PathBuf>,
+    /// A profile that every resource must conform to, by its canonical URL; beside those in `meta.profile`
+    #[arg(long, value_name = "URL")]
+    profile: Vec<String>,
+    /// A FHIR package (.tgz) whose definitions are known
+    #[arg(long, value_name = "FILE")]
+    package: Vec<PathBuf>,
+    /// How the findings are written
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// Leave out warnings
+    #[arg(long)]
+    errors_only: bool,
+    /// A profile that is not known is an error
+    #[arg(long)]
+    strict: bool,
+}
+
+/// How the findings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people
+    Text,
+    /// One JSON object a line: file, valid, outcome
+    Json,
+}
+
+/// What was counted.
+#[derive(Debug, Default)]
+struct Counts {
+    valid: usize,
+    invalid: usize,
+}
+
+impl ValidateArgs {
+    /// Validates all files and writes the findings to standard output; whether all were valid.
+    ///
+    /// # Errors
+    /// 400 for a file or package that cannot be read, and for a profile of the arguments that is not known.
+    pub fn run(&self) -> Result<bool> {
+        let registry = self.registry()?;
+        let registry = registry.as_ref().unwrap_or(Registry::core());
+        for url in &self.profile {
+            match registry.profile(url) {
+                Some(Ok(_)) => {}
+                Some(Err(why)) => return Err(Fault::invalid(format!("the profile {url} cannot be used: {why}"))),
+                None => return Err(Fault::invalid(format!("the profile {url} is in none of the packages"))),
+            }
+        }
+        let options = Options {
+            with_warnings: !self.errors_only,
+            unknown_is_error: self.strict,
+            by_meta: true,
+            now: Some(SystemClock.now()),
+        };
+        let profiles: Vec<&str> = self.profile.iter().map(String::as_str).collect();
+        let mut counts = Counts::default();
+        let mut out = std::io::stdout().lock();
+        let files = find(&self.files)?;
+        let mut paths = [files.first, files.rest].concat();
+        paths.sort();
+        for path in &paths {
+            documents(path, &mut |document| {
+                let issues = match read(&document.text) {
+                    Ok(json) => validate(registry, &json, &profiles, options),
+                    Err(fault) => fault.issues().to_vec(),
+                };
+                self.tell(&mut out, &document, &issues, &mut counts)
+            })?;
+        }
+        if self.output == Output::Text {
+            let Counts { valid, invalid } = counts;
+            writeln!(out, "{} resources: {valid} valid, {invalid} invalid", valid + invalid).map_err(unwritable)?;
+        }
+        Ok(counts.invalid == 0)
+    }
+
+    fn registry(&self) -> Result<Option<Registry>> {
+        if self.package.is_empty() {
+            return Ok(None);
+        }
+        let packages: Vec<Package> = self.package.iter().map(|path| open(path)).collect::<Result<_>>()?;
+        for text in package::missing(&packages) {
+            eprintln!("cresset: warning: {text}");
+        }
+        Ok(Some(Registry::with(packages.into_iter().flat_map(|package| package.resources))))
+    }
+
+    fn tell(&self, out: &mut dyn Write, document: &Document, issues: &[Issue], counts: &mut Counts) -> Result<()> {
+        let is_valid = issues.iter().all(|issue| !matches!(issue.severity, "error" | "fatal"));
+        *(if is_valid { &mut counts.valid } else { &mut counts.invalid }) += 1;
+        if self.output == Output::Json {
+            let line = [
+                ("file", Json::string(document.place.as_str())),
+                ("valid", Json::Bool(is_valid)),
+                ("outcome", outcome(issues)),
+            ];
+            let mut text = Vec::new();
+            write(&Json::object(line), &mut text);
+            text.push(b'\n');
+            return out.write_all(&text).map_err(unwritable);
+        }
+        if issues.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "{}: {}", document.place, if is_valid { "valid" } else { "invalid" }).map_err(unwritable)?;
+        for issue in issues {
+            let place = issue.expression.as_deref().unwrap_or("");
+            let position =
+                issue.position.map_or_else(String::new, |(line, column)| format!(" (line {line}, column {column})"));
+            writeln!(out, "  {:<11} {place}: {}{position}", issue.severity, issue.diagnostics).map_err(unwritable)?;
+        }
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> Result<Package> {
+    let named = |fault: Fault| fault.context(path.display());
+    let file = File::open(path).map_err(|error| named(Fault::invalid(error.to_string())))?;
+    Package::read(BufReader::new(file)).map_err(named)
+}
+
+fn read(text: &str) -> Result<Json> {
+    if text.trim_start().starts_with('<') {
+        xml::parse(text.as_bytes(), DEEPEST_NESTING)
+    } else {
+        parse(text.as_bytes())
+    }
+}
+
+fn unwritable(error: std::io::Error) -> Fault {
+    Fault::internal(format!("standard output: {error}"))
+}
