@@ -13,8 +13,14 @@ pub fn correct(definition: &mut Value) {
 }
 
 fn structure_definition(definition: &mut Value) {
-    let elements = definition["snapshot"]["element"].as_array_mut().into_iter().flatten();
-    elements.flat_map(|e| e["constraint"].as_array_mut().into_iter().flatten()).for_each(constraint);
+    for element in definition["snapshot"]["element"].as_array_mut().into_iter().flatten() {
+        // Required, it would forbid components of vital signs that are none themselves, such as the flow of oxygen.
+        let is_vital = element["binding"]["valueSet"].as_str().is_some_and(|set| set.contains("/ucum-vitals-common"));
+        if is_vital && element["path"] == "Observation.component.value[x]" {
+            element["binding"]["strength"] = json!("extensible");
+        }
+        element["constraint"].as_array_mut().into_iter().flatten().for_each(constraint);
+    }
     // The id of a resource is of type `id`; the snapshots say `string`, which is right for the id of an element only.
     let id = format!("{}.id", definition["name"].as_str().unwrap_or(""));
     if definition["kind"] != "resource" {
@@ -33,6 +39,8 @@ fn constraint(constraint: &mut Value) {
         "app-4" => "cancelationReason.exists() implies (status = 'noshow' or status = 'cancelled')",
         // `when` repeats.
         "tim-9" => "offset.empty() or (when.exists() and when.where($this in ('C' | 'CM' | 'CD' | 'CV')).empty())",
+        // More than one, says its text.
+        "que-12" => "enableWhen.count() > 1 implies enableBehavior.exists()",
         // The value is of FHIR's type, not of the System's.
         "que-7" => "operator = 'exists' implies (answer is boolean)",
         // Without a probability there is nothing to be wrong.

@@ -21,8 +21,11 @@ pub fn check(check: &mut Check<'_, '_>, bundle: &Json, path: &Path) {
             continue;
         };
         let text = |name: &str| resource.get(name).and_then(Json::as_str);
+        if !url.contains(':') {
+            check.fail("value", || format!("a fullUrl must be absolute, not {}", shown(url)), &place.child("fullUrl"));
+        }
         let Some(literal) = Literal::parse(url).filter(|literal| !literal.base.is_empty()) else { continue };
-        let (Some(kind), Some(id)) = (text("resourceType"), text("id")) else { continue };
+        let (Some(kind), id) = (text("resourceType"), text("id").unwrap_or("")) else { continue };
         if literal.kind.name() != kind || literal.id != id {
             let message = || {
                 format!(

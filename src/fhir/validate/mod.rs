@@ -43,6 +43,8 @@ pub use registry::Registry;
 pub use state::Options;
 
 #[cfg(test)]
+mod profile_tests;
+#[cfg(test)]
 mod suite;
 #[cfg(test)]
 mod tests;

@@ -132,9 +132,12 @@ fn collect<'j>(json: &'j Json, names: &[Name], found: &mut Found<'j>) {
 
 /// What each slice is known by, for each discriminator.
 fn criteria(registry: &Registry, at: At<'_>, slicing: &Slicing) -> Criteria {
+    // a discriminator about which a slice says nothing does not concern it, as long as another one does
     let of_slice = |(_, index): &(Box<str>, u32)| {
         let each = slicing.discriminators.iter().map(|d| criterion(registry, at.sibling(*index), d));
-        each.collect::<Option<Box<[_]>>>()
+        let each: Vec<Option<Criterion>> = each.collect();
+        let is_told = each.iter().any(Option::is_some);
+        is_told.then(|| each.into_iter().map(|one| one.unwrap_or(Criterion::Always)).collect())
     };
     slicing.slices.iter().map(of_slice).collect()
 }
