@@ -98,6 +98,29 @@ fn torn_files_are_proven_or_emptied() {
     assert!(emptied > 20, "{emptied} of {} were emptied", names.len() * 4);
 }
 
+/// A folder that was closed in order and of which a file is missing, as after a removal that was killed, is not trusted.
+#[test]
+fn a_closed_index_that_lacks_a_file_is_emptied() {
+    let mut world = World::new();
+    family(&mut world);
+    world.write("Observation/3", false, None);
+    world.commit();
+    let World { dir, index, .. } = world;
+    index.close().unwrap();
+    let places = TempDir::new().unwrap();
+    let of_segments = |name: &str| !name.starts_with('.') && name.contains('.');
+    let names = fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    let names: Vec<String> = names.filter(|name| of_segments(name)).collect();
+    assert!(names.iter().any(|name| name.ends_with(".pos")), "{names:?}");
+    for name in &names {
+        let place = places.path().join(format!("without-{name}"));
+        copy(dir.path(), &place);
+        fs::remove_file(place.join(name)).unwrap();
+        let index = Index::open(&place, options()).unwrap();
+        assert_eq!((index.reached(), index.searcher().count()), (Seq(0), 0), "without {name}");
+    }
+}
+
 #[test]
 fn merges_bound_the_segments_and_leave_the_content() {
     let mut world = World::new();

@@ -9,8 +9,6 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tantivy::directory::Directory;
-
 use super::coverage::Coverage;
 use super::directory::Folder;
 use super::schema::{FORMAT, schema};
@@ -47,8 +45,9 @@ pub fn open(root: &Path, folder: &Folder) -> io::Result<Option<(tantivy::Index, 
     if !sealed && !checksums_hold(root, &index) {
         return Ok(None);
     }
-    // A disk may tear also what was closed in order: every footer is read here, and a file that was cut has none.
-    if sealed && !opens(&index) {
+    // A disk may tear also what was closed in order: every footer is read here, and a file that was cut has none. A
+    // removal of the folder that did not end leaves some files.
+    if sealed && !(is_whole(root, &index) && opens(&index)) {
         return Ok(None);
     }
     drop_strangers(root, &index)?;
@@ -59,6 +58,12 @@ fn opens(index: &tantivy::Index) -> bool {
     let reader: tantivy::Result<tantivy::IndexReader> =
         index.reader_builder().reload_policy(tantivy::ReloadPolicy::Manual).doc_store_cache_num_blocks(0).try_into();
     reader.is_ok()
+}
+
+/// Whether every file of every segment is there; tantivy opens a segment without its positions, and fails when it is searched.
+fn is_whole(root: &Path, index: &tantivy::Index) -> bool {
+    let Ok(metas) = index.searchable_segment_metas() else { return false };
+    metas.iter().flat_map(files_of).all(|path| root.join(path).exists())
 }
 
 fn read(folder: &Folder) -> Option<(tantivy::Index, Seq, Coverage)> {
@@ -76,19 +81,11 @@ fn checksums_hold(root: &Path, index: &tantivy::Index) -> bool {
 fn checksum_holds(root: &Path, index: &tantivy::Index, path: &Path) -> bool {
     /// The two numbers at the end of a footer.
     const FOOTER_END: u64 = 8;
-    let directory = index.directory();
-    match directory.exists(path) {
-        // A segment without positions may have no file for them.
-        Ok(false) => path.extension().is_some_and(|extension| extension == "pos"),
-        Ok(true) => {
-            root.join(path).metadata().is_ok_and(|data| data.len() >= FOOTER_END)
-                && directory.validate_checksum(path).is_ok_and(|ok| ok)
-        }
-        Err(_) => false,
-    }
+    root.join(path).metadata().is_ok_and(|data| data.len() >= FOOTER_END)
+        && index.directory().validate_checksum(path).is_ok_and(|ok| ok)
 }
 
-/// The files of a segment. Its positions, deletions and the like stand only when they are needed.
+/// The files of a segment: all parts have one, deletions when there are any.
 fn files_of(meta: &tantivy::SegmentMeta) -> Vec<PathBuf> {
     use tantivy::index::SegmentComponent as Part;
     let mut parts = vec![Part::FieldNorms, Part::Terms, Part::Postings, Part::Positions, Part::FastFields, Part::Store];
