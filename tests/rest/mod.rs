@@ -7,6 +7,7 @@ mod capability;
 mod conditional;
 mod connections;
 mod contexts;
+mod entries;
 mod expunge;
 mod headers;
 mod history;

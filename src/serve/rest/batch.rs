@@ -2,7 +2,10 @@
 //!
 //! Entries are done in the order DELETE, POST, PUT and PATCH, GET and answered in the order of the request. In a
 //! transaction everything that can be known before the commit is checked before it; a read that finds
-//! nothing afterwards answers in its own entry.
+//! nothing afterwards answers in its own entry. An operation that changes nothing is one of the reads; what takes content
+//! away for good can be no part of a transaction, for it cannot be undone.
+
+use std::collections::HashSet;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -12,10 +15,16 @@ use super::change::{Sent, change};
 use super::conditions::{Conditions, Prefer, Return};
 use super::framing::{Entry, Framing, Head, Response};
 use super::inquire::inquire;
+use super::operation::{self, operation};
 use super::params::Params;
 use super::routes::{Interaction, Target, interaction, target};
-use crate::base::fault::{Fault, Result};
+use super::subset::Shown;
+use super::{expunge, negotiate};
+use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::bundle::{BundleKind, Method, RequestBundle, RequestEntry};
+use crate::fhir::fhirpath::from_base64;
+use crate::fhir::json::Json;
+use crate::fhir::types::ResourceType;
 use crate::repo::{Session, WriteEntry};
 use crate::serve::error::wire;
 
@@ -24,8 +33,22 @@ const TOGETHER: usize = 256;
 
 /// What an entry comes to.
 enum Step {
-    Write(WriteEntry),
+    Write(WriteEntry, View),
     Inquiry(Interaction, Box<Asked>),
+    /// Content is taken away for good.
+    Expunge(Interaction, Box<Asked>),
+}
+
+/// How much of what was written an entry shows.
+struct View {
+    kind: ResourceType,
+    shown: Shown,
+}
+
+impl View {
+    fn answer(&self, answer: Answer) -> Answer {
+        self.shown.answer(self.kind, answer).unwrap_or_else(|fault| failed(&fault))
+    }
 }
 
 /// The request of an entry, taken apart.
@@ -34,12 +57,20 @@ struct Asked {
     params: Params,
     conditions: Conditions,
     prefer: Prefer,
+    /// What an operation is given.
+    body: Option<Json>,
 }
 
 impl Asked {
     fn call<'a>(&'a self, site: &'a Site, session: &'a Session) -> Call<'a> {
-        let Self { target, params, conditions, prefer } = self;
+        let Self { target, params, conditions, prefer, .. } = self;
         Call { site, session, target, params, conditions, prefer: *prefer }
+    }
+
+    /// The identity of what a read answers.
+    fn full_url(&self, interaction: Interaction) -> Option<String> {
+        let (Interaction::Read | Interaction::Vread) = interaction else { return None };
+        Some(format!("{}/{}", self.target.kind?, self.target.id.as_ref()?))
     }
 }
 
@@ -71,24 +102,61 @@ pub async fn batch(site: &Site, session: &Session, prefer: Prefer, bundle: Reque
 /// Reads what an entry asks for. `index` is its place in a transaction.
 fn plan(site: &Site, session: &Session, prefer: Prefer, index: Option<usize>, mut entry: RequestEntry) -> Result<Step> {
     let (full_url, resource) = (entry.full_url.take(), entry.resource.take());
-    let step = asked(site, prefer, &entry).and_then(|(interaction, asked)| match interaction {
+    let step = asked(site, prefer, &entry).and_then(|(interaction, mut asked)| match interaction {
         Interaction::Create | Interaction::Update | Interaction::Patch | Interaction::Delete => {
-            let change = change(interaction, &asked.call(site, session), Sent::entry(resource))?;
-            Ok(Step::Write(WriteEntry { index, full_url, change }))
+            let call = asked.call(site, session);
+            let kind = call.kind()?;
+            let view = View { kind, shown: Shown::of_one(&call, kind)? };
+            let change = change(interaction, &call, Sent::entry(resource))?;
+            Ok(Step::Write(WriteEntry { index, full_url, change }, view))
         }
-        Interaction::Expunge | Interaction::Operation => {
-            Err(Fault::unsupported("to expunge is not supported inside of a Bundle"))
+        Interaction::Expunge if index.is_some() => Err(irrevocable("to expunge a history")),
+        Interaction::Operation if operation::changes(&asked.target) => {
+            let name = operation::name(&asked.target);
+            if index.is_some() {
+                return Err(irrevocable(&format!("the operation ${name}")));
+            }
+            asked.body = resource;
+            Ok(Step::Expunge(interaction, Box::new(asked)))
         }
+        Interaction::Expunge => Ok(Step::Expunge(interaction, Box::new(asked))),
         Interaction::Bundle => Err(Fault::unsupported("a Bundle inside a Bundle is not supported")),
-        _ => Ok(Step::Inquiry(interaction, Box::new(asked))),
+        Interaction::Search if entry.method == Method::Post => {
+            resource.map_or(Ok(()), |form| add_form(&mut asked.params, &form, site.limits.query_bytes))?;
+            Ok(Step::Inquiry(interaction, Box::new(asked)))
+        }
+        _ => {
+            asked.body = resource;
+            Ok(Step::Inquiry(interaction, Box::new(asked)))
+        }
     });
     step.map_err(|fault| index.map_or(fault.clone(), |index| placed(&fault, index)))
+}
+
+/// Refuses what cannot be taken back when another entry fails.
+fn irrevocable(what: &str) -> Fault {
+    let message = format!("{what} is not supported in a transaction, for it cannot be undone; use a batch, or call it alone");
+    Fault::unsupported(message)
+}
+
+/// The form of a search by POST, which an entry can only hold as the content of a Binary.
+fn add_form(params: &mut Params, form: &Json, limit: usize) -> Result<()> {
+    let text = |name: &str| form.get(name).and_then(Json::as_str);
+    if text("resourceType") != Some("Binary") {
+        let message = "a search by POST has its parameters in the URL of the entry, or in a Binary that holds the form";
+        return Err(Fault::coded(Category::Invalid, "invariant", message).at("resourceType"));
+    }
+    negotiate::form_body(text("contentType"))?;
+    let data: String = text("data").unwrap_or_default().split_ascii_whitespace().collect();
+    let bytes = from_base64(&data).ok_or_else(|| Fault::invalid("data is not base64").at("Binary.data"))?;
+    let pairs = String::from_utf8(bytes).map_err(|_| Fault::invalid("the form is not UTF-8").at("Binary.data"))?;
+    params.add(&pairs, limit)
 }
 
 fn asked(site: &Site, prefer: Prefer, entry: &RequestEntry) -> Result<(Interaction, Asked)> {
     let (path, query) = relative(&entry.url, &site.base)?;
     let target = target(path)?;
-    let interaction = interaction(Some(entry.method), target.shape)?;
+    let interaction = interaction(Some(entry.method), target.shape).map_err(|fault| operation::named(&target, fault))?;
     let params = Params::parse(query, site.limits.query_bytes)?;
     let conditions = Conditions {
         if_match: entry.if_match.clone(),
@@ -96,7 +164,7 @@ fn asked(site: &Site, prefer: Prefer, entry: &RequestEntry) -> Result<(Interacti
         if_modified_since: entry.if_modified_since.as_deref().map(Conditions::entry_date).transpose()?,
         if_none_exist: entry.if_none_exist.clone(),
     };
-    Ok((interaction, Asked { target, params, conditions, prefer }))
+    Ok((interaction, Asked { target, params, conditions, prefer, body: None }))
 }
 
 /// Path and query of an entry's URL: relative to the base, or absolute below it.
@@ -140,16 +208,17 @@ async fn all(
     let (mut writes, mut inquiries) = (Vec::new(), Vec::new());
     for (i, step) in steps.into_iter().enumerate() {
         match step {
-            Step::Write(entry) => writes.push((i, entry)),
+            Step::Write(entry, view) => writes.push((i, entry, view)),
             Step::Inquiry(interaction, asked) => inquiries.push((i, interaction, asked)),
+            Step::Expunge(..) => return Err(Fault::internal("what cannot be undone was planned for a transaction")),
         }
     }
-    writes.sort_by_key(|(i, _)| ranks[*i]);
-    let (order, entries): (Vec<_>, Vec<_>) = writes.into_iter().unzip();
+    writes.sort_by_key(|(i, ..)| ranks[*i]);
+    let (order, entries): (Vec<_>, Vec<_>) = writes.into_iter().map(|(i, entry, view)| ((i, view), entry)).unzip();
     if !entries.is_empty() {
         let written = session.transaction(entries).await?;
-        for (i, written) in order.into_iter().zip(written) {
-            answers[i] = Answer::written(written, wanted);
+        for ((i, view), written) in order.into_iter().zip(written) {
+            answers[i] = view.answer(Answer::written(written, wanted));
         }
     }
     for group in inquiries.chunks(TOGETHER) {
@@ -193,20 +262,37 @@ async fn each(
 }
 
 async fn alone(site: &Site, session: &Session, wanted: Return, step: Result<Step>) -> Answer {
-    let written = match step {
+    let (entry, view) = match step {
         Ok(Step::Inquiry(interaction, asked)) => return inquiry(site, session, interaction, &asked).await,
-        Ok(Step::Write(entry)) => session.transaction(vec![entry]).await,
-        Err(fault) => Err(fault),
+        Ok(Step::Expunge(interaction, asked)) => return expunged(site, session, interaction, *asked).await,
+        Ok(Step::Write(entry, view)) => (entry, view),
+        Err(fault) => return failed(&fault),
     };
-    match written.map(|mut written| written.pop()) {
-        Ok(Some(written)) => Answer::written(written, wanted),
+    match session.transaction(vec![entry]).await.map(|mut written| written.pop()) {
+        Ok(Some(written)) => view.answer(Answer::written(written, wanted)),
         Ok(None) => failed(&Fault::internal("a transaction of one entry answered none")),
         Err(fault) => failed(&fault),
     }
 }
 
 async fn inquiry(site: &Site, session: &Session, interaction: Interaction, asked: &Asked) -> Answer {
-    let answer = inquire(interaction, &asked.call(site, session)).await;
+    let call = asked.call(site, session);
+    let answer = match interaction {
+        Interaction::Operation => Box::pin(operation(&call, asked.body.as_ref())).await,
+        _ => inquire(interaction, &call).await,
+    };
+    match answer {
+        Ok(answer) => Answer { full_url: asked.full_url(interaction), ..answer },
+        Err(fault) => failed(&fault),
+    }
+}
+
+async fn expunged(site: &Site, session: &Session, interaction: Interaction, asked: Asked) -> Answer {
+    let call = asked.call(site, session);
+    let answer = match interaction {
+        Interaction::Expunge => Box::pin(expunge::history(&call)).await,
+        _ => Box::pin(operation(&call, asked.body.as_ref())).await,
+    };
     answer.unwrap_or_else(|fault| failed(&fault))
 }
 
@@ -219,9 +305,13 @@ fn framed(site: &Site, kind: &'static str, answers: &[Answer]) -> Bytes {
     let size = answers.iter().map(|answer| 256 + answer.body.as_ref().map_or(0, |body| body.len())).sum();
     let id = site.ids.uuid();
     let mut bundle = Framing::start(Head { kind, id: &id, updated: site.clock.now(), total: None, links: &[] }, size);
+    let mut seen = HashSet::new();
     for answer in answers {
         let (resource, outcome) =
             if answer.is_outcome { (None, answer.body.as_deref()) } else { (answer.body.as_deref(), None) };
+        // bdl-7: one identity and version stands there once.
+        let key = answer.key().filter(|key| resource.is_some() && seen.insert((key.to_owned(), answer.version)));
+        let full_url = key.map(|key| format!("{}/{key}", site.base));
         let response = Response {
             status: answer.status,
             location: answer.location.as_deref(),
@@ -229,7 +319,8 @@ fn framed(site: &Site, kind: &'static str, answers: &[Answer]) -> Bytes {
             modified: answer.modified,
             outcome,
         };
-        bundle.entry(Entry { resource, response: Some(response), ..Entry::default() });
+        let full_url = full_url.as_deref();
+        bundle.entry(Entry { full_url, resource, response: Some(response), ..Entry::default() });
     }
     bundle.finish()
 }

@@ -101,6 +101,8 @@ pub struct Answer {
     pub modified: Option<Timestamp>,
     /// `Type/id/_history/n`, relative to the base.
     pub location: Option<String>,
+    /// `Type/id` of what a read in a Bundle answers.
+    pub full_url: Option<String>,
     /// The resource, Bundle or OperationOutcome.
     pub body: Option<Bytes>,
     /// Whether the body is an OperationOutcome about the interaction.
@@ -111,6 +113,12 @@ impl Answer {
     /// 200 with a body.
     pub fn whole(body: Bytes) -> Self {
         Self { status: 200, body: Some(body), ..Self::default() }
+    }
+
+    /// `Type/id` of the resource that it holds, if that has an identity.
+    pub fn key(&self) -> Option<&str> {
+        let written = || self.location.as_deref()?.split("/_history").next();
+        self.full_url.as_deref().or_else(written)
     }
 
     /// The answer to a read: the stored bytes, or 304.

@@ -10,12 +10,13 @@ use super::change::{Sent, change};
 use super::conditions::Return;
 use super::inquire::inquire;
 use super::negotiate::{Form, Format, body_format, form_body};
+use super::operation::operation;
 use super::params::Params;
 use super::patch::{self, Sort};
 use super::respond::{refuse, respond};
-use super::routes::{Interaction, Operation, Shape, Target, allow, interaction, target};
+use super::routes::{Interaction, Shape, Target, allow, interaction, target};
 use super::subset::Shown;
-use super::{binary, expunge, extract, patient_match, provenance, reindex_status};
+use super::{binary, expunge, extract, provenance};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::bundle::read_request;
 use crate::fhir::patch::{Patch, PatchBounds, PatchFormat};
@@ -138,7 +139,8 @@ impl Asked<'_> {
                 shown.answer(call.kind()?, Answer::written(written, prefer.answer.unwrap_or(Return::Representation)))
             }
             (Interaction::Expunge, _) => Box::pin(expunge::history(&call)).await,
-            (Interaction::Operation, sent) => Box::pin(operation(&call, sent)).await,
+            (Interaction::Operation, Sent::Resource(body)) => Box::pin(operation(&call, Some(&body))).await,
+            (Interaction::Operation, _) => Box::pin(operation(&call, None)).await,
             _ => inquire(self.interaction, &call).await,
         }
     }
@@ -179,20 +181,6 @@ impl Asked<'_> {
         }
         form_body(extract::content_type(self.headers)?)?;
         String::from_utf8(body.into()).map_err(|_| Fault::invalid("the form is not UTF-8"))
-    }
-}
-
-/// What an operation does with the resource that came with it, if one did.
-async fn operation(call: &Call<'_>, sent: Sent) -> Result<Answer> {
-    let body = match sent {
-        Sent::Resource(body) => Some(body),
-        Sent::Nothing | Sent::Patch(_) => None,
-    };
-    match call.target.operation {
-        Some(Operation::Expunge) => expunge::operation(call, body).await,
-        Some(Operation::Match) => patient_match::operation(call, body).await,
-        Some(Operation::ReindexStatus) => reindex_status::operation(call),
-        None => Err(Fault::internal("route of an operation without its name")),
     }
 }
 

@@ -33,7 +33,7 @@ pub async fn history(call: &Call<'_>) -> Result<Answer> {
 ///
 /// # Errors
 /// 400 for a body that is no Parameters, or asks for nothing; 404 for a resource that is not known; 403 for those who may not.
-pub async fn operation(call: &Call<'_>, body: Option<Json>) -> Result<Answer> {
+pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
     call.only(&[])?;
     let scope = match (call.target.kind, &call.target.id) {
         (None, _) => ExpungeScope::System,
@@ -42,7 +42,7 @@ pub async fn operation(call: &Call<'_>, body: Option<Json>) -> Result<Answer> {
     };
     let mut request = ExpungeRequest { scope, deleted: false, previous: false, everything: false, limit: LIMIT };
     if let Some(body) = body {
-        read(&body, &mut request)?;
+        read(body, &mut request)?;
     }
     if !(request.deleted || request.previous || request.everything) {
         let message = "say what: expungeDeletedResources, expungePreviousVersions, or expungeEverything";

@@ -3,7 +3,7 @@
 use super::call::{Answer, Call};
 use super::routes::{Interaction, Operation};
 use super::{history, metadata, read, reindex_status, search};
-use crate::base::fault::{Category, Fault, Result};
+use crate::base::fault::{Fault, Result};
 
 /// Does one interaction that changes nothing. All but the read are boxed: see `dispatch`.
 ///
@@ -20,7 +20,7 @@ pub async fn inquire(interaction: Interaction, call: &Call<'_>) -> Result<Answer
         Interaction::Capabilities => metadata::metadata(call),
         Interaction::Inquiry => match call.target.operation {
             Some(Operation::ReindexStatus) => reindex_status::operation(call),
-            _ => Err(Fault::new(Category::MethodNotAllowed, "this operation is called by POST")),
+            _ => Err(Fault::internal("an operation that goes by POST only was called by GET")),
         },
         Interaction::Create
         | Interaction::Update

@@ -25,6 +25,7 @@ mod history;
 mod inquire;
 mod metadata;
 pub mod negotiate;
+mod operation;
 mod params;
 mod patch;
 mod patient_match;

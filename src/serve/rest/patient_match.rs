@@ -31,9 +31,9 @@ struct Asked<'a> {
 ///
 /// # Errors
 /// 400 for a body that is neither a Patient nor Parameters with one, or says too little to look for.
-pub async fn operation(call: &Call<'_>, body: Option<Json>) -> Result<Answer> {
+pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
     let body = body.ok_or_else(|| required("the body is a Patient, or Parameters with one as \"resource\""))?;
-    let asked = read(&body)?;
+    let asked = read(body)?;
     let wanted = asked.patient.as_object().ok_or_else(|| required("the parameter \"resource\" is a Patient"))?;
     let all = searches(wanted);
     if all.is_empty() {

@@ -1,5 +1,7 @@
 //! The one table of interactions: the router, `Allow` and the CapabilityStatement are made from it.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 
 use crate::base::fault::{Category, Fault, Result};
@@ -107,6 +109,8 @@ pub enum Shape {
     SystemSearch,
     /// `$name`, below the base, a type or a resource
     Operation,
+    /// The same, of an operation that goes by GET too
+    Inquiry,
     /// `Patient`
     Type,
     /// `Patient/_search`
@@ -133,7 +137,7 @@ impl Shape {
             Self::Metadata => "/metadata",
             Self::SystemHistory => "/_history",
             Self::SystemSearch => "/_search",
-            Self::Operation => "/$operation",
+            Self::Operation | Self::Inquiry => "/$operation",
             Self::Type => "/{type}",
             Self::TypeSearch => "/{type}/_search",
             Self::TypeHistory => "/{type}/_history",
@@ -177,8 +181,9 @@ pub static ROUTES: &[Route] = &[
     // The conditional ones: they show as conditionalUpdate and conditionalDelete.
     row(Method::Delete, Shape::InstanceHistory, Interaction::Expunge, &[]),
     row(Method::Delete, Shape::Version, Interaction::Expunge, &[]),
-    row(Method::Get, Shape::Operation, Interaction::Inquiry, &[]),
     row(Method::Post, Shape::Operation, Interaction::Operation, &[]),
+    row(Method::Get, Shape::Inquiry, Interaction::Inquiry, &[]),
+    row(Method::Post, Shape::Inquiry, Interaction::Operation, &[]),
     row(Method::Put, Shape::Type, Interaction::Update, &[]),
     row(Method::Patch, Shape::Type, Interaction::Patch, &[]),
     row(Method::Delete, Shape::Type, Interaction::Delete, &[]),
@@ -229,23 +234,38 @@ pub struct OperationRow {
     pub operation: Operation,
     /// Where.
     pub offered: Offered,
+    /// Whether it changes anything (`OperationDefinition.affectsState`).
+    pub changes: bool,
+    /// Whether it goes by GET too: it changes nothing, and what it needs fits into a URL.
+    pub by_get: bool,
     /// The canonical URL of its definition; `None`: below this server's base.
     pub definition: Option<&'static str>,
 }
 
 /// Every operation.
 pub static OPERATIONS: &[OperationRow] = &[
-    OperationRow { name: "expunge", operation: Operation::Expunge, offered: Offered::Everywhere, definition: None },
+    OperationRow {
+        name: "expunge",
+        operation: Operation::Expunge,
+        offered: Offered::Everywhere,
+        changes: true,
+        by_get: false,
+        definition: None,
+    },
     OperationRow {
         name: "match",
         operation: Operation::Match,
         offered: Offered::Type("Patient"),
+        changes: false,
+        by_get: false,
         definition: Some("http://hl7.org/fhir/OperationDefinition/Patient-match"),
     },
     OperationRow {
         name: "reindex-status",
         operation: Operation::ReindexStatus,
         offered: Offered::Type("SearchParameter"),
+        changes: false,
+        by_get: true,
         definition: None,
     },
 ];
@@ -272,21 +292,17 @@ pub struct Target {
 /// # Errors
 /// 404 for an unknown type or path; 400 for an id that is none.
 pub fn target(path: &str) -> Result<Target> {
-    if path.contains('%') {
-        let decoded = percent_decode_str(path).decode_utf8();
-        return resolve(&decoded.map_err(|_| Fault::invalid("the path is not UTF-8"))?);
-    }
-    resolve(path)
-}
-
-fn resolve(path: &str) -> Result<Target> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    let mut parts = [""; 5];
+    // Decoded part by part: an encoded slash divides nothing (RFC 3986, 2.2).
+    let mut parts: [Cow<'_, str>; 5] = Default::default();
     let mut count = 0;
     for part in path.split('/').filter(|_| !path.is_empty()) {
-        *parts.get_mut(count).ok_or_else(|| unknown(path))? = part;
+        let decoded = percent_decode_str(part).decode_utf8();
+        let decoded = decoded.map_err(|_| Fault::invalid("the path is not UTF-8"))?;
+        *parts.get_mut(count).ok_or_else(|| unknown(path))? = decoded;
         count += 1;
     }
+    let parts: [&str; 5] = std::array::from_fn(|i| parts[i].as_ref());
     let bare = |shape| Ok(Target { shape, kind: None, id: None, version: None, member: None, operation: None });
     match &parts[..count] {
         [] => bare(Shape::Base),
@@ -313,7 +329,8 @@ fn operation(rest: &[&str], name: &str, path: &str) -> Result<Target> {
     {
         return Err(Fault::unsupported(format!("operation ${shown} is offered at {of} only")));
     }
-    Ok(Target { shape: Shape::Operation, kind, id, version: None, member: None, operation: Some(row.operation) })
+    let shape = if row.by_get { Shape::Inquiry } else { Shape::Operation };
+    Ok(Target { shape, kind, id, version: None, member: None, operation: Some(row.operation) })
 }
 
 fn below_type(kind: ResourceType, rest: &[&str], path: &str) -> Result<Target> {
@@ -436,6 +453,8 @@ mod tests {
             ("%ff", 400),
             ("$nonsense", 400),
             ("Nonsense/$expunge", 404),
+            ("Patient/1%2F_history", 400),
+            ("Patient%2F1", 404),
         ] {
             assert_eq!(target(path).expect_err(path).category().status(), status, "{path}");
         }
@@ -448,7 +467,9 @@ mod tests {
         let fault = interaction(Some(Method::Delete), Shape::Base).expect_err("absent");
         let text = "conditional delete over all types is not supported";
         assert_eq!((fault.category().status(), fault.message()), (405, text));
-        assert_eq!(interaction(Some(Method::Get), Shape::Operation), Ok(Interaction::Inquiry));
+        assert_eq!(interaction(Some(Method::Get), Shape::Inquiry), Ok(Interaction::Inquiry));
+        assert_eq!(interaction(Some(Method::Get), Shape::Operation).expect_err("by POST").category().status(), 405);
+        assert_eq!((allow(Shape::Operation), allow(Shape::Inquiry)), ("POST".to_owned(), "GET, HEAD, POST".to_owned()));
         assert_eq!(interaction(None, Shape::Base).expect_err("unknown").category().status(), 405);
         assert_eq!(interaction(Some(Method::Head), Shape::Instance), Ok(Interaction::Read));
         assert_eq!(allow(Shape::Instance), "GET, HEAD, PUT, PATCH, DELETE");

@@ -1,0 +1,42 @@
+//! The operations by name (FHIR R4 `operations.html`): for requests and for entries of Bundles.
+
+use super::call::{Answer, Call};
+use super::routes::{OPERATIONS, Operation, OperationRow, Target};
+use super::{expunge, patient_match, reindex_status};
+use crate::base::fault::{Fault, Result};
+use crate::fhir::json::Json;
+
+/// What an operation does with the resource that came with it, if one did.
+///
+/// # Errors
+/// What the operation says.
+pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
+    match call.target.operation {
+        Some(Operation::Expunge) => expunge::operation(call, body).await,
+        Some(Operation::Match) => patient_match::operation(call, body).await,
+        Some(Operation::ReindexStatus) => reindex_status::operation(call),
+        None => Err(Fault::internal("route of an operation without its name")),
+    }
+}
+
+/// Whether the operation of a path changes anything (`OperationDefinition.affectsState`).
+pub fn changes(target: &Target) -> bool {
+    row(target).is_some_and(|row| row.changes)
+}
+
+/// The name of the operation of a path, without `$`.
+pub fn name(target: &Target) -> &'static str {
+    row(target).map_or("", |row| row.name)
+}
+
+/// A fault about the method at a path, with the name of the operation where it has one.
+pub fn named(target: &Target, fault: Fault) -> Fault {
+    match row(target) {
+        Some(row) => fault.context(&format!("${}", row.name)),
+        None => fault,
+    }
+}
+
+fn row(target: &Target) -> Option<&'static OperationRow> {
+    OPERATIONS.iter().find(|row| Some(row.operation) == target.operation)
+}
