@@ -25,10 +25,10 @@ use super::rest::call::Site;
 use super::rest::capability::About;
 use super::rest::cluster::held;
 use super::rest::dispatch::{Done, dispatch};
-use super::rest::negotiate::Form;
+use super::rest::negotiate::{ACCEPT_PATCH, Form};
 use super::rest::relay::{PATH, named, shown, stranger};
 use super::rest::respond::refuse;
-use super::rest::routes::{Shape, allow, target};
+use super::rest::routes::{allow, target};
 use super::rest::statements::Statements;
 use crate::access::actor::Actor;
 use crate::base::clock::SharedClock;
@@ -188,9 +188,14 @@ async fn negotiated(State(service): State<Arc<Service>>, request: Request<Body>)
 fn options(service: &Service, request: &Request<Body>) -> Response<Body> {
     let form = Form::of(request.uri().query(), request.headers()).unwrap_or_default();
     let nowhere = || Fault::not_found("the FHIR endpoint is at /fhir");
-    let found = place(request.uri().path()).ok_or_else(nowhere).and_then(|(_, path)| target(path));
+    // `*` is the server itself: what it does anywhere (RFC 9110, 9.3.7).
+    let found = match request.uri().path() {
+        "*" => Ok(None),
+        path => place(path).ok_or_else(nowhere).and_then(|(_, path)| target(path)).map(Some),
+    };
     let mut response = match &found {
-        Ok(target) => offered(target.shape),
+        Ok(Some(target)) => offered(&allow(target.shape)),
+        Ok(None) => offered("GET, HEAD, POST, PUT, PATCH, DELETE"),
         Err(fault) => refuse(fault, None, form),
     };
     response.headers_mut().insert("x-request-id", service.layers.request_id(request.headers()));
@@ -201,12 +206,16 @@ fn options(service: &Service, request: &Request<Body>) -> Response<Body> {
 }
 
 /// The methods of a path, without a body.
-fn offered(shape: Shape) -> Response<Body> {
+fn offered(methods: &str) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
-    let allowed = [allow(shape), "OPTIONS".to_owned()].join(", ");
+    let allowed = format!("{methods}, OPTIONS");
     if let Ok(value) = HeaderValue::try_from(allowed.trim_start_matches(", ")) {
         response.headers_mut().insert(ALLOW, value);
+    }
+    if methods.contains("PATCH") {
+        // RFC 5789, 3.1
+        response.headers_mut().insert("accept-patch", HeaderValue::from_static(ACCEPT_PATCH));
     }
     response
 }

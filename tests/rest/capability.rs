@@ -124,7 +124,7 @@ on_both_databases! {
         let statement = client.get("metadata").expect(200).json();
         client.put("Patient/p", &json!({"resourceType": "Patient", "id": "p", "active": true})).expect(201);
         let formats = list(&statement, "patchFormat");
-        assert_eq!(formats.len(), 4);
+        assert_eq!(formats.len(), 5);
         for format in formats {
             let format = format.as_str().unwrap();
             let body = match format {
@@ -134,12 +134,16 @@ on_both_databases! {
                     {"name": "type", "valueCode": "add"}, {"name": "path", "valueString": "Patient"}, {"name": "name", "valueString": "active"},
                     {"name": "value", "valueBoolean": true}]}]}),
             };
-            let body = if format == "application/fhir+xml" { IN_XML.to_owned() } else { body.to_string() };
+            let body = match format {
+                "application/fhir+xml" => IN_XML.to_owned(),
+                "application/xml-patch+xml" => r#"<diff xmlns="http://hl7.org/fhir"><replace sel="Patient/active/@value">true</replace></diff>"#.to_owned(),
+                _ => body.to_string(),
+            };
             let answer = client.send("PATCH", "/fhir/Patient/p", &[("Content-Type", format)], body.as_bytes());
             assert_eq!(answer.status, 200, "{format}: {}", answer.text());
         }
         assert_eq!(client.get("Patient/p").expect(200).json()["gender"], "other");
-        client.send("PATCH", "/fhir/Patient/p", &[("Content-Type", "application/xml-patch+xml")], b"<diff/>").expect_outcome(415);
+        client.send("PATCH", "/fhir/Patient/p", &[("Content-Type", "application/patch+xml")], b"<diff/>").expect_outcome(415);
         for kind in list(&statement["rest"][0], "resource").iter().step_by(4) {
             let name = kind["type"].as_str().unwrap();
             for include in list(kind, "searchInclude") {

@@ -1,4 +1,4 @@
-//! PATCH in its three forms, by id and by condition, alone and in Bundles (FHIR R4 `http.html`, 3.1.0.6; `fhirpatch.html`).
+//! PATCH in its forms, by id and by condition, alone and in Bundles (FHIR R4 `http.html`, 3.1.0.6; `fhirpatch.html`).
 
 use serde_json::{Value, json};
 
@@ -28,6 +28,11 @@ fn replace(path: &str, value: (&str, Value)) -> Value {
         part("path", ("valueString", json!(path))),
         part("value", value),
     ])
+}
+
+fn base64(text: &str) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(text)
 }
 
 fn body(id: &str) -> Value {
@@ -79,19 +84,67 @@ on_both_databases! {
             (FHIR, replace("Patient.birthDate + 1 year", ("valueDate", json!("1970"))), 422),
             (FHIR, replace("Patient.(", ("valueDate", json!("1970"))), 400),
             (FHIR, body("p"), 400),
-            (("Content-Type", "application/xml-patch+xml"), json!([]), 415),
+            (("Content-Type", "application/xml-patch+xml"), json!([]), 400),
             (("Content-Type", "text/plain"), json!([]), 415),
         ] {
             let answer = send(&mut client, "Patient/p", &[headers], &patch);
             assert_eq!(answer.status, status, "{patch}: {}", answer.text());
             answer.expect_outcome(status);
         }
+        let refused = send(&mut client, "Patient/p", &[("Content-Type", "text/plain")], &json!([]));
+        assert!(refused.header("accept-patch").is_some_and(|list| list.contains("application/xml-patch+xml")), "{refused:?}");
         client.send("PATCH", "/fhir/Patient/p", &[JSON_PATCH], b"[{").expect_outcome(400);
         client.send("PATCH", "/fhir/Patient/p", &[JSON_PATCH], b"").expect_outcome(400);
         send(&mut client, "Patient/unknown", &[MERGE_PATCH], &json!({"active": true})).expect_outcome(404);
         assert_eq!(client.get("Patient/p").expect(200).json()["meta"]["versionId"], "1");
         client.delete("Patient/p").expect(204);
         send(&mut client, "Patient/p", &[MERGE_PATCH], &json!({"active": true})).expect_outcome(410);
+    }
+
+    fn in_xml(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let mut patient = body("p");
+        patient["text"] = json!({"status": "empty", "div": "<div xmlns='http://www.w3.org/1999/xhtml'>a&#160;b</div>"});
+        client.put("Patient/p", &patient).expect(201);
+        let diff = |operations: &str| format!(r#"<diff xmlns:f="http://hl7.org/fhir">{operations}</diff>"#);
+        let mut patch = |target: &str, headers: &[(&str, &str)], operations: &str| {
+            let headers = [&[("Content-Type", "application/xml-patch+xml")], headers].concat();
+            client.send("PATCH", &format!("/fhir/{target}"), &headers, diff(operations).as_bytes())
+        };
+        let operations = r#"<replace sel="f:Patient/f:birthDate/@value">1980-02-29</replace><remove sel="f:Patient/f:name/f:given[2]"/>
+            <add sel="f:Patient"><f:active value="true"/></add><add sel="f:Patient/f:name/f:given" pos="before"><f:given value="&#196;"/></add>
+            <replace sel="f:Patient/f:identifier[f:system/@value='http://p']/f:value/@value">q</replace>"#;
+        let patched = patch("Patient/p", &[("If-Match", "W/\"1\"")], operations).expect(200);
+        assert_eq!((patched.header("etag"), patched.location()), (Some("W/\"2\""), ("Patient/p".to_owned(), "2".to_owned())));
+        let read = patched.json();
+        assert_eq!((&read["birthDate"], &read["active"], &read["name"][0]["given"], &read["identifier"][0]["value"], &read["text"]),
+            (&json!("1980-02-29"), &json!(true), &json!(["Ä", "A"]), &json!("q"), &patient["text"]));
+        patch("Patient/p", &[("If-Match", "W/\"1\"")], operations).expect_outcome(412);
+        let same = patch("Patient/p", &[], r#"<replace sel="f:Patient/f:active/@value">true</replace>"#).expect(200);
+        assert_eq!(same.header("etag"), Some("W/\"2\""));
+        // The answer has the form that is asked for.
+        let xml = patch("Patient?identifier=http://p%7Cq", &[("Accept", "application/fhir+xml")], r#"<remove sel="f:Patient/f:active"/>"#).expect(200);
+        assert!(xml.text().contains("<birthDate value=\"1980-02-29\"/>") && !xml.text().contains("active"), "{}", xml.text());
+        patch("Patient?identifier=http://p%7Cnone", &[], operations).expect_outcome(404);
+        for (operations, status, told) in [
+            (r#"<remove sel="f:Patient/f:gender"/>"#, 422, "operation 0 (remove f:Patient/f:gender)"),
+            // Names without a prefix are in no namespace here, and FHIR has no such elements.
+            (r#"<remove sel="Patient/birthDate"/>"#, 422, "namespace"),
+            (r#"<add sel="f:Patient"><gender value="male"/></add>"#, 400, "namespace"),
+            (r#"<replace sel="f:Patient/f:birthDate/@value">1980-02-30</replace>"#, 400, "birthDate"),
+            (r#"<replace sel="f:Patient/f:id/@value">q</replace>"#, 400, "id"),
+            (r#"<add sel="f:Patient"><f:nickname value="x"/></add>"#, 400, "nickname"),
+            (r#"<remove sel="//f:birthDate"/>"#, 400, "selector"),
+            ("<remove sel='f:Patient/f:birthDate'>", 400, "invalid XML"),
+            ("", 400, "no operation"),
+        ] {
+            let outcome = patch("Patient/p", &[], operations).expect_outcome(status);
+            assert!(outcome.to_string().contains(told), "{operations}: {outcome}");
+        }
+        let hostile = format!("<!DOCTYPE d [<!ENTITY a 'b'>]>{}", diff(r#"<remove sel="f:Patient/f:birthDate"/>"#));
+        client.send("PATCH", "/fhir/Patient/p", &[("Content-Type", "application/xml-patch+xml")], hostile.as_bytes()).expect_outcome(400);
+        assert_eq!(client.get("Patient/p").expect(200).json()["meta"]["versionId"], "3");
     }
 
     fn by_version_and_by_condition(database) {
@@ -133,6 +186,21 @@ on_both_databases! {
         // [{"op":"remove","path":"/birthDate"}]
         let binary = json!({"resourceType": "Binary", "contentType": "application/json-patch+json",
             "data": "W3sib3AiOiJyZW1vdmUiLCJwYXRoIjoiL2JpcnRoRGF0ZSJ9XQ=="});
+        let held = |kind: &str, text: &str| json!({"resourceType": "Binary", "contentType": kind, "data": base64(text)});
+        client.put("Patient/x", &body("x")).expect(201);
+        client.put("Patient/m", &body("m")).expect(201);
+        let forms = [
+            entry("Patient/x", held("application/xml-patch+xml", r#"<diff xmlns="http://hl7.org/fhir"><remove sel="Patient/birthDate"/></diff>"#)),
+            entry("Patient/m", held("application/merge-patch+json", r#"{"birthDate":null}"#)),
+            entry("Patient/x", held("text/plain", "x")),
+            entry("Patient/x", held("application/xml-patch+xml", "<diff/>")),
+            entry("Patient/x", json!({"resourceType": "Binary", "contentType": "application/json-patch+json"})),
+        ];
+        let answer = client.post("", &json!({"resourceType": "Bundle", "type": "batch", "entry": forms})).expect(200).json();
+        assert_eq!(statuses(&answer), ["200", "200", "400", "400", "400"], "{answer}");
+        for id in ["x", "m"] {
+            assert_eq!(client.get(&format!("Patient/{id}")).expect(200).json().get("birthDate"), None);
+        }
         let mut bundle = json!({"resourceType": "Bundle", "type": "transaction",
             "entry": [doctor, entry("Patient/p", add), entry("Patient?identifier=http://p|q", binary)]});
         let answer = client.post("", &bundle).expect(200).json();

@@ -4,6 +4,7 @@ use super::budget::{Budget, PatchBounds};
 use super::fhirpath_patch::FhirPathPatch;
 use super::json_patch::JsonPatch;
 use super::merge::MergePatch;
+use super::xml_patch::XmlPatch;
 use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::fhirpath::from_base64;
@@ -19,6 +20,8 @@ pub enum PatchFormat {
     Merge,
     /// FHIRPath Patch, a Parameters resource.
     FhirPath,
+    /// XML Patch, `application/xml-patch+xml`.
+    Xml,
 }
 
 impl PatchFormat {
@@ -27,6 +30,9 @@ impl PatchFormat {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         if is("application/json-patch+json") {
             return Some(Self::Json);
+        }
+        if is("application/xml-patch+xml") {
+            return Some(Self::Xml);
         }
         is("application/merge-patch+json").then_some(Self::Merge)
     }
@@ -41,9 +47,21 @@ enum Form {
     Json(JsonPatch),
     Merge(MergePatch),
     FhirPath(FhirPathPatch),
+    Xml(XmlPatch),
 }
 
 impl Patch {
+    /// Reads the text of a document that is no resource.
+    ///
+    /// # Errors
+    /// 400 when it is none of this form.
+    pub fn parse(format: PatchFormat, text: &[u8], bounds: PatchBounds) -> Result<Self> {
+        match format {
+            PatchFormat::Xml => XmlPatch::read(text, bounds).map(Form::Xml).map(Self),
+            format => Self::read(format, parse_with(text, bounds.nesting)?, bounds),
+        }
+    }
+
     /// Reads a document.
     ///
     /// # Errors
@@ -53,6 +71,7 @@ impl Patch {
             PatchFormat::Json => Form::Json(JsonPatch::read(document, bounds)?),
             PatchFormat::Merge => Form::Merge(MergePatch::read(document, bounds)?),
             PatchFormat::FhirPath => Form::FhirPath(FhirPathPatch::read(document, bounds)?),
+            PatchFormat::Xml => return Err(Fault::invalid("an XML Patch is a document in XML, not in JSON")),
         }))
     }
 
@@ -67,13 +86,13 @@ impl Patch {
         let name = resource.get("contentType").and_then(Json::as_str).unwrap_or_default();
         let name = name.split(';').next().unwrap_or_default().trim();
         let format = PatchFormat::of_media_type(name).ok_or_else(|| {
-            let message = "the contentType of a Binary with a patch is application/json-patch+json or application/merge-patch+json";
+            let message = "the contentType of a Binary with a patch is application/json-patch+json, application/merge-patch+json \
+                 or application/xml-patch+xml";
             Fault::coded(Category::Invalid, "value", message).at("Binary.contentType")
         })?;
         let data: String = resource.get("data").and_then(Json::as_str).unwrap_or_default().split_whitespace().collect();
         let text = from_base64(&data).ok_or_else(|| Fault::invalid("data is not base64").at("Binary.data"))?;
-        let document = parse_with(&text, bounds.nesting).map_err(|fault| fault.at("Binary.data"))?;
-        Self::read(format, document, bounds)
+        Self::parse(format, &text, bounds).map_err(|fault| fault.at("Binary.data"))
     }
 
     /// Applies it to a resource.
@@ -87,6 +106,7 @@ impl Patch {
             Form::Json(patch) => patch.apply(resource, &mut budget),
             Form::Merge(patch) => patch.apply(resource, &mut budget),
             Form::FhirPath(patch) => patch.apply(resource, &mut budget, now),
+            Form::Xml(patch) => patch.apply(&resource, &mut budget),
         }?;
         let Json::Object(after) = &mut result else {
             return Err(Fault::invalid(format!("the result is {}, not a resource", result.kind())));

@@ -1,8 +1,9 @@
 //! Patches: changes to a resource in place of a whole new one (FHIR R4 `http.html`, 3.1.0.6; `fhirpatch.html`).
 //!
-//! Three forms, each read from a tree and applied to a tree: JSON Patch (`json_patch`, RFC 6902, with `pointer`, RFC 6901),
-//! merge patch (`merge`, RFC 7386), and FHIRPath Patch (`operations` reads the Parameters, `fhirpath_patch` applies them,
-//! `place` finds in the tree what a path selects, `element` and `value` change it by the definitions).
+//! Four forms. Three are read from a tree and applied to a tree: JSON Patch (`json_patch`, RFC 6902, with `pointer`, RFC
+//! 6901), merge patch (`merge`, RFC 7386), and FHIRPath Patch (`operations` reads the Parameters, `fhirpath_patch` applies them,
+//! `place` finds in the tree what a path selects, `element` and `value` change it by the definitions). XML Patch
+//! (`xml_patch`, RFC 5261, with `selector`) is applied to the XML of the resource, which is then read as any XML.
 //!
 //! Invariants: a patch that fails leaves nothing changed, for it works on its own copy; the result is the same resource, by
 //! type and id; operations, growth, depth and work are bounded, whatever the document says. A narrative that was generated
@@ -22,9 +23,11 @@ mod merge;
 mod operations;
 mod place;
 mod pointer;
+mod selector;
 #[cfg(test)]
 mod suite;
 mod value;
+mod xml_patch;
 
 pub use budget::PatchBounds;
 pub use document::{Patch, PatchFormat};

@@ -11,7 +11,10 @@
 //! Reading takes time in proportion to the text and memory in proportion to the tree; nesting counts as that of the
 //! JSON that comes out.
 //!
-//! Absent: schemas, XPath, signatures, and the older spellings of other FHIR versions.
+//! What changes a document in this form (XML Patch) works on a tree of its nodes (`tree`), which knows nothing of FHIR but the
+//! order of elements.
+//!
+//! Absent: schemas, signatures, and the older spellings of other FHIR versions.
 
 pub mod baseline;
 mod narrative;
@@ -19,10 +22,12 @@ mod read;
 mod scan;
 mod shape;
 mod text;
+pub mod tree;
 mod write;
 
 pub use narrative::is_narrative;
 pub use read::parse;
+pub use scan::{Namespace, Scanner, Scope, Tag, Token};
 pub use write::{Layout, write};
 
 #[cfg(test)]

@@ -85,7 +85,12 @@ pub struct Scanner<'a> {
     depth: usize,
     /// Where the last token began.
     start: usize,
+    /// The namespaces in force at the last start tag, where somebody asks for them.
+    scope: Option<Scope>,
 }
+
+/// Prefixes and the namespaces that they stand for; the empty prefix is the default namespace.
+pub type Scope = Vec<(String, Option<Namespace>)>;
 
 impl<'a> Scanner<'a> {
     /// At the start of a text without a byte order mark.
@@ -99,7 +104,20 @@ impl<'a> Scanner<'a> {
         }
         let mut reader = Reader::from_str(text);
         reader.config_mut().check_comments = true;
-        Ok(Self { text, reader, bindings: SmallVec::new(), depth: 0, start: 0 })
+        Ok(Self { text, reader, bindings: SmallVec::new(), depth: 0, start: 0, scope: None })
+    }
+
+    /// The same, which remembers the namespaces in force: see [`Scanner::scope`].
+    ///
+    /// # Errors
+    /// As [`Scanner::new`].
+    pub fn with_scope(text: &'a str) -> Result<Self> {
+        Ok(Self { scope: Some(Scope::new()), ..Self::new(text)? })
+    }
+
+    /// The namespaces in force at the last start tag, the innermost declarations last.
+    pub fn scope(&self) -> Scope {
+        self.scope.clone().unwrap_or_default()
     }
 
     /// The whole text.
@@ -233,6 +251,9 @@ impl<'a> Scanner<'a> {
             self.attributes(inner, len, &mut tag)?;
         }
         tag.namespace = self.resolve(prefix)?;
+        if let Some(scope) = &mut self.scope {
+            *scope = self.bindings.iter().map(|binding| (binding.prefix.to_owned(), binding.namespace)).collect();
+        }
         if is_empty {
             self.close();
         }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::negotiate::FORMATS;
+use super::negotiate::{ACCEPT_PATCH, FORMATS};
 use super::routes::{Interaction, OPERATIONS, Offered, OperationRow, ROUTES, Route, Shape, has_endpoint};
 use crate::base::clock::Timestamp;
 use crate::base::config::Rest;
@@ -32,10 +32,6 @@ const DOCUMENTATION: &str = "All interactions work on all types. `_summary` and 
     write that was answered before it arrived. What is sent is stored as it is: decimals as written, the order of properties, \
     every extension; XML is stored as the JSON that it stands for; only id, meta.versionId and meta.lastUpdated are assigned.";
 
-/// The media types of the three forms of a patch; the last two are those of a Parameters resource.
-const PATCH_FORMATS: [&str; 4] =
-    ["application/json-patch+json", "application/merge-patch+json", "application/fhir+json", "application/fhir+xml"];
-
 const SECURITY: &str =
     "There is no authorization server yet: every request acts as a development user, on loopback only.";
 
@@ -59,7 +55,7 @@ pub fn statement(about: &About<'_>, added: &ParamSet) -> Json {
     if let Some(object) = json.as_object_mut() {
         object.set("fhirVersion", Json::string("4.0.1"));
         object.set("format", texts(&FORMATS));
-        object.set("patchFormat", texts(&PATCH_FORMATS));
+        object.set("patchFormat", texts(&ACCEPT_PATCH.split(", ").collect::<Vec<_>>()));
         object.set("rest", Json::Array(vec![rest]));
     }
     json

@@ -2,14 +2,14 @@
 
 use axum::body::Body;
 use http::request::Parts;
-use http::{HeaderMap, Response, Uri};
+use http::{HeaderMap, HeaderValue, Response, Uri};
 
 use super::batch::batch;
 use super::call::{Answer, Call, Site};
 use super::change::{Sent, change};
 use super::conditions::Return;
 use super::inquire::inquire;
-use super::negotiate::{Form, Format, body_format, form_body};
+use super::negotiate::{ACCEPT_PATCH, Form, Format, body_format, form_body};
 use super::operation::operation;
 use super::params::Params;
 use super::patch::{self, Sort};
@@ -79,7 +79,11 @@ pub async fn dispatch(
     };
     let response = response.unwrap_or_else(|fault| {
         let methods = (fault.category() == Category::MethodNotAllowed).then(|| allow(target.shape));
-        refuse(&fault, methods.as_deref(), form)
+        let mut response = refuse(&fault, methods.as_deref(), form);
+        if interaction == Interaction::Patch && fault.category() == Category::UnsupportedMedia {
+            response.headers_mut().insert("accept-patch", HeaderValue::from_static(ACCEPT_PATCH));
+        }
+        response
     });
     (done, response)
 }
@@ -165,6 +169,9 @@ impl Asked<'_> {
         let body = Box::pin(extract::body(self.headers, body, limits.body_bytes)).await?;
         if body.is_empty() && self.interaction == Interaction::Operation {
             return Ok(Sent::Nothing);
+        }
+        if patch == Some(Sort::Known(PatchFormat::Xml)) {
+            return Patch::parse(PatchFormat::Xml, &body, PatchBounds::from(limits)).map(Sent::Patch);
         }
         let tree = Box::pin(extract::resource(body, format, limits.nesting)).await?;
         match patch {

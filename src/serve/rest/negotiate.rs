@@ -51,6 +51,10 @@ static MEDIA: [Media; 8] = [
 /// The codes and media types of `CapabilityStatement.format`.
 pub const FORMATS: [&str; 4] = ["application/fhir+json", "application/fhir+xml", "json", "xml"];
 
+/// The media types of the forms of a patch, as a header field (RFC 5789, 3.1); the last two are those of a Parameters resource.
+pub const ACCEPT_PATCH: &str = "application/json-patch+json, application/xml-patch+xml, application/merge-patch+json, \
+     application/fhir+json, application/fhir+xml";
+
 /// How an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Form {
@@ -96,9 +100,9 @@ impl Form {
 
 /// The media type of an answer: `_format` decides where it is given, else `Accept`; without both it is JSON.
 fn media(format: Option<&str>, accept: &[&str]) -> Result<&'static Media> {
-    if let Some(format) = format {
+    if let Some(format) = format.filter(|format| !format.is_empty()) {
         // A `+` that was not percent-encoded arrives as a space.
-        let bare = format.split(';').next().unwrap_or_default().trim().replace(' ', "+");
+        let bare = format.split(';').next().unwrap_or_default().trim().replace(' ', "+").to_ascii_lowercase();
         let media = match bare.as_str() {
             "json" => &MEDIA[0],
             "xml" => &MEDIA[1],
@@ -328,10 +332,13 @@ mod tests {
             "text/xml",
             "application/xml",
             "application/xml+fhir",
+            "XML",
         ] {
             assert_eq!(media(Some(format), &["application/json"]), Ok(&MEDIA[1]), "{format}");
         }
-        for format in ["", "ttl", "html", "text/html", "application/fhir+xml;fhirVersion=5.0", "*/*"] {
+        // Without a value it decides nothing.
+        assert_eq!(media(Some(""), &["application/fhir+xml"]), Ok(&MEDIA[1]));
+        for format in ["ttl", "html", "text/html", "application/fhir+xml;fhirVersion=5.0", "*/*"] {
             assert!(media(Some(format), &[]).is_err(), "{format}");
         }
     }

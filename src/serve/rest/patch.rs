@@ -56,8 +56,8 @@ pub fn format(content_type: Option<&str>) -> Result<Sort> {
     }
     let shown: String = name.chars().take(120).flat_map(char::escape_debug).collect();
     let message = format!(
-        "a patch of type \"{shown}\" is not supported; send application/json-patch+json, application/merge-patch+json, or \
-         a FHIRPath Patch as application/fhir+json or application/fhir+xml"
+        "a patch of type \"{shown}\" is not supported; send application/json-patch+json, application/xml-patch+xml, \
+         application/merge-patch+json, or a FHIRPath Patch as application/fhir+json or application/fhir+xml"
     );
     Err(Fault::new(Category::UnsupportedMedia, message))
 }
@@ -73,6 +73,7 @@ mod tests {
             (Some("application/json-patch+json"), PatchFormat::Json),
             (Some("application/JSON-Patch+json; charset=utf-8"), PatchFormat::Json),
             (Some("application/merge-patch+json"), PatchFormat::Merge),
+            (Some("application/xml-patch+xml; charset=utf-8"), PatchFormat::Xml),
             (Some("application/fhir+json; fhirVersion=4.0"), PatchFormat::FhirPath),
             (Some("application/fhir+xml"), PatchFormat::FhirPath),
             (None, PatchFormat::FhirPath),
@@ -87,7 +88,7 @@ mod tests {
             let document = parse(text.as_bytes()).expect("JSON");
             assert_eq!(format(Some("application/json")).map(|sort| sort.of(&document)), Ok(expected), "{text}");
         }
-        for bad in ["application/xml-patch+xml", "text/plain", ""] {
+        for bad in ["application/patch+xml", "text/plain", ""] {
             assert_eq!(format(Some(bad)).expect_err(bad).category(), Category::UnsupportedMedia, "{bad}");
         }
     }
