@@ -280,6 +280,37 @@ on_both_databases! {
         assert_eq!(follow(&mut app.client(), &token).expect_outcome(410)["issue"][0]["code"], "expired");
     }
 
+    fn links_lead_to_the_first_and_the_last_page(database) {
+        let mut app = TestApp::start(database);
+        let mut client = app.client();
+        fill(&mut client, 23);
+        for query in ["Observation?_count=5", "Observation?_count=5&_sort=-_id", "Observation?_count=5&_sort=_lastUpdated"] {
+            let mut pages = vec![client.get(query).expect(200).json()];
+            assert!(link(&pages[0], "first").is_none() && link(&pages[0], "previous").is_none());
+            while let Some(next) = link(pages.last().unwrap(), "next") {
+                pages.push(follow(&mut client, &next).expect(200).json());
+            }
+            assert_eq!(pages.iter().map(|page| ids(page).len()).collect::<Vec<_>>(), [5, 5, 5, 5, 3]);
+            for page in &pages {
+                let last = follow(&mut client, &link(page, "last").unwrap()).expect(200).json();
+                assert_eq!(ids(&last), ids(&pages[4]), "{query}");
+            }
+            for page in &pages[1..] {
+                let first = follow(&mut client, &link(page, "first").unwrap()).expect(200).json();
+                assert_eq!(ids(&first), ids(&pages[0]), "{query}");
+                assert!(link(&first, "previous").is_none() && link(&first, "next").is_some());
+            }
+        }
+        for query in ["Observation?_count=5&_total=none", "Observation?_count=30", "Observation?_summary=count", "Observation?code=none"] {
+            assert_eq!(link(&client.get(query).expect(200).json(), "last"), None, "{query}");
+        }
+        let page = client.get("Observation?_count=5&_sort=_id").expect(200).json();
+        let second = follow(&mut client, &link(&page, "next").unwrap()).expect(200).json();
+        app.restart(&[]);
+        let first = follow(&mut app.client(), &link(&second, "first").unwrap()).expect(200).json();
+        assert_eq!(ids(&first), ids(&page));
+    }
+
     fn nobody_but_a_node_reads_pages_of_the_cluster(database) {
         let app = TestApp::start(database);
         fill(&mut app.client(), 20);

@@ -167,6 +167,8 @@ pub struct HistoryAnswer {
     pub total: Option<u64>,
     /// The token of the next page.
     pub next: Option<String>,
+    /// The token of the page before this one.
+    pub previous: Option<String>,
 }
 
 /// What is expunged.
@@ -244,10 +246,14 @@ pub struct SearchAnswer {
     pub explanation: Option<(Explanation, Vec<(&'static str, Duration)>)>,
     /// Token of this page, where its parameters are too long for a URL.
     pub own: Option<String>,
-    /// Tokens for the links `next` and `previous`.
-    pub next: Option<String>,
-    /// See `next`.
+    /// Tokens for the links to other pages: the first, where this is another one,
+    pub first: Option<String>,
+    /// the one before this,
     pub previous: Option<String>,
+    /// the one after it,
+    pub next: Option<String>,
+    /// and the last, where the total tells which it is.
+    pub last: Option<String>,
 }
 
 /// A page of a search, or who has it.

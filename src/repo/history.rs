@@ -1,6 +1,6 @@
 //! History of a resource, a type and everything (FHIR R4 `http.html`, 3.1.0.12).
 
-use super::face::{HistoryAnswer, HistoryRequest, HistoryScope};
+use super::face::{HistoryAnswer, HistoryRequest, HistoryScope, Stored};
 use super::read::stored;
 use super::tenancy::Tenancy;
 use crate::base::clock::Timestamp;
@@ -15,19 +15,38 @@ const LOOKED_AT: i64 = 50_000;
 /// A page, newest first.
 pub(super) async fn history(at: &Tenancy, request: HistoryRequest) -> Result<HistoryAnswer> {
     let count = request.count.unwrap_or(at.limits.page_default).min(at.limits.page_max);
-    let below = request.page.as_deref().map(decode).transpose()?;
-    match (&request.scope, request.at) {
+    let mut place = request.page.as_deref().map(Place::decode).transpose()?.unwrap_or_default();
+    let below = place.below;
+    let answer = match (&request.scope, request.at) {
         (scope, Some(time)) => current_at(at, scope, time, request.since, below, count).await,
         (HistoryScope::Instance(key), None) => of_resource(at, key, request.since, below, count).await,
         (HistoryScope::Type(kind), None) => {
             // The count first: what is committed meanwhile is not on the page.
             let (total, last) = at.store.type_count(at.tenant, *kind, request.since).await?;
-            let below = Some(Seq(below.unwrap_or(last.0 + 1)));
-            let rows = at.store.type_history(at.tenant, *kind, below, request.since, count + 1).await?;
-            page(rows, count, Some(total), |last| last.seq.0)
+            let below = below.unwrap_or(last.0 + 1);
+            let rows = at.store.type_history(at.tenant, *kind, Some(Seq(below)), request.since, count + 1).await?;
+            page(rows, count, Some(total), below, |last| last.seq.0)
         }
         (HistoryScope::System, None) => of_all(at, request.since, below, count).await,
-    }
+    }?;
+    place.below = Some(answer.below);
+    let next = answer.next.map(|below| place.before(below).encode());
+    Ok(HistoryAnswer {
+        entries: answer.entries,
+        total: answer.total,
+        next,
+        previous: place.after().map(|place| place.encode()),
+    })
+}
+
+/// A page before its links are made.
+struct Part {
+    entries: Vec<Stored>,
+    total: Option<u64>,
+    /// The position below which the page is.
+    below: i64,
+    /// The position below which the next one is.
+    next: Option<i64>,
 }
 
 async fn of_resource(
@@ -36,7 +55,7 @@ async fn of_resource(
     since: Option<Timestamp>,
     below: Option<i64>,
     count: usize,
-) -> Result<HistoryAnswer> {
+) -> Result<Part> {
     let rows = at.store.instance_history(at.tenant, key, below, since, count + 1).await?;
     // The rows first: what is committed meanwhile does not count.
     let newest = rows.first().map_or(0, |row| row.version);
@@ -45,10 +64,10 @@ async fn of_resource(
     if total == 0 {
         known(at, key).await?;
     }
-    page(rows, count, Some(total), |last| last.version)
+    page(rows, count, Some(total), below.unwrap_or(newest + 1), |last| last.version)
 }
 
-async fn of_all(at: &Tenancy, since: Option<Timestamp>, below: Option<i64>, count: usize) -> Result<HistoryAnswer> {
+async fn of_all(at: &Tenancy, since: Option<Timestamp>, below: Option<i64>, count: usize) -> Result<Part> {
     // The head first: what is committed meanwhile is on no page of this history.
     let head = at.store.head(at.tenant).await?.seq.0;
     let from = first(at, since).await?;
@@ -58,7 +77,7 @@ async fn of_all(at: &Tenancy, since: Option<Timestamp>, below: Option<i64>, coun
     let below = below.map_or(Seq(head + 1), Seq);
     let window = Window { from, below, current_at: Seq(0) };
     let rows = at.store.history(at.tenant, Versions::All, window, count + 1).await?;
-    page(rows, count, Some(total), |last| last.seq.0)
+    page(rows, count, Some(total), below.0, |last| last.seq.0)
 }
 
 /// What was current at some time. A page may be short, and the next one not empty, where most versions were not.
@@ -69,7 +88,7 @@ async fn current_at(
     since: Option<Timestamp>,
     below: Option<i64>,
     count: usize,
-) -> Result<HistoryAnswer> {
+) -> Result<Part> {
     let whose = match scope {
         HistoryScope::Instance(key) => {
             known(at, key).await?;
@@ -89,9 +108,9 @@ async fn current_at(
     };
     let rows = at.store.history(at.tenant, whose, Window { from: floor, below, current_at }, count + 1).await?;
     let is_first = below == end;
-    let mut answer = page(rows, count, None, |last| last.seq.0)?;
+    let mut answer = page(rows, count, None, below.0, |last| last.seq.0)?;
     if answer.next.is_none() && floor > from {
-        answer.next = Some(encode(floor.0));
+        answer.next = Some(floor.0);
     }
     answer.total = (is_first && answer.next.is_none()).then_some(answer.entries.len() as u64);
     Ok(answer)
@@ -117,21 +136,79 @@ fn page(
     mut rows: Vec<VersionRow>,
     count: usize,
     total: Option<u64>,
+    below: i64,
     place: impl Fn(&VersionRow) -> i64,
-) -> Result<HistoryAnswer> {
+) -> Result<Part> {
     let more = rows.len() > count;
     rows.truncate(count);
-    let next = rows.last().filter(|_| more).map(|last| encode(place(last)));
+    let next = rows.last().filter(|_| more).map(place);
     let entries = rows.into_iter().map(stored).collect::<Result<_>>()?;
-    Ok(HistoryAnswer { entries, total, next })
+    Ok(Part { entries, total, below, next })
 }
 
-/// The token of a page: the position below which it goes on.
-fn encode(below: i64) -> String {
-    format!("h1.{below:x}")
+/// How many pages a token leads back; beyond them there is the first page.
+const TRAIL: usize = 32;
+
+/// Where a page stands: the position below which it is, and those of the pages before it, nearest last. The log only grows
+/// at its end, so the way back leads to the same pages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Place {
+    below: Option<i64>,
+    trail: Vec<i64>,
 }
 
-fn decode(token: &str) -> Result<i64> {
-    let below = token.strip_prefix("h1.").and_then(|text| i64::from_str_radix(text, 16).ok());
-    below.filter(|n| *n > 0).ok_or_else(|| Fault::invalid("the page token is not one that this server made"))
+impl Place {
+    /// The place of the next page.
+    fn before(&self, below: i64) -> Self {
+        let mut trail: Vec<i64> = self.trail.iter().copied().chain(self.below).collect();
+        trail.drain(..trail.len().saturating_sub(TRAIL));
+        Self { below: Some(below), trail }
+    }
+
+    /// The place of the page before this one.
+    fn after(&self) -> Option<Self> {
+        let (below, trail) = self.trail.split_last()?;
+        Some(Self { below: Some(*below), trail: trail.to_vec() })
+    }
+
+    fn encode(&self) -> String {
+        let all = self.below.iter().chain(self.trail.iter().rev());
+        all.fold("h2".to_owned(), |text, position| format!("{text}.{position:x}"))
+    }
+
+    fn decode(token: &str) -> Result<Self> {
+        let read = |text: &str| i64::from_str_radix(text, 16).ok().filter(|n| *n > 0);
+        let all: Option<Vec<i64>> =
+            token.strip_prefix("h2.").and_then(|text| text.split('.').take(TRAIL + 2).map(read).collect());
+        let all = all.filter(|all| all.len() <= TRAIL + 1 && all.is_sorted_by(|a, b| a < b));
+        let (below, trail) = all
+            .as_deref()
+            .and_then(<[i64]>::split_first)
+            .ok_or_else(|| Fault::invalid("the page token is not one that this server made"))?;
+        Ok(Self { below: Some(*below), trail: trail.iter().rev().copied().collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_lead_forth_and_back() {
+        let mut places = vec![Place { below: Some(1000), trail: Vec::new() }];
+        for below in (1..100).rev() {
+            let next = places.last().expect("a place").before(below * 10);
+            assert_eq!(Place::decode(&next.encode()), Ok(next.clone()));
+            places.push(next);
+        }
+        let last = places.last().expect("a place");
+        let back: Vec<_> = std::iter::successors(Some(last.clone()), Place::after).map(|place| place.below).collect();
+        let forth: Vec<_> = places.iter().rev().take(TRAIL + 1).map(|place| place.below).collect();
+        assert_eq!(back, forth);
+        for bad in ["", "h1.3", "h2.", "h2.0", "h2.-1", "h2.x", "h2.3.2", "h2.3.3"] {
+            assert!(Place::decode(bad).is_err(), "{bad}");
+        }
+        let long = (1..=TRAIL + 2).fold("h2".to_owned(), |text, n| format!("{text}.{n:x}"));
+        assert!(Place::decode(&long).is_err());
+    }
 }

@@ -118,6 +118,7 @@ async fn again(
     let (at, query, snapshot) = (at.clone(), query.clone(), searcher.clone());
     let place = move |key: &ResourceKey, inclusive| snapshot.place(&query, key, inclusive, &at.limits);
     let (before, is_after) = blocking(move || match &anchor {
+        Anchor::Start => Ok((Some(0), true)),
         Anchor::After(key) => Ok((place(key, true)?, true)),
         Anchor::Before(key) => Ok((place(key, false)?, false)),
     })
@@ -156,6 +157,9 @@ pub(super) fn parsed(
     let strict = how == Handling::Strict;
     parse(of, params, &ParseContext { base: &at.base, strict, limits: &at.limits, now, params: known })
 }
+
+/// Up to so many matches there is a link to the last page: to go to the end of more at once costs too much.
+const LAST: usize = 100_000;
 
 /// What a page shows.
 struct Window<'a> {
@@ -228,6 +232,12 @@ async fn page(at: &Arc<Tenancy>, window: Window<'_>, watch: &mut Phases) -> Resu
     let usual = query.count.unwrap_or(at.limits.page_default).min(at.limits.page_max);
     answer.own = window.is_long().then(|| window.link(at, offset, wanted, None));
     answer.next = more.then(|| window.link(at, offset + wanted, usual, last.map(Anchor::After)));
+    let start = window.is_by_id().then_some(Anchor::Start);
+    answer.first = (before > 0).then(|| window.link(at, 0, usual, start));
+    answer.last = answer.total.filter(|_| more || before > 0).and_then(|total| {
+        let place = usize::try_from(total).ok().filter(|total| (1..=LAST).contains(total))?.div_ceil(usual.max(1)) - 1;
+        Some(window.link(at, place * usual, usual, None))
+    });
     answer.previous = (before > 0).then(|| window.link(at, offset - before, before, first.map(Anchor::Before)));
     Ok(answer)
 }

@@ -86,6 +86,14 @@ impl Session {
         search::first_page(&self.at, of, params, how).await
     }
 
+    /// Whether a search could be done: what is wrong with its parameters is known before anything is done.
+    ///
+    /// # Errors
+    /// 400 for a bad value, an unknown modifier, or what is not offered.
+    pub fn check_search(&self, of: SearchContext, params: &[(String, String)]) -> Result<()> {
+        search::parsed(&self.at, &self.at.params.set(), of, params, Handling::Lenient, self.at.clock.now()).map(drop)
+    }
+
     /// A page by the token of a link of an earlier one, or the node that holds it.
     ///
     /// # Errors

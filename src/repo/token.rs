@@ -54,6 +54,8 @@ pub(super) enum Anchor {
     After(ResourceKey),
     /// Before it.
     Before(ResourceKey),
+    /// At the beginning.
+    Start,
 }
 
 /// The first part of every token of this form.
@@ -65,6 +67,7 @@ impl PageToken {
         let mut text = format!("{FORM}.{tenant:x}.{node:x}.{seq:x}.{now:x}.{offset:x}.{size:x}.");
         match &self.anchor {
             None => text.push('n'),
+            Some(Anchor::Start) => text.push('s'),
             Some(Anchor::After(key)) => anchor('a', key, &mut text),
             Some(Anchor::Before(key)) => anchor('b', key, &mut text),
         }
@@ -112,6 +115,9 @@ impl PageToken {
 
 impl Anchor {
     fn read(text: &str) -> Option<Self> {
+        if text == "s" {
+            return Some(Self::Start);
+        }
         let side = text.get(..1)?;
         let (kind, id) = text.get(1..)?.split_once('-')?;
         let key = ResourceKey::new(ResourceType::find(kind)?, ResourceId::parse(&unhex(id)?).ok()?);
@@ -159,10 +165,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn anchors() -> impl Strategy<Value = Option<Anchor>> {
-        proptest::option::of(("[A-Za-z0-9.-]{1,64}", any::<bool>()).prop_map(|(id, after)| {
+        proptest::option::of(("[A-Za-z0-9.-]{1,64}", 0..3).prop_map(|(id, side)| {
             let kind = ResourceType::find("Patient").expect("a type");
             let key = ResourceKey::new(kind, ResourceId::parse(&id).expect("an id"));
-            if after { Anchor::After(key) } else { Anchor::Before(key) }
+            match side {
+                0 => Anchor::After(key),
+                1 => Anchor::Before(key),
+                _ => Anchor::Start,
+            }
         }))
     }
 

@@ -30,7 +30,44 @@ fn version(entry: &Value) -> String {
     format!("{}/{}/{version}", name[1], name[0])
 }
 
+/// The page of a link.
+fn follow(client: &mut Client, page: &Value, relation: &str) -> Option<Value> {
+    let link = page["link"].as_array().unwrap().iter().find(|link| link["relation"] == relation)?;
+    let url = link["url"].as_str().unwrap();
+    Some(client.send("GET", &url[url.find("/fhir").unwrap()..], &[], &[]).expect(200).json())
+}
+
 on_both_databases! {
+    fn pages_lead_back_to_what_was_there(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let body = |n: usize| json!({"resourceType": "Patient", "id": "b", "multipleBirthInteger": n});
+        for n in 0..9 {
+            client.put("Patient/b", &body(n));
+            client.post("Basic", &json!({"resourceType": "Basic", "code": {"text": "x"}})).expect(201);
+        }
+        for path in ["Patient/b/_history?_count=2", "Patient/_history?_count=2", "_history?_count=4", "Patient/_history?_count=2&_at=gt2000",
+            "Patient/b/_history?_count=2&_since=2000-01-01T00:00:00Z"] {
+            let mut pages = vec![client.get(path).expect(200).json()];
+            assert_eq!(follow(&mut client, &pages[0], "previous"), None);
+            while let Some(next) = follow(&mut client, pages.last().unwrap(), "next") {
+                // What comes later is on none of them.
+                client.put("Patient/b", &body(100 + pages.len())).expect(200);
+                pages.push(next);
+            }
+            assert!(pages.len() >= 4, "{path}: {}", pages.len());
+            let mut page = pages.last().unwrap().clone();
+            for before in pages.iter().rev().skip(1) {
+                page = follow(&mut client, &page, "previous").unwrap();
+                assert_eq!(page["entry"], before["entry"], "{path}");
+            }
+            assert_eq!(follow(&mut client, &page, "previous"), None);
+        }
+        for forged in ["h1.3", "h2.0", "h2.3.2", "h2.x", "x"] {
+            client.get(&format!("Patient/b/_history?_page={forged}")).expect_outcome(400);
+        }
+    }
+
     fn history_is_newest_first_and_lists_deletions(database) {
         let app = TestApp::start(database);
         let mut client = app.client();

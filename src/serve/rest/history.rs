@@ -72,7 +72,9 @@ fn bundle(call: &Call<'_>, answer: &HistoryAnswer, shown: &Shown, place: &str) -
     let own = call.params.get("_page");
     let mut links = vec![("self", url(own))];
     links.extend(own.map(|_| ("first", url(None))));
-    links.extend(answer.next.as_deref().map(|token| ("next", url(Some(token)))));
+    for (relation, token) in [("previous", &answer.previous), ("next", &answer.next)] {
+        links.extend(token.as_deref().map(|token| (relation, url(Some(token)))));
+    }
     let size = answer.entries.iter().map(|stored| 300 + stored.body.as_ref().map_or(0, |body| body.len())).sum();
     let id = call.site.ids.uuid();
     let updated = call.site.clock.now();

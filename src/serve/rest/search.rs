@@ -43,6 +43,19 @@ pub async fn search(call: &Call<'_>) -> Result<Answer> {
     searchset(call, &answer, &shown, &own).map(Answer::whole)
 }
 
+/// Refuses what is wrong with a search before it is done.
+///
+/// # Errors
+/// 400 for parameters that are wrong.
+pub fn check(call: &Call<'_>) -> Result<()> {
+    if call.params.get("_page").is_some() {
+        return Ok(());
+    }
+    let of = context(call.target);
+    Shown::read(&call.params.pairs, of.kind(), call.prefer.handling)?;
+    call.session.check_search(of, &call.params.pairs)
+}
+
 /// The text of a resource cannot be mixed with includes (FHIR R4 `search.html`, 3.1.1.5.8).
 fn only_matches(pairs: &[(String, String)]) -> Result<()> {
     let is_include = |name: &str| matches!(name.split(':').next(), Some("_include" | "_revinclude"));
@@ -103,7 +116,9 @@ fn searchset(call: &Call<'_>, answer: &SearchAnswer, shown: &Shown, own: &str) -
     let form = call.params.form();
     let url = |query: &str| format!("{place}?{query}{form}").trim_end_matches('?').replacen("?&", "?", 1);
     let mut links = vec![("self", url(own))];
-    for (relation, token) in [("previous", &answer.previous), ("next", &answer.next)] {
+    let pages =
+        [("first", &answer.first), ("previous", &answer.previous), ("next", &answer.next), ("last", &answer.last)];
+    for (relation, token) in pages {
         links.extend(token.as_ref().map(|token| (relation, url(&format!("_page={}", encode(token))))));
     }
     let size = answer.entries.iter().map(|entry| 160 + entry.stored.body.as_ref().map_or(0, |body| body.len())).sum();
