@@ -158,7 +158,11 @@ impl Staging {
         match step {
             Step::Present(_) => Ok(()),
             Step::Write(write) => {
-                let checked = self.expect(&write.key, write.precondition).and_then(|()| self.may_create(write));
+                let expected = match self.comes_back(&write.key, write.precondition) {
+                    true => Ok(()),
+                    false => self.expect(&write.key, write.precondition),
+                };
+                let checked = expected.and_then(|()| self.may_create(write));
                 checked.map_err(|fault| in_entry(fault, write.index))
             }
             Step::Delete(deletes) => deletes.iter().try_for_each(|delete| {
@@ -166,6 +170,12 @@ impl Staging {
                 self.expect(&delete.key, wanted).map_err(|fault| in_entry(fault, delete.index))
             }),
         }
+    }
+
+    /// Whether a write brings back what was deleted with the version that it names (FHIR R4 `http.html`, 3.1.0.7).
+    fn comes_back(&self, key: &ResourceKey, wanted: Precondition) -> bool {
+        let Precondition::Version(version) = wanted else { return false };
+        self.current.get(key).is_some_and(|current| current.deleted && current.version == version)
     }
 
     fn expect(&self, key: &ResourceKey, wanted: Precondition) -> Result<()> {
@@ -450,6 +460,21 @@ mod tests {
         let text = body::decode(stored.body.as_ref().expect("a body"), stored.version, stored.updated).expect("JSON");
         let expected = r#"{"resourceType":"Patient","id":"a","meta":{"versionId":"3","lastUpdated":"1970-01-01T00:00:01.000Z"},"identifier":[{"system":"s","value":"1"}]}"#;
         assert_eq!(std::str::from_utf8(&text).expect("UTF-8"), expected);
+    }
+
+    #[tokio::test]
+    async fn what_was_deleted_comes_back_on_the_version_of_its_deletion() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = store(&folder).await;
+        let put = |mrn: &str, version| plan(vec![put("a", mrn, Precondition::Version(version))]);
+        let made = batch(&store, vec![plan(vec![super::tests::put("a", "1", Precondition::Any), delete("a")])]).await;
+        assert_eq!(made, ["Created 1, Deleted 2"]);
+        assert_eq!(
+            batch(&store, vec![put("2", 1), put("2", 3), put("2", 2), put("3", 2)]).await,
+            ["412", "412", "Created 3", "412"]
+        );
+        let stale = Step::Delete(vec![Delete { key: key("a"), if_match: Some(2), index: None }]);
+        assert_eq!(batch(&store, vec![plan(vec![stale])]).await, ["412"]);
     }
 
     #[tokio::test]

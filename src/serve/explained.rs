@@ -91,12 +91,23 @@ impl<S> Explained<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Explained<S> {
     /// Says that a head did not arrive in time, unless nothing of it did.
-    pub(super) async fn late(mut self) {
+    pub(super) async fn late(self) {
         if !self.seen.is_empty() {
-            self.refuse(StatusCode::REQUEST_TIMEOUT);
-            // The client may be gone, or not read.
-            let _ = tokio::time::timeout(LINGER, self.shutdown()).await;
+            self.close_with(StatusCode::REQUEST_TIMEOUT).await;
         }
+    }
+
+    /// Says that HTTP/2 is not spoken here, to a client that began with it (RFC 9113, 3.4), which hyper just leaves.
+    pub(super) async fn refuse_http2(self) {
+        if self.seen.starts_with(b"PRI * HTTP/2.0\r\n") {
+            self.close_with(StatusCode::HTTP_VERSION_NOT_SUPPORTED).await;
+        }
+    }
+
+    async fn close_with(mut self, status: StatusCode) {
+        self.refuse(status);
+        // The client may be gone, or not read.
+        let _ = tokio::time::timeout(LINGER, self.shutdown()).await;
     }
 
     /// Writes our own text.
@@ -212,6 +223,7 @@ fn code(status: StatusCode) -> &'static str {
     match status {
         StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "too-long",
         StatusCode::REQUEST_TIMEOUT => "timeout",
+        StatusCode::HTTP_VERSION_NOT_SUPPORTED => "not-supported",
         _ => "invalid",
     }
 }
@@ -226,6 +238,9 @@ fn reason(status: StatusCode) -> &'static str {
              _search may have more parameters"
         }
         StatusCode::REQUEST_TIMEOUT => "the head of the request did not arrive in time",
+        StatusCode::HTTP_VERSION_NOT_SUPPORTED => {
+            "HTTP/2 is not spoken here; use HTTP/1.1, or a proxy in front of this server that speaks both"
+        }
         _ => {
             "this is not an HTTP/1.1 request: the request line is a method, a URL with blanks, quotation marks, < and > \
              percent-encoded, and the version; each header field is a name, a colon and a value (RFC 9112)"

@@ -96,9 +96,11 @@ impl Listening {
                 (&mut connection).await
             }
         };
-        // Who breaks off hears nothing more; who was too slow is told so.
-        if ended.is_err_and(|error| error.is_timeout()) {
-            connection.into_parts().io.into_inner().late().await;
+        // Who breaks off hears nothing more; who was too slow, or speaks HTTP/2, is told so.
+        match ended {
+            Err(error) if error.is_timeout() => connection.into_parts().io.into_inner().late().await,
+            Err(error) if error.is_parse() => connection.into_parts().io.into_inner().refuse_http2().await,
+            _ => {}
         }
     }
 

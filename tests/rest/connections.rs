@@ -81,6 +81,57 @@ fn what_is_no_request_is_answered_with_an_outcome() {
 }
 
 #[test]
+fn who_speaks_http_2_is_told() {
+    let app = TestApp::start(Database::Sqlite);
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+    let answer = app.client().raw(preface);
+    outcome(&answer, 505);
+    assert!(answer.text().contains("HTTP/1.1"), "{}", answer.text());
+    // An offer to change to it is declined by going on (RFC 9110, 7.8).
+    let offer = b"GET /fhir/Patient HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
+    app.client().raw(offer).expect(200);
+}
+
+#[test]
+fn targets_and_expectations_of_http() {
+    let app = TestApp::start(Database::Sqlite);
+    let client = app.client();
+    let ask = |text: &str| client.raw(format!("{text}\r\nHost: h\r\n\r\n").as_bytes());
+    let any = ask("OPTIONS * HTTP/1.1").expect(204);
+    assert!(any.header("allow").is_some_and(|allow| allow.contains("PATCH") && allow.contains("OPTIONS")), "{any:?}");
+    assert!(any.header("x-request-id").is_some());
+    let patient = ask("OPTIONS /fhir/Patient/1 HTTP/1.1").expect(204);
+    assert!(
+        patient.header("accept-patch").is_some_and(|list| list.contains("application/xml-patch+xml")),
+        "{patient:?}"
+    );
+    assert_eq!(ask("OPTIONS /fhir/metadata HTTP/1.1").expect(204).header("accept-patch"), None);
+    assert_eq!(ask("OPTIONS /fhir/Patient/$match HTTP/1.1").expect(204).header("allow"), Some("POST, OPTIONS"));
+    // The absolute form of a target (RFC 9112, 3.2.2).
+    ask(&format!("GET {}/Patient HTTP/1.1", app.base())).expect(200);
+    outcome(&ask("GET http://elsewhere.example/nothing HTTP/1.1"), 404);
+    for method in ["BREW", "TRACE", "CONNECT"] {
+        let answer = ask(&format!("{method} /fhir/Patient/1 HTTP/1.1"));
+        assert!((400..500).contains(&answer.status), "{method}: {}", answer.status);
+    }
+    let body = br#"{"resourceType":"Patient"}"#;
+    let head = format!(
+        "POST /fhir/Patient HTTP/1.1\r\nHost: h\r\nContent-Type: application/fhir+json\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(client.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut first = [0; 25];
+    stream.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(body).unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 201");
+}
+
+#[test]
 fn what_clients_commonly_send_raw_is_taken() {
     let app = TestApp::start(Database::Sqlite);
     let mut client = app.client();

@@ -125,6 +125,62 @@ on_both_databases! {
         assert_eq!(answer.header("access-control-allow-origin"), None);
     }
 
+    fn reads_on_conditions(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let body = |active: bool| json!({"resourceType": "Patient", "id": "p", "active": active});
+        client.put("Patient/p", &body(true)).expect(201);
+        let second = client.put("Patient/p", &body(false)).expect(200);
+        let modified = second.header("last-modified").unwrap().to_owned();
+        let read = client.get("Patient/p").expect(200);
+        let url = format!("{}/Patient/p/_history/2", app.base());
+        assert_eq!((read.header("content-location"), read.header("location")), (Some(url.as_str()), None));
+        let old = client.get("Patient/p/_history/1").expect(200);
+        assert!(old.header("content-location").is_some_and(|url| url.ends_with("/Patient/p/_history/1")));
+        // A part of the resource is not what is there.
+        assert_eq!(client.get("Patient/p?_summary=true").expect(200).header("content-location"), None);
+        for (target, header, value, status) in [
+            ("Patient/p", "If-None-Match", "W/\"2\"", 304), ("Patient/p", "If-None-Match", "\"2\"", 304), ("Patient/p", "If-None-Match", "*", 304),
+            ("Patient/p", "If-None-Match", "W/\"1\", W/\"2\"", 304), ("Patient/p", "If-None-Match", "W/\"1\"", 200), ("Patient/p", "If-None-Match", "nonsense", 200),
+            ("Patient/p/_history/1", "If-None-Match", "W/\"1\"", 304), ("Patient/p/_history/1", "If-None-Match", "W/\"2\"", 200),
+            ("Patient/p", "If-Modified-Since", modified.as_str(), 304), ("Patient/p", "If-Modified-Since", "Sun, 06 Nov 1994 08:49:37 GMT", 200),
+            ("Patient/p", "If-Modified-Since", "nonsense", 200), ("Patient/none", "If-None-Match", "*", 404),
+            ("Patient/p", "If-Match", "W/\"2\"", 200), ("Patient/p", "If-Match", "*", 200), ("Patient/p", "If-Match", "W/\"1\"", 412),
+            ("Patient/p", "If-Match", "W/\"1\", W/\"2\"", 200), ("Patient/p", "If-Match", "nonsense", 400), ("Patient/p/_history/1", "If-Match", "W/\"1\"", 200),
+        ] {
+            for method in ["GET", "HEAD"] {
+                let answer = client.send(method, &format!("/fhir/{target}"), &[(header, value)], &[]);
+                assert_eq!(answer.status, status, "{method} {target} {header}: {value}");
+                assert!(status != 304 || answer.body.is_empty() && answer.header("etag").is_some());
+            }
+        }
+        let unchanged = client.send("GET", "/fhir/Patient/p", &[("If-None-Match", "W/\"1\""), ("If-Modified-Since", modified.as_str())], &[]);
+        assert_eq!(unchanged.status, 200, "a tag outweighs a date");
+        // The version of a deletion brings the resource back, and no other one does.
+        let gone = client.delete("Patient/p").expect(204);
+        assert_eq!(gone.header("etag"), Some("W/\"3\""));
+        client.send("GET", "/fhir/Patient/p", &[("If-None-Match", "W/\"3\"")], &[]).expect_outcome(410);
+        client.with_body("PUT", "Patient/p", &[("If-Match", "W/\"2\"")], &body(true)).expect_outcome(412);
+        let back = client.with_body("PUT", "Patient/p", &[("If-Match", "W/\"3\"")], &body(true)).expect(201);
+        assert_eq!(back.header("etag"), Some("W/\"4\""));
+        client.with_body("PUT", "Patient/never", &[("If-Match", "W/\"1\"")], &json!({"resourceType": "Patient", "id": "never"})).expect_outcome(412);
+    }
+
+    fn preferences_that_are_not_for_this_server(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        client.put("Patient/p", &json!({"resourceType": "Patient", "id": "p"})).expect(201);
+        // The asynchronous pattern is not offered, and a preference may be ignored (RFC 7240, 2; async.html).
+        for target in ["Patient/p", "Patient", "metadata", "_history"] {
+            let answer = client.send("GET", &format!("/fhir/{target}"), &[("Prefer", "respond-async")], &[]).expect(200);
+            assert_eq!(answer.header("content-location").is_some(), target == "Patient/p", "no place to ask for a status");
+        }
+        let prefer = [("Prefer", "respond-async, return=minimal; wait=10, nonsense")];
+        let bundle = json!({"resourceType": "Bundle", "type": "batch", "entry": [{"request": {"method": "GET", "url": "Patient/p"}}]});
+        assert_eq!(client.with_body("POST", "", &prefer, &bundle).expect(200).json()["type"], "batch-response");
+        assert!(client.with_body("POST", "Patient", &prefer, &patient("x")).expect(201).body.is_empty());
+    }
+
     fn head_goes_with_every_get(database) {
         let app = TestApp::start(database);
         let mut client = app.client();
@@ -145,6 +201,18 @@ on_both_databases! {
         let mut client = app.client();
         client.put("Patient/p", &json!({"resourceType": "Patient", "id": "p"})).expect(201);
         client.get("Patient?_format=nonsense").expect_outcome(406);
+        client.get("Patient/p?_format=ttl").expect_outcome(406);
+        for (format, is_xml) in [("xml", true), ("text/xml", true), ("application/xml", true), ("application/fhir+xml", true), ("application/fhir%2Bxml", true),
+            ("XML", true), ("json", false), ("application/json", false), ("application/fhir+json;fhirVersion=4.0", false), ("", false)] {
+            let answer = client.send("GET", &format!("/fhir/Patient/p?_format={format}"), &[("Accept", "image/png")][usize::from(format.is_empty())..], &[]).expect(200);
+            assert_eq!(answer.header("content-type").unwrap().starts_with("application/fhir+xml"), is_xml, "{format}");
+        }
+        client.get("Patient/p?_format=application/fhir%2Bjson;fhirVersion=3.0").expect_outcome(406);
+        for target in ["Patient/p/", "Patient/%70", "Patient/p/_history/1/", "metadata/"] {
+            client.get(target).expect(200);
+        }
+        client.get("Patient/p%2F_history").expect_outcome(400);
+        client.get("patient/p").expect_outcome(404);
         client.get("Patient/p?_pretty=maybe").expect_outcome(400);
         assert!(client.get("Patient/none?_pretty=true").text().starts_with("{\n"));
         for (accept, status) in [("*/*", 200), ("text/html,application/xhtml+xml,application/xml;q=0.1,*/*;q=0.8", 200), ("application/fhir+json;fhirVersion=4.0", 200),

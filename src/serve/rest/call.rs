@@ -101,10 +101,12 @@ pub struct Answer {
     pub modified: Option<Timestamp>,
     /// `Type/id/_history/n`, relative to the base.
     pub location: Option<String>,
-    /// `Type/id` of what a read in a Bundle answers.
-    pub full_url: Option<String>,
+    /// The same of the version that was read, for `Content-Location`.
+    pub content_location: Option<String>,
     /// The resource, Bundle or OperationOutcome.
     pub body: Option<Bytes>,
+    /// Whether the body is a part of the resource.
+    pub is_part: bool,
     /// Whether the body is an OperationOutcome about the interaction.
     pub is_outcome: bool,
 }
@@ -117,17 +119,19 @@ impl Answer {
 
     /// `Type/id` of the resource that it holds, if that has an identity.
     pub fn key(&self) -> Option<&str> {
-        let written = || self.location.as_deref()?.split("/_history").next();
-        self.full_url.as_deref().or_else(written)
+        self.location.as_deref().or(self.content_location.as_deref())?.split("/_history").next()
     }
 
     /// The answer to a read: the stored bytes, or 304.
     ///
     /// # Errors
-    /// 500 when the version has no body, which reads never give.
+    /// 412 for an `If-Match` that names other versions; 500 when the version has no body, which reads never give.
     pub fn read(stored: Stored, conditions: &Conditions) -> Result<Self> {
+        conditions.matching(&stored)?;
         let unchanged = conditions.unchanged(&stored);
-        let answer = Self { version: Some(stored.version), modified: Some(stored.updated), ..Self::default() };
+        let content_location = Some(format!("{}/_history/{}", stored.key, stored.version));
+        let (version, modified) = (Some(stored.version), Some(stored.updated));
+        let answer = Self { version, modified, content_location, ..Self::default() };
         if unchanged {
             return Ok(Self { status: 304, ..answer });
         }

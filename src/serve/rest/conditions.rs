@@ -2,7 +2,7 @@
 
 use super::date;
 use crate::base::clock::Timestamp;
-use crate::base::fault::{Fault, Result};
+use crate::base::fault::{Category, Fault, Result};
 use crate::repo::{Handling, Stored};
 
 /// The conditions of a request, as written. For an entry of a Bundle they stand in `request`.
@@ -42,6 +42,24 @@ impl Conditions {
             Some("*") => Ok(true),
             Some(_) => Err(Fault::unsupported("If-None-Match of an update can only be *")),
         }
+    }
+
+    /// Refuses a read whose `If-Match` names other versions (RFC 9110, 13.1.1).
+    ///
+    /// # Errors
+    /// 412 then, 400 for a header that names none.
+    pub fn matching(&self, stored: &Stored) -> Result<()> {
+        let Some(text) = self.if_match.as_deref() else { return Ok(()) };
+        if text.trim() == "*" {
+            return Ok(());
+        }
+        let tags: Option<Vec<&str>> = text.split(',').map(tag).collect();
+        let tags = tags.ok_or_else(|| Fault::invalid("If-Match names versions, such as W/\"3\""))?;
+        if tags.iter().any(|tag| tag.parse() == Ok(stored.version)) {
+            return Ok(());
+        }
+        let message = format!("{} has version {}, none that If-Match names", stored.key, stored.version);
+        Err(Fault::new(Category::PreconditionFailed, message))
     }
 
     /// Whether a read can be answered with 304 (RFC 9110, 13.2.2: a tag outweighs a date).
@@ -140,6 +158,19 @@ mod tests {
             assert!(of(bad).is_err(), "{bad}");
         }
         assert_eq!(Conditions::default().version(), Ok(None));
+    }
+
+    #[test]
+    fn a_read_may_insist_on_versions() {
+        let of = |text: &str| {
+            let conditions = Conditions { if_match: Some(text.into()), ..Conditions::default() };
+            conditions.matching(&stored(2, 10)).map_err(|fault| fault.category().status())
+        };
+        for good in ["*", "W/\"2\"", "\"2\"", "W/\"1\", W/\"2\""] {
+            assert_eq!(of(good), Ok(()), "{good}");
+        }
+        assert_eq!(of("W/\"1\""), Err(412));
+        assert_eq!(of("2"), Err(400));
     }
 
     #[test]

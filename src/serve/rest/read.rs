@@ -35,5 +35,8 @@ fn shown(call: &Call<'_>) -> Result<Shown> {
 
 fn answer(call: &Call<'_>, shown: &Shown, stored: Stored) -> Result<Answer> {
     let kind = stored.key.kind;
-    shown.answer(kind, Answer::read(stored, call.conditions)?)
+    let mut answer = shown.answer(kind, Answer::read(stored, call.conditions)?)?;
+    // A part is not what is at the URL of the version.
+    answer.is_part = shown.part.is_some();
+    Ok(answer)
 }

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION, RETRY_AFTER, VARY};
+use http::header::{ALLOW, CONTENT_LOCATION, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION, RETRY_AFTER, VARY};
 use http::{HeaderValue, Response, StatusCode};
 
 use super::call::Answer;
@@ -47,6 +47,9 @@ pub fn decorate(response: &mut Response<Body>, answer: &Answer, base: &str) {
     }
     if let Some(location) = &answer.location {
         set(LOCATION, format!("{base}/{location}").as_bytes());
+    }
+    if let Some(location) = answer.content_location.as_ref().filter(|_| !answer.is_part) {
+        set(CONTENT_LOCATION, format!("{base}/{location}").as_bytes());
     }
 }
 

@@ -31,7 +31,8 @@ pub fn effect(timeline: &Timeline<'_>, cut: Cut, write: &Write, new: Option<&Key
         },
         Write::Put { key, content, if_match, only_new } => {
             let alive = timeline.content(key, cut).is_some();
-            if !at.matches(key, *if_match) || (*only_new && alive) {
+            // What was deleted can be brought back by the version of its deletion.
+            if if_match.is_some_and(|wanted| !at.is_version(key, wanted)) || (*only_new && alive) {
                 return Effect::Refused(&[412]);
             }
             at.make(key, content, if alive { 200 } else { 201 })
@@ -86,6 +87,10 @@ impl At<'_> {
 
     fn found(&self, kind: Kind, content: &Content) -> Vec<&Row> {
         content.business.map_or(Vec::new(), |n| self.timeline.matches(kind, &Filter::Business(n), self.cut))
+    }
+
+    fn is_version(&self, key: &Key, wanted: u64) -> bool {
+        self.timeline.version(key, self.cut).is_some_and(|row| row.version == wanted)
     }
 
     fn matches(&self, key: &Key, wanted: Option<u64>) -> bool {
