@@ -1,4 +1,9 @@
 //! Bundles as requests: reading a batch or transaction (FHIR R4 `bundle.html`, `http.html` 3.1.0.11).
+//!
+//! A history is read as the transaction that brings about what it ends with: of each resource the newest entry counts, under
+//! the id that it has there (3.1.0.11.4).
+
+use std::collections::HashMap;
 
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::json::{Json, Object};
@@ -40,6 +45,8 @@ pub struct RequestEntry {
     pub if_match: Option<String>,
     /// `request.ifNoneExist`
     pub if_none_exist: Option<String>,
+    /// In a history: the entry with a later version of the same resource.
+    pub superseded: Option<usize>,
 }
 
 /// `Bundle.entry.request.method` (value set `http-verb`).
@@ -87,15 +94,18 @@ pub fn read_request(bundle: Json, most: usize) -> Result<RequestBundle> {
     }
     let kind = match bundle.get("type").and_then(Json::as_str) {
         Some("batch") => BundleKind::Batch,
-        Some("transaction") => BundleKind::Transaction,
+        Some("transaction" | "history") => BundleKind::Transaction,
         Some(other) => {
             let shown: String = other.chars().take(40).collect();
-            let message =
-                format!("a Bundle of type \"{}\" cannot be posted; use batch or transaction", shown.escape_debug());
+            let message = format!(
+                "a Bundle of type \"{}\" cannot be posted; use batch, transaction or history",
+                shown.escape_debug()
+            );
             return Err(Fault::coded(Category::Invalid, "not-supported", message).at("Bundle.type"));
         }
         None => return Err(Fault::coded(Category::Invalid, "required", "the Bundle has no type").at("Bundle.type")),
     };
+    let is_history = bundle.get("type").and_then(Json::as_str) == Some("history");
     let items = match bundle.remove("entry") {
         None => Vec::new(),
         Some(Json::Array(items)) => items,
@@ -105,8 +115,42 @@ pub fn read_request(bundle: Json, most: usize) -> Result<RequestBundle> {
         let message = format!("the Bundle has {} entries; at most {most} are accepted", items.len());
         return Err(Fault::new(Category::TooLarge, message).at("Bundle.entry"));
     }
-    let entries = items.into_iter().enumerate().map(|(i, item)| entry(item, i)).collect::<Result<_>>()?;
+    let mut entries = items.into_iter().enumerate().map(|(i, item)| entry(item, i)).collect::<Result<Vec<_>>>()?;
+    if is_history {
+        let mut newest = HashMap::new();
+        entries.iter_mut().enumerate().try_for_each(|(i, entry)| replay(entry, i, &mut newest))?;
+    }
     Ok(RequestBundle { kind, entries })
+}
+
+/// Makes an entry of a history the direct update or delete that leads to it.
+fn replay(entry: &mut RequestEntry, index: usize, newest: &mut HashMap<String, usize>) -> Result<()> {
+    let place = |part: &str| format!("Bundle.entry[{index}].{part}");
+    let named = |name: &str| entry.resource.as_ref().and_then(|resource| resource.get(name)).and_then(Json::as_str);
+    let key = match (entry.method, &entry.resource) {
+        (Method::Delete, _) => {
+            let mut parts = entry.url.rsplit('/');
+            let id = parts.next().unwrap_or_default();
+            format!("{}/{id}", parts.next().unwrap_or_default())
+        }
+        (Method::Post | Method::Put | Method::Patch, Some(_)) => {
+            let missing = || Fault::coded(Category::Invalid, "required", "in a history a resource has its id");
+            let id = named("id").ok_or_else(|| missing().at(place("resource.id")))?;
+            format!("{}/{id}", named("resourceType").unwrap_or_default())
+        }
+        _ => {
+            let message = "in a history method is one of POST, PUT, PATCH and DELETE";
+            return Err(Fault::coded(Category::Invalid, "value", message).at(place("request.method")));
+        }
+    };
+    if entry.method != Method::Delete {
+        (entry.method, entry.url) = (Method::Put, key.clone());
+    }
+    // They were conditions of that time.
+    (entry.if_match, entry.if_none_match, entry.if_none_exist) = (None, None, None);
+    let first = *newest.entry(key).or_insert(index);
+    entry.superseded = (first != index).then_some(first);
+    Ok(())
 }
 
 fn structure(message: impl Into<String>, place: impl Into<String>) -> Fault {
@@ -126,6 +170,10 @@ fn entry(item: Json, index: usize) -> Result<RequestEntry> {
         }
     }
     let full_url = text(&item, "fullUrl", &place)?;
+    if full_url.as_deref().is_some_and(|url| url.contains("/_history/")) {
+        let message = "fullUrl is not the URL of a version (bdl-8)";
+        return Err(Fault::coded(Category::Invalid, "invariant", message).at(place(".fullUrl")));
+    }
     let resource = item.remove("resource");
     if let Some(other) = resource.as_ref().filter(|resource| resource.as_object().is_none()) {
         return Err(structure(format!("a resource is an object, not {}", other.kind()), place(".resource")));
@@ -165,6 +213,7 @@ fn entry(item: Json, index: usize) -> Result<RequestEntry> {
         if_modified_since: text(request, "ifModifiedSince", &place)?,
         if_match: text(request, "ifMatch", &place)?,
         if_none_exist: text(request, "ifNoneExist", &place)?,
+        superseded: None,
     })
 }
 
@@ -199,6 +248,34 @@ mod tests {
     }
 
     #[test]
+    fn a_history_is_the_transaction_that_leads_to_it() {
+        let text = r#"{"resourceType":"Bundle","type":"history","entry":[
+            {"fullUrl":"http://h/Patient/a","request":{"method":"DELETE","url":"Patient/a"}},
+            {"fullUrl":"http://h/Patient/b","resource":{"resourceType":"Patient","id":"b"},"request":{"method":"POST","url":"Patient","ifNoneExist":"x=y"}},
+            {"fullUrl":"http://h/Patient/a","resource":{"resourceType":"Patient","id":"a"},"request":{"method":"PUT","url":"Patient/a"}}]}"#;
+        let bundle = read_request(parse(text.as_bytes()).expect("JSON"), 9).expect("a history");
+        let told: Vec<_> = bundle.entries.iter().map(|e| (e.method, e.url.as_str(), e.superseded)).collect();
+        let expected = [
+            (Method::Delete, "Patient/a", None),
+            (Method::Put, "Patient/b", None),
+            (Method::Put, "Patient/a", Some(0)),
+        ];
+        assert_eq!((bundle.kind, told.as_slice()), (BundleKind::Transaction, expected.as_slice()));
+        assert_eq!(bundle.entries[1].if_none_exist, None);
+        for (entry, place) in [
+            (r#"{"request":{"method":"GET","url":"Patient/a"}}"#, "Bundle.entry[0].request.method"),
+            (
+                r#"{"resource":{"resourceType":"Patient"},"request":{"method":"POST","url":"Patient"}}"#,
+                "Bundle.entry[0].resource.id",
+            ),
+        ] {
+            let fault =
+                read(&format!(r#"{{"resourceType":"Bundle","type":"history","entry":[{entry}]}}"#)).expect_err(entry);
+            assert_eq!(fault.issues()[0].expression.as_deref(), Some(place), "{entry}");
+        }
+    }
+
+    #[test]
     fn names_the_place_of_what_is_wrong() {
         for (text, place) in [
             (r#"{"resourceType":"Patient"}"#, "resourceType"),
@@ -207,6 +284,10 @@ mod tests {
             (r#"{"resourceType":"Bundle","type":"batch","entry":{}}"#, "Bundle.entry"),
             (r#"{"resourceType":"Bundle","type":"batch","entry":[{},{},{}]}"#, "Bundle.entry"),
             (r#"{"resourceType":"Bundle","type":"batch","entry":[{}]}"#, "Bundle.entry[0].request"),
+            (
+                r#"{"resourceType":"Bundle","type":"batch","entry":[{"fullUrl":"http://h/Patient/1/_history/1"}]}"#,
+                "Bundle.entry[0].fullUrl",
+            ),
             (
                 r#"{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET"}}]}"#,
                 "Bundle.entry[0].request.url",

@@ -10,9 +10,9 @@ use super::draft::{Draft, Drafts, Needed, check, is_many};
 use super::face::{Existing, WriteEntry, Written};
 use super::integrity::targets as targets_of;
 use super::params;
-use super::plan::{Assumption, Delete, Plan, Step, encode_write, in_entry};
+use super::plan::{Assumption, Delete, Plan, Precondition, Step, encode_write, in_entry};
 use super::read::stored;
-use super::references::{Targets, rewrite};
+use super::references::{Targets, rewrite, root};
 use super::search;
 use super::settle::{Found, Local, Settled, Version, Work as Done, settle};
 use super::tenancy::Tenancy;
@@ -123,6 +123,15 @@ async fn plan(at: &Arc<Tenancy>, drafts: &Arc<Drafts>) -> Result<Plan> {
     blocking(move || build(&here, drafts.entries.clone(), &found)).await
 }
 
+/// The version that an entry leads to, where it is known before the commit.
+fn version_of(work: &Done) -> Option<i64> {
+    match work {
+        Done::Present(stored) => Some(stored.version),
+        Done::Write(version) if version.precondition == Precondition::New => Some(1),
+        Done::Write(_) | Done::Delete(..) => None,
+    }
+}
+
 /// Rewrites references and encodes: what is left for the Writer is to check and insert.
 fn build(at: &Tenancy, drafts: Vec<Draft>, found: &Found) -> Result<Plan> {
     let many = is_many(drafts.iter().map(|draft| draft.index));
@@ -130,7 +139,7 @@ fn build(at: &Tenancy, drafts: Vec<Draft>, found: &Found) -> Result<Plan> {
     let mut targets = Targets::default();
     for entry in &settled {
         let (Some(url), [key]) = (&entry.full_url, entry.keys()) else { continue };
-        if !targets.insert(url, key) {
+        if !targets.insert(url, key, version_of(&entry.work)) {
             let message = format!("the full URL \"{}\" occurs more than once", url.escape_debug());
             return Err(in_entry(Fault::coded(Category::Invalid, "duplicate", message), entry.index));
         }
@@ -148,7 +157,7 @@ fn build(at: &Tenancy, drafts: Vec<Draft>, found: &Found) -> Result<Plan> {
     let mut plan = Plan::default();
     let set = at.params.set();
     for entry in settled {
-        let index = entry.index;
+        let (index, full_url) = (entry.index, entry.full_url);
         let step = match entry.work {
             Done::Present(stored) => Step::Present(stored),
             Done::Delete(keys, if_match) => {
@@ -163,7 +172,8 @@ fn build(at: &Tenancy, drafts: Vec<Draft>, found: &Found) -> Result<Plan> {
                         false if is_patched => Ok(None),
                         _ => local.select(condition, found).map(Some),
                     };
-                    rewrite(&mut version.resource, &targets, &select).map_err(|fault| in_entry(fault, index))?;
+                    let root = full_url.as_deref().and_then(root);
+                    rewrite(&mut version.resource, &targets, root, &select).map_err(|fault| in_entry(fault, index))?;
                 }
                 let mut write = encode_write(&version.resource, version.key, version.precondition, &set, &at.base)?;
                 (write.index, write.may_create) = (index, version.may_create);

@@ -125,6 +125,34 @@ on_both_databases! {
         assert_eq!(statuses(&answer), ["400", "400"], "{answer}");
     }
 
+    fn a_batch_has_independent_entries(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let urn = "urn:uuid:55555555-5555-4555-8555-555555555555";
+        let refers = |to: &str| json!({"resourceType": "Basic", "code": {"text": "x"}, "subject": {"reference": to}});
+        let mut maker = with("POST", "Patient", patient("Made"));
+        maker["fullUrl"] = json!(urn);
+        let list = [maker.clone(), with("POST", "Basic", refers(urn)), with("POST", "Basic", refers("Patient/other"))];
+        let answer = send(&mut client, "batch", &list);
+        assert_eq!(statuses(&answer), ["201", "400", "201"], "{answer}");
+        assert!(told(&entries(&answer)[1]).contains("entry 0"), "{answer}");
+        assert_eq!(statuses(&send(&mut client, "transaction", &list)), ["201", "201", "201"]);
+    }
+
+    fn reads_that_are_wrong_refuse_a_transaction(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        for wrong in ["Patient?birthdate=nonsense", "Patient?name:nonsense=x", "Patient?_summary=nonsense", "Patient/1?_elements=a.b", "Nonsense/1", "Patient/a_b"] {
+            let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [with("POST", "Patient", patient("No")), entry("GET", wrong)]});
+            let answer = client.post("", &bundle);
+            assert!((400..500).contains(&answer.status), "{wrong}: {}", answer.text());
+            assert!(answer.text().contains("Bundle.entry[1]"), "{}", answer.text());
+        }
+        assert_eq!(client.count("Patient"), 0);
+        // What is not there is told in the entry: the writes are done by then.
+        assert_eq!(statuses(&send(&mut client, "transaction", &[with("POST", "Patient", patient("Yes")), entry("GET", "Patient/none")])), ["201", "404"]);
+    }
+
     fn what_a_response_holds(database) {
         let app = TestApp::start(database);
         let mut client = app.client();

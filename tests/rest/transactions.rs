@@ -42,6 +42,43 @@ on_both_databases! {
         assert_eq!(client.count(&format!("Observation?subject={}", name(1))), 1);
     }
 
+    fn references_to_full_urls_of_another_server_are_resolved(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let at = |path: &str| format!("http://source.example/r4/{path}");
+        let mut subject = |reference: &str, patient: &Value, full_url: Option<String>| {
+            let mut observed = post("", observation(reference));
+            match full_url {
+                Some(url) => observed["fullUrl"] = json!(url),
+                None => _ = observed.as_object_mut().unwrap().remove("fullUrl"),
+            }
+            let answered = entries(&client.post("", &bundle("transaction", &[patient.clone(), observed])).expect(200).json());
+            let location = |n: usize| answered[n]["response"]["location"].as_str().unwrap().to_owned();
+            let read = client.get(&location(1)).expect(200).json()["subject"]["reference"].as_str().unwrap().to_owned();
+            (read, location(0))
+        };
+        let created = post(&at("Patient/777"), patient("Source"));
+        let same = || Some(at("Observation/1"));
+        for reference in ["Patient/777", &at("Patient/777")] {
+            let (read, location) = subject(reference, &created, same());
+            assert_eq!(read, location.replace("/_history/1", ""), "{reference}");
+        }
+        // A reference to a version stays one, to the version that is made.
+        for reference in ["Patient/777/_history/9", &at("Patient/777/_history/9")] {
+            let (read, location) = subject(reference, &created, same());
+            assert_eq!(read, location, "{reference}");
+        }
+        // From another root, or from nowhere, a relative reference means another resource.
+        for url in [None, Some("urn:uuid:99999999-9999-4999-8999-999999999999".to_owned()), Some("http://other.example/Observation/1".to_owned())] {
+            assert_eq!(subject("Patient/777", &created, url).0, "Patient/777");
+        }
+        let updated = json!({"fullUrl": at("Patient/777"), "resource": {"resourceType": "Patient", "id": "here"}, "request": {"method": "PUT", "url": "Patient/here"}});
+        assert_eq!(subject(&at("Patient/777"), &updated, same()).0, "Patient/here");
+        assert_eq!(subject("Patient/777", &updated, same()).0, "Patient/here");
+        let versioned = json!({"fullUrl": at("Patient/777/_history/1"), "resource": patient("x"), "request": {"method": "POST", "url": "Patient"}});
+        client.post("", &bundle("transaction", &[versioned])).expect_outcome(400);
+    }
+
     fn conditional_references_are_resolved(database) {
         let app = TestApp::start(database);
         let mut client = app.client();
@@ -115,6 +152,34 @@ on_both_databases! {
         assert!(entries(&again)[0]["response"]["status"].as_str().unwrap().starts_with("200"), "{again}");
         assert_eq!(client.count("Patient"), 1);
         assert_eq!(client.count("Observation?patient.identifier=http://a%7C1"), 1);
+    }
+
+    fn a_history_is_taken_over(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let (name, _) = client.post("Patient", &patient("First")).expect(201).location();
+        let id = name.rsplit('/').next().unwrap();
+        let mut second = patient("Second");
+        second["id"] = json!(id);
+        client.put(&name, &second).expect(200);
+        client.put("Observation/o", &json!({"resourceType": "Observation", "id": "o", "status": "final", "code": {"text": "x"}, "subject": {"reference": name}})).expect(201);
+        client.put("Basic/gone", &json!({"resourceType": "Basic", "id": "gone", "code": {"text": "x"}})).expect(201);
+        client.delete("Basic/gone").expect(204);
+        let history = client.get("_history").expect(200).json();
+        let other = TestApp::start(database);
+        let mut copy = other.client();
+        copy.put("Basic/gone", &json!({"resourceType": "Basic", "id": "gone", "code": {"text": "y"}})).expect(201);
+        let answer = copy.post("", &history).expect(200).json();
+        assert_eq!(answer["type"], "transaction-response");
+        let told: Vec<_> = entries(&answer).iter().map(|e| (e["response"]["status"].as_str().unwrap()[..3].to_owned(), e["response"].get("outcome").is_some())).collect();
+        assert_eq!(told, [("204", false), ("200", true), ("201", false), ("201", false), ("200", true)].map(|(s, o)| (s.to_owned(), o)), "{answer}");
+        copy.get("Basic/gone").expect(410);
+        assert_eq!(copy.get(&name).expect(200).json()["name"][0]["family"], "Second");
+        assert_eq!(copy.count(&format!("Observation?subject={name}")), 1);
+        // Again it changes nothing.
+        let again = copy.post("", &history).expect(200).json();
+        assert_eq!(entries(&again)[2]["response"]["status"], "200 OK", "{again}");
+        assert_eq!(copy.get(&format!("{name}/_history")).expect(200).json()["total"], 1);
     }
 
     fn bundles_that_are_wrong(database) {

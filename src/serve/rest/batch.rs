@@ -5,7 +5,7 @@
 //! nothing afterwards answers in its own entry. An operation that changes nothing is one of the reads; what takes content
 //! away for good can be no part of a transaction, for it cannot be undone.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -14,7 +14,7 @@ use super::call::{Answer, Call, Site};
 use super::change::{Sent, change};
 use super::conditions::{Conditions, Prefer, Return};
 use super::framing::{Entry, Framing, Head, Response};
-use super::inquire::inquire;
+use super::inquire::{check, inquire};
 use super::operation::{self, operation};
 use super::params::Params;
 use super::routes::{Interaction, Target, interaction, target};
@@ -23,7 +23,9 @@ use super::{expunge, negotiate};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::bundle::{BundleKind, Method, RequestBundle, RequestEntry};
 use crate::fhir::fhirpath::from_base64;
-use crate::fhir::json::Json;
+use crate::fhir::json::{Json, write};
+use crate::fhir::outcome::success;
+use crate::fhir::resource::{ReferenceSite, visit_references_mut};
 use crate::fhir::types::ResourceType;
 use crate::repo::{Session, WriteEntry};
 use crate::serve::error::wire;
@@ -37,6 +39,8 @@ enum Step {
     Inquiry(Interaction, Box<Asked>),
     /// Content is taken away for good.
     Expunge(Interaction, Box<Asked>),
+    /// In a history: nothing, for the entry with this number holds a later version.
+    Superseded(usize),
 }
 
 /// How much of what was written an entry shows.
@@ -66,12 +70,6 @@ impl Asked {
         let Self { target, params, conditions, prefer, .. } = self;
         Call { site, session, target, params, conditions, prefer: *prefer }
     }
-
-    /// The identity of what a read answers.
-    fn full_url(&self, interaction: Interaction) -> Option<String> {
-        let (Interaction::Read | Interaction::Vread) = interaction else { return None };
-        Some(format!("{}/{}", self.target.kind?, self.target.id.as_ref()?))
-    }
 }
 
 /// Does a Bundle.
@@ -81,8 +79,12 @@ impl Asked {
 pub async fn batch(site: &Site, session: &Session, prefer: Prefer, bundle: RequestBundle) -> Result<Answer> {
     let wanted = prefer.answer.unwrap_or(Return::Minimal);
     let (kind, ranks): (_, Vec<_>) = (bundle.kind, bundle.entries.iter().map(|entry| entry.method).collect());
-    let steps = bundle.entries.into_iter().enumerate().map(|(i, entry)| {
+    let made = made(&bundle);
+    let steps = bundle.entries.into_iter().enumerate().map(|(i, mut entry)| {
         let index = (kind == BundleKind::Transaction).then_some(i);
+        if index.is_none() && !made.is_empty() {
+            independent(&mut entry, i, &made)?;
+        }
         plan(site, session, prefer, index, entry)
     });
     let (name, mut answers) = match kind {
@@ -99,8 +101,31 @@ pub async fn batch(site: &Site, session: &Session, prefer: Prefer, bundle: Reque
     Ok(Answer::whole(framed(site, name, &answers)))
 }
 
+/// The full URLs of what the entries of a batch create, and the places of the entries.
+fn made(bundle: &RequestBundle) -> HashMap<String, usize> {
+    let is_create = |entry: &RequestEntry| entry.method == Method::Post && entry.resource.is_some();
+    let entries = bundle.entries.iter().enumerate().filter(|(_, entry)| is_create(entry));
+    entries.filter_map(|(i, entry)| Some((entry.full_url.clone()?, i))).collect()
+}
+
+/// Refuses an entry of a batch that refers to what another one creates (FHIR R4 `http.html`, 3.1.0.11.1): outside of a
+/// transaction the reference would lead nowhere.
+fn independent(entry: &mut RequestEntry, index: usize, made: &HashMap<String, usize>) -> Result<()> {
+    let Some(resource) = &mut entry.resource else { return Ok(()) };
+    visit_references_mut(resource, &mut |site, text| match made.get(&**text) {
+        Some(other) if *other != index && site == ReferenceSite::Reference => {
+            let message = format!("in a batch an entry cannot refer to what entry {other} creates; use a transaction");
+            Err(Fault::coded(Category::Invalid, "business-rule", message))
+        }
+        _ => Ok(()),
+    })
+}
+
 /// Reads what an entry asks for. `index` is its place in a transaction.
 fn plan(site: &Site, session: &Session, prefer: Prefer, index: Option<usize>, mut entry: RequestEntry) -> Result<Step> {
+    if let Some(by) = entry.superseded {
+        return Ok(Step::Superseded(by));
+    }
     let (full_url, resource) = (entry.full_url.take(), entry.resource.take());
     let step = asked(site, prefer, &entry).and_then(|(interaction, mut asked)| match interaction {
         Interaction::Create | Interaction::Update | Interaction::Patch | Interaction::Delete => {
@@ -121,12 +146,16 @@ fn plan(site: &Site, session: &Session, prefer: Prefer, index: Option<usize>, mu
         }
         Interaction::Expunge => Ok(Step::Expunge(interaction, Box::new(asked))),
         Interaction::Bundle => Err(Fault::unsupported("a Bundle inside a Bundle is not supported")),
-        Interaction::Search if entry.method == Method::Post => {
-            resource.map_or(Ok(()), |form| add_form(&mut asked.params, &form, site.limits.query_bytes))?;
-            Ok(Step::Inquiry(interaction, Box::new(asked)))
-        }
         _ => {
-            asked.body = resource;
+            match resource {
+                Some(form) if interaction == Interaction::Search && entry.method == Method::Post => {
+                    add_form(&mut asked.params, &form, site.limits.query_bytes)?;
+                }
+                other => asked.body = other,
+            }
+            if index.is_some() {
+                check(interaction, &asked.call(site, session))?;
+            }
             Ok(Step::Inquiry(interaction, Box::new(asked)))
         }
     });
@@ -135,7 +164,8 @@ fn plan(site: &Site, session: &Session, prefer: Prefer, index: Option<usize>, mu
 
 /// Refuses what cannot be taken back when another entry fails.
 fn irrevocable(what: &str) -> Fault {
-    let message = format!("{what} is not supported in a transaction, for it cannot be undone; use a batch, or call it alone");
+    let message =
+        format!("{what} is not supported in a transaction, for it cannot be undone; use a batch, or call it alone");
     Fault::unsupported(message)
 }
 
@@ -156,7 +186,8 @@ fn add_form(params: &mut Params, form: &Json, limit: usize) -> Result<()> {
 fn asked(site: &Site, prefer: Prefer, entry: &RequestEntry) -> Result<(Interaction, Asked)> {
     let (path, query) = relative(&entry.url, &site.base)?;
     let target = target(path)?;
-    let interaction = interaction(Some(entry.method), target.shape).map_err(|fault| operation::named(&target, fault))?;
+    let interaction =
+        interaction(Some(entry.method), target.shape).map_err(|fault| operation::named(&target, fault))?;
     let params = Params::parse(query, site.limits.query_bytes)?;
     let conditions = Conditions {
         if_match: entry.if_match.clone(),
@@ -210,6 +241,7 @@ async fn all(
         match step {
             Step::Write(entry, view) => writes.push((i, entry, view)),
             Step::Inquiry(interaction, asked) => inquiries.push((i, interaction, asked)),
+            Step::Superseded(by) => answers[i] = superseded(by),
             Step::Expunge(..) => return Err(Fault::internal("what cannot be undone was planned for a transaction")),
         }
     }
@@ -265,6 +297,7 @@ async fn alone(site: &Site, session: &Session, wanted: Return, step: Result<Step
     let (entry, view) = match step {
         Ok(Step::Inquiry(interaction, asked)) => return inquiry(site, session, interaction, &asked).await,
         Ok(Step::Expunge(interaction, asked)) => return expunged(site, session, interaction, *asked).await,
+        Ok(Step::Superseded(by)) => return superseded(by),
         Ok(Step::Write(entry, view)) => (entry, view),
         Err(fault) => return failed(&fault),
     };
@@ -281,10 +314,7 @@ async fn inquiry(site: &Site, session: &Session, interaction: Interaction, asked
         Interaction::Operation => Box::pin(operation(&call, asked.body.as_ref())).await,
         _ => inquire(interaction, &call).await,
     };
-    match answer {
-        Ok(answer) => Answer { full_url: asked.full_url(interaction), ..answer },
-        Err(fault) => failed(&fault),
-    }
+    answer.unwrap_or_else(|fault| failed(&fault))
 }
 
 async fn expunged(site: &Site, session: &Session, interaction: Interaction, asked: Asked) -> Answer {
@@ -294,6 +324,12 @@ async fn expunged(site: &Site, session: &Session, interaction: Interaction, aske
         _ => Box::pin(operation(&call, asked.body.as_ref())).await,
     };
     answer.unwrap_or_else(|fault| failed(&fault))
+}
+
+fn superseded(by: usize) -> Answer {
+    let mut out = Vec::new();
+    write(&success(&format!("nothing was done: entry {by} holds a later version")), &mut out);
+    Answer { status: 200, body: Some(out.into()), is_outcome: true, ..Answer::default() }
 }
 
 fn failed(fault: &Fault) -> Answer {

@@ -2,8 +2,24 @@
 
 use super::call::{Answer, Call};
 use super::routes::{Interaction, Operation};
+use super::subset::{PARAMS, Shown};
 use super::{history, metadata, read, reindex_status, search};
 use crate::base::fault::{Fault, Result};
+
+/// Refuses what is wrong with an interaction whatever the data are: in a transaction that is known before the commit.
+///
+/// # Errors
+/// 400 for parameters that are wrong.
+pub fn check(interaction: Interaction, call: &Call<'_>) -> Result<()> {
+    match interaction {
+        Interaction::Read | Interaction::Vread => {
+            call.only(&PARAMS)?;
+            Shown::of_one(call, call.kind()?).map(drop)
+        }
+        Interaction::Search | Interaction::Page => search::check(call),
+        _ => Ok(()),
+    }
+}
 
 /// Does one interaction that changes nothing. All but the read are boxed: see `dispatch`.
 ///
