@@ -76,22 +76,7 @@ impl XmlPatch {
         let text = std::str::from_utf8(text).map_err(|_| Fault::invalid("the XML Patch is not UTF-8"))?;
         let mut scan = Scanner::with_scope(text.strip_prefix('\u{feff}').unwrap_or(text))?;
         let root = tree::root(&mut scan)?;
-        let (mut operations, mut room) = (Vec::new(), tree::NODES);
-        while !root.is_empty {
-            match scan.token()? {
-                Token::Start(tag) => {
-                    if operations.len() == bounds.operations {
-                        let message = format!("the patch has more than {} operations", bounds.operations);
-                        return Err(Fault::coded(Category::Invalid, "too-costly", message));
-                    }
-                    let read = operation(&mut scan, &tag, bounds.nesting, &mut room);
-                    operations.push(read.map_err(|f| f.context(format!("operation {}", operations.len())))?);
-                }
-                Token::Nothing => {}
-                Token::Text => return Err(scan.fault(scan.start(), "text between the operations of an XML Patch")),
-                Token::End | Token::Eof => break,
-            }
-        }
+        let operations = if root.is_empty { Vec::new() } else { operations(&mut scan, bounds)? };
         tree::ended(&mut scan)?;
         if operations.is_empty() {
             return Err(Fault::coded(Category::Invalid, "required", "the XML Patch has no operation"));
@@ -138,6 +123,26 @@ fn without_places(fault: &Fault) -> Fault {
     let mut issues = fault.issues().to_vec();
     issues.iter_mut().for_each(|issue| issue.position = None);
     Fault::of(fault.category(), issues)
+}
+
+/// The operations within the root element, up to its end tag.
+fn operations(scan: &mut Scanner<'_>, bounds: PatchBounds) -> Result<Vec<Operation>> {
+    let (mut all, mut room) = (Vec::new(), tree::NODES);
+    loop {
+        match scan.token()? {
+            Token::Start(tag) => {
+                if all.len() == bounds.operations {
+                    let message = format!("the patch has more than {} operations", bounds.operations);
+                    return Err(Fault::coded(Category::Invalid, "too-costly", message));
+                }
+                let read = operation(scan, &tag, bounds.nesting, &mut room);
+                all.push(read.map_err(|f| f.context(format!("operation {}", all.len())))?);
+            }
+            Token::Nothing => {}
+            Token::Text => return Err(scan.fault(scan.start(), "text between the operations of an XML Patch")),
+            Token::End | Token::Eof => return Ok(all),
+        }
+    }
 }
 
 fn operation<'a>(scan: &mut Scanner<'a>, tag: &Tag<'a>, nesting: usize, room: &mut usize) -> Result<Operation> {

@@ -32,7 +32,7 @@ pub fn name(target: &Target) -> &'static str {
 /// A fault about the method at a path, with the name of the operation where it has one.
 pub fn named(target: &Target, fault: Fault) -> Fault {
     match row(target) {
-        Some(row) => fault.context(&format!("${}", row.name)),
+        Some(row) => fault.context(format!("${}", row.name)),
         None => fault,
     }
 }
