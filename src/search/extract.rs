@@ -16,7 +16,7 @@ use super::path;
 use super::value::{Contained, Extracted, Value};
 use crate::fhir::definitions::names;
 use crate::fhir::definitions::params::{ParamId, ParamKind, SearchParam, expression_for, search_params};
-use crate::fhir::fhirpath::{Bounds, Collection, Context, Expression, Node, compile};
+use crate::fhir::fhirpath::{Bounds, Collection, Context, Expression, Node, Options, compile_with};
 use crate::fhir::json::Json;
 use crate::fhir::types::ResourceType;
 
@@ -124,7 +124,7 @@ impl Plan {
             let parts = path::operands(&text);
             let Some(mut step) = Step::new(kind, param, &parts) else { continue };
             for part in parts {
-                let Ok(expression) = compile(part) else { continue };
+                let Ok(expression) = compile_with(part, &Options::SEARCH) else { continue };
                 let bit = match first_property(part).filter(|_| next != 0) {
                     Some(property) => {
                         let bit = next;
@@ -175,7 +175,7 @@ impl Step {
     /// `parts`: the operands of the parameter's expression.
     fn new(kind: ResourceType, of: &SearchParam, parts: &[&str]) -> Option<Self> {
         let components = of.components.iter().map(|component| {
-            let expression = compile(&component.expression).ok()?;
+            let expression = compile_with(&component.expression, &Options::SEARCH).ok()?;
             let mut systems = parts.iter().map(|part| {
                 let owner = path::target(kind, part)?;
                 path::below(owner, &component.expression)?.system

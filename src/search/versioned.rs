@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::kind::reference::version;
 use crate::fhir::definitions::names;
 use crate::fhir::definitions::params::{ParamKind, SearchParam, expression_for, search_params};
-use crate::fhir::fhirpath::{Context, Node, compile};
+use crate::fhir::fhirpath::{Context, Node, Options, compile_with};
 use crate::fhir::json::Json;
 use crate::fhir::types::{ResourceKey, ResourceType};
 use crate::search::kind::element::{Element, text};
@@ -19,7 +19,7 @@ pub fn may_name_versions(body: &[u8]) -> bool {
 
 /// The resources that the references of a parameter name, with their versions.
 fn named(resource: &Json, kind: ResourceType, param: &SearchParam, base: &str) -> Vec<(ResourceKey, Option<i64>)> {
-    let expression = expression_for(kind, param).and_then(|text| compile(&text).ok());
+    let expression = expression_for(kind, param).and_then(|text| compile_with(&text, &Options::SEARCH).ok());
     let Some(expression) = expression else { return Vec::new() };
     let root = Node::resource(resource);
     let Ok(items) = expression.eval(root, &Context::new(root)) else { return Vec::new() };

@@ -42,6 +42,8 @@ pub enum AstKind {
     Indexer(Box<Ast>, Box<Ast>),
     /// `-operand`
     Minus(Box<Ast>),
+    /// `key desc`, an argument of `sort`.
+    Descending(Box<Ast>),
     /// `+operand`
     Plus(Box<Ast>),
     /// `left operator right`

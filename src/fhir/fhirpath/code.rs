@@ -10,7 +10,7 @@ use super::context::Context;
 use super::model::{TypeId, TypeSpec};
 use super::node::Step;
 use super::trouble;
-use super::value::{Collection, Item, Node};
+use super::value::{Collection, Item, Node, Text};
 use crate::base::fault::Result;
 
 /// A piece of a compiled expression.
@@ -43,14 +43,27 @@ pub enum Code {
     Union(Box<[Code]>),
     /// `operand is type`
     Is(Box<Code>, TypeSpec),
-    /// `operand as type` and `ofType(type)`: both filter (search parameters of R4 need `as` to).
+    /// `operand as type`, of at most one item.
+    As(Box<Code>, TypeSpec),
+    /// `ofType(type)`
     OfType(Box<Code>, TypeSpec),
     /// A function and its arguments, applied to a collection.
     Call(Box<Code>, Run, Box<[Code]>),
     /// A regular expression that was a literal, ready; an argument of `matches` and its like.
     Pattern(Box<Regex>, Item<'static>),
-    /// The key of a `sort`, and whether it descends.
-    SortKey(Box<Code>, bool),
+    /// The key of a `sort`, and how it orders.
+    SortKey(Box<Code>, SortOrder),
+}
+
+/// How a key of `sort` orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SortOrder {
+    /// The least first, and before it what has no key.
+    Ascending,
+    /// `key desc`: the opposite.
+    Descending,
+    /// `-key`, the form of the public tests: the greatest first, and before it what has no key.
+    Negated,
 }
 
 impl fmt::Debug for Code {
@@ -87,6 +100,8 @@ pub struct Machine<'a, 'c> {
     pub index: Option<usize>,
     /// `$total`
     pub total: Collection<'a>,
+    /// What `defineVariable` has defined, in the scopes around.
+    pub variables: Vec<(Text<'a>, Collection<'a>)>,
     /// Steps left.
     pub steps: u64,
 }
@@ -95,7 +110,8 @@ impl<'a, 'c> Machine<'a, 'c> {
     /// A machine at the start of an evaluation.
     pub fn new(root: Node<'a>, context: &'c Context<'a>) -> Self {
         let steps = context.bounds.steps;
-        Self { context, root, this: Some(Item::Node(root)), index: None, total: Collection::new(), steps }
+        let (this, variables) = (Some(Item::Node(root)), Vec::new());
+        Self { context, root, this, index: Some(0), total: Collection::new(), variables, steps }
     }
 
     /// Counts steps.

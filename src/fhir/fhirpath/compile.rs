@@ -4,7 +4,7 @@
 use smallvec::SmallVec;
 
 use super::ast::{Ast, AstKind};
-use super::code::{Code, Variable};
+use super::code::{Code, SortOrder, Variable};
 use super::functions::{Argument, Entry, find, pattern};
 use super::model::{TypeSpec, type_by_name};
 use super::node::Step;
@@ -13,17 +13,31 @@ use super::trouble;
 use super::value::{CalendarUnit, Item, Quantity, Unit};
 use crate::base::fault::{Fault, Result};
 
+/// How a tree is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// Whether `as` keeps what is of the type of several items.
+    pub as_filters: bool,
+    /// Whether functions that ask services are refused.
+    pub is_alone: bool,
+}
+
+/// The functions that ask services.
+const WITH_SERVICES: [&str; 7] =
+    ["conformsTo", "elementDefinition", "htmlChecks", "memberOf", "slice", "subsumedBy", "subsumes"];
+
 /// Code for a tree of the expression `text`.
 ///
 /// # Errors
 /// 400 with line and column for an unknown function or type, a wrong number of arguments, a literal
-/// out of range; `not-supported` for a function that is known but not offered.
-pub fn compile(text: &str, tree: &Ast) -> Result<Code> {
-    Compiler { text }.code(tree)
+/// out of range; `not-supported` for a function that is refused.
+pub fn compile(text: &str, tree: &Ast, reading: Reading) -> Result<Code> {
+    Compiler { text, reading }.code(tree)
 }
 
 struct Compiler<'t> {
     text: &'t str,
+    reading: Reading,
 }
 
 impl Compiler<'_> {
@@ -59,7 +73,8 @@ impl Compiler<'_> {
             AstKind::Binary(operator, left, right) => Code::Binary(*operator, self.boxed(left)?, self.boxed(right)?),
             AstKind::Union(parts) => Code::Union(parts.iter().map(|part| self.code(part)).collect::<Result<_>>()?),
             AstKind::Is(operand, name) => Code::Is(self.boxed(operand)?, self.type_spec(name, tree.at)?),
-            AstKind::As(operand, name) => Code::OfType(self.boxed(operand)?, self.type_spec(name, tree.at)?),
+            AstKind::As(operand, name) => self.as_type(self.boxed(operand)?, self.type_spec(name, tree.at)?),
+            AstKind::Descending(_) => return Err(self.fail(tree.at, "`desc` belongs to a key of `sort`")),
         })
     }
 
@@ -94,6 +109,10 @@ impl Compiler<'_> {
         Ok(Code::Path(start, steps))
     }
 
+    fn as_type(&self, operand: Box<Code>, spec: TypeSpec) -> Code {
+        if self.reading.as_filters { Code::OfType(operand, spec) } else { Code::As(operand, spec) }
+    }
+
     fn type_spec(&self, name: &[String], at: usize) -> Result<TypeSpec> {
         TypeSpec::resolve(name)
             .ok_or_else(|| self.fail(at, format!("unknown type `{}`", name.join(".").escape_debug())))
@@ -104,11 +123,12 @@ impl Compiler<'_> {
         let entry = find(name).ok_or_else(|| self.fail(at, format!("unknown function `{}`", shown())))?;
         let (least, most) = match entry {
             Entry::Function(least, most, ..) => (least, most),
-            Entry::Is | Entry::OfType => (1, 1),
-            Entry::Unsupported(why) => {
-                return Err(trouble::unsupported(self.text, at, format!("the function `{name}` {why}")));
-            }
+            Entry::Is | Entry::As | Entry::OfType => (1, 1),
         };
+        if self.reading.is_alone && WITH_SERVICES.contains(&name) {
+            let message = format!("the function `{name}` needs terminology or profiles, which are not available here");
+            return Err(trouble::unsupported(self.text, at, message));
+        }
         if !(least..=most).contains(&arguments.len()) {
             let message = format!("`{name}` takes {least} to {most} arguments and got {}", arguments.len());
             return Err(self.fail(at, message));
@@ -116,12 +136,14 @@ impl Compiler<'_> {
         let on = self.on(on)?;
         Ok(match entry {
             Entry::Is => Code::Is(on, self.type_argument(&arguments[0])?),
+            Entry::As => self.as_type(on, self.type_argument(&arguments[0])?),
             Entry::OfType => Code::OfType(on, self.type_argument(&arguments[0])?),
             Entry::Function(_, _, kind, run) => {
-                let code = arguments.iter().enumerate().map(|(at, argument)| self.argument(kind, at, argument));
+                let has_no_flags = arguments.len() < most;
+                let code = arguments.iter().enumerate();
+                let code = code.map(|(at, argument)| self.argument(kind, at, argument, has_no_flags));
                 Code::Call(on, run, code.collect::<Result<_>>()?)
             }
-            Entry::Unsupported(_) => Code::Empty,
         })
     }
 
@@ -135,14 +157,15 @@ impl Compiler<'_> {
         }
     }
 
-    fn argument(&self, kind: Argument, at: usize, tree: &Ast) -> Result<Code> {
+    fn argument(&self, kind: Argument, at: usize, tree: &Ast, has_no_flags: bool) -> Result<Code> {
         match (kind, &tree.kind) {
-            (Argument::Pattern, AstKind::String(text)) if at == 0 => {
+            (Argument::Pattern, AstKind::String(text)) if at == 0 && has_no_flags => {
                 let found = pattern(text).map_err(|fault| self.fail(tree.at, fault.message()))?;
                 Ok(Code::Pattern(Box::new(found), Item::text(text.as_str())))
             }
-            (Argument::SortKey, AstKind::Minus(key)) => Ok(Code::SortKey(self.boxed(key)?, true)),
-            (Argument::SortKey, _) => Ok(Code::SortKey(self.boxed(tree)?, false)),
+            (Argument::SortKey, AstKind::Minus(key)) => Ok(Code::SortKey(self.boxed(key)?, SortOrder::Negated)),
+            (Argument::SortKey, AstKind::Descending(key)) => Ok(Code::SortKey(self.boxed(key)?, SortOrder::Descending)),
+            (Argument::SortKey, _) => Ok(Code::SortKey(self.boxed(tree)?, SortOrder::Ascending)),
             _ => self.code(tree),
         }
     }

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::value::{Collection, Node};
+use super::value::{Collection, Item, Node};
 use crate::base::clock::Timestamp;
+use crate::base::fault::{Fault, Result};
 
 /// Finds the targets of references.
 pub trait Resolver<'a> {
@@ -12,6 +13,76 @@ pub trait Resolver<'a> {
     /// (never one that begins with `#`: the engine finds contained resources itself); `kind` is
     /// `Reference.type`.
     fn resolve(&self, text: &str, kind: Option<&str>) -> Option<Node<'a>>;
+}
+
+/// What functions ask that lies outside the resource: terminology and definitions (FHIR R4 `fhirpath.html`, 2.9.1.5).
+/// A method that is not implemented is `not-supported`; none is ever guessed.
+pub trait Services<'a> {
+    /// `memberOf(valueset)` for a code, Coding, CodeableConcept, Quantity or string; none when that cannot be told.
+    ///
+    /// # Errors
+    /// 400 when the value set cannot be resolved, or has several code systems and is asked for a string.
+    fn member_of(&self, coded: &Item<'a>, value_set: &str) -> Result<Option<bool>> {
+        let _ = (coded, value_set);
+        Err(absent("memberOf()", "a terminology service"))
+    }
+
+    /// Whether a Coding or CodeableConcept subsumes another, or is equivalent (`subsumes`, `subsumedBy`); none when
+    /// that cannot be told.
+    ///
+    /// # Errors
+    /// 400 when the codes are of different code systems that have no known relationship.
+    fn subsumes(&self, ancestor: &Item<'a>, descendant: &Item<'a>) -> Result<Option<bool>> {
+        let _ = (ancestor, descendant);
+        Err(absent("subsumes()", "a terminology service"))
+    }
+
+    /// `conformsTo(structure)` for one element; none when that cannot be told.
+    ///
+    /// # Errors
+    /// 400 when the structure cannot be resolved to a profile.
+    fn conforms_to(&self, node: Node<'a>, structure: &str) -> Result<Option<bool>> {
+        let _ = (node, structure);
+        Err(absent("conformsTo()", "profiles"))
+    }
+
+    /// `slice(structure, name)`: the elements below `node` that are of the slice.
+    ///
+    /// # Errors
+    /// 400 when the structure cannot be resolved, or has no such slice.
+    fn slice(&self, node: Node<'a>, structure: &str, name: &str) -> Result<Collection<'a>> {
+        let _ = (node, structure, name);
+        Err(absent("slice()", "profiles"))
+    }
+
+    /// `elementDefinition()`: the ElementDefinition of an element.
+    ///
+    /// # Errors
+    /// 400 when it is not known.
+    fn element_definition(&self, node: Node<'a>) -> Result<Collection<'a>> {
+        let _ = node;
+        Err(absent("elementDefinition()", "profiles"))
+    }
+
+    /// `htmlChecks()`: whether an XHTML text keeps the rules of narratives.
+    ///
+    /// # Errors
+    /// When that cannot be told.
+    fn html_checks(&self, text: &str) -> Result<bool> {
+        let _ = text;
+        Err(absent("htmlChecks()", "the narrative checker"))
+    }
+}
+
+/// The fault of a function whose service is not there.
+pub fn absent(function: &str, needs: &str) -> Fault {
+    Fault::unsupported(format!("{function} needs {needs}, which is not available here"))
+}
+
+/// Takes what `trace` tells. Nothing is told without one, for the values may be a patient's.
+pub trait Tracer<'a> {
+    /// Items that were traced under a name.
+    fn trace(&self, name: &str, items: &Collection<'a>);
 }
 
 /// The surroundings of an evaluation.
@@ -25,6 +96,10 @@ pub struct Context<'a> {
     pub variables: &'a [(&'a str, Collection<'a>)],
     /// Who finds the targets of references; by default their type is read off the reference.
     pub resolver: Option<&'a dyn Resolver<'a>>,
+    /// Terminology and definitions; what needs them is `not-supported` without.
+    pub services: Option<&'a dyn Services<'a>>,
+    /// Who takes what `trace` tells.
+    pub tracer: Option<&'a dyn Tracer<'a>>,
     /// `now()`, `today()` and `timeOfDay()`; they fail without it.
     pub now: Option<Timestamp>,
     /// The bounds.

@@ -12,11 +12,19 @@ use super::trouble;
 use super::value::{Collection, Item, Text, maybe, one, truth};
 use crate::base::fault::Result;
 
-/// Runs a piece of code in the current state of the machine.
+/// Runs a piece of code in the current state of the machine. What it defines by `defineVariable` ends with it.
 ///
 /// # Errors
 /// 400 when the evaluation cannot go on, or a bound is reached.
 pub fn eval<'a>(m: &mut Machine<'a, '_>, code: &Code) -> Result<Collection<'a>> {
+    let defined = m.variables.len();
+    let result = chain(m, code);
+    m.variables.truncate(defined);
+    result
+}
+
+/// Runs a piece of code as the start of a chain: what it defines is seen by what follows.
+fn chain<'a>(m: &mut Machine<'a, '_>, code: &Code) -> Result<Collection<'a>> {
     m.charge(1)?;
     // every arm is one call, so that the stack of a deep expression holds small frames
     match code {
@@ -25,6 +33,7 @@ pub fn eval<'a>(m: &mut Machine<'a, '_>, code: &Code) -> Result<Collection<'a>> 
         Code::Binary(operator, left, right) => binary(m, *operator, left, right),
         Code::Union(parts) => union(m, parts),
         Code::Is(operand, spec) => is_type(m, operand, *spec),
+        Code::As(operand, spec) => as_type(m, operand, *spec),
         Code::OfType(operand, spec) => of_type(m, operand, *spec),
         Code::Indexer(on, index) => indexer(m, on, index),
         Code::Minus(operand) => negate(m, operand),
@@ -54,19 +63,26 @@ fn leaf<'a>(m: &Machine<'a, '_>, code: &Code) -> Option<Item<'a>> {
 }
 
 fn call<'a>(m: &mut Machine<'a, '_>, on: &Code, run: Run, arguments: &[Code]) -> Result<Collection<'a>> {
-    let input = eval(m, on)?;
+    let input = chain(m, on)?;
     let output = run(m, input, arguments)?;
     m.made(output)
 }
 
+fn as_type<'a>(m: &mut Machine<'a, '_>, operand: &Code, spec: TypeSpec) -> Result<Collection<'a>> {
+    let mut items = chain(m, operand)?;
+    convert::single(&items, "`as`")?;
+    items.retain(|item| is_selected(item, spec));
+    Ok(items)
+}
+
 fn is_type<'a>(m: &mut Machine<'a, '_>, operand: &Code, spec: TypeSpec) -> Result<Collection<'a>> {
-    let items = eval(m, operand)?;
+    let items = chain(m, operand)?;
     let item = convert::single(&items, "`is`")?;
     Ok(item.map_or_else(Collection::new, |item| truth(is(item, spec))))
 }
 
 fn of_type<'a>(m: &mut Machine<'a, '_>, operand: &Code, spec: TypeSpec) -> Result<Collection<'a>> {
-    let mut items = eval(m, operand)?;
+    let mut items = chain(m, operand)?;
     items.retain(|item| is_selected(item, spec));
     Ok(items)
 }
@@ -84,14 +100,18 @@ pub fn eval_on<'a>(m: &mut Machine<'a, '_>, code: &Code, item: Item<'a>, index: 
     result
 }
 
-/// A variable of the caller.
+/// A variable that `defineVariable` or the caller has defined.
 fn named<'a>(m: &Machine<'a, '_>, name: &str) -> Result<Collection<'a>> {
-    let found = m.context.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
-    found.ok_or_else(|| trouble::evaluation(format!("unknown variable `%{}`", name.escape_debug())))
+    let defined = m.variables.iter().find(|(known, _)| **known == *name).map(|(_, value)| value);
+    let given = || m.context.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
+    defined
+        .or_else(given)
+        .cloned()
+        .ok_or_else(|| trouble::evaluation(format!("unknown variable `%{}`", name.escape_debug())))
 }
 
 fn path<'a>(m: &mut Machine<'a, '_>, start: &Code, steps: &[Step]) -> Result<Collection<'a>> {
-    let mut items = eval(m, start)?;
+    let mut items = chain(m, start)?;
     for step in steps {
         let mut next = Collection::new();
         for item in &items {
@@ -118,6 +138,7 @@ fn member<'a>(item: &Item<'a>, step: &Step, out: &mut Collection<'a>) {
             }
         }
         Item::Quantity(quantity) if *step.name() == KNOWN.value => out.push(Item::Decimal(quantity.value)),
+        Item::Quantity(quantity) if step.name() == "unit" => out.push(Item::text(quantity.unit.text())),
         Item::TypeInfo(info) if step.name() == "name" => out.push(Item::text(info.name)),
         Item::TypeInfo(info) if step.name() == "namespace" => out.push(Item::text(info.namespace)),
         _ => {}
@@ -125,7 +146,7 @@ fn member<'a>(item: &Item<'a>, step: &Step, out: &mut Collection<'a>) {
 }
 
 fn indexer<'a>(m: &mut Machine<'a, '_>, on: &Code, index: &Code) -> Result<Collection<'a>> {
-    let mut items = eval(m, on)?;
+    let mut items = chain(m, on)?;
     let index = eval(m, index)?;
     let at = integer(&index, "an index")?.and_then(|at| usize::try_from(at).ok());
     Ok(maybe(at.filter(|at| *at < items.len()).map(|at| items.swap_remove(at))))

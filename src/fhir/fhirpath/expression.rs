@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use super::check::check;
 use super::code::{Code, Machine};
-use super::compile::compile as to_code;
+use super::compile::{Reading, compile as to_code};
 use super::context::Context;
 use super::eval::eval;
+use super::model::TypeId;
 use super::parser;
 use super::value::{Collection, Node};
 use crate::base::fault::Result;
@@ -16,14 +18,48 @@ pub struct Expression {
     code: Code,
 }
 
+/// How an expression is read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options<'o> {
+    /// Whether it is checked against the definitions: paths, functions, types (FHIRPath, "Type safety and strict
+    /// evaluation").
+    pub is_strict: bool,
+    /// For the check, the type that it will be run on; any when absent.
+    pub context: Option<TypeId>,
+    /// For the check, the names of the variables that it will be given; any when absent.
+    pub variables: Option<&'o [&'o str]>,
+    /// Whether `as` filters several items as `ofType` does, which search parameters of R4 need, instead of failing.
+    pub as_filters: bool,
+    /// Whether functions that ask [`Services`](super::context::Services) are refused.
+    pub is_alone: bool,
+}
+
+impl Options<'_> {
+    /// For search parameters: `as` filters, and there are no services.
+    pub const SEARCH: Options<'static> =
+        Options { is_strict: false, context: None, variables: None, as_filters: true, is_alone: true };
+}
+
+/// Compiles an expression, without a check against the definitions.
+///
+/// # Errors
+/// 400 with line and column when it breaks the grammar, names an unknown function or type, or exceeds a bound.
+pub fn compile(text: &str) -> Result<Expression> {
+    compile_with(text, &Options::default())
+}
+
 /// Compiles an expression.
 ///
 /// # Errors
-/// 400 with line and column when it breaks the grammar, names what is unknown, or exceeds a bound;
-/// `not-supported` for a function that is known but not offered.
-pub fn compile(text: &str) -> Result<Expression> {
+/// As [`compile`]; with [`Options::is_strict`] also, with line and column, for a path or variable that does not exist,
+/// and for operands, inputs and arguments of a type that cannot be right; `not-supported` for a function that is refused.
+pub fn compile_with(text: &str, options: &Options<'_>) -> Result<Expression> {
     let tree = parser::parse(text)?;
-    Ok(Expression { code: to_code(text, &tree)?, text: text.into() })
+    let code = to_code(text, &tree, Reading { as_filters: options.as_filters, is_alone: options.is_alone })?;
+    if options.is_strict {
+        check(text, &tree, options.context, options.variables)?;
+    }
+    Ok(Expression { code, text: text.into() })
 }
 
 impl Expression {

@@ -142,6 +142,12 @@ impl<'t> Lexer<'t> {
         }
         let text = self.rest()[..length].to_owned();
         self.at += length;
+        // `1L`: the integers here are long ones all
+        let after = &bytes[length..];
+        let is_long = !text.contains('.') && after.first() == Some(&b'L');
+        if is_long && !after.get(1).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') {
+            self.at += 1;
+        }
         Token::Number(text)
     }
 

@@ -24,6 +24,7 @@
 //! terminology or profiles (`memberOf`, `subsumes`, `conformsTo`, `slice` ...) is refused while compiling.
 
 mod ast;
+mod check;
 mod code;
 mod compile;
 mod context;
@@ -39,6 +40,7 @@ mod number;
 mod operators;
 mod parser;
 mod pool;
+mod signature;
 mod temporal;
 mod trouble;
 mod units;
@@ -49,9 +51,9 @@ mod suite;
 #[cfg(test)]
 mod tests;
 
-pub use context::{Bounds, Context, Resolver};
+pub use context::{Bounds, Context, Resolver, Services, Tracer};
 pub use convert::{boolean, to_text};
-pub use expression::{Expression, compile};
+pub use expression::{Expression, Options, compile, compile_with};
 pub use functions::{from_base64, to_base64};
 pub use model::{SystemType, TypeSpec};
 pub use temporal::{Precision, Temporal, TemporalKind};

@@ -3,7 +3,7 @@
 pub use crate::fhir::definitions::element::{TypeId, TypeKind, property, type_by_name};
 
 /// A type of the `System` namespace (N1, "Literals").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SystemType {
     /// `System.Any`, of which every other type is one.
     Any,

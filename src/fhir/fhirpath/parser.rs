@@ -260,7 +260,7 @@ impl Parser<'_> {
         }
         self.advance();
         if self.eat("(") {
-            let (arguments, tallest) = self.arguments()?;
+            let (arguments, tallest) = self.arguments(word == "sort")?;
             let height = on.as_ref().map_or(0, |on| on.1);
             let on = on.map(|(tree, _)| Box::new(tree));
             return self.node(AstKind::Call(on, word, arguments), at, height.max(tallest) + 1);
@@ -275,15 +275,25 @@ impl Parser<'_> {
         }
     }
 
-    /// What stands between the brackets of a call, and the greatest height.
-    fn arguments(&mut self) -> Result<(Vec<Ast>, usize)> {
+    /// What stands between the brackets of a call, and the greatest height. Keys of a sort may end in `asc` or `desc`.
+    fn arguments(&mut self, are_keys: bool) -> Result<(Vec<Ast>, usize)> {
         let mut arguments = Vec::new();
         let mut tallest = 0;
         if self.eat(")") {
             return Ok((arguments, tallest));
         }
         loop {
-            let (tree, height) = self.expression(0)?;
+            let (mut tree, height) = self.expression(0)?;
+            let at = self.offset();
+            match self.peek() {
+                Token::Name(word, false) if are_keys && (word == "asc" || word == "desc") => {
+                    if word == "desc" {
+                        tree = Ast { kind: AstKind::Descending(Box::new(tree)), at };
+                    }
+                    self.advance();
+                }
+                _ => {}
+            }
             arguments.push(tree);
             tallest = tallest.max(height);
             if !self.eat(",") {

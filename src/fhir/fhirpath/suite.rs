@@ -6,16 +6,17 @@ use std::path::PathBuf;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::context::Context;
+use super::context::{Context, Services};
 use super::convert::{boolean, to_text};
-use super::expression::compile;
+use super::expression::{Options, compile_with};
 use super::model::{TypeId, TypeKind, property, type_by_name};
 use super::number;
 use super::value::{Collection, Item, Node};
 use crate::base::clock::Timestamp;
-use crate::base::fault::Result;
+use crate::base::fault::{Fault, Result};
 use crate::fhir::json::{self, Json, Number, Object};
 use crate::fhir::name::Name;
+use crate::fhir::validate::structure;
 
 /// The number of tests that pass. It may only rise.
 const FLOOR: usize = 920;
@@ -155,6 +156,7 @@ struct Case {
     name: String,
     expression: String,
     invalid: Option<String>,
+    is_strict: bool,
     is_predicate: bool,
     is_ordered: bool,
     outputs: Vec<(String, String)>,
@@ -177,6 +179,7 @@ fn case(group: &Element, test: &Element) -> Case {
         name: test.attribute("name").unwrap_or_default().to_owned(),
         expression: expression.text.clone(),
         invalid: expression.attribute("invalid").map(str::to_owned),
+        is_strict: [expression, test].iter().any(|element| element.attribute("mode") == Some("strict")),
         is_predicate: test.attribute("predicate") == Some("true"),
         is_ordered: test.attribute("ordered") != Some("false"),
         outputs: outputs.map(|o| (o.attribute("type").unwrap_or_default().to_owned(), o.text.clone())).collect(),
@@ -210,8 +213,11 @@ fn is_same(expected: &(String, String), got: &(String, String)) -> bool {
 fn failure(case: &Case) -> Option<String> {
     let json = case.input.as_deref().map_or(Json::Object(Object::new()), input);
     let node = Node::resource(&json);
-    let context = Context { now: Some(Timestamp(1_700_000_000_000_000)), ..Context::new(node) };
-    let result: Result<Collection<'_>> = compile(&case.expression).and_then(|e| e.eval(node, &context));
+    let now = Some(Timestamp(1_700_000_000_000_000));
+    let context = Context { now, services: Some(&Definitions), ..Context::new(node) };
+    let options = Options { is_strict: case.is_strict, context: node.type_id, ..Options::default() };
+    let result: Result<Collection<'_>> =
+        compile_with(&case.expression, &options).and_then(|expression| expression.eval(node, &context));
     let items = match (result, &case.invalid) {
         (Err(_), Some(_)) => return None,
         (Err(fault), None) => return Some(fault.to_string()),
@@ -231,6 +237,19 @@ fn failure(case: &Case) -> Option<String> {
     }
     let same = got.len() == expected.len() && expected.iter().zip(&got).all(|(a, b)| is_same(a, b));
     (!same).then(|| format!("expected {expected:?}, got {got:?}"))
+}
+
+/// The profiles that the suite asks for: the definitions themselves.
+struct Definitions;
+
+impl<'a> Services<'a> for Definitions {
+    fn conforms_to(&self, node: Node<'a>, profile: &str) -> Result<Option<bool>> {
+        let kind = profile.strip_prefix("http://hl7.org/fhir/StructureDefinition/").and_then(type_by_name);
+        match kind {
+            Some(_) => Ok(Some(structure(node.json).is_ok())),
+            None => Err(Fault::invalid(format!("unknown profile {profile}"))),
+        }
+    }
 }
 
 #[test]

@@ -246,8 +246,18 @@ impl Temporal {
         (seconds / 3600, seconds / 60 % 60, seconds % 60, self.nanos % NANOS_PER_SECOND)
     }
 
+    /// Days from 1970-01-01 in local time.
+    pub fn days(self) -> i64 {
+        i64::from(self.days)
+    }
+
+    /// Nanoseconds of the local day.
+    pub fn nanos(self) -> i64 {
+        self.nanos
+    }
+
     /// The same instant in UTC; unchanged without an offset.
-    fn in_utc(self) -> Self {
+    pub fn in_utc(self) -> Self {
         match self.offset {
             None => self,
             Some(offset) => {

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::convert::to_text;
-use super::expression::compile;
+use super::expression::{Options, compile, compile_with};
 use super::value::{Collection, Item, Node};
 use crate::base::clock::Timestamp;
 use crate::base::fault::Result;
@@ -27,7 +27,11 @@ fn run(text: &str) -> Result<Vec<String>> {
 }
 
 fn run_on(text: &str, resource: &Json) -> Result<Vec<String>> {
-    let expression = compile(text)?;
+    run_by(&Options::default(), text, resource)
+}
+
+fn run_by(options: &Options<'_>, text: &str, resource: &Json) -> Result<Vec<String>> {
+    let expression = compile_with(text, options)?;
     let node = Node::resource(resource);
     let context = Context { now: Some(Timestamp(1_700_000_000_000_000)), ..Context::new(node) };
     let items: Collection<'_> = expression.eval(node, &context)?;
@@ -195,11 +199,29 @@ fn collections_keep_order_and_drop_repetitions_where_asked() {
 }
 
 #[test]
-fn what_is_not_offered_fails_while_compiling() {
-    for text in ["code.memberOf('x')", "conformsTo('x')", "code.subsumes(code)", "name.slice('a', 'b')"] {
-        let fault = compile(text).expect_err(text);
-        assert_eq!(fault.issues()[0].code, "not-supported", "{text}: {fault}");
+fn what_needs_a_service_says_so() {
+    let alone = [
+        ("gender.memberOf('x')", "id.memberOf('x')"),
+        ("conformsTo('x')", "conformsTo('x')"),
+        ("code.subsumes(code)", "maritalStatus.subsumes(maritalStatus)"),
+        ("code.subsumedBy(code)", "maritalStatus.subsumedBy(maritalStatus)"),
+        ("slice('a', 'b')", "slice('a', 'b')"),
+        ("elementDefinition()", "elementDefinition()"),
+        ("text.`div`.htmlChecks()", "text.`div`.htmlChecks()"),
+    ];
+    let patient = tree(
+        r#"{"resourceType":"Patient","id":"p","maritalStatus":{"text":"x"},"text":{"status":"empty","div":"<div/>"}}"#,
+    );
+    for (refused, unanswered) in alone {
+        let fault = compile_with(refused, &Options::SEARCH).expect_err(refused);
+        assert_eq!(fault.issues()[0].code, "not-supported", "{refused}: {fault}");
+        let fault = run_on(unanswered, &patient).expect_err(unanswered);
+        assert_eq!(fault.issues()[0].code, "not-supported", "{unanswered}: {fault}");
     }
+}
+
+#[test]
+fn unknown_names_fail_while_compiling() {
     for text in ["name.nonsense()", "name is Nonsense", "name.where()", "name.first(1)", "'a'.matches('(')"] {
         let fault = compile(text).expect_err(text);
         assert!(fault.message().contains("column"), "{text}: {fault}");
@@ -322,7 +344,7 @@ mod parameters {
         let resource = tree(resource);
         let kind = resource.get("resourceType").and_then(Json::as_str).and_then(ResourceType::find).expect("a type");
         let param = search_param(kind, code).expect(code);
-        run_on(&expression_for(kind, param).expect(code), &resource).expect(code)
+        run_by(&Options::SEARCH, &expression_for(kind, param).expect(code), &resource).expect(code)
     }
 
     #[test]
@@ -332,7 +354,7 @@ mod parameters {
         for param in all_params() {
             for text in param.expression.iter().chain(param.components.iter().map(|c| &c.expression)) {
                 for resource in &resources {
-                    run_on(text, resource).unwrap_or_else(|fault| panic!("{}: {fault}", param.url));
+                    run_by(&Options::SEARCH, text, resource).unwrap_or_else(|fault| panic!("{}: {fault}", param.url));
                 }
                 count += 1;
             }
@@ -387,7 +409,7 @@ mod parameters {
             ("Observation.resourceType", ""),
         ];
         for (text, expected) in cases {
-            let got = run_on(text, &observation).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+            let got = run_by(&Options::SEARCH, text, &observation).unwrap_or_else(|fault| panic!("{text}: {fault}"));
             assert_eq!(got.join(","), expected, "{text}");
         }
     }
@@ -410,7 +432,7 @@ mod parameters {
             ("name.children().count()", "2"),
         ];
         for (text, expected) in cases {
-            let got = run_on(text, &patient).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+            let got = run_by(&Options::SEARCH, text, &patient).unwrap_or_else(|fault| panic!("{text}: {fault}"));
             assert_eq!(got.join(","), expected, "{text}");
         }
     }

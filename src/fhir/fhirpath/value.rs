@@ -178,6 +178,14 @@ impl Unit {
         Self::Ucum("1".into())
     }
 
+    /// The unit as a text: the code of UCUM, or the name of the calendar duration.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Calendar(unit) => unit.name(),
+            Self::Ucum(code) => code,
+        }
+    }
+
     /// A unit from the text between the quotes of a literal: UCUM, or the name of a calendar duration.
     pub fn from_quoted(text: &str) -> Self {
         CalendarUnit::find(text).map_or_else(|| Self::Ucum(text.into()), Self::Calendar)

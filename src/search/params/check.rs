@@ -4,7 +4,7 @@ use super::definition::{Definition, unusable};
 use crate::base::fault::Result;
 use crate::fhir::definitions::element::{properties, resource_type_id};
 use crate::fhir::definitions::params::{ParamKind, branches_for};
-use crate::fhir::fhirpath::compile;
+use crate::fhir::fhirpath::{Options, compile_with};
 use crate::fhir::types::ResourceType;
 use crate::search::extract::first_property;
 use crate::search::path::operands;
@@ -73,7 +73,7 @@ fn compiles(text: &str, element: &str) -> Result<()> {
     if text.len() > EXPRESSION_MAX {
         return Err(unusable(element, format!("the expression has more than {EXPRESSION_MAX} bytes")));
     }
-    match compile(text) {
+    match compile_with(text, &Options::SEARCH) {
         Ok(_) => Ok(()),
         Err(fault) => Err(unusable(element, format!("the FHIRPath expression cannot be used: {}", fault.message()))),
     }

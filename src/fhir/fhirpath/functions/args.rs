@@ -19,6 +19,11 @@ pub fn text<'a>(m: &mut Machine<'a, '_>, arguments: &[Code], at: usize) -> Resul
     convert::string(&collection(m, arguments, at)?, "an argument")
 }
 
+/// An argument that is a single Boolean.
+pub fn boolean(m: &mut Machine<'_, '_>, arguments: &[Code], at: usize) -> Result<Option<bool>> {
+    convert::boolean(&collection(m, arguments, at)?, "an argument")
+}
+
 /// An argument that is a single integer.
 pub fn integer(m: &mut Machine<'_, '_>, arguments: &[Code], at: usize) -> Result<Option<i64>> {
     convert::integer(&collection(m, arguments, at)?, "an argument")

@@ -13,8 +13,9 @@ pub fn union<'a>(m: &mut Machine<'a, '_>, mut input: Collection<'a>, arguments: 
     pool::distinct(m, all)
 }
 
-/// `combine(other)`: both collections with repetitions.
+/// `combine(other [, preserveOrder])`: both collections with repetitions, in their order whether it is asked for or not.
 pub fn combine<'a>(m: &mut Machine<'a, '_>, mut input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
+    args::boolean(m, arguments, 1)?;
     input.extend(args::collection(m, arguments, 0)?);
     Ok(input)
 }

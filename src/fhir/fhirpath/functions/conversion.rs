@@ -2,14 +2,14 @@
 
 use rust_decimal::Decimal;
 
-use super::args;
+use super::{args, date_format};
 use crate::base::fault::Result;
 use crate::fhir::fhirpath::code::{Code, Machine};
 use crate::fhir::fhirpath::convert::{single, single_value, to_text};
 use crate::fhir::fhirpath::number;
 use crate::fhir::fhirpath::temporal::{Temporal, TemporalKind};
 use crate::fhir::fhirpath::units;
-use crate::fhir::fhirpath::value::{CalendarUnit, Collection, Item, Quantity, Unit, maybe, truth};
+use crate::fhir::fhirpath::value::{CalendarUnit, Collection, Item, Quantity, Unit, maybe, one, truth};
 
 /// `toX`: the single value converted, or empty.
 fn converted<'a>(input: &Collection<'a>, with: fn(Item<'a>) -> Option<Item<'a>>) -> Result<Collection<'a>> {
@@ -160,24 +160,46 @@ pub fn converts_to_string<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _:
     converts(&input, string)
 }
 
-/// `toDate()`: the value as a Date, or empty.
-pub fn to_date<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
-    converted(&input, date)
+/// The input, or what its text says in the format of the argument, if there is one (FHIRPath 3.0, "Date/DateTime
+/// String Format Codes").
+fn formatted<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
+    let format = args::text(m, arguments, 0)?;
+    match single_value(&input, "a conversion")?.zip(format) {
+        Some((Item::String(text), format)) => {
+            let read = date_format::read(&text, &format);
+            // what does not fit the format converts to nothing, as any other text
+            Ok(one(Item::text(read.unwrap_or_default())))
+        }
+        _ => Ok(input),
+    }
 }
 
-/// `convertsToDate()`: whether `toDate()` has a result.
-pub fn converts_to_date<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
-    converts(&input, date)
+/// `toDate([format])`: the value as a Date, or empty.
+pub fn to_date<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
+    converted(&formatted(m, input, arguments)?, date)
 }
 
-/// `toDateTime()`: the value as a DateTime, or empty.
-pub fn to_date_time<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
-    converted(&input, date_time)
+/// `convertsToDate([format])`: whether `toDate()` has a result.
+pub fn converts_to_date<'a>(
+    m: &mut Machine<'a, '_>,
+    input: Collection<'a>,
+    arguments: &[Code],
+) -> Result<Collection<'a>> {
+    converts(&formatted(m, input, arguments)?, date)
 }
 
-/// `convertsToDateTime()`: whether `toDateTime()` has a result.
-pub fn converts_to_date_time<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
-    converts(&input, date_time)
+/// `toDateTime([format])`: the value as a DateTime, or empty.
+pub fn to_date_time<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
+    converted(&formatted(m, input, arguments)?, date_time)
+}
+
+/// `convertsToDateTime([format])`: whether `toDateTime()` has a result.
+pub fn converts_to_date_time<'a>(
+    m: &mut Machine<'a, '_>,
+    input: Collection<'a>,
+    arguments: &[Code],
+) -> Result<Collection<'a>> {
+    converts(&formatted(m, input, arguments)?, date_time)
 }
 
 /// `toTime()`: the value as a Time, or empty.

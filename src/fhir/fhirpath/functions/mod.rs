@@ -4,15 +4,19 @@
 //! itself, in the scope around the call or once for each item. `table` knows them by name; that
 //! is asked only while compiling.
 
+mod aggregates;
 mod args;
 mod boundaries;
 mod collections;
+mod components;
 mod conversion;
+mod date_format;
 mod encoding;
 mod existence;
 mod fhir;
 mod math;
 mod projection;
+mod services;
 mod strings;
 mod table;
 mod utility;

@@ -1,11 +1,11 @@
-//! Filtering, projection and subsetting (N1, 5.2, 5.3), aggregation (N1, 7) and trees (N1, 5.8).
+//! Filtering, projection and subsetting (N1, 5.2, 5.3) and trees (N1, 5.8).
 
 use std::cmp::Ordering;
 
 use super::args;
 use crate::base::fault::Result;
-use crate::fhir::fhirpath::code::{Code, Machine};
-use crate::fhir::fhirpath::convert::{boolean, describe, single, single_value, system};
+use crate::fhir::fhirpath::code::{Code, Machine, SortOrder};
+use crate::fhir::fhirpath::convert::{boolean, single, single_value, system};
 use crate::fhir::fhirpath::eval::{eval, eval_on};
 use crate::fhir::fhirpath::operators;
 use crate::fhir::fhirpath::pool::Pool;
@@ -108,24 +108,6 @@ pub fn take<'a>(m: &mut Machine<'a, '_>, mut input: Collection<'a>, arguments: &
     Ok(input)
 }
 
-/// `aggregate(aggregator [, init])`: the value of `$total` after every item (N1, 7.1).
-pub fn aggregate<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
-    let start = args::collection(m, arguments, 1)?;
-    let outer = std::mem::replace(&mut m.total, start);
-    let mut result = Ok(());
-    for (index, item) in input.into_iter().enumerate() {
-        match eval_on(m, &arguments[0], item, index) {
-            Ok(total) => m.total = total,
-            Err(fault) => {
-                result = Err(fault);
-                break;
-            }
-        }
-    }
-    let total = std::mem::replace(&mut m.total, outer);
-    result.map(|()| total)
-}
-
 /// `iif`: only the branch that is chosen is evaluated (N1, 5.5.1).
 pub fn iif<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let this = match single(&input, "iif()")?.cloned() {
@@ -139,15 +121,24 @@ pub fn iif<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code
 
 fn choose<'a>(m: &mut Machine<'a, '_>, arguments: &[Code]) -> Result<Collection<'a>> {
     let criterion = eval(m, &arguments[0])?;
-    let chosen = match single_value(&criterion, "the criterion of iif()")? {
-        None | Some(Item::Bool(false)) => arguments.get(2),
-        Some(Item::Bool(true)) => arguments.get(1),
-        Some(other) => {
-            let message = format!("the criterion of iif() needs a Boolean and got {}", describe(&other));
-            return Err(trouble::evaluation(message));
-        }
-    };
+    let is_met = boolean(&criterion, "the criterion of iif()")? == Some(true);
+    let chosen = arguments.get(if is_met { 1 } else { 2 });
     chosen.map_or_else(|| Ok(Collection::new()), |code| eval(m, code))
+}
+
+/// `coalesce(value, ...)`: the first of the collections that is not empty; those after it are not evaluated (FHIRPath 3.0).
+pub fn coalesce<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
+    let this = single(&input, "coalesce()")?.cloned();
+    let outer = std::mem::replace(&mut m.this, this);
+    let mut result = Ok(Collection::new());
+    for argument in arguments {
+        result = eval(m, argument);
+        if !matches!(&result, Ok(items) if items.is_empty()) {
+            break;
+        }
+    }
+    m.this = outer;
+    result
 }
 
 /// `children()`: the elements directly below.
@@ -178,8 +169,8 @@ pub fn descendants<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code
     Ok(out)
 }
 
-/// `sort`: by the items themselves or by keys; a key with `-` before it descends, and an empty key
-/// comes first either way (FHIRPath 3.0, 5.3.10, in the form of the public tests).
+/// `sort`: by the items themselves or by keys. What has no key is the least; after `-key`, the form of the public
+/// tests, it comes first all the same (FHIRPath 3.0, 5.3.10).
 pub fn sort<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let mut rows: Vec<(Vec<Option<Item<'a>>>, Item<'a>)> = Vec::with_capacity(input.len());
     for (index, item) in input.into_iter().enumerate() {
@@ -194,12 +185,17 @@ pub fn sort<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Cod
         rows.push((keys, item));
     }
     m.charge(rows.len() * (rows.len().max(1).ilog2() as usize + 1))?;
-    let descends: Vec<bool> = arguments.iter().map(|code| matches!(code, Code::SortKey(_, true))).collect();
+    let orders = arguments.iter().map(|code| match code {
+        Code::SortKey(_, order) => *order,
+        _ => SortOrder::Ascending,
+    });
+    let orders: Vec<SortOrder> = orders.collect();
     let mut fault = None;
     rows.sort_by(|(a, _), (b, _)| {
         let mut keys = a.iter().zip(b).enumerate();
         let decided = keys.find_map(|(at, (x, y))| {
-            let order = order_keys(x.as_ref(), y.as_ref(), descends.get(at) == Some(&true)).unwrap_or_else(|| {
+            let by = orders.get(at).copied().unwrap_or(SortOrder::Ascending);
+            let order = order_keys(x.as_ref(), y.as_ref(), by).unwrap_or_else(|| {
                 fault = Some(trouble::evaluation("sort() needs keys of one type that has an order"));
                 Ordering::Equal
             });
@@ -214,14 +210,15 @@ pub fn sort<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Cod
 }
 
 /// The order of two keys; none when their types have none.
-fn order_keys(left: Option<&Item<'_>>, right: Option<&Item<'_>>, descends: bool) -> Option<Ordering> {
-    match (left, right) {
-        (None, None) => Some(Ordering::Equal),
-        (None, Some(_)) => Some(Ordering::Less),
-        (Some(_), None) => Some(Ordering::Greater),
+fn order_keys(left: Option<&Item<'_>>, right: Option<&Item<'_>>, by: SortOrder) -> Option<Ordering> {
+    let order = match (left, right) {
         (Some(a), Some(b)) => {
             let order = operators::order(a, b)?.unwrap_or(Ordering::Equal);
-            Some(if descends { order.reverse() } else { order })
+            return Some(if by == SortOrder::Ascending { order } else { order.reverse() });
         }
-    }
+        (None, None) => Ordering::Equal,
+        (None, Some(_)) => Ordering::Less,
+        (Some(_), None) => Ordering::Greater,
+    };
+    Some(if by == SortOrder::Descending { order.reverse() } else { order })
 }

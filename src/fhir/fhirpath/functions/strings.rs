@@ -20,10 +20,20 @@ const MAX_PROGRAM: usize = 1 << 20;
 /// 400 when it is no regular expression, uses what the engine does not offer (look-around, back
 /// references), or is too large.
 pub fn pattern(text: &str) -> Result<Regex> {
+    pattern_with(text, "")
+}
+
+/// As [`pattern`], with flags: `i` for any case, `m` for `^` and `$` at every line.
+fn pattern_with(text: &str, flags: &str) -> Result<Regex> {
+    if let Some(flag) = flags.chars().find(|flag| !matches!(flag, 'i' | 'm')) {
+        return Err(trouble::evaluation(format!("a regular expression has the flags `i` and `m`, not {flag:?}")));
+    }
     if text.len() > MAX_PATTERN {
         return Err(trouble::too_costly(format!("a regular expression has at most {MAX_PATTERN} bytes")));
     }
-    let built = RegexBuilder::new(text).dot_matches_new_line(true).size_limit(MAX_PROGRAM).nest_limit(100).build();
+    let mut builder = RegexBuilder::new(text);
+    builder.dot_matches_new_line(true).size_limit(MAX_PROGRAM).nest_limit(100);
+    let built = builder.case_insensitive(flags.contains('i')).multi_line(flags.contains('m')).build();
     built.map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => trouble::too_costly("the regular expression is too large"),
         other => trouble::evaluation(format!("the regular expression is not understood: {other}")),
@@ -152,47 +162,54 @@ fn check_growth(m: &mut Machine<'_, '_>, text: usize, places: usize, with: usize
     Ok(())
 }
 
-/// The regular expression in an argument: compiled with the expression if it is a literal.
+/// The regular expression in the first argument, with the flags in the argument `flags`: compiled with the expression
+/// if it is a literal without flags. A text that must match as a whole is anchored.
 fn with_pattern<'a, T>(
     m: &mut Machine<'a, '_>,
-    argument: &Code,
+    arguments: &[Code],
+    flags: usize,
+    is_whole: bool,
     apply: impl FnOnce(&mut Machine<'a, '_>, &Regex) -> Result<T>,
 ) -> Result<Option<T>> {
-    if let Code::Pattern(pattern, _) = argument {
-        return apply(m, pattern).map(Some);
-    }
-    let text = eval(m, argument)?;
-    match string(&text, "a regular expression")? {
-        Some(text) => {
-            m.charge(1000)?;
-            let built = pattern(&text)?;
-            apply(m, &built).map(Some)
+    let flags = args::text(m, arguments, flags)?;
+    let flags = flags.as_deref().unwrap_or("");
+    if let Code::Pattern(pattern, _) = &arguments[0] {
+        if !is_whole {
+            return apply(m, pattern).map(Some);
         }
-        None => Ok(None),
+        // leftmost-first matching may stop early on an alternative, so the whole is anchored anew
+        m.charge(1000)?;
+        return apply(m, &pattern_with(&whole(pattern.as_str()), flags)?).map(Some);
     }
+    let text = eval(m, &arguments[0])?;
+    let Some(text) = string(&text, "a regular expression")? else { return Ok(None) };
+    m.charge(1000)?;
+    let built = if is_whole { pattern_with(&whole(&text), flags) } else { pattern_with(&text, flags) }?;
+    apply(m, &built).map(Some)
 }
 
-/// `matches(regex)`: whether some part of the text matches.
+/// A regular expression that matches only the whole of a text.
+fn whole(pattern: &str) -> String {
+    format!("\\A(?:{pattern})\\z")
+}
+
+/// `matches(regex [, flags])`: whether some part of the text matches.
 pub fn matches<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let Some(text) = subject(&input)? else { return Ok(Collection::new()) };
     m.charge(text.len() / 16)?;
-    let found = with_pattern(m, &arguments[0], |_, pattern| Ok(pattern.is_match(&text)))?;
+    let found = with_pattern(m, arguments, 1, false, |_, pattern| Ok(pattern.is_match(&text)))?;
     Ok(found.map_or_else(Collection::new, truth))
 }
 
-/// `matchesFull(regex)`: whether the whole text matches.
+/// `matchesFull(regex [, flags])`: whether the whole text matches.
 pub fn matches_full<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let Some(text) = subject(&input)? else { return Ok(Collection::new()) };
     m.charge(text.len() / 16)?;
-    // leftmost-first matching may stop early on an alternative, so the whole is anchored anew
-    let found = with_pattern(m, &arguments[0], |m, found| {
-        m.charge(1000)?;
-        Ok(pattern(&format!("^(?:{})$", found.as_str()))?.is_match(&text))
-    })?;
+    let found = with_pattern(m, arguments, 1, true, |_, pattern| Ok(pattern.is_match(&text)))?;
     Ok(found.map_or_else(Collection::new, truth))
 }
 
-/// `replaceMatches(regex, substitution)`: every match replaced; `$1` and `${name}` name groups.
+/// `replaceMatches(regex, substitution [, flags])`: every match replaced; `$1` and `${name}` name groups.
 pub fn replace_matches<'a>(
     m: &mut Machine<'a, '_>,
     input: Collection<'a>,
@@ -200,7 +217,7 @@ pub fn replace_matches<'a>(
 ) -> Result<Collection<'a>> {
     let (text, with) = (subject(&input)?, args::text(m, arguments, 1)?);
     let (Some(text), Some(with)) = (text, with) else { return Ok(Collection::new()) };
-    let replaced = with_pattern(m, &arguments[0], |m, pattern| {
+    let replaced = with_pattern(m, arguments, 2, false, |m, pattern| {
         if pattern.as_str().is_empty() {
             return Ok(text.to_string());
         }

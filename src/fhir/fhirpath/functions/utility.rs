@@ -1,4 +1,4 @@
-//! Utility functions: `trace` and the current time (N1, 5.9).
+//! Utility functions: `trace`, `defineVariable` and the current time (N1, 5.9).
 
 use super::args;
 use crate::base::fault::Result;
@@ -8,15 +8,44 @@ use crate::fhir::fhirpath::temporal::Temporal;
 use crate::fhir::fhirpath::trouble;
 use crate::fhir::fhirpath::value::{Collection, Item, maybe, one};
 
-/// `trace` yields its input. Nothing is logged, for the values may be a patient's; its arguments are
-/// evaluated so that their faults show.
+/// `trace(name [, projection])` yields its input, and tells the context's tracer of it, or of what the projection yields.
 pub fn trace<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
-    args::text(m, arguments, 0)?;
+    let name = args::text(m, arguments, 0)?;
+    let mut shown = None;
     if let Some(projection) = arguments.get(1) {
+        let mut all = Collection::new();
         for (index, item) in input.iter().enumerate() {
-            eval_on(m, projection, item.clone(), index)?;
+            all.extend(eval_on(m, projection, item.clone(), index)?);
+            all = m.made(all)?;
         }
+        shown = Some(all);
     }
+    if let Some(tracer) = m.context.tracer {
+        tracer.trace(name.as_deref().unwrap_or(""), shown.as_ref().unwrap_or(&input));
+    }
+    Ok(input)
+}
+
+/// The variables that have a meaning of their own.
+const RESERVED: [&str; 7] = ["context", "resource", "rootResource", "ucum", "sct", "loinc", "terminologies"];
+
+/// `defineVariable(name [, projection])` yields its input; what follows in the chain sees `%name` (FHIRPath 3.0).
+pub fn define_variable<'a>(
+    m: &mut Machine<'a, '_>,
+    input: Collection<'a>,
+    arguments: &[Code],
+) -> Result<Collection<'a>> {
+    let Some(name) = args::text(m, arguments, 0)? else {
+        return Err(trouble::evaluation("defineVariable() needs a name"));
+    };
+    let value = if arguments.len() > 1 { args::collection(m, arguments, 1)? } else { input.clone() };
+    let is_reserved = RESERVED.contains(&&*name) || name.starts_with("vs-") || name.starts_with("ext-");
+    let is_given = m.context.variables.iter().any(|(known, _)| **known == *name);
+    if is_reserved || is_given || m.variables.iter().any(|(known, _)| **known == *name) {
+        return Err(trouble::evaluation(format!("the variable `%{}` is defined already", name.escape_debug())));
+    }
+    m.charge(value.len())?;
+    m.variables.push((name, value));
     Ok(input)
 }
 
