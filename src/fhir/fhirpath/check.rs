@@ -336,6 +336,11 @@ impl Checker<'_> {
         for (index, argument) in arguments.iter().enumerate() {
             let last = signature.arguments.len().saturating_sub(1);
             let (scope, takes) = signature.arguments.get(index.min(last)).copied().unwrap_or((Scope::Outer, &[]));
+            // `-key` says how to sort, whatever the key is
+            let argument = match &argument.kind {
+                AstKind::Minus(key) if name == "sort" => key,
+                _ => argument,
+            };
             let found = self.expression(argument, if scope == Scope::Item { &input } else { this })?;
             self.takes(&found, takes, &format!("an argument of {shown}"), argument.at)?;
             given.push(found);

@@ -14,14 +14,18 @@
 //! - An answer that is not known is empty, never a guess: partial dates, units that do not compare.
 //!
 //! Decisions where texts leave room:
-//! - `as` filters like `ofType` also when it is given several items; parameters of R4 need that.
-//!   Both take primitives only by their exact type (`code` is no `string`), while `is` knows descendants.
+//! - `as` of several items is an error, but for [`Options::SEARCH`], where it filters like `ofType`: parameters of R4
+//!   need that. Both take primitives only by their exact type (`code` is no `string`), while `is` knows descendants.
+//! - An Integer has 64 bits, so that `Long` is no type of its own.
 //! - A path that begins with another type than the root's yields nothing, instead of an error: the
 //!   expressions of R4's search parameters are unions over many types.
 //! - `children()` yields elements; the System value of a primitive is reached by `value` or `getValue()`.
 //!
-//! Deliberately absent: `trace` logs nothing, for the values may be a patient's. What needs
-//! terminology or profiles (`memberOf`, `subsumes`, `conformsTo`, `slice` ...) is refused while compiling.
+//! What needs terminology or profiles (`memberOf`, `subsumes`, `conformsTo`, `slice` ...) asks the [`Services`] of the
+//! context, and `trace` tells its [`Tracer`]; without one nothing is logged, for the values may be a patient's.
+//! [`compile_with`] can check an expression against the definitions before it runs (`check`, `signature`).
+//!
+//! Deliberately absent: `%terminologies` (a draft of R4), the creation of instances and `pathname()` (FHIRPath 3.0).
 
 mod ast;
 mod check;
@@ -47,9 +51,13 @@ mod units;
 mod value;
 
 #[cfg(test)]
+mod strict_tests;
+#[cfg(test)]
 mod suite;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod text_tests;
 
 pub use context::{Bounds, Context, Resolver, Services, Tracer};
 pub use convert::{boolean, to_text};

@@ -136,6 +136,14 @@ pub fn convert(quantity: &Quantity, unit: &Unit) -> Option<Quantity> {
     Some(Quantity { value, unit: unit.clone() })
 }
 
+/// As [`convert`], by an explicit `toQuantity(unit)`: a calendar month or year is taken for the definite one beside it.
+pub fn convert_explicitly(quantity: &Quantity, unit: &Unit) -> Option<Quantity> {
+    convert(quantity, unit).or_else(|| {
+        let value = convert_value(quantity.value, code(&quantity.unit), code(unit))?;
+        Some(Quantity { value, unit: unit.clone() })
+    })
+}
+
 /// The sum or difference, in the finer unit of the two; none when they measure different things.
 pub fn add(left: &Quantity, right: &Quantity, minus: bool) -> Option<Quantity> {
     let finer = match (scale(code(&left.unit)), scale(code(&right.unit))) {

@@ -46,7 +46,8 @@ fn told(json: &Json) -> Option<String> {
     }
 }
 
-fn membership(set: &ValueSet, json: &Json) -> Verdict {
+/// Whether a coded element is in a value set, and whether it has a code at all.
+pub fn membership(set: &ValueSet, json: &Json) -> Verdict {
     match json {
         Json::String(code) => (set.contains(None, code), true),
         Json::Object(object) => match object.get("coding").and_then(Json::as_array) {

@@ -64,7 +64,7 @@ impl CodeSystem {
     }
 
     /// Whether a code is the other, or below it.
-    fn is_a(&self, code: &str, ancestor: &str) -> bool {
+    pub fn is_a(&self, code: &str, ancestor: &str) -> bool {
         let mut open = vec![code];
         let mut steps = 0;
         while let Some(code) = open.pop() {

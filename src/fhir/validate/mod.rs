@@ -30,6 +30,7 @@ pub mod primitive;
 mod reference;
 mod registry;
 mod rules;
+mod services;
 mod slices;
 mod slicing;
 mod snapshot;
@@ -40,6 +41,7 @@ mod walk;
 
 pub use entry::{structure, validate};
 pub use registry::Registry;
+pub use services::Definitions;
 pub use state::Options;
 
 #[cfg(test)]

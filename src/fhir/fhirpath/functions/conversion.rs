@@ -218,7 +218,7 @@ fn quantity_in<'a>(m: &mut Machine<'a, '_>, input: &Collection<'a>, arguments: &
     let Some(unit) = args::text(m, arguments, 0)? else { return Ok(found) };
     let unit = Unit::from_quoted(&unit);
     Ok(match found.pop() {
-        Some(Item::Quantity(value)) => maybe(units::convert(&value, &unit).map(Item::Quantity)),
+        Some(Item::Quantity(value)) => maybe(units::convert_explicitly(&value, &unit).map(Item::Quantity)),
         _ => Collection::new(),
     })
 }

@@ -1,0 +1,140 @@
+//! What FHIRPath asks of definitions (`conformsTo`, `memberOf`, `subsumes`, `htmlChecks`), answered by a registry.
+
+use super::binding;
+use super::codes::Membership;
+use super::entry::validate;
+use super::narrative;
+use super::registry::Registry;
+use super::state::{Options, shown};
+use crate::base::fault::{Fault, Result};
+use crate::fhir::fhirpath::{Item, Node, Services};
+use crate::fhir::json::Json;
+
+/// The definitions of a registry, as services of FHIRPath.
+pub struct Definitions<'r>(pub &'r Registry);
+
+impl<'a> Services<'a> for Definitions<'_> {
+    fn member_of(&self, coded: &Item<'a>, value_set: &str) -> Result<Option<bool>> {
+        let set = self.0.value_set(value_set);
+        let set = set.ok_or_else(|| Fault::invalid(format!("the value set {} is not known", shown(value_set))))?;
+        let membership = match coded {
+            Item::Node(node) => binding::membership(set, node.json).0,
+            Item::String(text) => set.contains(None, text),
+            _ => Membership::Unknown,
+        };
+        Ok(match membership {
+            Membership::In => Some(true),
+            Membership::Out => Some(false),
+            Membership::Unknown => None,
+        })
+    }
+
+    fn subsumes(&self, ancestor: &Item<'a>, descendant: &Item<'a>) -> Result<Option<bool>> {
+        let (above, below) = (codings(ancestor), codings(descendant));
+        let mut is_known = true;
+        let mut shares_system = false;
+        for (x, y) in above.iter().flat_map(|x| below.iter().map(move |y| (x, y))) {
+            if x.0 != y.0 {
+                continue;
+            }
+            shares_system = true;
+            if x.1 == y.1 {
+                return Ok(Some(true));
+            }
+            match self.0.code_system(x.0).filter(|system| system.has(x.1) && system.has(y.1)) {
+                Some(system) if system.is_a(y.1, x.1) => return Ok(Some(true)),
+                Some(_) => {}
+                None => is_known = false,
+            }
+        }
+        if !shares_system && !above.is_empty() && !below.is_empty() {
+            return Err(Fault::invalid("the codes are of code systems that have no known relationship"));
+        }
+        Ok((is_known && shares_system).then_some(false))
+    }
+
+    fn conforms_to(&self, node: Node<'a>, structure: &str) -> Result<Option<bool>> {
+        match self.0.profile(structure) {
+            None => return Err(Fault::invalid(format!("the structure {} is not known", shown(structure)))),
+            Some(Err(why)) => return Err(Fault::invalid(format!("the structure {}: {why}", shown(structure)))),
+            Some(Ok(_)) => {}
+        }
+        if node.json.get("resourceType").is_none() {
+            // an element is only validated within its resource
+            return Ok(None);
+        }
+        let issues = validate(self.0, node.json, &[structure], Options::default());
+        Ok(Some(!issues.iter().any(|issue| matches!(issue.severity, "error" | "fatal"))))
+    }
+
+    fn html_checks(&self, text: &str) -> Result<bool> {
+        let found = narrative::read(text);
+        Ok(found.is_allowed && found.has_content)
+    }
+}
+
+/// System and code of each coding of a Coding or CodeableConcept.
+fn codings<'a>(item: &Item<'a>) -> Vec<(&'a str, &'a str)> {
+    let Some(node) = item.as_node() else { return Vec::new() };
+    let list = match node.json.get("coding") {
+        Some(list) => list.as_array().unwrap_or_default(),
+        None => std::slice::from_ref(node.json),
+    };
+    let text = |json: &'a Json, name: &str| json.get(name).and_then(Json::as_str);
+    list.iter().filter_map(|coding| Some((text(coding, "system")?, text(coding, "code")?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fhir::fhirpath::{Context, boolean, compile};
+    use crate::fhir::json::parse;
+
+    /// What an expression says of a patient: true, false, or nothing.
+    fn asked(text: &str) -> Result<Option<bool>> {
+        let patient = parse(
+            br#"{"resourceType":"Patient","gender":"male","maritalStatus":{"coding":[
+              {"system":"http://terminology.hl7.org/CodeSystem/v3-MaritalStatus","code":"M"}]},
+              "contact":[{"relationship":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-RoleCode","code":"PRN"}]},
+              {"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-RoleCode","code":"MTH"}]},
+              {"coding":[{"system":"http://other","code":"MTH"}]}],"name":{"family":"x"}}],
+              "text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>x</p></div>"}}"#,
+        );
+        let patient = patient.expect("JSON");
+        let node = Node::resource(&patient);
+        let services = Definitions(Registry::core());
+        let context = Context { services: Some(&services), ..Context::new(node) };
+        let items = compile(text)?.eval(node, &context)?;
+        boolean(&items, text)
+    }
+
+    #[test]
+    fn definitions_answer() {
+        let cases = [
+            ("gender.memberOf('http://hl7.org/fhir/ValueSet/administrative-gender')", Some(true)),
+            ("'masculine'.memberOf(%`vs-administrative-gender`)", Some(false)),
+            ("maritalStatus.memberOf('http://hl7.org/fhir/ValueSet/marital-status')", Some(true)),
+            ("conformsTo('http://hl7.org/fhir/StructureDefinition/Patient')", Some(true)),
+            ("conformsTo('http://hl7.org/fhir/StructureDefinition/Observation')", Some(false)),
+            ("name.conformsTo('http://hl7.org/fhir/StructureDefinition/HumanName')", None),
+            ("text.`div`.htmlChecks()", Some(true)),
+            ("text.status.htmlChecks()", None),
+            ("contact.relationship[0].subsumes(%context.contact.relationship[1])", Some(true)),
+            ("contact.relationship[1].subsumes(%context.contact.relationship[0])", Some(false)),
+            ("contact.relationship[1].subsumedBy(%context.contact.relationship[0])", Some(true)),
+            ("contact.relationship[0].coding.subsumes(%context.contact.relationship[0].coding)", Some(true)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(asked(text).unwrap_or_else(|fault| panic!("{text}: {fault}")), expected, "{text}");
+        }
+        for text in [
+            "gender.memberOf('http://nowhere')",
+            "conformsTo('http://nowhere')",
+            "contact.relationship[0].subsumes(%context.contact.relationship[2])",
+            "gender.subsumes(gender)",
+            "contact.relationship.memberOf('http://hl7.org/fhir/ValueSet/marital-status')",
+        ] {
+            assert!(asked(text).is_err(), "{text}");
+        }
+    }
+}
