@@ -50,10 +50,16 @@ pub fn equal<'a>(m: &mut Machine<'a, '_>, left: &Item<'a>, right: &Item<'a>) -> 
     }
     Ok(match (system(left), system(right)) {
         (Some(a), Some(b)) => equal_values(&a, &b),
-        // a primitive without value, or an element beside a value
-        (None, None) => Some(false),
+        // beside a value of System a primitive that has only extensions is converted to nothing (2.9.1.2)
+        (None, Some(_)) if is_primitive(left) && !is_primitive(right) => None,
+        (Some(_), None) if is_primitive(right) && !is_primitive(left) => None,
+        // two elements of which one has no value, or an element beside a value
         _ => Some(false),
     })
+}
+
+fn is_primitive(item: &Item<'_>) -> bool {
+    matches!(item, Item::Node(node) if node.is_primitive())
 }
 
 fn equal_values(left: &Item<'_>, right: &Item<'_>) -> Option<bool> {

@@ -429,6 +429,8 @@ mod parameters {
             ("deceased.id | deceased", "d,false"),
             ("birthDate = birthDate", "true"),
             ("name.given[1] = name.given[0]", "false"),
+            ("(name.given[1] = 'a') | (name.given[1] != 'a') | ('a' != name.given[1])", ""),
+            ("name.given[0] != 'b'", "true"),
             ("name.children().count()", "2"),
         ];
         for (text, expected) in cases {
