@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, OnceLock};
 
 use super::content;
-use super::kind::dispatch;
-use super::kind::element::{Element, each, text};
+use super::kind::element::{Element, computed, each, text};
 use super::kind::string::spread;
 use super::kind::token::drop_beside;
+use super::kind::{dispatch, reference};
 use super::path;
 use super::value::{Contained, Extracted, Value};
 use crate::fhir::definitions::names;
@@ -203,9 +203,19 @@ impl Step {
                 self.tuples(&items, context, base, &mut out);
                 continue;
             }
-            for element in items.iter().filter_map(Element::of) {
-                let element = Element { is_family: branch.is_family, ..element.with_system(branch.system) };
-                dispatch::extract(self.kind, element, base, &mut out);
+            for item in items.iter() {
+                let value = match Element::of(item) {
+                    Some(element) => {
+                        let element = Element { is_family: branch.is_family, ..element.with_system(branch.system) };
+                        dispatch::extract(self.kind, element, base, &mut out);
+                        continue;
+                    }
+                    None => computed(item),
+                };
+                if let Some((json, type_name)) = value {
+                    let element = Element { json: &json, type_name, system: None, is_family: false };
+                    dispatch::extract(self.kind, element, base, &mut out);
+                }
             }
         }
     }
@@ -224,6 +234,7 @@ impl Step {
                 }
                 drop_beside(&mut values);
                 spread(&mut values);
+                reference::spread(&mut values);
                 if values.is_empty() {
                     break;
                 }
@@ -446,6 +457,13 @@ pub(super) mod tests {
             ],
             &[("relationship", "DocumentReference/e$|replaces")],
         );
+        let canonical = r#"{"resourceType":"DocumentReference","id":"d","status":"current",
+            "relatesTo":[{"code":"replaces","target":{"reference":"http://x/a|1.2"}}]}"#;
+        check(
+            canonical,
+            &[("relationship", "http://x/a|1.2$replaces"), ("relationship", "http://x/a$replaces")],
+            &[("relationship", "http://x/a|1$replaces"), ("relationship", "http://x$replaces")],
+        );
     }
 
     #[test]
@@ -527,6 +545,13 @@ pub(super) mod tests {
             &dead,
             &[("deceased", "true"), ("death-date", "2020"), ("active:missing", "true")],
             &[("deceased", "false")],
+        );
+        let unknown =
+            PATIENT.replace("\"active\":true", r#""_deceasedBoolean":{"extension":[{"url":"u","valueCode":"x"}]}"#);
+        check(
+            &unknown,
+            &[("deceased:missing", "true"), ("deceased:not", "true")],
+            &[("deceased", "true"), ("deceased", "false")],
         );
     }
 

@@ -1,8 +1,9 @@
 //! What the parameter types see of an item of FHIRPath: its JSON and the name of its type.
 
-use crate::fhir::fhirpath::Item;
-use crate::fhir::json::{Json, Object};
+use crate::fhir::fhirpath::{Item, Quantity, Unit};
+use crate::fhir::json::{Json, Number, Object};
 use crate::fhir::name::Name;
+use crate::fhir::quantity::UCUM;
 
 static TRUE: Json = Json::Bool(true);
 static FALSE: Json = Json::Bool(false);
@@ -21,8 +22,8 @@ pub struct Element<'a> {
 }
 
 impl<'a> Element<'a> {
-    /// The element of an item: a node, or a truth value that an expression came to. The expressions of search
-    /// parameters yield nothing else.
+    /// The element of an item: a node, or a truth value that an expression came to. The expressions of the official
+    /// parameters yield nothing else; for those of others see [`computed`].
     pub fn of(item: &Item<'a>) -> Option<Self> {
         match item {
             Item::Node(node) => {
@@ -41,6 +42,22 @@ impl<'a> Element<'a> {
     pub fn with_system(self, system: Option<&'static str>) -> Self {
         Self { system, ..self }
     }
+}
+
+/// What an expression came to that is no element: its JSON and the name of its type.
+pub fn computed(item: &Item<'_>) -> Option<(Json, &'static str)> {
+    let number = |text: String| Number::from_text(&text).map(Json::Number);
+    Some(match item {
+        Item::String(text) => (Json::string(&**text), "string"),
+        Item::Integer(value) => (number(value.to_string())?, "integer"),
+        Item::Decimal(value) => (number(value.to_string())?, "decimal"),
+        Item::Temporal(value) => (Json::string(value.to_string()), "dateTime"),
+        Item::Quantity(Quantity { value, unit: Unit::Ucum(code) }) => {
+            let (value, code) = (number(value.to_string())?, Json::string(&**code));
+            (Json::object([("value", value), ("system", Json::string(UCUM)), ("code", code)]), "Quantity")
+        }
+        _ => return None,
+    })
 }
 
 /// The value of a property by the number of its name (`definitions::names`).

@@ -116,6 +116,16 @@ fn in_object(object: &Object, base: &str, out: &mut dyn FnMut(Value)) {
     }
 }
 
+/// Adds the canonicals of versions without these, as they are components of composites: a canonical finds all its versions.
+pub fn spread(values: &mut Vec<Value>) {
+    let bare = values.iter().filter_map(|value| match value {
+        Value::Reference(Target::Other(url)) => url.rsplit_once('|').map(|(bare, _)| bare.into()),
+        _ => None,
+    });
+    let bare: Vec<Box<str>> = bare.collect();
+    values.extend(bare.into_iter().map(|url| Value::Reference(Target::Other(url))));
+}
+
 /// What a canonical with a version is below: the same with the version cut at each dot, and without it.
 pub fn versions(canonical: &str) -> impl Iterator<Item = &str> {
     const DOTS_MAX: usize = 8;

@@ -2,7 +2,7 @@
 
 use super::definition::{Definition, unusable};
 use crate::base::fault::Result;
-use crate::fhir::definitions::element::{properties, resource_type_id};
+use crate::fhir::definitions::element::{TypeId, properties, resource_type_id};
 use crate::fhir::definitions::params::{ParamKind, branches_for};
 use crate::fhir::fhirpath::{Options, compile_with};
 use crate::fhir::types::ResourceType;
@@ -82,15 +82,34 @@ fn compiles(text: &str, element: &str) -> Result<()> {
 /// The element with which a path begins must exist: FHIRPath itself finds nothing there, always, and says nothing.
 fn element(kind: ResourceType, path: &str) -> Result<()> {
     let Some(name) = first_property(path) else { return Ok(()) };
-    let is_it = |known: &str| {
-        let rest = known.strip_prefix(name);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_uppercase()))
-    };
-    if properties(resource_type_id(kind)).iter().any(|property| is_it(property.name.as_str())) {
-        return Ok(());
-    }
     let shown: String = name.chars().take(60).collect();
-    Err(unusable("expression", format!("{kind} has no element \"{shown}\"")))
+    if properties(resource_type_id(kind)).iter().all(|property| property.element != name) {
+        let hint = form_of_choice(resource_type_id(kind), name).unwrap_or_default();
+        return Err(unusable("expression", format!("{kind} has no element \"{shown}\"{hint}")));
+    }
+    // further down, as far as plain steps lead
+    let mut owner = resource_type_id(kind);
+    for step in steps(path).skip(1) {
+        if let Some(hint) = form_of_choice(owner, step) {
+            let owner = owner.name();
+            return Err(unusable("expression", format!("{owner} has no element \"{step}\"{hint}")));
+        }
+        let Some(next) = properties(owner).iter().find(|property| property.name.as_str() == step) else { break };
+        owner = next.type_id;
+    }
+    Ok(())
+}
+
+/// How FHIRPath names what is only a form of a choice in JSON: `value.ofType(Quantity)`, not `valueQuantity`.
+fn form_of_choice(owner: TypeId, name: &str) -> Option<String> {
+    let property = properties(owner).iter().find(|property| property.is_choice && property.name.as_str() == name)?;
+    Some(format!(": it is {}.ofType({})", property.element, property.type_id.name()))
+}
+
+/// The names of a path of plain steps, the type at its beginning included.
+fn steps(path: &str) -> impl Iterator<Item = &str> {
+    let is_plain = |step: &&str| step.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    path.trim_start_matches('(').split('.').take_while(is_plain)
 }
 
 fn components(of: &Definition) -> Result<()> {

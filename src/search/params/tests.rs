@@ -6,6 +6,7 @@ use crate::fhir::definitions::params::{Component, branches_for, search_params};
 use crate::fhir::json::{Json, parse};
 use crate::fhir::types::ResourceType;
 use crate::search::extract::tests::{OBSERVATION, PATIENT};
+use crate::search::value::Value;
 
 fn kind(name: &str) -> ResourceType {
     ResourceType::find(name).expect(name)
@@ -83,6 +84,9 @@ fn what_cannot_be_used_is_refused_with_its_place() {
         (of("a", r#","expression":"Patient.name.where(""#), Unprocessable, "expression"),
         (of("a", r#","expression":"Patient.nam""#), Unprocessable, "expression"),
         (of("a", r#","expression":"Observation.code""#), Unprocessable, "expression"),
+        (of("a", r#","expression":"Patient.deceasedBoolean""#), Unprocessable, "expression"),
+        (of("a", r#","expression":"Patient.language | Patient.deceasedDateTime.value""#), Unprocessable, "expression"),
+        (with("a", "Observation", "date", "Observation.component.valueDateTime"), Unprocessable, "expression"),
         (with("a", "Patients", "token", "Patient.language"), Unprocessable, "base[0]"),
         (with("a", "Patient", "words", "Patient.language"), Unprocessable, "type"),
         (with("a", "Patient", "special", "Patient.language"), Unprocessable, "type"),
@@ -183,6 +187,36 @@ fn the_id_is_what_decides_about_the_values() {
         with("a", "DomainResource", "token", "Patient.language"),
     ] {
         assert_ne!(id(&one), id(&other));
+    }
+}
+
+/// What an expression comes to may be no element.
+#[test]
+fn what_is_computed_is_a_value() {
+    let patient = parse(PATIENT.as_bytes()).expect("JSON");
+    for (of, expression, expected) in [
+        ("number", "Patient.name.given.count()", "2"),
+        ("string", "Patient.name.family.upper()", "muller-ludenscheidt"),
+        ("string", "Patient.name.given.first() & ' x'", "eve x"),
+        ("token", "Patient.name.given.first() = 'Ève'", "Code true"),
+        ("token", "Patient.gender.substring(0, 1)", "Code f"),
+        ("date", "Patient.birthDate.toDateTime()", "Date 320630400000000"),
+        ("quantity", "7 'mg'", "mg"),
+        ("number", "Patient.birthDate", ""),
+    ] {
+        let set = set(&[("SearchParameter/a", &with("a", "Patient", of, expression))]);
+        let id = set.all_added().next().unwrap_or_else(|| panic!("{expression}")).id;
+        let values = set.extract(kind("Patient"), &patient, "http://host/fhir").values;
+        let found = values.iter().filter(|(other, _)| *other == id).map(|(_, value)| match value {
+            Value::Number(number) => number.low.map(|low| low.to_string()).unwrap_or_default(),
+            Value::String { folded, .. } => folded.to_string(),
+            Value::Token { code, .. } if of == "token" => format!("Code {}", code.as_deref().unwrap_or_default()),
+            Value::Date(span) => format!("Date {}", span.start),
+            Value::Quantity(quantity) => quantity.code.as_deref().unwrap_or_default().to_owned(),
+            _ => String::new(),
+        });
+        let found: Vec<String> = found.filter(|text| !text.is_empty()).collect();
+        assert_eq!(found, if expected.is_empty() { Vec::new() } else { vec![expected] }, "{expression}");
     }
 }
 
