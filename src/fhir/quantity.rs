@@ -17,6 +17,8 @@ use super::decimal;
 pub const UCUM: &str = "http://unitsofmeasure.org";
 /// Longest unit code that is looked at, in bytes.
 const CODE_MAX: usize = 128;
+/// Significant digits of a converted value: more than the texts of decimals have, less than the factors.
+const DIGITS: u32 = 24;
 /// Most unit codes that are remembered; further ones are worked out each time.
 const REMEMBERED: usize = 4096;
 
@@ -38,7 +40,10 @@ impl Scale {
             return Some(value);
         }
         let (mantissa, exponent) = self.product(value)?;
+        // a factor such as 5/9 has an error in its last digits, which must not make equal measures differ
         let found = decimal::compose(mantissa, exponent);
+        let is_long = found.mantissa().unsigned_abs() >= 10_u128.pow(DIGITS);
+        let found = if is_long { found.round_sf(DIGITS)?.normalize() } else { found };
         let is_lost = found.abs() == Decimal::MAX || (found.is_zero() && mantissa != 0);
         (!is_lost).then_some(found)
     }
@@ -98,6 +103,7 @@ mod tests {
             [("23", "mm/h"), ("0.023", "m/h")],
             [("0", "Cel"), ("32", "[degF]")],
             [("0", "Cel"), ("273.15", "K")],
+            [("530", "Cel"), ("986", "[degF]")],
             [("5", "mmol/L"), ("0.005", "mol/L")],
             [("90", "fL"), ("0.09", "pL")],
             [("1", "[in_i]"), ("2.54", "cm")],
@@ -123,6 +129,13 @@ mod tests {
             let scale = scale(["mg", "mmol/L", "[degF]", "Cel", "fL", "mm[Hg]"][at]).expect("a unit");
             let value = |n| scale.apply(Decimal::new(n, 3)).expect("in range");
             prop_assert_eq!(a.cmp(&b), value(a).cmp(&value(b)));
+        }
+
+        #[test]
+        fn temperatures_are_the_same_on_both_scales(tenths in -2_000_i64..2_000_000) {
+            let celsius = Decimal::new(tenths, 1);
+            let fahrenheit = celsius * Decimal::new(18, 1) + Decimal::from(32);
+            prop_assert_eq!(canonical(&celsius.to_string(), "Cel"), canonical(&fahrenheit.to_string(), "[degF]"));
         }
 
         #[test]

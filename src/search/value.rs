@@ -170,6 +170,8 @@ pub struct Quantity {
     pub low: Option<Decimal>,
     /// See `low`.
     pub high: Option<Decimal>,
+    /// With the comparators `<` and `>`: the side that is there lies outside.
+    pub excludes_side: bool,
     /// `Quantity.system`.
     pub system: Option<Box<str>>,
     /// `Quantity.code`.

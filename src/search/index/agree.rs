@@ -103,9 +103,12 @@ fn a_quantity() -> impl Strategy<Value = Value> {
         high,
         unit: unit.into(),
     }));
-    (interval(), maybe(text()), maybe(text()), maybe(text()), canonical).prop_map(
-        |(Interval { low, high }, system, code, unit, canonical)| {
-            Value::Quantity(Quantity { low, high, system, code, unit, canonical })
+    (interval(), maybe(text()), maybe(text()), maybe(text()), canonical, any::<bool>()).prop_map(
+        |(Interval { low, high }, system, code, unit, canonical, excludes)| {
+            let is_open = |low: Option<Decimal>, high: Option<Decimal>| low.is_none() || high.is_none();
+            let are_open = is_open(low, high) && canonical.as_ref().is_none_or(|c| is_open(c.low, c.high));
+            let excludes_side = excludes && are_open;
+            Value::Quantity(Quantity { low, high, excludes_side, system, code, unit, canonical })
         },
     )
 }
@@ -515,7 +518,11 @@ fn passes(test: &Test, value: &Value) -> bool {
             !above && range.low.is_none_or(|low| *wanted >= low)
         }
         (Test::Quantity(test), Value::Quantity(q)) => {
-            let plain = || number_passes(&test.number, q.low, q.high);
+            let compare = |test: &NumberTest, low, high| match q.excludes_side {
+                true => beyond_passes(test, low, high),
+                false => number_passes(test, low, high),
+            };
+            let plain = || compare(&test.number, q.low, q.high);
             match &test.unit {
                 UnitTest::Any => plain(),
                 UnitTest::Code(code) => (q.code.as_ref() == Some(code) || q.unit.as_ref() == Some(code)) && plain(),
@@ -524,7 +531,7 @@ fn passes(test: &Test, value: &Value) -> bool {
                     q.system.as_ref() == Some(system) && q.code.as_ref() == Some(code) && plain()
                 }
                 UnitTest::Canonical { number, unit } => {
-                    q.canonical.as_ref().is_some_and(|c| c.unit == *unit && number_passes(number, c.low, c.high))
+                    q.canonical.as_ref().is_some_and(|c| c.unit == *unit && compare(number, c.low, c.high))
                 }
             }
         }
@@ -547,6 +554,20 @@ fn token_passes(test: &TokenTest, system: &Option<Box<str>>, code: &Option<Box<s
         SystemTest::Is(wanted) => system.as_ref() == Some(wanted),
     };
     fits && test.code.as_ref().is_none_or(|wanted| code.as_ref() == Some(wanted))
+}
+
+/// Of all numbers above `low`, or below `high`, without these.
+fn beyond_passes(test: &NumberTest, low: Option<Decimal>, high: Option<Decimal>) -> bool {
+    let is_at = |side: Option<Decimal>, at: Decimal| side == Some(at);
+    match test.prefix {
+        Prefix::Ge => number_passes(test, low, high) && !is_at(high, test.value),
+        Prefix::Le => number_passes(test, low, high) && !is_at(low, test.value),
+        Prefix::Sa => number_passes(test, low, high) || is_at(low, test.value),
+        Prefix::Eb => number_passes(test, low, high) || is_at(high, test.value),
+        Prefix::Ap => number_passes(test, low, high) && !is_at(high, test.low),
+        Prefix::Co => number_passes(test, low, high) && !is_at(low, test.low) && !is_at(high, test.high),
+        _ => number_passes(test, low, high),
+    }
 }
 
 /// `None`: open.

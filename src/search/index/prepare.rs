@@ -15,7 +15,7 @@ use crate::base::id::Seq;
 use crate::fhir::definitions::params::{ParamId, search_param};
 use crate::fhir::types::{ResourceKey, ResourceType};
 use crate::search::kind::reference::versions;
-use crate::search::value::{Canonical, Extracted, Quantity, Span, Target, Value};
+use crate::search::value::{Extracted, Quantity, Span, Target, Value};
 
 /// One entry of the log, for the index.
 #[derive(Debug, Clone)]
@@ -300,22 +300,27 @@ fn sides(low: Option<Decimal>, high: Option<Decimal>) -> (i64, i64) {
 }
 
 fn quantity_cells(quantity: &Quantity, mut put: impl FnMut(Part, i64)) {
-    let (low, high) = sides(quantity.low, quantity.high);
+    let within = |(low, high): (i64, i64)| match quantity.excludes_side {
+        // the next number stands for the side that lies outside
+        true => {
+            (if quantity.low.is_some() { low + 1 } else { low }, if quantity.high.is_some() { high - 1 } else { high })
+        }
+        false => (low, high),
+    };
+    let (low, high) = within(sides(quantity.low, quantity.high));
     put(Part::Low, low);
     put(Part::High, high.wrapping_sub(low));
     put(Part::UnitCode, text_hash(quantity.code.as_deref()));
     put(Part::UnitSystem, text_hash(quantity.system.as_deref()));
     let text = quantity.unit.as_deref().filter(|unit| Some(*unit) != quantity.code.as_deref());
     put(Part::UnitText, text_hash(text));
-    let (low, high, unit) = quantity.canonical.as_ref().map_or((0, 0, 0), canonical_cells);
+    let (low, high, unit) = quantity.canonical.as_ref().map_or((0, 0, 0), |canonical| {
+        let (low, high) = within(sides(canonical.low, canonical.high));
+        (low, high, hash64(&canonical.unit) as i64)
+    });
     put(Part::CanonicalLow, low);
     put(Part::CanonicalHigh, high.wrapping_sub(low));
     put(Part::CanonicalUnit, unit);
-}
-
-fn canonical_cells(canonical: &Canonical) -> (i64, i64, i64) {
-    let (low, high) = sides(canonical.low, canonical.high);
-    (low, high, hash64(&canonical.unit) as i64)
 }
 
 fn text_hash(text: Option<&str>) -> i64 {

@@ -91,6 +91,7 @@ pub fn quantity(value: Decimal, code: &str, canonical: Option<(Decimal, &str)>) 
     Quantity {
         low: Some(value),
         high: Some(value),
+        excludes_side: false,
         system: Some("http://unitsofmeasure.org".into()),
         code: Some(code.into()),
         unit: Some(code.into()),

@@ -25,10 +25,24 @@ pub struct Reading<'a> {
 /// # Errors
 /// The reason, when it is no value of the parameter's type.
 pub fn parse_all(of: &SearchParam, value: &str, reading: &Reading<'_>) -> Result<SmallVec<[Test; 2]>, &'static str> {
-    if of.kind == ParamKind::String {
-        return Ok(string::parse(value, string::Mode::StartsWith)?.into_iter().map(Test::String).collect());
+    match of.kind {
+        ParamKind::String => strings(value),
+        ParamKind::Composite => {
+            let mut all: SmallVec<[Vec<Test>; 2]> = smallvec![Vec::new()];
+            for tests in parts(of, value, reading)? {
+                let more = |found: &Vec<Test>| {
+                    tests.iter().map(|test| [found.as_slice(), std::slice::from_ref(test)].concat()).collect::<Vec<_>>()
+                };
+                all = all.iter().flat_map(more).collect();
+            }
+            Ok(all.into_iter().map(|tests| Test::Composite(tests.into())).collect())
+        }
+        _ => parse(of, value, reading).map(|test| smallvec![test]),
     }
-    parse(of, value, reading).map(|test| smallvec![test])
+}
+
+fn strings(value: &str) -> Result<SmallVec<[Test; 2]>, &'static str> {
+    Ok(string::parse(value, string::Mode::StartsWith)?.into_iter().map(Test::String).collect())
 }
 
 /// Reads one value without a modifier. Of a string with punctuation, which may be written in two ways, the one without.
@@ -55,7 +69,10 @@ fn plain(of: &SearchParam, value: &str, reading: &Reading<'_>) -> Result<Test, &
         ParamKind::Number => Test::Number(number::parse(value)?),
         ParamKind::Quantity => Test::Quantity(quantity::parse(value)?),
         ParamKind::Uri => Test::Uri(uri::parse(value, None)?),
-        ParamKind::Composite => parts(of, value, reading)?,
+        ParamKind::Composite => {
+            let first = parts(of, value, reading)?.into_iter().filter_map(|mut tests| tests.drain(..).next());
+            Test::Composite(first.collect())
+        }
         ParamKind::Special => Test::Near(near::parse(value)?),
     })
 }
@@ -68,7 +85,8 @@ fn caseless(of: &SearchParam, mut test: TokenTest) -> TokenTest {
     test
 }
 
-fn parts(of: &SearchParam, value: &str, reading: &Reading<'_>) -> Result<Test, &'static str> {
+/// For each component the tests of which one must pass.
+fn parts(of: &SearchParam, value: &str, reading: &Reading<'_>) -> Result<Vec<SmallVec<[Test; 2]>>, &'static str> {
     let parts: Vec<&str> = split(value, b'$').collect();
     if parts.len() != of.components.len() {
         return Err("a composite has one value for each of its components, joined with `$`");
@@ -78,10 +96,11 @@ fn parts(of: &SearchParam, value: &str, reading: &Reading<'_>) -> Result<Test, &
         match component.kind {
             ParamKind::Composite | ParamKind::Special => Err("a component of this type cannot be searched"),
             _ if part.is_empty() => Err("a component of the composite is empty"),
-            _ => plain(component, part, reading),
+            ParamKind::String => strings(part),
+            _ => plain(component, part, reading).map(|test| smallvec![test]),
         }
     });
-    Ok(Test::Composite(tests.collect::<Result<_, _>>()?))
+    tests.collect()
 }
 
 /// The values of one element for a parameter that is not a composite.

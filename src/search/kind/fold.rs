@@ -4,17 +4,20 @@ use smallvec::SmallVec;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// The base characters of a text: compatibility forms decomposed (NFKD), combining marks dropped, lowercase, with
-/// `ß` as `ss` and `ς` as `σ`; runs of white space are one space, none at the ends.
+/// The base characters of a text: compatibility forms decomposed (NFKD), combining marks dropped, and what has the same
+/// capital letter alike, in lowercase (`ß` is `ss`, `ς` is `σ`, `ı` is `i`); runs of white space are one space, none at the
+/// ends.
 pub fn fold(text: &str) -> Box<str> {
     let mut out = String::with_capacity(text.len());
     if text.is_ascii() {
         text.chars().for_each(|c| push(&mut out, c.to_ascii_lowercase()));
     } else {
-        for c in text.nfkd().flat_map(char::to_lowercase).nfkd().filter(|c| !is_combining_mark(*c)) {
+        let base = text.nfkd().filter(|c| !is_combining_mark(*c));
+        let alike = base.flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+        for c in alike.nfkd().filter(|c| !is_combining_mark(*c)) {
             match c {
+                // the small letter of the capital `ẞ`
                 'ß' => out.push_str("ss"),
-                'ς' => out.push('σ'),
                 other => push(&mut out, other),
             }
         }

@@ -8,7 +8,7 @@ use super::number;
 use crate::fhir::definitions::names;
 use crate::fhir::json::{Json, Object};
 use crate::fhir::quantity::{Scale, UCUM, scale};
-use crate::search::query::{NumberTest, QuantityTest, UnitTest};
+use crate::search::query::{NumberTest, Prefix, QuantityTest, UnitTest};
 use crate::search::value::{Canonical, Quantity, Value};
 
 /// The system of the codes of currencies.
@@ -64,12 +64,14 @@ pub fn extract(element: Element<'_>, out: &mut dyn FnMut(Value)) {
 
 fn quantity(object: &Object) -> Option<Quantity> {
     let value = number::of(get(object, names::VALUE))?;
-    let (low, high) = match text(object, names::COMPARATOR) {
+    let comparator = text(object, names::COMPARATOR);
+    let (low, high) = match comparator {
         Some("<" | "<=") => (None, Some(value)),
         Some(">" | ">=") => (Some(value), None),
         _ => (Some(value), Some(value)),
     };
-    Some(with_unit(low, high, object))
+    let excludes_side = matches!(comparator, Some("<" | ">"));
+    Some(Quantity { excludes_side, ..with_unit(low, high, object) })
 }
 
 fn money(object: &Object) -> Option<Quantity> {
@@ -77,7 +79,8 @@ fn money(object: &Object) -> Option<Quantity> {
     value?;
     let currency: Option<Box<str>> = text(object, names::CURRENCY).map(Into::into);
     let system = currency.as_ref().map(|_| CURRENCIES.into());
-    Some(Quantity { low: value, high: value, system, code: currency, unit: None, canonical: None })
+    let (low, high) = (value, value);
+    Some(Quantity { low, high, excludes_side: false, system, code: currency, unit: None, canonical: None })
 }
 
 fn range(range: &Object) -> Option<Quantity> {
@@ -95,7 +98,8 @@ fn with_unit(low: Option<Decimal>, high: Option<Decimal>, object: &Object) -> Qu
     let (system, code) = (text(object, names::SYSTEM), text(object, names::CODE));
     let scale = code.filter(|_| system == Some(UCUM)).and_then(scale);
     let canonical = scale.and_then(|scale| canonical(&scale, low, high));
-    Quantity { low, high, system: own(names::SYSTEM), code: own(names::CODE), unit: own(names::UNIT), canonical }
+    let (system, code, unit) = (own(names::SYSTEM), own(names::CODE), own(names::UNIT));
+    Quantity { low, high, excludes_side: false, system, code, unit, canonical }
 }
 
 fn canonical(scale: &Scale, low: Option<Decimal>, high: Option<Decimal>) -> Option<Canonical> {
@@ -109,7 +113,11 @@ fn canonical(scale: &Scale, low: Option<Decimal>, high: Option<Decimal>) -> Opti
 
 /// Whether a value passes.
 pub fn passes(test: &QuantityTest, value: &Quantity) -> bool {
-    let plain = || number::passes(&test.number, value.low, value.high);
+    let compare = |test: &NumberTest, low, high| match value.excludes_side {
+        true => passes_beyond(test, low, high),
+        false => number::passes(test, low, high),
+    };
+    let plain = || compare(&test.number, value.low, value.high);
     match &test.unit {
         UnitTest::Any => plain(),
         UnitTest::Code(code) => (value.code.as_ref() == Some(code) || value.unit.as_ref() == Some(code)) && plain(),
@@ -120,7 +128,21 @@ pub fn passes(test: &QuantityTest, value: &Quantity) -> bool {
         UnitTest::Canonical { number, unit } => value
             .canonical
             .as_ref()
-            .is_some_and(|canonical| canonical.unit == *unit && number::passes(number, canonical.low, canonical.high)),
+            .is_some_and(|canonical| canonical.unit == *unit && compare(number, canonical.low, canonical.high)),
+    }
+}
+
+/// Whether everything above `low`, or below `high`, without these passes.
+fn passes_beyond(test: &NumberTest, low: Option<Decimal>, high: Option<Decimal>) -> bool {
+    match test.prefix {
+        Prefix::Ge => high.is_none_or(|high| high > test.value),
+        Prefix::Le => low.is_none_or(|low| low < test.value),
+        Prefix::Sa => low.is_some_and(|low| low >= test.value),
+        Prefix::Eb => high.is_some_and(|high| high <= test.value),
+        Prefix::Ap => low.is_none_or(|low| low < test.high) && high.is_none_or(|high| high > test.low),
+        // not asked of quantities
+        Prefix::Co => low.is_none_or(|low| low < test.low) && high.is_none_or(|high| high > test.high),
+        _ => number::passes(test, low, high),
     }
 }
 
@@ -186,6 +208,12 @@ mod tests {
         let below = r#"{"value":5,"comparator":"<"}"#;
         assert!(finds("lt3", below, "Quantity") && finds("ne5", below, "Quantity") && !finds("5", below, "Quantity"));
         assert!(!finds("gt5", below, "Quantity") && finds("gt4", below, "Quantity"));
+        let below_or = r#"{"value":5,"comparator":"<="}"#;
+        let above = r#"{"value":5,"comparator":">","system":"http://unitsofmeasure.org","code":"g"}"#;
+        assert!(!finds("ge5", below, "Quantity") && finds("ge5", below_or, "Quantity"));
+        assert!(finds("eb5", below, "Quantity") && !finds("eb5", below_or, "Quantity"));
+        assert!(!finds("le5000|http://unitsofmeasure.org|mg", above, "Quantity") && finds("sa5", above, "Quantity"));
+        assert!(finds("le5.1", above, "Quantity") && !finds("sa5.1", above, "Quantity"));
         let range = r#"{"low":{"value":1,"system":"http://unitsofmeasure.org","code":"g"},"high":{"value":3}}"#;
         assert!(finds("gt2500|http://unitsofmeasure.org|mg", range, "Range") && finds("lt2", range, "Range"));
         assert!(!finds("gt3", range, "Range") && !finds("2", range, "Range") && finds("sa0.9", range, "Range"));

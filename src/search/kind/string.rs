@@ -8,6 +8,7 @@ use super::fold::bare;
 pub use super::fold::fold;
 use crate::fhir::definitions::names;
 use crate::fhir::json::Json;
+use crate::search::index::codec::{TEXT_MAX, cut};
 use crate::search::query::{Relation, StringTest};
 use crate::search::value::Value;
 
@@ -64,11 +65,17 @@ pub fn extract(element: Element<'_>, out: &mut dyn FnMut(Value)) {
     }
 }
 
+/// What is known of a text: its base characters, up to [`TEXT_MAX`] bytes.
+pub fn beginning(text: &str) -> Box<str> {
+    let folded = fold(text);
+    if folded.len() <= TEXT_MAX { folded } else { cut(&folded, TEXT_MAX).into() }
+}
+
 fn value(text: &str, is_family: bool, out: &mut dyn FnMut(Value)) {
     if text.is_empty() {
         return;
     }
-    let folded = fold(text);
+    let folded = beginning(text);
     let mut others: Vec<Box<str>> = Vec::new();
     let forms = bare(&folded);
     if is_family && let Some(spaced) = forms.last() {
@@ -159,6 +166,8 @@ mod tests {
             ("Straße", "strasse"),
             ("STRAẞE", "strasse"),
             ("İstanbul", "istanbul"),
+            ("ıssız", "issiz"),
+            ("ŉ ǅ", "ʼn dz"),
             ("ΣΊΣΥΦΟΣ", "σισυφοσ"),
             ("ﬁn", "fin"),
             ("e\u{301}", "e"),

@@ -2,7 +2,7 @@
 
 use super::element::{Element, each, object, text};
 use super::escape::{split, unescape};
-use super::string::fold;
+use super::string::beginning;
 use crate::fhir::definitions::names;
 use crate::fhir::json::{Json, Object};
 use crate::search::path::is_caseless;
@@ -96,7 +96,7 @@ fn codeable_concept(concept: &Object, out: &mut dyn FnMut(Value)) {
 
 fn value(system: Option<&str>, code: Option<&str>, text: Option<&str>, out: &mut dyn FnMut(Value)) {
     if system.is_some() || code.is_some() || text.is_some() {
-        out(Value::Token { system: system.map(Into::into), code: code.map(Into::into), text: text.map(fold) });
+        out(Value::Token { system: system.map(Into::into), code: code.map(Into::into), text: text.map(beginning) });
     }
 }
 
