@@ -1,6 +1,7 @@
 //! The integration tests, in one binary: `docs/TESTING.md` says how they are organised.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod agreement;
 mod backup;
 mod cluster;
 mod concurrency;

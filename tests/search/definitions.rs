@@ -18,6 +18,8 @@ pub struct Element {
     pub is_choice: bool,
     /// Whether there may be several.
     pub is_list: bool,
+    /// Whether there must be one.
+    pub is_required: bool,
     /// The types that it may have: data types, or the path of the element where its own properties stand.
     pub types: Vec<String>,
     /// Of a `code`: the one system that its required binding draws from.
@@ -100,6 +102,8 @@ struct Snapshot {
 #[serde(rename_all = "camelCase")]
 struct RawElement {
     path: String,
+    #[serde(default)]
+    min: u32,
     max: String,
     #[serde(default)]
     r#type: Vec<RawType>,
@@ -262,6 +266,7 @@ impl Element {
             is_choice: name.ends_with("[x]"),
             name: name.trim_end_matches("[x]").to_owned(),
             is_list: raw.max != "1" && raw.max != "0",
+            is_required: raw.min > 0,
             types,
             system: if is_known && systems.len() == 1 { systems.pop_first() } else { None },
             targets: targets.filter_map(|url| url.rsplit('/').next().map(str::to_owned)).collect(),

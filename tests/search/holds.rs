@@ -2,7 +2,7 @@
 
 use super::asks::{Ask, Wanted};
 use super::decimal::{Decimal, ONE};
-use super::definitions::Param;
+use super::definitions::{Param, definitions};
 use super::evaluate::{later_part, string};
 use super::time::Range;
 use super::units::{OPAQUE, UCUM, Unit, unit};
@@ -34,6 +34,11 @@ fn any<T>(all: &[T], test: impl Fn(&T) -> Option<bool>) -> Option<bool> {
 /// Case, combining marks and the width of white space do not count.
 pub fn fold(text: &str) -> String {
     super::evaluate::fold(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether nothing but punctuation and white space is in a text.
+fn is_punctuation(text: &str) -> bool {
+    fold(text).chars().all(|c| c.is_ascii_punctuation() || c == ' ' || ('\u{2000}'..='\u{206f}').contains(&c))
 }
 
 /// The words of a text, folded.
@@ -90,8 +95,11 @@ impl Context<'_> {
     }
 
     fn tuple(&self, parts: &[Vec<Found<'_>>], wanted: &[Wanted]) -> Option<bool> {
+        let all = definitions().unwrap();
+        let component = |n: usize| Self { param: &all.params[&self.param.components[n].0], ..*self };
+        let each = parts.iter().zip(wanted).enumerate();
         let each: Vec<_> =
-            parts.iter().zip(wanted).map(|(part, wanted)| any(part, |value| self.passes(value, wanted))).collect();
+            each.map(|(n, (part, wanted))| any(part, |value| component(n).passes(value, wanted))).collect();
         if each.contains(&Some(false)) {
             return Some(false);
         }
@@ -101,8 +109,10 @@ impl Context<'_> {
     fn text(&self, text: &str, wanted: &str) -> Option<bool> {
         Some(match self.modifier {
             "exact" => text == wanted,
+            // whether punctuation is ignored when there is nothing else
+            "" | "contains" if is_punctuation(wanted) && fold(text).contains(&fold(wanted)) => return None,
             // the index is said to know the first 4096 bytes
-            "contains" if text.len() > 4000 => return None,
+            "contains" | "text" | "fuzzy" if text.len() > 4000 => return None,
             "contains" => string(":contains", text, wanted),
             "text" => words(wanted).iter().all(|word| words(text).contains(word)),
             "fuzzy" => words(wanted).iter().all(|word| words(text).iter().any(|other| is_like(word, other))),
@@ -213,14 +223,17 @@ fn compare(prefix: &str, text: &str, sides: Sides) -> Option<bool> {
         prefix,
         [asked.value, asked.half, tenth(12), tenth(8) + asked.half],
         [sides.low.map(scale), sides.high.map(scale)],
+        sides.is_beyond,
     )
 }
 
-/// `asked`: the number, the half of its last digit, and what surely and at most counts as near. `value`: the sides.
+/// `asked`: the number, the half of its last digit, and what surely and at most counts as near. `value`: the sides;
+/// `is_beyond`: these are no values themselves, so that `< 5` is never 5 or more, and always before 5.
 fn sided<N: Copy + PartialOrd + std::ops::Add<Output = N> + std::ops::Sub<Output = N>>(
     prefix: &str,
     asked: [N; 4],
     value: [Option<N>; 2],
+    is_beyond: bool,
 ) -> Option<bool> {
     let [number, half, surely, nearly] = asked;
     let [low, high] = value;
@@ -231,10 +244,10 @@ fn sided<N: Copy + PartialOrd + std::ops::Add<Output = N> + std::ops::Sub<Output
         "ne" => !inside,
         "gt" => high.is_none_or(|high| high > number),
         "lt" => low.is_none_or(|low| low < number),
-        "ge" => high.is_none_or(|high| high >= number),
-        "le" => low.is_none_or(|low| low <= number),
-        "sa" => low.is_some_and(|low| low > number),
-        "eb" => high.is_some_and(|high| high < number),
+        "ge" => high.is_none_or(|high| high > number || high == number && !is_beyond),
+        "le" => low.is_none_or(|low| low < number || low == number && !is_beyond),
+        "sa" => low.is_some_and(|low| low > number || low == number && is_beyond),
+        "eb" => high.is_some_and(|high| high < number || high == number && is_beyond),
         "ap" => return Some(overlaps(surely)).filter(|holds| *holds == overlaps(nearly)),
         _ => panic!("prefix {prefix}"),
     })
@@ -245,6 +258,10 @@ fn quantity(measure: &Measure<'_>, prefix: &str, text: &str, asked: Option<&(Str
     if system.is_empty() {
         let same = measure.code == Some(code) || measure.unit == Some(code);
         return if same { compare(prefix, text, measure.sides) } else { Some(false) };
+    }
+    if code.is_empty() {
+        // as with tokens: any code of the system
+        return if measure.system == Some(system) { compare(prefix, text, measure.sides) } else { Some(false) };
     }
     let own = measure.code.unwrap_or_default();
     if measure.system != Some(system) || own.is_empty() {
@@ -270,15 +287,16 @@ fn converted(prefix: &str, asked: &Decimal, to: Unit, sides: Sides, from: Unit) 
     let place = |unit: Unit, n: i128| (real(n) + unit.offset) * unit.factor;
     let middle = place(to, asked.value);
     let (half, size) = (real(asked.half) * to.factor, real(asked.value.abs()) * to.factor);
-    let found = [sides.low.map(|low| place(from, low)), sides.high.map(|high| place(from, high))];
-    // Equal numbers may differ in their last binary digits: both readings must agree, but for the edges of `eq`.
-    let near = |a: f64, b: f64| (a - b).abs() <= 1e-12 * a.abs().max(b.abs());
-    let snapped = found.map(|side| {
-        side.map(|value| {
-            [middle, middle - half, middle + half].into_iter().find(|edge| near(*edge, value)).unwrap_or(value)
-        })
-    });
-    sided(prefix, [middle, half, size / 12.0, size / 8.0 + half], snapped)
+    // Equal numbers may differ in their last binary digits, also of what an offset takes away again; those that were
+    // written differ by more.
+    let size_of = |unit: Unit, n: i128| (real(n).abs() + unit.offset) * unit.factor;
+    let snapped = |side: i128| {
+        let (value, room) = (place(from, side), 1e-15 * size_of(to, asked.value).max(size_of(from, side)));
+        let edges = [middle, middle - half, middle + half];
+        edges.into_iter().find(|edge| (edge - value).abs() <= room).unwrap_or(value)
+    };
+    let found = [sides.low.map(snapped), sides.high.map(snapped)];
+    sided(prefix, [middle, half, size / 12.0, size / 8.0 + half], found, sides.is_beyond)
 }
 
 /// Metres on a sphere of the mean radius of the Earth, by the angle between two vectors.
@@ -299,7 +317,13 @@ fn errors_and_words_are_counted() {
             && begins_a_word("a (b)", "(b")
             && !begins_a_word("blood", "lood")
     );
-    assert_eq!(compare("ap", "100", Sides { low: Some(105 * ONE), high: Some(105 * ONE) }), Some(true));
-    assert_eq!(compare("ap", "100", Sides { low: Some(110 * ONE), high: None }), None);
-    assert_eq!(compare("lt", "5", Sides { low: None, high: Some(9 * ONE) }), Some(true));
+    assert_eq!(
+        compare("ap", "100", Sides { low: Some(105 * ONE), high: Some(105 * ONE), is_beyond: false }),
+        Some(true)
+    );
+    assert_eq!(compare("ap", "100", Sides { low: Some(110 * ONE), high: None, is_beyond: false }), None);
+    let below = |number: i128, is_beyond| Sides { low: None, high: Some(number * ONE), is_beyond };
+    assert_eq!(compare("lt", "5", below(9, false)), Some(true));
+    assert_eq!([compare("ge", "9", below(9, false)), compare("ge", "9", below(9, true))], [Some(true), Some(false)]);
+    assert_eq!([compare("eb", "9", below(9, false)), compare("eb", "9", below(9, true))], [Some(false), Some(true)]);
 }

@@ -9,19 +9,20 @@
 //!
 //! The official examples are searched by every parameter of the definitions (`official`): there the evaluator reads the
 //! definitions themselves and evaluates their expressions with a FHIRPath of its own (`definitions`, `fhirpath`, `values`,
-//! `holds`).
+//! `holds`). The same reads the resources of `arbitrary`, which are made of the definitions.
 
-mod asks;
+pub mod arbitrary;
+pub mod asks;
 mod contexts;
 mod dataset;
 mod decimal;
-mod definitions;
+pub mod definitions;
 mod evaluate;
 mod examples;
 mod extra;
 mod fhirpath;
 mod filters;
-mod holds;
+pub mod holds;
 mod includes;
 mod joined;
 mod modifiers;
@@ -33,7 +34,7 @@ mod plan;
 mod results;
 mod run;
 mod spelling;
-mod time;
+pub mod time;
 mod units;
-mod values;
+pub mod values;
 mod words;

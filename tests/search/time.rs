@@ -12,13 +12,22 @@ pub struct Range {
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
 
+fn is_leap(year: i64) -> bool {
+    (year % 4 == 0 && year % 100 != 0) || year % 400 == 0
+}
+
+/// The days of a month.
+fn length(year: i64, month: i64) -> i64 {
+    let february = if is_leap(year) { 29 } else { 28 };
+    [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][usize::try_from(month).unwrap() - 1]
+}
+
 /// Days from 1970-01-01, by counting years and months (slow, plain, and not the product's formula).
 fn days(year: i64, month: i64, day: i64) -> i64 {
-    let leap = |y: i64| (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
-    let length = |y: i64| if leap(y) { 366 } else { 365 };
-    let months = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let years: i64 = if year >= 1970 { (1970..year).map(length).sum() } else { -(year..1970).map(length).sum::<i64>() };
-    years + months.iter().take(usize::try_from(month).unwrap() - 1).sum::<i64>() + day - 1
+    let of_year = |y: i64| if is_leap(y) { 366 } else { 365 };
+    let years: i64 =
+        if year >= 1970 { (1970..year).map(of_year).sum() } else { -(year..1970).map(of_year).sum::<i64>() };
+    years + (1..month).map(|month| length(year, month)).sum::<i64>() + day - 1
 }
 
 impl Range {
@@ -28,8 +37,16 @@ impl Range {
         if !matches!(date.len(), 4 | 7 | 10) {
             return None;
         }
-        let parts: Vec<i64> = date.split('-').map(|p| p.parse().ok()).collect::<Option<_>>()?;
+        let is_whole = date.split('-').enumerate().all(|(n, part)| part.len() == if n == 0 { 4 } else { 2 });
+        let parts: Vec<i64> = date.split('-').map(|p| p.parse().ok()).collect::<Option<_>>().filter(|_| is_whole)?;
         let day_of = |y, m, d| days(y, m, d) * DAY;
+        let (month, day) = (parts.get(1).copied().unwrap_or(1), parts.get(2).copied().unwrap_or(1));
+        if !(1..=9999).contains(&parts[0])
+            || !(1..=12).contains(&month)
+            || !(1..=length(parts[0], month)).contains(&day)
+        {
+            return None;
+        }
         match (parts.as_slice(), time) {
             ([y], None) => Some(Self { start: day_of(*y, 1, 1), end: day_of(*y + 1, 1, 1) }),
             ([y, 12], None) => Some(Self { start: day_of(*y, 12, 1), end: day_of(*y + 1, 1, 1) }),
@@ -46,13 +63,18 @@ impl Range {
         let shift = match zone {
             "" | "Z" => 0,
             _ => {
-                let minutes = zone[1..3].parse::<i64>().ok()? * 60 + zone[4..6].parse::<i64>().ok()?;
+                let minutes = zone.get(1..3)?.parse::<i64>().ok()? * 60 + zone.get(4..6)?.parse::<i64>().ok()?;
                 if zone.starts_with('-') { -minutes } else { minutes }
             }
         };
         let (whole, fraction) = clock.split_once('.').unwrap_or((clock, ""));
         let parts: Vec<i64> = whole.split(':').map(|p| p.parse().ok()).collect::<Option<_>>()?;
-        let seconds = parts.first()? * 3600 + parts.get(1)? * 60 + parts.get(2).copied().unwrap_or(0);
+        let (hour, minute, second) = (*parts.first()?, *parts.get(1)?, parts.get(2).copied().unwrap_or(0));
+        // the second 60 is one that was put in between, and the first of the next minute
+        if hour > 23 || minute > 59 || second > 60 || shift.abs() > 14 * 60 {
+            return None;
+        }
+        let seconds = hour * 3600 + minute * 60 + second;
         let digits: String = fraction.chars().chain("000000".chars()).take(6).collect();
         let start = midnight + (seconds - shift * 60) * SECOND + digits.parse::<i64>().ok()?;
         let length = match (parts.len(), fraction.len()) {
@@ -114,6 +136,13 @@ fn ranges_follow_the_precision() {
     assert_eq!(range("1970-01-01T02:00:00+02:00"), Range { start: 0, end: SECOND });
     assert_eq!(range("1970-01-01T00:00:00.25-00:01").start, 60_250_000);
     assert_eq!(range("1970-01-01T00:01Z"), Range { start: 60 * SECOND, end: 120 * SECOND });
+    assert_eq!(range("1969-12-31T23:59:60Z").start, 0);
+    assert_eq!(range("1970-01-01T00:00:00+14:00").start, -14 * 3600 * SECOND);
+    for text in
+        ["2023-02-29", "1900-02-29", "2024-13", "2024-1-1", "0000", "2024-01-01T24:00:00Z", "2024-01-01T10:00:00+15:00"]
+    {
+        assert!(Range::parse(text).is_none(), "{text}");
+    }
 }
 
 #[test]

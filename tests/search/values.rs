@@ -90,6 +90,8 @@ pub struct Sides {
     pub low: Option<Amount>,
     /// Highest.
     pub high: Option<Amount>,
+    /// The side that is there is itself outside: `<` and `>`.
+    pub is_beyond: bool,
 }
 
 /// A quantity.
@@ -285,7 +287,7 @@ pub fn amount(json: Option<&Value>) -> Option<Amount> {
 
 fn range(json: &Value) -> Option<Sides> {
     let side = |name: &str| amount(json.get(name).and_then(|side| side.get("value")));
-    let sides = Sides { low: side("low"), high: side("high") };
+    let sides = Sides { low: side("low"), high: side("high"), is_beyond: false };
     (sides.low.is_some() || sides.high.is_some()).then_some(sides)
 }
 
@@ -293,7 +295,7 @@ fn number(kind: &str, json: &Value) -> Option<Sides> {
     if kind == "Range" {
         return range(json);
     }
-    amount(Some(json)).map(|value| Sides { low: Some(value), high: Some(value) })
+    amount(Some(json)).map(|value| Sides { low: Some(value), high: Some(value), is_beyond: false })
 }
 
 fn measure<'a>(all: &Definitions, kind: &str, json: &'a Value) -> Option<Measure<'a>> {
@@ -305,7 +307,7 @@ fn measure<'a>(all: &Definitions, kind: &str, json: &'a Value) -> Option<Measure
     }
     let value = amount(json.get("value"))?;
     let written = Some(json["value"].to_string());
-    let both = Sides { low: Some(value), high: Some(value) };
+    let both = Sides { low: Some(value), high: Some(value), is_beyond: false };
     if kind == "Money" {
         let code = text(json, "currency");
         return Some(Measure {
@@ -320,8 +322,10 @@ fn measure<'a>(all: &Definitions, kind: &str, json: &'a Value) -> Option<Measure
         return None;
     }
     let sides = match text(json, "comparator") {
-        Some("<" | "<=") => Sides { low: None, ..both },
-        Some(">" | ">=") => Sides { high: None, ..both },
+        Some("<=") => Sides { low: None, ..both },
+        Some("<") => Sides { low: None, is_beyond: true, ..both },
+        Some(">=") => Sides { high: None, ..both },
+        Some(">") => Sides { high: None, is_beyond: true, ..both },
         _ => both,
     };
     let [system, code, unit] = ["system", "code", "unit"].map(|name| text(json, name));
@@ -353,7 +357,7 @@ fn values_are_read() {
         matches!(&of("date")[..], [Found::Date(d)] if d.range.start == i64::MIN && d.texts == (None, Some("2020")))
     );
     assert!(
-        matches!(&of("value-quantity")[..], [Found::Quantity(m)] if m.sides.low.is_none() && m.sides.high == Some(1_500_000_000_000_000_000))
+        matches!(&of("value-quantity")[..], [Found::Quantity(m)] if m.sides.low.is_none() && m.sides.is_beyond && m.sides.high == Some(1_500_000_000_000_000_000))
     );
     assert!(
         matches!(&of("code-value-quantity")[..], [Found::Tuple(parts)] if parts[0].len() == 3 && parts[1].len() == 1)
