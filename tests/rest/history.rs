@@ -27,7 +27,10 @@ fn version(entry: &Value) -> String {
     let version = entry["response"]["etag"].as_str().unwrap().trim_matches(|c| matches!(c, 'W' | '/' | '"')).to_owned();
     assert!(entry["response"]["lastModified"].is_string() && entry["response"]["status"].is_string(), "{entry}");
     assert_eq!(entry.get("resource").is_none(), entry["request"]["method"] == "DELETE", "{entry}");
-    format!("{}/{}/{version}", name[1], name[0])
+    let location = entry["response"]["location"].as_str().map(|location| location.replace("_history/", ""));
+    let whole = format!("{}/{}/{version}", name[1], name[0]);
+    assert_eq!(location, entry.get("resource").map(|_| whole.clone()), "{entry}");
+    whole
 }
 
 /// The page of a link.

@@ -95,12 +95,14 @@ fn entry(bundle: &mut Framing, base: &str, shown: &Shown, stored: &Stored) -> Re
         WriteKind::Delete => ("DELETE", key.as_str(), 204),
     };
     let (version, modified) = (Some(stored.version), Some(stored.updated));
+    // A deletion made nothing that could be there (bundle.html, 2.36.3.4.4).
+    let location = stored.body.as_ref().map(|_| format!("{key}/_history/{}", stored.version));
     let body = stored.body.clone().map(|body| shown.apply(stored.key.kind, body)).transpose()?;
     bundle.entry(Entry {
         full_url: Some(&format!("{base}/{key}")),
         resource: body.as_deref(),
         request: Some((method, url)),
-        response: Some(Response { status, version, modified, ..Response::default() }),
+        response: Some(Response { status, location: location.as_deref(), version, modified, ..Response::default() }),
         ..Entry::default()
     });
     Ok(())
