@@ -17,4 +17,5 @@ mod tenants;
 mod tidy;
 mod traces;
 mod upgrade;
+mod validate;
 mod xml;

@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::invariant::Constraint;
 use super::rules::{
-    At, Binding, Discriminator, DiscriminatorKind, Expected, Probe, Profile, Rule, Slicing, SlicingRules, Target,
-    TypeRule, ValueBounds,
+    At, Binding, Discriminator, DiscriminatorKind, Expected, ExtensionContext, Probe, Profile, Rule, Slicing,
+    SlicingRules, Target, TypeRule, ValueBounds,
 };
 use crate::fhir::definitions::conformance::CORE;
 use crate::fhir::definitions::element::{self, Property, TypeId, TypeKind, type_by_name};
@@ -35,7 +35,22 @@ pub fn compile(definition: &Json, elements: &[Json], base: Option<BaseOf<'_>>) -
     if builder.drafts.is_empty() {
         return Err("it has no elements".to_owned());
     }
-    Ok(Profile { url: text("url").into(), type_id, rules: builder.finish() })
+    Ok(Profile { url: text("url").into(), type_id, rules: builder.finish(), contexts: contexts(definition) })
+}
+
+/// Where an extension may stand.
+fn contexts(definition: &Json) -> Vec<ExtensionContext> {
+    let context = |json: &Json| {
+        let text = |name: &str| json.get(name).and_then(Json::as_str);
+        let expression = text("expression")?;
+        Some(match text("type")? {
+            "element" => ExtensionContext::Element(expression.rsplit('#').next().unwrap_or(expression).into()),
+            "extension" => ExtensionContext::Extension(expression.into()),
+            _ => ExtensionContext::Expression,
+        })
+    };
+    let list = definition.get("context").and_then(Json::as_array).unwrap_or_default();
+    list.iter().filter_map(context).collect()
 }
 
 fn last_segment(url: &str) -> &str {

@@ -67,7 +67,7 @@ fn new<'r, 'j>(
 
 fn scope(resource: &Json) -> Scope<'_> {
     let node = Node::resource(resource);
-    Scope { resource: node, root: node, full_url: None, depth: 0 }
+    Scope { resource: node, root: node, full_url: None, depth: 0, place: None }
 }
 
 fn told(mut check: Check<'_, '_>) -> Vec<Issue> {

@@ -11,8 +11,8 @@
 //! Invariants: every finding has a FHIRPath expression; findings, depth and the cost of invariants are bounded; a
 //! resource without fault costs no allocation of paths and texts.
 //!
-//! Absent: whether a reference leads anywhere outside of the resource; the context of extensions; codes of systems whose
-//! content is not at hand.
+//! Absent: whether a reference leads anywhere outside of the resource; contexts of extensions that are expressions; codes of
+//! systems whose content is not at hand.
 
 mod binding;
 mod bundle;
@@ -23,6 +23,7 @@ mod contained;
 mod element;
 mod entries;
 mod entry;
+mod extensions;
 mod invariant;
 mod known;
 mod narrative;
@@ -46,6 +47,8 @@ pub use state::Options;
 
 #[cfg(test)]
 mod profile_tests;
+#[cfg(test)]
+mod snapshot_suite;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]

@@ -132,7 +132,8 @@ impl Registry {
         if let Some(elements) = list("snapshot") {
             return Ok(elements.to_vec());
         }
-        let differential = list("differential").ok_or("it has neither snapshot nor differential")?;
+        // a differential without elements changes nothing
+        let differential = list("differential").unwrap_or_default();
         let url = definition.get("baseDefinition").and_then(Json::as_str).ok_or("it has no base definition")?;
         if depth == 0 {
             return Err(format!("its base definitions are more than {BASES} deep, or a circle"));
@@ -147,6 +148,19 @@ impl Registry {
             Some(entry) => Some(self.elements(&entry.source.json(), depth)),
             None => self.parent?.snapshot(canonical, depth),
         }
+    }
+
+    /// The snapshot that is made of a definition's differential, whatever snapshot it has.
+    ///
+    /// # Errors
+    /// Why there is none.
+    #[cfg(test)]
+    pub fn made_snapshot(&self, url: &str) -> Result<Vec<Json>, String> {
+        let mut definition = pick(&self.profiles, url).ok_or("unknown")?.source.json().into_owned();
+        if let Some(object) = definition.as_object_mut() {
+            object.remove("snapshot");
+        }
+        self.elements(&definition, BASES)
     }
 
     /// The value set with a canonical URL.

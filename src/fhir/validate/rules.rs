@@ -21,6 +21,19 @@ pub struct Profile {
     pub type_id: TypeId,
     /// The rules; the first is that of the type itself.
     pub rules: Vec<Rule>,
+    /// For an extension, where it may stand; empty for anywhere.
+    pub contexts: Vec<ExtensionContext>,
+}
+
+/// `StructureDefinition.context`: where an extension may stand.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ExtensionContext {
+    /// On an element, by its path or type.
+    Element(Box<str>),
+    /// Within the extension with this URL.
+    Extension(Box<str>),
+    /// Where an expression says; it is not evaluated.
+    Expression,
 }
 
 /// What a profile asks of one element, or of one slice of it.

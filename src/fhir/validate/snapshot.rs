@@ -20,6 +20,7 @@ pub fn generate(base: &[Json], differential: &[Json], fetch: Fetch<'_>) -> Resul
     for element in differential {
         maker.apply(element.as_object().ok_or("an element that is no object")?)?;
     }
+    settle_choices(&mut maker.root);
     let mut out = Vec::new();
     maker.root.flatten("", "", &mut out);
     Ok(out)
@@ -124,7 +125,12 @@ impl Maker<'_> {
         let path = text(element, "path").ok_or("an element without a path")?;
         let steps = self.steps(element, path);
         let mut node = std::mem::take(&mut self.root);
-        let found = self.at(&mut node, &steps[1..], path).map(|found| merge(found, element));
+        let found = self.at(&mut node, &steps[1..], path).map(|found| {
+            merge(found, element);
+            if element.get("max").is_none() {
+                self.max_of_extension(found);
+            }
+        });
         self.root = node;
         self.context = steps;
         if self.made > ELEMENTS {
@@ -163,22 +169,28 @@ impl Maker<'_> {
     /// The node at the end of some steps, made where it is not there yet.
     fn at<'n>(&mut self, root: &'n mut Node, steps: &[Step], path: &str) -> Result<&'n mut Node, String> {
         let mut node = root;
+        let mut plain = node.name.clone();
+        let mut is_sliced = false;
         for (name, slice) in steps {
             if node.children.is_empty() {
                 self.expand(node);
             }
-            let (at, form) =
-                child(node, name).ok_or_else(|| format!("`{path}` is no element of the base (at `{name}`)"))?;
+            let found = child(node, name);
+            let (at, form) = found.ok_or_else(|| format!("`{path}` is no element of the base (at `{name}`)"))?;
             node = &mut node.children[at];
+            plain = format!("{plain}.{}", node.name);
             if let Some(slice) = slice.as_ref().or(form.as_ref()) {
-                node = self.slice(node, slice);
+                // a slice begins as the element of the base, not as what the differential has made of that
+                let begin = if is_sliced { None } else { self.pristine.find(&plain).cloned() };
+                node = self.slice(node, slice, begin);
+                is_sliced = true;
             }
         }
         Ok(node)
     }
 
     /// The slice of a node with a name, made where it is not there yet.
-    fn slice<'n>(&mut self, node: &'n mut Node, name: &str) -> &'n mut Node {
+    fn slice<'n>(&mut self, node: &'n mut Node, name: &str, begin: Option<Node>) -> &'n mut Node {
         if let Some(at) = node.slices.iter().position(|slice| slice.slice.as_deref() == Some(name)) {
             return &mut node.slices[at];
         }
@@ -186,7 +198,7 @@ impl Maker<'_> {
         let model = node.slices.iter().position(|slice| slice.slice.as_deref() == outer && outer.is_some());
         let mut made = match model {
             Some(at) => node.slices[at].clone(),
-            None => Node { slices: Vec::new(), ..node.clone() },
+            None => Node { slices: Vec::new(), ..begin.unwrap_or_else(|| node.clone()) },
         };
         self.made += made.size();
         made.slice = Some(name.to_owned());
@@ -215,6 +227,18 @@ impl Maker<'_> {
         &mut node.slices[at]
     }
 
+    /// A slice for an extension repeats as its definition says.
+    fn max_of_extension(&self, node: &mut Node) {
+        let profile = || node.types().first()?.get("profile")?.as_array()?.first()?.as_str();
+        if node.slice.is_none() || !matches!(&*node.name, "extension" | "modifierExtension") {
+            return;
+        }
+        let elements = profile().and_then(|url| (self.fetch)(url)).unwrap_or_default();
+        if let Some(max) = elements.first().and_then(|root| root.get("max")) {
+            node.element.set("max", max.clone());
+        }
+    }
+
     /// Gives a node the children of its type, or of the element that it refers to.
     fn expand(&mut self, node: &mut Node) {
         if let Some(reference) = text(&node.element, "contentReference") {
@@ -227,8 +251,9 @@ impl Maker<'_> {
                 }
             }
         } else {
+            let is_one = |types: &[Json]| types.iter().all(|json| json.get("code") == types[0].get("code"));
             let url = match node.types() {
-                [one] => {
+                [one, ..] if is_one(node.types()) => {
                     let profile = one.get("profile").and_then(Json::as_array).and_then(|urls| urls.first()?.as_str());
                     profile.map_or_else(|| core_url(one), str::to_owned)
                 }
@@ -259,6 +284,28 @@ fn child(node: &Node, name: &str) -> Option<(usize, Option<String>)> {
         codes.into_iter().any(|code| form_name(stem, code) == name)
     };
     node.children.iter().position(is_form).map(|at| (at, Some(name.to_owned())))
+}
+
+/// A choice with a form that must be there has that form only, and must be there; a form that is the only one must be
+/// there if the choice must.
+fn settle_choices(node: &mut Node) {
+    if let Some(stem) = node.name.strip_suffix("[x]").map(str::to_owned) {
+        let min = |element: &Object| element.get("min").and_then(Json::as_number).is_some_and(|n| n.as_str() != "0");
+        let form = |json: &Json| json.get("code").and_then(Json::as_str).map(|code| form_name(&stem, code));
+        let needed = node.slices.iter().find(|slice| min(&slice.element)).and_then(|slice| slice.slice.clone());
+        if let Some(kept) = node.types().iter().find(|json| needed.is_some() && form(json) == needed).cloned() {
+            node.element.set("type", Json::Array(vec![kept]));
+            node.element.set("min", Json::integer(1));
+        }
+        if let [only] = node.types()
+            && min(&node.element)
+        {
+            let name = form(only);
+            let slice = node.slices.iter_mut().find(|slice| slice.slice == name);
+            slice.into_iter().for_each(|slice| slice.element.set("min", Json::integer(1)));
+        }
+    }
+    node.children.iter_mut().chain(&mut node.slices).for_each(settle_choices);
 }
 
 /// `value` and `dateTime`: `valueDateTime`.

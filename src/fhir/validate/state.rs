@@ -8,6 +8,7 @@ use super::registry::Registry;
 use super::rules::{At, Profile};
 use crate::base::clock::Timestamp;
 use crate::base::fault::Issue;
+use crate::fhir::definitions::element::{Property, TypeId};
 use crate::fhir::fhirpath::{Bounds, Context, Node};
 use crate::fhir::path::Path;
 
@@ -81,13 +82,17 @@ pub struct Scope<'j> {
     pub full_url: Option<&'j str>,
     /// How deep the element is.
     pub depth: usize,
+    /// The type of the object around the element, and the property of it that the element is a value of; none at the
+    /// root of a resource.
+    pub place: Option<(TypeId, &'static Property)>,
 }
 
 impl<'j> Scope<'j> {
-    /// One element deeper.
+    /// One element deeper: in a value of a property.
     #[must_use]
-    pub fn deeper(mut self) -> Self {
+    pub fn deeper(mut self, place: Option<(TypeId, &'static Property)>) -> Self {
         self.depth += 1;
+        self.place = place;
         self
     }
 }

@@ -5,7 +5,7 @@ use super::registry::Registry;
 use super::rules::At;
 use super::state::{Check, NESTED, Rules, STRUCTURE, Scope, shown};
 use crate::fhir::definitions::conformance::CORE;
-use crate::fhir::definitions::element::{self as model, Property, TypeId};
+use crate::fhir::definitions::element::{self as model, TypeId};
 use crate::fhir::definitions::names;
 use crate::fhir::fhirpath::Node;
 use crate::fhir::json::{Json, Object};
@@ -228,48 +228,4 @@ pub fn claimed<'r>(check: &mut Check<'r, '_>, url: &str, owner: TypeId, rules: &
     } else {
         check.warn("not-found", || why, path);
     }
-}
-
-/// Adds the rules of an extension's definition, found by its URL.
-pub fn by_url<'r>(
-    check: &mut Check<'r, '_>,
-    object: &Object,
-    owner: TypeId,
-    property: &Property,
-    below: &[At<'r>],
-    rules: &mut Rules<'r>,
-    path: &Path,
-) {
-    let Some(url) = object.get_name(&Name::known(names::URL)).and_then(Json::as_str) else { return };
-    let is_part = Some(owner) == TYPES.extension && !url.contains(':');
-    if is_part {
-        let is_sliced =
-            |at: &At<'r>| at.rule().slicing.as_ref().is_some_and(|s| rules.iter().any(|r| is_slice(*at, s, *r)));
-        if below.iter().any(|at| at.rule().slicing.is_some()) && !below.iter().any(is_sliced) {
-            let text = || format!("the extension around this one has no part with the url \"{}\"", shown(url));
-            check.fail("extension", text, path);
-        }
-        return;
-    }
-    let is_modifier = property.name.id() == Some(names::MODIFIER_EXTENSION);
-    match check.registry.profile(url) {
-        Some(Ok(profile)) if Some(profile.type_id) == TYPES.extension => extend(rules, &[At::root(profile)]),
-        Some(Ok(_)) => check.fail("extension", || format!("{} is no extension", shown(url)), path),
-        Some(Err(why)) => check.warn("not-supported", || format!("the extension {url} cannot be checked: {why}"), path),
-        None if !url.contains(':') => {
-            check.fail(
-                "extension",
-                || format!("the url of an extension must be absolute, not \"{}\"", shown(url)),
-                path,
-            );
-        }
-        None if url.starts_with(CORE) || (is_modifier && check.options.unknown_is_error) => {
-            check.fail("extension", || format!("the extension {} is not known", shown(url)), path);
-        }
-        None => check.warn("extension", || format!("the extension {} is not known here", shown(url)), path),
-    }
-}
-
-fn is_slice<'r>(whole: At<'r>, slicing: &super::rules::Slicing, one: At<'r>) -> bool {
-    std::ptr::eq(whole.profile, one.profile) && slicing.slices.iter().any(|slice| slice.1 == one.index)
 }

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 
 use super::contained;
 use super::element;
+use super::extensions;
 use super::known::TYPES;
 use super::primitive::Primitive;
 use super::reference;
@@ -68,7 +69,7 @@ pub fn resource<'r, 'j>(
     let owner = resource_type_id(kind);
     let node = Node { json, sibling: None, type_id: Some(owner) };
     let container = if site == Site::Contained { outer.root } else { node };
-    let scope = Scope { resource: node, root: container, ..outer.deeper() };
+    let scope = Scope { resource: node, root: container, ..outer.deeper(None) };
     let mut rules = Rules::new();
     if check.has_rules {
         rules.extend(base(owner));
@@ -277,7 +278,8 @@ fn value<'r, 'j>(
             self::primitive(check, primitive, json, property, scope, path);
         }
         if let Some(sibling) = sibling {
-            sibling_of(check, sibling, property, is_filled, &rules, scope, path);
+            let inner = scope.deeper(Some((holder.owner, property)));
+            sibling_of(check, sibling, property, is_filled, &rules, &inner, path);
         }
     } else {
         let Json::Object(object) = json else {
@@ -286,10 +288,11 @@ fn value<'r, 'j>(
             return check.fail(STRUCTURE, text, path);
         };
         if Some(type_id) == TYPES.extension && check.has_rules {
-            types::by_url(check, object, holder.owner, property, below, &mut rules, path);
+            let site = extensions::Site { holder, place: scope.place };
+            extensions::by_url(check, object, site, property, below, &mut rules, path);
         }
         let inner = Holder { object, owner: type_id, is_resource: false, is_contained: false };
-        self::object(check, inner, &rules, &scope.deeper(), path);
+        self::object(check, inner, &rules, &scope.deeper(Some((holder.owner, property))), path);
         if check.has_rules {
             complex(check, json, property, &rules, scope, path);
         }
@@ -378,7 +381,7 @@ fn sibling_of<'r, 'j>(
         return check.fail(STRUCTURE, || format!("_{} must be an object, not {kind}", property.name), path);
     };
     let holder = Holder { object, owner: property.type_id, is_resource: false, is_contained: false };
-    self::object(check, holder, rules, &scope.deeper(), path);
+    self::object(check, holder, rules, scope, path);
     let has_only_id = object.len() == 1 && object.get_name(&Name::known(names::ID)).is_some();
     if is_alone && has_only_id && check.has_rules {
         check.fail("invariant", || "ele-1: there must be a value or an extension beside the id".to_owned(), path);

@@ -1,0 +1,116 @@
+//! Extensions by their definitions (FHIR R4 `extensibility.html`, `defining-extensions.html#context`).
+
+use super::known::TYPES;
+use super::rules::{At, ExtensionContext, Profile, Slicing};
+use super::state::{Check, Rules, shown};
+use super::types::{Holder, extend};
+use crate::fhir::definitions::conformance::CORE;
+use crate::fhir::definitions::element::{Property, TypeId, type_by_name};
+use crate::fhir::definitions::names;
+use crate::fhir::json::{Json, Object};
+use crate::fhir::name::Name;
+use crate::fhir::path::Path;
+
+/// Where an extension stands.
+#[derive(Clone, Copy)]
+pub struct Site<'j> {
+    /// The object that has it.
+    pub holder: Holder<'j>,
+    /// The property that the object is a value of, and the type that has this property.
+    pub place: Option<(TypeId, &'static Property)>,
+}
+
+/// Adds the rules of an extension's definition, found by its URL.
+pub fn by_url<'r>(
+    check: &mut Check<'r, '_>,
+    object: &Object,
+    site: Site<'_>,
+    property: &Property,
+    below: &[At<'r>],
+    rules: &mut Rules<'r>,
+    path: &Path,
+) {
+    let Some(url) = url_of(object) else { return };
+    if Some(site.holder.owner) == TYPES.extension && !url.contains(':') {
+        return part(check, url, below, rules, path);
+    }
+    let is_modifier = property.name.id() == Some(names::MODIFIER_EXTENSION);
+    match check.registry.profile(url) {
+        Some(Ok(profile)) if Some(profile.type_id) == TYPES.extension => {
+            extend(rules, &[At::root(profile)]);
+            if !may_stand(profile, site) {
+                let allowed: Vec<&str> = profile.contexts.iter().map(told).collect();
+                let text =
+                    || format!("the extension {} must not stand here, only on {}", shown(url), allowed.join(", "));
+                check.fail("extension", text, path);
+            }
+        }
+        Some(Ok(_)) => check.fail("extension", || format!("{} is no extension", shown(url)), path),
+        Some(Err(why)) => check.warn("not-supported", || format!("the extension {url} cannot be checked: {why}"), path),
+        None if !url.contains(':') => {
+            check.fail(
+                "extension",
+                || format!("the url of an extension must be absolute, not \"{}\"", shown(url)),
+                path,
+            );
+        }
+        None if url.starts_with(CORE) || (is_modifier && check.options.unknown_is_error) => {
+            check.fail("extension", || format!("the extension {} is not known", shown(url)), path);
+        }
+        None => check.warn("extension", || format!("the extension {} is not known here", shown(url)), path),
+    }
+}
+
+fn url_of(object: &Object) -> Option<&str> {
+    object.get_name(&Name::known(names::URL)).and_then(Json::as_str)
+}
+
+/// A part of an extension: one that the definition around it has.
+fn part<'r>(check: &mut Check<'r, '_>, url: &str, below: &[At<'r>], rules: &[At<'r>], path: &Path) {
+    let is_in =
+        |at: &At<'r>| at.rule().slicing.as_ref().is_some_and(|s| rules.iter().any(|rule| is_slice(*at, s, *rule)));
+    if below.iter().any(|at| at.rule().slicing.is_some()) && !below.iter().any(is_in) {
+        let text = || format!("the extension around this one has no part with the url \"{}\"", shown(url));
+        check.fail("extension", text, path);
+    }
+}
+
+fn is_slice(whole: At<'_>, slicing: &Slicing, one: At<'_>) -> bool {
+    std::ptr::eq(whole.profile, one.profile) && slicing.slices.iter().any(|slice| slice.1 == one.index)
+}
+
+fn told(context: &ExtensionContext) -> &str {
+    match context {
+        ExtensionContext::Element(text) | ExtensionContext::Extension(text) => text,
+        ExtensionContext::Expression => "what an expression says",
+    }
+}
+
+/// Whether an extension may stand where it does, as far as that can be told.
+fn may_stand(profile: &Profile, site: Site<'_>) -> bool {
+    profile.contexts.is_empty() || profile.contexts.iter().any(|context| fits(context, site))
+}
+
+fn fits(context: &ExtensionContext, site: Site<'_>) -> bool {
+    let owner = site.holder.owner;
+    let expression = match context {
+        ExtensionContext::Expression => return true,
+        ExtensionContext::Extension(url) => {
+            let (base, _) = url.split_once('#').unwrap_or((url, ""));
+            let holder = url_of(site.holder.object).filter(|_| Some(owner) == TYPES.extension);
+            return holder.is_some_and(|holder| holder == base || !holder.contains(':'));
+        }
+        ExtensionContext::Element(expression) => expression.trim_end_matches("[x]"),
+    };
+    // every element is one, and so is a resource here
+    if expression == "Element" || type_by_name(expression).is_some_and(|wanted| owner.is_a(wanted)) {
+        return true;
+    }
+    let Some((outer, property)) = site.place else { return false };
+    let Some((before, last)) = expression.rsplit_once('.') else { return false };
+    if property.element != last && property.name.as_str() != last {
+        return false;
+    }
+    // a longer path goes through data types: its beginning is not known here, so it is not held against the extension
+    type_by_name(before).map_or(before.contains('.'), |wanted| outer.is_a(wanted))
+}
