@@ -1,7 +1,10 @@
 //! Fixed values and patterns (FHIR R4 `elementdefinition.html`, `fixed[x]` and `pattern[x]`).
 
+use std::cmp::Ordering;
+
 use crate::fhir::decimal;
 use crate::fhir::json::Json;
+use crate::fhir::quantity::{UCUM, scale};
 
 /// Whether a value is exactly another: the same elements, in arrays in the same order.
 pub fn is_same(value: &Json, fixed: &Json) -> bool {
@@ -30,10 +33,50 @@ pub fn has_pattern(value: &Json, pattern: &Json) -> bool {
     }
 }
 
+/// The order of two values, if they can be compared: numbers, quantities of units that can be converted, and dates as
+/// far as both go.
+pub fn order(a: &Json, b: &Json) -> Option<Ordering> {
+    match (a, b) {
+        (Json::Number(a), Json::Number(b)) => Some(decimal::read(a.as_str())?.cmp(&decimal::read(b.as_str())?)),
+        (Json::String(a), Json::String(b)) => {
+            let len = a.len().min(b.len());
+            Some(a.get(..len)?.cmp(b.get(..len)?)).filter(|order| order.is_ne() || a.len() == b.len())
+        }
+        (Json::Object(x), Json::Object(y)) => {
+            let same = |name: &str| x.get(name) == y.get(name);
+            if same("code") && same("system") && (x.get("code").is_some() || same("unit")) {
+                return order(x.get("value")?, y.get("value")?);
+            }
+            let canonical = |json: &Json| {
+                let text = |name: &str| json.get(name).and_then(Json::as_str);
+                let scale = scale(text("code").filter(|_| text("system") == Some(UCUM))?)?;
+                let value = decimal::read(json.get("value")?.as_number()?.as_str())?;
+                Some((scale.unit.clone(), scale.apply(value)?))
+            };
+            let ((unit, value), (other, bound)) = (canonical(a)?, canonical(b)?);
+            (unit == other).then(|| value.cmp(&bound))
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fhir::json::parse;
+
+    #[test]
+    fn orders() {
+        let json = |text: &str| parse(text.as_bytes()).expect(text);
+        let order = |a: &str, b: &str| order(&json(a), &json(b));
+        assert_eq!(order("1.50", "1.5"), Some(Ordering::Equal));
+        assert_eq!(order("\"2020-02\"", "\"2020-03-01\""), Some(Ordering::Less));
+        assert_eq!(order("\"2020\"", "\"2020-03-01\""), None);
+        let quantity = |value: i32, code: &str| format!(r#"{{"value":{value},"system":"{UCUM}","code":"{code}"}}"#);
+        assert_eq!(order(&quantity(1100, "g"), &quantity(1, "kg")), Some(Ordering::Greater));
+        assert_eq!(order(&quantity(1, "g"), &quantity(1, "m")), None);
+        assert_eq!(order(r#"{"value":1,"unit":"x"}"#, r#"{"value":2,"unit":"x"}"#), Some(Ordering::Less));
+    }
 
     #[test]
     fn fixed_and_pattern() {

@@ -5,7 +5,6 @@ use super::compare;
 use super::invariant::Outcome;
 use super::rules::{At, Expected, ValueBounds};
 use super::state::{Check, Scope};
-use crate::fhir::decimal;
 use crate::fhir::fhirpath::Node;
 use crate::fhir::json::{Json, write};
 use crate::fhir::path::Path;
@@ -71,26 +70,13 @@ fn bounded(check: &mut Check<'_, '_>, bounds: &ValueBounds, at: At<'_>, json: &J
         check.fail("too-long", || format!("must not be longer than {most} characters (profile {name})"), path);
     }
     if let Some(least) = &bounds.min
-        && order(json, least).is_some_and(std::cmp::Ordering::is_lt)
+        && compare::order(json, least).is_some_and(std::cmp::Ordering::is_lt)
     {
         check.fail("value", || format!("must be at least {} (profile {name})", text_of(least)), path);
     }
     if let Some(most) = &bounds.max
-        && order(json, most).is_some_and(std::cmp::Ordering::is_gt)
+        && compare::order(json, most).is_some_and(std::cmp::Ordering::is_gt)
     {
         check.fail("value", || format!("must be at most {} (profile {name})", text_of(most)), path);
-    }
-}
-
-/// The order of two values, if they can be compared: numbers, quantities of one unit, and dates as far as both go.
-fn order(a: &Json, b: &Json) -> Option<std::cmp::Ordering> {
-    match (a, b) {
-        (Json::Number(a), Json::Number(b)) => Some(decimal::read(a.as_str())?.cmp(&decimal::read(b.as_str())?)),
-        (Json::String(a), Json::String(b)) => {
-            let len = a.len().min(b.len());
-            Some(a.get(..len)?.cmp(b.get(..len)?)).filter(|order| order.is_ne() || a.len() == b.len())
-        }
-        (Json::Object(x), Json::Object(y)) if x.get("code") == y.get("code") => order(x.get("value")?, y.get("value")?),
-        _ => None,
     }
 }

@@ -27,6 +27,8 @@ pub struct KnownTypes {
     pub identifier: Option<TypeId>,
     /// `Observation`
     pub observation: Option<TypeId>,
+    /// `QuestionnaireResponse`
+    pub response: Option<TypeId>,
     /// `canonical`
     pub canonical: Option<TypeId>,
 }
@@ -48,6 +50,7 @@ pub static TYPES: LazyLock<KnownTypes> = LazyLock::new(|| {
         bundle: type_by_name("Bundle"),
         identifier: type_by_name("Identifier"),
         observation: type_by_name("Observation"),
+        response: type_by_name("QuestionnaireResponse"),
         canonical: type_by_name("canonical"),
     }
 });

@@ -28,6 +28,7 @@ mod invariant;
 mod known;
 mod narrative;
 pub mod primitive;
+mod questionnaire;
 mod reference;
 mod registry;
 mod rules;
@@ -45,6 +46,8 @@ pub use registry::Registry;
 pub use services::Definitions;
 pub use state::Options;
 
+#[cfg(test)]
+mod cases_suite;
 #[cfg(test)]
 mod profile_tests;
 #[cfg(test)]

@@ -316,6 +316,81 @@ fn bindings_and_invariants() {
 }
 
 #[test]
+fn responses_to_questionnaires() {
+    let questionnaire = r#"{"resourceType":"Questionnaire","url":"http://q","status":"active","item":[
+        {"linkId":"a","type":"string","required":true,"maxLength":3},
+        {"linkId":"b","type":"choice","repeats":true,"answerOption":[{"valueCoding":{"system":"s","code":"1"}},{"valueCoding":{"system":"s","code":"2"}}]},
+        {"linkId":"c","type":"group","enableWhen":[{"question":"b","operator":"=","answerCoding":{"system":"s","code":"1"}}],
+            "item":[{"linkId":"d","type":"integer","required":true,"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/minValue","valueInteger":5}]}]}]}"#;
+    let registry = registry("QuestionnaireResponse", r#"{"path":"QuestionnaireResponse"}"#, &[questionnaire]);
+    let response = |items: &str| {
+        format!(
+            r#"{{"resourceType":"QuestionnaireResponse","questionnaire":"http://q","status":"completed","item":[{items}]}}"#
+        )
+    };
+    let a = r#"{"linkId":"a","answer":[{"valueString":"x"}]}"#;
+    for (items, expected) in [
+        (a.to_owned(), ""),
+        (
+            r#"{"linkId":"b","answer":[{"valueCoding":{"system":"s","code":"2"}}]}"#.to_owned(),
+            "required QuestionnaireResponse",
+        ),
+        (
+            r#"{"linkId":"a","answer":[{"valueString":"long"}]}"#.to_owned(),
+            "value QuestionnaireResponse.item[0].answer[0]",
+        ),
+        (
+            r#"{"linkId":"a","answer":[{"valueInteger":1}]}"#.to_owned(),
+            "structure QuestionnaireResponse.item[0].answer[0]",
+        ),
+        (format!(r#"{a},{{"linkId":"x"}}"#), "structure QuestionnaireResponse.item[1]"),
+        (
+            format!(r#"{a},{{"linkId":"b","answer":[{{"valueCoding":{{"system":"s","code":"3"}}}}]}}"#),
+            "code-invalid QuestionnaireResponse.item[1].answer[0]",
+        ),
+        (
+            format!(
+                r#"{a},{{"linkId":"b","answer":[{{"valueCoding":{{"system":"s","code":"1"}}}}]}},{{"linkId":"c","item":[{{"linkId":"d","answer":[{{"valueInteger":4}}]}}]}}"#
+            ),
+            "value QuestionnaireResponse.item[2].item[0].answer[0]",
+        ),
+        (
+            r#"{"linkId":"a","answer":[{"valueString":"x"},{"valueString":"y"}]}"#.to_owned(),
+            "structure QuestionnaireResponse.item[0]",
+        ),
+    ] {
+        check(&registry, &[(&response(&items), expected)]);
+    }
+}
+
+#[test]
+fn contexts_of_extensions() {
+    let extension = EXTENSION.replace(
+        r#""type":"Extension""#,
+        r#""context":[{"type":"element","expression":"Patient.name"},{"type":"element","expression":"Address"},{"type":"extension","expression":"http://outer"}],"type":"Extension""#,
+    );
+    let registry = registry("Patient", r#"{"path":"Patient"}"#, &[&extension]);
+    let one = r#""extension":[{"url":"http://example.org/ext","extension":[{"url":"part","valueCode":"x"}]}]"#;
+    check(
+        &registry,
+        &[
+            (&format!(r#"{{"resourceType":"Patient","name":[{{{one}}}]}}"#), ""),
+            (&format!(r#"{{"resourceType":"Patient","address":[{{{one}}}]}}"#), ""),
+            (&format!(r#"{{"resourceType":"Patient",{one}}}"#), "extension Patient.extension[0]"),
+            (
+                &format!(r#"{{"resourceType":"Patient","telecom":[{{{one}}}]}}"#),
+                "extension Patient.telecom[0].extension[0]",
+            ),
+            (
+                &format!(r#"{{"resourceType":"Patient","_birthDate":{{{one}}}}}"#),
+                "extension Patient.birthDate.extension[0]",
+            ),
+            (&format!(r#"{{"resourceType":"Patient","extension":[{{"url":"http://outer",{one}}}]}}"#), ""),
+        ],
+    );
+}
+
+#[test]
 fn the_base_definitions_in_full() {
     let core = Registry::core();
     let told = |text: &str| {

@@ -25,6 +25,7 @@ pub struct Registry {
     profiles: HashMap<Box<str>, Vec<Entry<Result<Profile, String>>>>,
     value_sets: HashMap<Box<str>, Vec<Entry<ValueSet>>>,
     code_systems: HashMap<Box<str>, Vec<Entry<CodeSystem>>>,
+    questionnaires: HashMap<Box<str>, Vec<Entry<()>>>,
     /// The definitions below these.
     parent: Option<&'static Registry>,
 }
@@ -88,8 +89,8 @@ impl Registry {
         &CORE_REGISTRY
     }
 
-    /// The base definitions with further ones: StructureDefinitions, ValueSets and CodeSystems; anything else is left
-    /// out. Of several with one URL and version the last counts.
+    /// The base definitions with further ones: StructureDefinitions, ValueSets, CodeSystems and Questionnaires; anything
+    /// else is left out. Of several with one URL and version the last counts.
     pub fn with(resources: impl IntoIterator<Item = Json>) -> Self {
         let mut registry = Self { parent: Some(Self::core()), ..Self::default() };
         for resource in resources {
@@ -109,8 +110,16 @@ impl Registry {
             Some(Kind::Profile) => put(self.profiles.entry(url).or_default(), version, resource),
             Some(Kind::ValueSet) => put(self.value_sets.entry(url).or_default(), version, resource),
             Some(Kind::CodeSystem) => put(self.code_systems.entry(url).or_default(), version, resource),
+            None if text("resourceType") == "Questionnaire" => {
+                put(self.questionnaires.entry(url).or_default(), version, resource);
+            }
             None => {}
         }
+    }
+
+    /// The Questionnaire with a canonical URL.
+    pub fn questionnaire(&self, canonical: &str) -> Option<Cow<'_, Json>> {
+        pick(&self.questionnaires, canonical).map(|entry| entry.source.json())
     }
 
     /// The profile with a canonical URL; none when it is not known, an error when it cannot be used.

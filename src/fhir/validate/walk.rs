@@ -8,6 +8,7 @@ use super::element;
 use super::extensions;
 use super::known::TYPES;
 use super::primitive::Primitive;
+use super::questionnaire;
 use super::reference;
 use super::registry::base;
 use super::rules::At;
@@ -85,6 +86,9 @@ pub fn resource<'r, 'j>(
         contained::check(check, json, path);
         if Some(owner) == TYPES.bundle {
             bundle::check(check, json, path);
+        }
+        if Some(owner) == TYPES.response {
+            questionnaire::check(check, json, path);
         }
     }
 }
