@@ -6,6 +6,7 @@
 pub mod bundle;
 pub mod decimal;
 pub mod definitions;
+pub mod evaluation;
 pub mod fhirpath;
 pub mod json;
 pub mod name;

@@ -93,7 +93,7 @@ pub struct Context<'a> {
     /// `%rootResource`: the container of `%resource`; the same as `%resource` when absent.
     pub root_resource: Option<Node<'a>>,
     /// Further variables, by name without `%`.
-    pub variables: &'a [(&'a str, Collection<'a>)],
+    pub variables: &'a [(&'a str, Vec<Item<'a>>)],
     /// Who finds the targets of references; by default their type is read off the reference.
     pub resolver: Option<&'a dyn Resolver<'a>>,
     /// Terminology and definitions; what needs them is `not-supported` without.

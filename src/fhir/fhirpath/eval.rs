@@ -102,12 +102,12 @@ pub fn eval_on<'a>(m: &mut Machine<'a, '_>, code: &Code, item: Item<'a>, index: 
 
 /// A variable that `defineVariable` or the caller has defined.
 fn named<'a>(m: &Machine<'a, '_>, name: &str) -> Result<Collection<'a>> {
-    let defined = m.variables.iter().find(|(known, _)| **known == *name).map(|(_, value)| value);
-    let given = || m.context.variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
-    defined
-        .or_else(given)
-        .cloned()
-        .ok_or_else(|| trouble::evaluation(format!("unknown variable `%{}`", name.escape_debug())))
+    if let Some((_, value)) = m.variables.iter().find(|(known, _)| **known == *name) {
+        return Ok(value.clone());
+    }
+    let given = m.context.variables.iter().find(|(known, _)| *known == name);
+    let given = given.map(|(_, value)| value.iter().cloned().collect());
+    given.ok_or_else(|| trouble::evaluation(format!("unknown variable `%{}`", name.escape_debug())))
 }
 
 fn path<'a>(m: &mut Machine<'a, '_>, start: &Code, steps: &[Step]) -> Result<Collection<'a>> {
