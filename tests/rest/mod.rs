@@ -9,6 +9,7 @@ mod connections;
 mod contexts;
 mod entries;
 mod expunge;
+mod fhirpath;
 mod headers;
 mod history;
 mod hostile;

@@ -18,6 +18,7 @@ pub const EMBEDDED: &[(&str, &str)] = scenarios![
     "delete",
     "errors",
     "expunge",
+    "fhirpath",
     "headers",
     "history",
     "history-system",

@@ -3,7 +3,7 @@
 use super::call::{Answer, Call};
 use super::routes::{Interaction, Operation};
 use super::subset::{PARAMS, Shown};
-use super::{history, metadata, read, reindex_status, search};
+use super::{fhirpath, history, metadata, read, reindex_status, search};
 use crate::base::fault::{Fault, Result};
 
 /// Refuses what is wrong with an interaction whatever the data are: in a transaction that is known before the commit.
@@ -35,6 +35,7 @@ pub async fn inquire(interaction: Interaction, call: &Call<'_>) -> Result<Answer
         }
         Interaction::Capabilities => metadata::metadata(call),
         Interaction::Inquiry => match call.target.operation {
+            Some(Operation::FhirPath) => Box::pin(fhirpath::operation(call, None)).await,
             Some(Operation::ReindexStatus) => reindex_status::operation(call),
             _ => Err(Fault::internal("an operation that goes by POST only was called by GET")),
         },

@@ -20,6 +20,7 @@ pub mod dispatch;
 mod explain;
 mod expunge;
 mod extract;
+mod fhirpath;
 mod framing;
 mod history;
 mod inquire;

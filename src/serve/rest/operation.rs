@@ -2,7 +2,7 @@
 
 use super::call::{Answer, Call};
 use super::routes::{OPERATIONS, Operation, OperationRow, Target};
-use super::{expunge, patient_match, reindex_status};
+use super::{expunge, fhirpath, patient_match, reindex_status};
 use crate::base::fault::{Fault, Result};
 use crate::fhir::json::Json;
 
@@ -13,6 +13,7 @@ use crate::fhir::json::Json;
 pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
     match call.target.operation {
         Some(Operation::Expunge) => expunge::operation(call, body).await,
+        Some(Operation::FhirPath) => fhirpath::operation(call, body).await,
         Some(Operation::Match) => patient_match::operation(call, body).await,
         Some(Operation::ReindexStatus) => reindex_status::operation(call),
         None => Err(Fault::internal("route of an operation without its name")),

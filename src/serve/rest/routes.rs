@@ -210,6 +210,8 @@ pub static ROUTES: &[Route] = &[
 pub enum Operation {
     /// Takes content away for good.
     Expunge,
+    /// Evaluates an expression.
+    FhirPath,
     /// Finds who may be the same person.
     Match,
     /// Tells how far the index is with search parameters.
@@ -250,6 +252,14 @@ pub static OPERATIONS: &[OperationRow] = &[
         offered: Offered::Everywhere,
         changes: true,
         by_get: false,
+        definition: None,
+    },
+    OperationRow {
+        name: "fhirpath",
+        operation: Operation::FhirPath,
+        offered: Offered::Everywhere,
+        changes: false,
+        by_get: true,
         definition: None,
     },
     OperationRow {
@@ -439,6 +449,8 @@ mod tests {
             ("_search", Shape::SystemSearch),
             ("Patient/1/$expunge", Shape::Operation),
             ("$expunge", Shape::Operation),
+            ("$fhirpath", Shape::Inquiry),
+            ("Patient/1/$fhirpath", Shape::Inquiry),
         ] {
             assert_eq!(target(path).expect(path).shape, shape, "{path}");
         }
