@@ -151,6 +151,52 @@ on_both_databases! {
         assert_eq!(seen, 6);
     }
 
+    fn a_tenant_says_how_much_is_asked_of_its_resources(database) {
+        let mut app = start(database);
+        let incomplete = json!({"status": "final", "subject": {"reference": "Patient/p"}, "effectiveDateTime": "2023-02-30"});
+        let misshapen = json!({"status": ["final"]});
+        let write = |app: &TestApp, base: &str, id: &str, body: &Value| {
+            put(&mut app.client(), base, &format!("Observation/{id}"), body).status
+        };
+        assert_eq!(write(&app, "/t/ward/fhir", "a", &incomplete), 400);
+        let change = |app: &mut TestApp, arguments: &[&str], is_well: bool| {
+            app.kill();
+            let output = app.run(arguments);
+            let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            assert_eq!(output.status.success(), is_well, "{arguments:?}: {text}");
+            app.restart(&[]);
+            text
+        };
+        change(&mut app, &["tenant", "set", "ward", "--validation", "off"], true);
+        change(&mut app, &["tenant", "add", "research", "--validation", "off"], true);
+        for base in ["/t/ward/fhir", "/t/research/fhir"] {
+            assert_eq!(write(&app, base, "a", &incomplete), 201, "{base}");
+            assert_eq!(write(&app, base, "b", &misshapen), 400, "{base}");
+            let found = get(&mut app.client(), &format!("{base}/Observation?subject=Patient/p&status=final"));
+            assert_eq!(found["total"], 1, "{base}");
+            assert_eq!(get(&mut app.client(), &format!("{base}/Observation?date=2023"))["total"], 0, "{base}");
+        }
+        for base in ["/fhir", "/t/lab/fhir"] {
+            assert_eq!(write(&app, base, "a", &incomplete), 400, "{base}");
+        }
+        let list = change(&mut app, &["tenant", "list"], true);
+        assert!(list.contains("default\nlab\nresearch validation=off\nward validation=off\n"), "{list}");
+        change(&mut app, &["tenant", "set", "ward", "--validation", "none"], false);
+        change(&mut app, &["tenant", "set", "default", "--validation", "off"], false);
+        change(&mut app, &["tenant", "set", "nobody", "--validation", "off"], false);
+        change(&mut app, &["tenant", "set", "ward", "--validation", "default"], true);
+        assert_eq!(write(&app, "/t/ward/fhir", "c", &incomplete), 400);
+        // What is stored stays; a patch of it is asked for what an update would be.
+        let mut client = app.client();
+        assert_eq!(get(&mut client, "/t/ward/fhir/Observation/a")["effectiveDateTime"], "2023-02-30");
+        let patch = [("Content-Type", "application/merge-patch+json")];
+        client.send("PATCH", "/t/ward/fhir/Observation/a", &patch, br#"{"status":"amended"}"#).expect_outcome(400);
+        client.send("PATCH", "/t/research/fhir/Observation/a", &patch, br#"{"status":"amended"}"#).expect(200);
+        app.restart_with(&[], &[("CRESSET_VALIDATION_MODE", "off")]);
+        assert_eq!(write(&app, "/fhir", "a", &incomplete), 201);
+        assert_eq!(write(&app, "/t/ward/fhir", "c", &incomplete), 201);
+    }
+
     fn tenants_are_added_removed_and_looked_after(database) {
         let mut app = start(database);
         let mut client = app.client();

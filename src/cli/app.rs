@@ -51,6 +51,7 @@ impl App {
             index: config.index_folder(),
             base,
             rest: config.rest,
+            validation: config.validation.mode,
             advertise: listens.map(|address| config.advertised(address)),
             index_heap: config.index.heap_bytes,
         };

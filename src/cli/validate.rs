@@ -74,6 +74,7 @@ impl ValidateArgs {
             with_warnings: !self.errors_only,
             unknown_is_error: self.strict,
             by_meta: true,
+            shape_only: false,
             now: Some(SystemClock.now()),
         };
         let profiles: Vec<&str> = self.profile.iter().map(String::as_str).collect();

@@ -11,7 +11,7 @@ use super::session::Session;
 use super::tenancy::Status;
 use crate::access::actor::Actor;
 use crate::base::clock::SharedClock;
-use crate::base::config::Rest;
+use crate::base::config::{Rest, ValidationMode};
 use crate::base::fault::{Fault, Result};
 use crate::base::id::{IdSource, Tenant, TenantName};
 use crate::base::limits::Limits;
@@ -29,6 +29,8 @@ pub struct RepoConfig {
     pub base: String,
     /// What clients may do.
     pub rest: Rest,
+    /// How much is asked of resources where a tenant does not say so itself.
+    pub validation: ValidationMode,
     /// `host:port` where the other nodes reach this one; `None` when it does not listen.
     pub advertise: Option<String>,
     /// Memory of the index's writer before it flushes a segment, in bytes.
@@ -58,8 +60,8 @@ impl Repo {
             None => None,
         };
         let memory = Memory::new(if store.is_shared() { 0 } else { limits.recent_bytes });
-        let (index, rest) = (config.index, config.rest);
-        let ground = Ground { store, options, index, base, rest, clock, ids, limits, node, cluster, memory };
+        let (index, rest, validation) = (config.index, config.rest, config.validation);
+        let ground = Ground { store, options, index, base, rest, validation, clock, ids, limits, node, cluster, memory };
         ground.forget_removed(|_| false).await?;
         let default = ground.open(Tenant::DEFAULT, None).await?;
         if let Some(cluster) = ground.cluster.clone() {
@@ -85,20 +87,26 @@ impl Repo {
     /// 404 for an unknown one; whatever opening it answers.
     pub async fn session_of(&self, name: &TenantName, actor: Actor) -> Result<Session> {
         let unknown = || Fault::not_found(format!("there is no tenant \"{}\"", name.as_str()));
-        let tenant = self.ground.store.tenant(name).await?.ok_or_else(unknown)?;
+        let (tenant, mode) = self.ground.store.tenant_with_validation(name).await?.ok_or_else(unknown)?;
         if tenant == Tenant::DEFAULT {
             return self.session(tenant, actor);
         }
         let at = self.others.get(&self.ground, tenant, name).await?;
+        at.validation.set(mode.unwrap_or(self.ground.validation));
         Ok(Session::new(at, actor))
     }
 
-    /// All tenants, by name.
+    /// All tenants, by name, each with the mode of validation that it has of its own.
     ///
     /// # Errors
     /// 503 or 500 from the database.
-    pub async fn tenants(&self) -> Result<Vec<TenantName>> {
-        Ok(self.ground.store.tenants().await?.into_iter().map(|(name, _)| name).collect())
+    pub async fn tenants(&self) -> Result<Vec<(TenantName, Option<ValidationMode>)>> {
+        let mut found = Vec::new();
+        for (name, _) in self.ground.store.tenants().await? {
+            let mode = self.ground.store.tenant_with_validation(&name).await?.and_then(|(_, mode)| mode);
+            found.push((name, mode));
+        }
+        Ok(found)
     }
 
     /// Adds a tenant without data.
@@ -107,6 +115,18 @@ impl Repo {
     /// 409 when there is one of this name.
     pub async fn add_tenant(&self, name: &TenantName) -> Result<()> {
         self.ground.store.add_tenant(name).await.map(drop)
+    }
+
+    /// Sets how much is asked of the resources of a tenant; `None`: what the configuration says. Other nodes follow with
+    /// the next request.
+    ///
+    /// # Errors
+    /// 404 for an unknown one; 400 for the default tenant, whose mode is that of the configuration.
+    pub async fn set_validation(&self, name: &TenantName, mode: Option<ValidationMode>) -> Result<()> {
+        if name.as_str() == "default" {
+            return Err(Fault::invalid("the mode of the default tenant is the setting validation.mode"));
+        }
+        self.ground.store.set_validation(name, mode).await
     }
 
     /// Removes a tenant with all its data on this node and in the database.

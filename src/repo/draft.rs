@@ -9,13 +9,14 @@ use super::params;
 use super::plan::{Precondition, adopt, in_entry, of_kind};
 use super::references::conditions;
 use super::tenancy::Tenancy;
+use crate::base::config::ValidationMode;
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::fhir::json::Json;
 use crate::fhir::patch::Patch;
 use crate::fhir::resource;
 use crate::fhir::subset::is_subset;
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
-use crate::fhir::validate::structure;
+use crate::fhir::validate::{shape, structure};
 
 /// A checked entry: structure valid, references not yet rewritten.
 #[derive(Debug, Clone)]
@@ -155,21 +156,23 @@ fn draft(at: &Tenancy, entry: WriteEntry) -> Result<Draft> {
     let action = match change {
         Change::Create { kind, mut resource, if_none_exist } => {
             let key = fresh(at, kind)?;
+            of_kind(&resource, kind)?;
+            checked(at, &resource)?;
             adopt(&mut resource, &key, false)?;
-            checked(&resource)?;
             let unless = if_none_exist.map(|text| Condition::new(kind, &text));
             Action::Create { key, resource, unless }
         }
         Change::Update { which, mut resource, if_match, only_create } => {
             let target = target(at, which, Some(&resource))?;
             match &target {
-                Target::Key(key) => adopt(&mut resource, key, true)?,
-                Target::Found { condition, .. } => {
-                    of_kind(&resource, condition.kind)?;
-                    resource::strip_version(&mut resource);
-                }
+                Target::Key(key) => of_kind(&resource, key.kind)?,
+                Target::Found { condition, .. } => of_kind(&resource, condition.kind)?,
             }
-            checked(&resource)?;
+            checked(at, &resource)?;
+            match &target {
+                Target::Key(key) => adopt(&mut resource, key, true)?,
+                Target::Found { .. } => resource::strip_version(&mut resource),
+            }
             let precondition = match if_match {
                 Some(version) => Precondition::Version(version),
                 None if only_create => Precondition::Absent,
@@ -183,12 +186,16 @@ fn draft(at: &Tenancy, entry: WriteEntry) -> Result<Draft> {
     Ok(Draft { index, full_url, action })
 }
 
-/// Checks a resource as it would be stored: its structure, and that it is a whole one (FHIR R4 `search.html`, 3.1.1.5.8).
+/// Checks a resource as it was sent, also what the server then assigns: its structure, as far as the tenant asks for it, and
+/// that it is a whole one (FHIR R4 `search.html`, 3.1.1.5.8).
 ///
 /// # Errors
 /// 400 for its structure, 422 for a part of a resource.
-pub(super) fn checked(resource: &Json) -> Result<()> {
-    structure(resource)?;
+pub(super) fn checked(at: &Tenancy, resource: &Json) -> Result<()> {
+    match at.validation.get() {
+        ValidationMode::Off => shape(resource)?,
+        ValidationMode::Base | ValidationMode::Profiles | ValidationMode::Strict => structure(resource)?,
+    }
     if !is_subset(resource) {
         return Ok(());
     }

@@ -26,6 +26,7 @@ mod history;
 mod indexer;
 mod integrity;
 mod loader;
+mod mode;
 mod open;
 mod others;
 mod params;

@@ -12,6 +12,7 @@ use super::feed::Feed;
 use super::indexer::{Indexer, Visibility};
 use super::integrity::catch_up;
 use super::loader::Loader;
+use super::mode::Mode;
 use super::params::Params;
 use super::pins::Pins;
 use super::recent::{Memory, Recent};
@@ -22,7 +23,7 @@ use super::turns::Turns;
 use super::worker::blocking;
 use super::writer::Writer;
 use crate::base::clock::SharedClock;
-use crate::base::config::Rest;
+use crate::base::config::{Rest, ValidationMode};
 use crate::base::fault::{Fault, Result};
 use crate::base::id::{IdSource, Tenant, TenantName};
 use crate::base::limits::Limits;
@@ -39,6 +40,8 @@ pub(super) struct Ground {
     /// The base URL of the default tenant.
     pub(super) base: Arc<str>,
     pub(super) rest: Rest,
+    /// How much is asked of resources where a tenant does not say so itself.
+    pub(super) validation: ValidationMode,
     pub(super) clock: SharedClock,
     pub(super) ids: IdSource,
     pub(super) limits: Arc<Limits>,
@@ -121,6 +124,7 @@ impl Ground {
             ids: self.ids.clone(),
             limits: limits.clone(),
             rest: self.rest,
+            validation: Mode::new(self.validation),
             base,
         });
         Ok(Open { at, stop, tasks })

@@ -195,8 +195,8 @@ fn patched(at: &Tenancy, target: &Target, patch: &Patch, if_match: Option<i64>, 
         return Err(Fault::new(Category::PreconditionFailed, message));
     }
     let mut resource = patch.apply(json::parse_stored(body)?, PatchBounds::from(&*at.limits), at.clock.now())?;
+    checked(at, &resource)?;
     resource::strip_version(&mut resource);
-    checked(&resource)?;
     let base = Some(stored.version);
     let precondition = Precondition::Any;
     Ok(Version { key, resource, precondition, may_create: true, by, is_create: false, base })

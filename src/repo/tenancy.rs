@@ -8,6 +8,7 @@ use super::cluster::Cluster;
 use super::feed::Feed;
 use super::indexer::Visibility;
 use super::loader::Loader;
+use super::mode::Mode;
 use super::params::Params;
 use super::pins::Pins;
 use super::recent::Recent;
@@ -69,6 +70,7 @@ pub(super) struct Tenancy {
     pub(super) ids: IdSource,
     pub(super) limits: Arc<Limits>,
     pub(super) rest: Rest,
+    pub(super) validation: Mode,
     pub(super) base: Arc<str>,
     /// Marks this run of this node in page tokens.
     pub(super) node: u64,

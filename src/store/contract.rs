@@ -6,6 +6,7 @@ use super::model::{Dice, Model, digest, key, stored};
 use super::sql::{Statement, Text};
 use super::*;
 use crate::base::clock::Timestamp;
+use crate::base::config::ValidationMode;
 use crate::base::fault::Category;
 use crate::base::id::{Seq, Tenant};
 use crate::fhir::types::ResourceKey;
@@ -90,6 +91,14 @@ async fn tenants_come_and_go_with_all_they_have() {
             create(&store, tenant, "a").await.unwrap();
         }
         store.advance_cursor(ward, "index", Seq(1)).await.unwrap();
+        let mode = async |text: &str| store.tenant_with_validation(&name(text)).await.unwrap().unwrap();
+        assert_eq!((mode("ward").await, mode("other").await), ((ward, None), (other, None)));
+        store.set_validation(&name("ward"), Some(ValidationMode::Off)).await.unwrap();
+        assert_eq!((mode("ward").await.1, mode("other").await.1), (Some(ValidationMode::Off), None));
+        store.set_validation(&name("ward"), None).await.unwrap();
+        assert_eq!(mode("ward").await.1, None);
+        let unknown = store.set_validation(&name("nobody"), Some(ValidationMode::Off)).await.unwrap_err();
+        assert_eq!(unknown.category(), Category::NotFound);
         let names = async || store.tenants().await.unwrap().into_iter().map(|(n, t)| (n.as_str().to_owned(), t));
         let all = [("default".to_owned(), T), ("other".to_owned(), other), ("ward".to_owned(), ward)];
         assert_eq!(names().await.collect::<Vec<_>>(), all);

@@ -28,8 +28,13 @@ macro_rules! step {
     };
 }
 
-const STEPS: &[Step] =
-    &[step!(1, "0001_log"), step!(2, "0002_expunged"), step!(3, "0003_referrals"), step!(4, "0004_nodes")];
+const STEPS: &[Step] = &[
+    step!(1, "0001_log"),
+    step!(2, "0002_expunged"),
+    step!(3, "0003_referrals"),
+    step!(4, "0004_nodes"),
+    step!(5, "0005_validation"),
+];
 
 impl Step {
     fn script(&self, dialect: Dialect) -> &'static str {

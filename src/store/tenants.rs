@@ -1,4 +1,4 @@
-//! Tenants: their names, and the end of one.
+//! Tenants: their names, how much is asked of their resources, and the end of one.
 //!
 //! A number is never given twice: of a tenant that was removed the row stays, under a name that none can have.
 
@@ -6,11 +6,15 @@ use super::batch::ADD_HEAD;
 use super::db::CommitFault;
 use super::handle::Store;
 use super::sql::{Statement, fixed};
+use crate::base::config::ValidationMode;
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::id::{Tenant, TenantName};
 
-const FIND: Statement = fixed("tenants: read", "SELECT tenant FROM tenants WHERE name = $1");
+const FIND: Statement =
+    fixed("tenants: read", "SELECT tenant, COALESCE(validation, '') FROM tenants WHERE name = $1");
 const LIST: Statement = fixed("tenants: list", "SELECT tenant, name FROM tenants ORDER BY name");
+const SET_VALIDATION: Statement =
+    fixed("tenants: set validation", "UPDATE tenants SET validation = NULLIF($2, '') WHERE name = $1");
 const RETIRED: Statement = fixed("tenants: removed", "SELECT tenant FROM tenants WHERE name LIKE '!%'");
 const ADD: Statement = fixed(
     "tenants: insert",
@@ -45,8 +49,35 @@ impl Store {
     /// # Errors
     /// 503 or 500 from the database, as every function here.
     pub async fn tenant(&self, name: &TenantName) -> Result<Option<Tenant>> {
+        Ok(self.tenant_with_validation(name).await?.map(|(tenant, _)| tenant))
+    }
+
+    /// The tenant of a name, with the mode of validation that it has of its own.
+    ///
+    /// # Errors
+    /// From the database; 500 for a mode that this program does not know.
+    pub async fn tenant_with_validation(&self, name: &TenantName) -> Result<Option<(Tenant, Option<ValidationMode>)>> {
         let row = self.reader().await?.driver().fetch_optional(&FIND, vec![name.as_str().into()]).await?;
-        row.map(|row| row.i64(0).map(Tenant)).transpose()
+        let Some(row) = row else { return Ok(None) };
+        let mode = match row.text(1)? {
+            "" => None,
+            text => Some(ValidationMode::parse(text).map_err(|expected| {
+                Fault::internal(format!("tenants, name {}: validation: {expected}", name.as_str()))
+            })?),
+        };
+        Ok(Some((Tenant(row.i64(0)?), mode)))
+    }
+
+    /// Sets the mode of validation of a tenant; `None`: that of the configuration.
+    ///
+    /// # Errors
+    /// 404 for an unknown one; from the database.
+    pub async fn set_validation(&self, name: &TenantName, mode: Option<ValidationMode>) -> Result<()> {
+        let text = mode.map_or("", ValidationMode::name);
+        match self.execute(&SET_VALIDATION, vec![name.as_str().into(), text.into()]).await? {
+            0 => Err(Fault::not_found(format!("there is no tenant \"{}\"", name.as_str()))),
+            _ => Ok(()),
+        }
     }
 
     /// All tenants, by name.

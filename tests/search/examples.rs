@@ -66,6 +66,9 @@ pub fn load(app: &TestApp, folder: &Path) -> Vec<Example> {
                 Some(id) => client.put(&format!("{kind}/{id}"), json),
                 None => client.post(&kind, json),
             };
+            // `Parameters` have no endpoint, and one example has an id of 69 characters
+            let is_known = kind == "Parameters" || json["id"].as_str().is_some_and(|id| id.len() > 64);
+            assert!(written.status == 201 || is_known, "{kind}/{}: {}", json["id"], written.text());
             if written.status == 201 {
                 let updated = written.json()["meta"]["lastUpdated"].as_str().unwrap().to_owned();
                 let id = written.location().0.split_once('/').unwrap().1.to_owned();

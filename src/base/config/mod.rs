@@ -9,5 +9,5 @@ mod sections;
 mod settings;
 
 pub use load::{Origin, Sources, environment, load, program};
-pub use sections::{Access, Config, Http, IndexSettings, Log, Rest, Secret, StoreSettings, Telemetry};
+pub use sections::{Access, Config, Http, IndexSettings, Log, Rest, Secret, StoreSettings, Telemetry, Validation, ValidationMode};
 pub use settings::{SETTINGS, Setting};

@@ -19,6 +19,8 @@ pub struct Config {
     pub access: Access,
     /// What clients may do by REST.
     pub rest: Rest,
+    /// What is asked of resources that are written.
+    pub validation: Validation,
     /// The log for people.
     pub log: Log,
     /// The traces for a collector.
@@ -86,6 +88,51 @@ pub struct Rest {
     pub referential_integrity: bool,
     /// Whether a conditional delete may delete several resources.
     pub delete_multiple: bool,
+}
+
+/// What is asked of resources that are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Validation {
+    /// The mode of the default tenant, and of those that have none of their own.
+    pub mode: ValidationMode,
+}
+
+/// How much is asked of a resource; each mode asks what the ones before it do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum ValidationMode {
+    /// What storage, search and the conversion between JSON and XML need: known elements in their shapes.
+    Off,
+    /// The base definitions.
+    Base,
+    /// The profiles of `meta.profile` that are known, too.
+    #[default]
+    Profiles,
+    /// Every profile that a resource names must be known.
+    Strict,
+}
+
+impl ValidationMode {
+    /// All of them, from the one that asks least.
+    pub const ALL: [Self; 4] = [Self::Off, Self::Base, Self::Profiles, Self::Strict];
+
+    /// Its name in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Base => "base",
+            Self::Profiles => "profiles",
+            Self::Strict => "strict",
+        }
+    }
+
+    /// The mode of a name.
+    ///
+    /// # Errors
+    /// What was expected.
+    pub fn parse(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|mode| mode.name() == name.trim());
+        found.ok_or_else(|| "expected off, base, profiles or strict".to_owned())
+    }
 }
 
 /// The log for people.

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use crate::base::config::sections::{Config, Secret};
+use crate::base::config::sections::{Config, Secret, ValidationMode};
 use crate::base::limits::DEEPEST_NESTING;
 
 /// One setting.
@@ -236,6 +236,13 @@ pub const SETTINGS: &[Setting] = &[
             _ => Err("expected single or multiple".to_owned()),
         },
         show: |config| (if config.rest.delete_multiple { "multiple" } else { "single" }).to_owned(),
+    },
+    Setting {
+        key: "validation.mode",
+        variable: "CRESSET_VALIDATION_MODE",
+        about: "what is asked of resources: off, base, profiles or strict",
+        set: |config, text| ValidationMode::parse(text).map(|value| config.validation.mode = value),
+        show: |config| config.validation.mode.name().to_owned(),
     },
     Setting {
         key: "log.filter",

@@ -19,7 +19,21 @@ use crate::fhir::path::Path;
 /// # Errors
 /// 400 with up to 100 issues, each with a FHIRPath expression; one more issue says when there were more.
 pub fn structure(resource: &Json) -> Result<()> {
-    let mut check = new(Registry::core(), Options::default(), false, None);
+    without_rules(resource, Options::default())
+}
+
+/// Checks what storage, search and the conversion between JSON and XML need of a resource: known elements, each in its JSON
+/// shape, none of them empty, one form of a choice, texts that XML can hold too. It does not ask for required elements, nor
+/// for the formats of values.
+///
+/// # Errors
+/// As [`structure()`].
+pub fn shape(resource: &Json) -> Result<()> {
+    without_rules(resource, Options { shape_only: true, ..Options::default() })
+}
+
+fn without_rules(resource: &Json, options: Options) -> Result<()> {
+    let mut check = new(Registry::core(), options, false, None);
     walk::resource(&mut check, resource, &[], Site::Root, &scope(resource), &Path::root("Resource"));
     if check.issues.is_empty() { Ok(()) } else { Err(Fault::of(Category::Invalid, told(check))) }
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-use super::narrative;
 use crate::fhir::fhirpath::{self, Context, Expression, Node};
+use crate::fhir::xml::{NarrativeRule, narrative_problem};
 
 /// Those that the walk itself checks, for all resources and without FHIRPath.
 const BY_THE_WALK: [&str; 5] = ["dom-2", "dom-3", "dom-4", "dom-5", "ref-1"];
@@ -93,13 +93,7 @@ impl Constraint {
 
 /// `htmlChecks()` stands for two rules: `txt-2` asks for content, any other key for the formatting.
 fn narrative_holds(key: &str, text: &str) -> Outcome {
-    let found = narrative::read(text);
-    let holds = if key == "txt-2" { found.has_content } else { found.is_allowed };
-    if holds { Outcome::Holds } else { Outcome::Fails }
-}
-
-impl fmt::Debug for Constraint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.key, self.expression)
-    }
+    let rule = if key == "txt-2" { NarrativeRule::Content } else { NarrativeRule::Formatting };
+    let is_broken = narrative_problem(text).is_some_and(|problem| problem.rule == rule);
+    if is_broken { Outcome::Fails } else { Outcome::Holds }
 }

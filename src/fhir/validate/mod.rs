@@ -1,7 +1,8 @@
 //! Validation of resources (FHIR R4 `validation.html`, `profiling.html`).
 //!
 //! [`structure()`] holds a resource against the shape of the base definitions, on every write: known elements in the
-//! right JSON shape and number, choices of one type, primitives in their formats. [`validate()`] asks everything: the
+//! right JSON shape and number, choices of one type, primitives in their formats. [`shape()`] asks less: what storage,
+//! search and the conversion between JSON and XML need. [`validate()`] asks everything: the
 //! same walk carries the rules of the types and of all profiles that apply, and checks at each element cardinalities,
 //! types, prescribed values, bindings, slices, references and invariants (`docs/VALIDATION.md`).
 //!
@@ -26,7 +27,6 @@ mod entry;
 mod extensions;
 mod invariant;
 mod known;
-mod narrative;
 pub mod primitive;
 mod questionnaire;
 mod reference;
@@ -41,7 +41,7 @@ mod types;
 mod uris;
 mod walk;
 
-pub use entry::{structure, validate};
+pub use entry::{shape, structure, validate};
 pub use registry::Registry;
 pub use services::Definitions;
 pub use state::Options;

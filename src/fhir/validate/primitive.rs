@@ -1,11 +1,16 @@
 //! The formats of the primitive types (FHIR R4 `datatypes.html#primitive`), checked by hand for speed.
 
+use std::borrow::Cow;
+
 use crate::fhir::json::{Json, Number};
 use crate::fhir::types::ResourceId;
-use crate::fhir::xml::is_narrative;
+use crate::fhir::xml::{NarrativeRule, is_narrative, is_xml, narrative_problem};
 
-/// Most bytes of a string or markdown.
-const STRING_BYTES: usize = 1 << 20;
+/// Most characters of a string or markdown.
+const STRING_CHARACTERS: usize = 1 << 20;
+
+/// The white space of XML.
+const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
 
 /// A primitive type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +52,7 @@ pub enum Primitive {
 }
 
 /// What is wrong with a value: the code of an issue (`structure` or `value`) and a text.
-pub type Problem = (&'static str, &'static str);
+pub type Problem = (&'static str, Cow<'static, str>);
 
 impl Primitive {
     /// The primitive type with a name.
@@ -80,32 +85,67 @@ impl Primitive {
     /// What is wrong: the kind of JSON value, or the format.
     pub fn check(self, json: &Json) -> Result<(), Problem> {
         match (self, json) {
-            (Self::Boolean, Json::Bool(_)) | (Self::Decimal, Json::Number(_)) => Ok(()),
-            (Self::Boolean, _) => Err(("structure", "must be true or false")),
-            (Self::Decimal, _) => Err(("structure", "must be a JSON number")),
-            (Self::Integer | Self::PositiveInt | Self::UnsignedInt, Json::Number(number)) => self.integer(number),
-            (Self::Integer | Self::PositiveInt | Self::UnsignedInt, _) => Err(("structure", "must be a JSON number")),
-            (_, Json::String(text)) if text.is_empty() => Err(("value", "must not be an empty string")),
-            (_, Json::String(text)) => self.text(text).map_err(|text| ("value", text)),
-            _ => Err(("structure", "must be a JSON string")),
+            (Self::Xhtml, Json::String(text)) if !is_blank(text) => match narrative_problem(text) {
+                Some(problem) if problem.rule == NarrativeRule::Xhtml => Err(("value", problem.text)),
+                Some(problem) => Err(("invariant", problem.text)),
+                None => Ok(()),
+            },
+            _ => self.shape(json).and_then(|()| self.format(json)),
         }
     }
 
-    fn integer(self, number: &Number) -> Result<(), Problem> {
+    /// Checks only what both JSON and XML need of a value: its kind in JSON, and a text that can stand in XML and is not
+    /// blank there.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn shape(self, json: &Json) -> Result<(), Problem> {
+        let (code, problem) = match (self, json) {
+            (Self::Boolean, Json::Bool(_)) => return Ok(()),
+            (Self::Boolean, _) => ("structure", "must be true or false"),
+            (Self::Decimal | Self::Integer | Self::PositiveInt | Self::UnsignedInt, Json::Number(_)) => return Ok(()),
+            (Self::Decimal | Self::Integer | Self::PositiveInt | Self::UnsignedInt, _) => {
+                ("structure", "must be a JSON number")
+            }
+            (_, Json::String(text)) if is_blank(text) => ("value", "must not be empty or only white space"),
+            (Self::Xhtml, Json::String(text)) if is_narrative(text) => return Ok(()),
+            (Self::Xhtml, Json::String(_)) => ("value", "must be one div of well-formed XHTML, without entities of HTML"),
+            (_, Json::String(text)) if !is_xml(text) => ("value", "must not have control characters"),
+            (Self::String | Self::Base64Binary, Json::String(_)) => return Ok(()),
+            (_, Json::String(text)) if text.trim_matches(BLANKS).len() < text.len() => {
+                ("value", "must not begin or end with white space")
+            }
+            (_, Json::String(_)) => return Ok(()),
+            _ => ("structure", "must be a JSON string"),
+        };
+        Err((code, problem.into()))
+    }
+
+    /// Checks the format of a value of the right shape.
+    fn format(self, json: &Json) -> Result<(), Problem> {
+        let checked = match (self, json) {
+            (Self::Integer | Self::PositiveInt | Self::UnsignedInt, Json::Number(number)) => self.integer(number),
+            (_, Json::String(text)) => self.text(text),
+            _ => Ok(()),
+        };
+        checked.map_err(|problem| ("value", problem.into()))
+    }
+
+    fn integer(self, number: &Number) -> Result<(), &'static str> {
         let (least, text) = match self {
             Self::PositiveInt => (1, "must be an integer from 1 to 2147483647"),
             Self::UnsignedInt => (0, "must be an integer from 0 to 2147483647"),
             _ => (i32::MIN, "must be an integer of 32 bits"),
         };
         let is_fine = number.as_str() != "-0" && number.as_str().parse::<i32>().is_ok_and(|value| value >= least);
-        if is_fine { Ok(()) } else { Err(("value", text)) }
+        if is_fine { Ok(()) } else { Err(text) }
     }
 
     fn text(self, text: &str) -> Result<(), &'static str> {
         let bytes = text.as_bytes();
         let (is_fine, problem) = match self {
             Self::Base64Binary => (is_base64(bytes), "must be base64"),
-            Self::Code => (is_code(text), "must not begin or end with a space, nor have two in a row"),
+            Self::Code => (is_code(text), "must not have white space but single spaces between other characters"),
             Self::Date => (date(bytes) == Some(b""), "must be a date: YYYY, YYYY-MM or YYYY-MM-DD"),
             Self::DateTime => (is_date_time(bytes), "must be a date, or a date with time and zone"),
             Self::Instant => {
@@ -115,19 +155,31 @@ impl Primitive {
             Self::Id => (ResourceId::is_valid(text), "must be 1 to 64 letters, digits, `-` and `.`"),
             Self::Oid => (is_oid(text), "must be an OID such as urn:oid:1.2.3"),
             Self::Time => (time(bytes) == Some(b""), "must be a time: hh:mm:ss with optional fraction"),
-            Self::Uri => (!has_space(text), "must not have spaces"),
+            Self::Uri if has_space(text) => (false, "must not have spaces"),
+            Self::Uri => (is_named(text), "must be a whole OID after urn:oid:, a whole UUID in lower case after urn:uuid:"),
             Self::Uuid => (is_uuid(bytes), "must be a UUID such as urn:uuid:c757873d-ec9a-4326-a141-556f43239520"),
-            Self::Xhtml => (is_narrative(text), "must be one div of well-formed XHTML, without entities of HTML"),
-            _ if text.len() > STRING_BYTES => (false, "must not be longer than 1 MiB"),
-            _ => (!bytes.iter().any(is_control), "must not have control characters"),
+            _ => (
+                text.len() <= STRING_CHARACTERS || text.chars().count() <= STRING_CHARACTERS,
+                "must not be longer than 1,048,576 characters",
+            ),
         };
         if is_fine { Ok(()) } else { Err(problem) }
     }
 }
 
-/// Whether a byte is a control character that a string may not have: all but tab, line feed, return.
-fn is_control(byte: &u8) -> bool {
-    *byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')
+/// Whether nothing is left of a text without the white space around it, as XML reads it.
+fn is_blank(text: &str) -> bool {
+    text.trim_matches(BLANKS).is_empty()
+}
+
+/// A URI that says that it is an OID or a UUID is one; a fragment or the version of a canonical may follow.
+fn is_named(text: &str) -> bool {
+    let name = text.find(['#', '|']).map_or(text, |end| &text[..end]);
+    match name.strip_prefix("urn:") {
+        Some(rest) if rest.starts_with("oid:") => is_oid(name),
+        Some(rest) if rest.starts_with("uuid:") => is_uuid(name.as_bytes()),
+        _ => true,
+    }
 }
 
 fn has_space(text: &str) -> bool {
@@ -140,10 +192,10 @@ fn has_space(text: &str) -> bool {
 fn is_code(text: &str) -> bool {
     let mut was_space = true;
     for c in text.chars() {
-        if c.is_whitespace() && was_space {
+        if c.is_whitespace() && (was_space || c != ' ') {
             return false;
         }
-        was_space = c.is_whitespace();
+        was_space = c == ' ';
     }
     !was_space
 }
@@ -260,11 +312,15 @@ mod tests {
             ("unsignedInt", "0 2147483647", "-1 1.5"),
             ("positiveInt", "1", "0 -1"),
             ("decimal", "0 1.00 -1e-9 1e999999999", "\"1\" true"),
-            ("string", "\"a\" \"ä\\n\\t\"", "\"\" \"\\u0001\" 1 {} []"),
-            ("code", "\"a\" \"a-b\"", "\"\" \"a\\tb\\t\" \"\\ta\" \"a\\t\\tb\""),
+            ("string", "\"a\" \"ä\\n\\t\"", "\"\" \"\\t\\n\" \"\\u0001\" \"\\uffff\" 1 {} []"),
+            ("code", "\"a\" \"a-b\"", "\"\" \"a\\tb\" \"a\\tb\\t\" \"\\ta\" \"a\\t\\tb\" \"a\\u0001b\""),
             ("id", "\"a-1.B\"", "\"a_b\" \"\" \"ä\""),
-            ("uri", "\"urn:x\" \"#a\" \"ä\"", "\"a\\tb\" \"\\u00a0ä\" \"\""),
-            ("canonical", "\"http://x|1\"", "\"a\\nb\""),
+            (
+                "uri",
+                "\"urn:x\" \"#a\" \"ä\" \"urn:uuid:c757873d-ec9a-4326-a141-556f43239520#a\" \"urn:oid:1.2\" \"oid\"",
+                "\"a\\tb\" \"\\u00a0ä\" \"\" \"ä\\u0001\" \"urn:uuid:C757873D-ec9a-4326-a141-556f43239520\" \"urn:uuid:1\" \"urn:oid:1.02\"",
+            ),
+            ("canonical", "\"http://x|1\" \"urn:oid:1.2|3\"", "\"a\\nb\" \"urn:oid:a|3\""),
             (
                 "oid",
                 "\"urn:oid:1.2.3\" \"urn:oid:2.0\"",
@@ -288,7 +344,11 @@ mod tests {
             ),
             ("instant", "\"2023-02-28T23:59:59.1Z\"", "\"2023-02-28\" \"2023-02-28T23:59:59\" \"2023T23:59:59Z\""),
             ("time", "\"23:59:59\" \"00:00:00.5\"", "\"24:00:00\" \"10:00\" \"10:00:00Z\" \"10:00:00.\""),
-            ("xhtml", "\"<div/>\" \"<div>a&lt;b</div>\"", "\"text\" \"\" \"<div>\" \"<div>&nbsp;</div>\" \"<p/>\""),
+            (
+                "xhtml",
+                "\"<div\\txmlns='http://www.w3.org/1999/xhtml'>a&lt;b</div>\"",
+                "\"text\" \"\" \"<div>\" \"<div/>\" \"<div>x</div>\" \"<div>&nbsp;</div>\" \"<p/>\"",
+            ),
         ] {
             good.split(' ').for_each(|json| assert!(check(name, json), "{name} {json}"));
             bad.split(' ').for_each(|json| assert!(!check(name, json), "{name} {json}"));
@@ -299,11 +359,10 @@ mod tests {
                 && !check("code", "\"a  b\"")
                 && !check("uri", "\"a b\"")
         );
-        let long = |len: usize| Json::string("x".repeat(len));
-        assert!(
-            Primitive::String.check(&long(STRING_BYTES)).is_ok()
-                && Primitive::String.check(&long(STRING_BYTES + 1)).is_err()
-        );
+        for letter in ["x", "ä"] {
+            let is_fine = |len: usize| Primitive::String.check(&Json::string(letter.repeat(len))).is_ok();
+            assert!(is_fine(STRING_CHARACTERS) && !is_fine(STRING_CHARACTERS + 1), "{letter}");
+        }
     }
 
     proptest! {

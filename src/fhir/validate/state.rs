@@ -39,6 +39,8 @@ pub struct Options {
     pub unknown_is_error: bool,
     /// Whether `meta.profile` is looked at.
     pub by_meta: bool,
+    /// Whether only the shape is asked for: neither required elements and how many there are, nor the formats of values.
+    pub shape_only: bool,
     /// `now()` in invariants.
     pub now: Option<Timestamp>,
 }

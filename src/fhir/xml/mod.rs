@@ -6,6 +6,7 @@
 //! column and, below the root, a FHIRPath expression. The writer puts elements in the order of the definitions.
 //!
 //! A narrative is kept as the text that stood there, in both directions; it only has to be well-formed XHTML.
+//! [`narrative_problem`] holds it to the elements and attributes that narratives may have.
 //! Comments, processing instructions and white space outside of narratives are not part of a resource.
 //!
 //! Reading takes time in proportion to the text and memory in proportion to the tree; nesting counts as that of the
@@ -17,6 +18,7 @@
 //! Absent: schemas, signatures, and the older spellings of other FHIR versions.
 
 pub mod baseline;
+mod limited;
 mod narrative;
 mod read;
 mod scan;
@@ -25,9 +27,11 @@ mod text;
 pub mod tree;
 mod write;
 
+pub use limited::{NarrativeProblem, NarrativeRule, narrative_problem};
 pub use narrative::is_narrative;
 pub use read::parse;
 pub use scan::{Namespace, Scanner, Scope, Tag, Token};
+pub use text::is_xml;
 pub use write::{Layout, write};
 
 #[cfg(test)]

@@ -34,7 +34,8 @@ pub fn write(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-fn trimmed(text: &str) -> &str {
+/// A text without the white space around it.
+pub fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_ascii() && is_space(c as u8))
 }
 

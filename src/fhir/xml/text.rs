@@ -29,6 +29,11 @@ pub fn is_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
 }
 
+/// Whether XML 1.0 can hold every character of a text.
+pub fn is_xml(text: &str) -> bool {
+    foreign(text).is_none()
+}
+
 /// Where a text has its first character that XML does not allow.
 pub fn foreign(text: &str) -> Option<usize> {
     let is_bad = |(at, byte): (usize, u8)| match byte {
