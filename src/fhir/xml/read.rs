@@ -4,7 +4,7 @@ use super::narrative;
 use super::scan::{Attribute, FHIR, Namespace, Scanner, Tag, Token};
 use super::shape::Shape;
 use super::text::shown;
-use crate::base::fault::{Fault, Result};
+use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::definitions::element::{Property, TypeId, property, resource_type_id};
 use crate::fhir::definitions::names;
 use crate::fhir::json::{Json, Number, Object};
@@ -20,6 +20,9 @@ use crate::fhir::types::ResourceType;
 /// another encoding.
 pub fn parse(text: &[u8], nesting: usize) -> Result<Json> {
     let valid = std::str::from_utf8(text).map_err(|e| {
+        if text.starts_with(&[0xfe, 0xff]) || text.starts_with(&[0xff, 0xfe]) {
+            return Fault::new(Category::UnsupportedMedia, "invalid XML: the encoding must be UTF-8, not UTF-16");
+        }
         let valid = std::str::from_utf8(&text[..e.valid_up_to()]).unwrap_or_default();
         super::text::fault(valid, valid.len(), "invalid UTF-8")
     })?;
@@ -236,7 +239,7 @@ impl<'a> Reading<'a> {
             (Shape::Boolean, "true") => Some(Json::Bool(true)),
             (Shape::Boolean, "false") => Some(Json::Bool(false)),
             (Shape::Boolean, _) => None,
-            (Shape::Number, _) => Number::from_text(&text).map(Json::Number),
+            (Shape::Number, _) => Number::from_text(unsigned(&text, found)).map(Json::Number),
             _ => Some(Json::String(text)),
         };
         json.ok_or_else(|| {
@@ -244,6 +247,12 @@ impl<'a> Reading<'a> {
             self.fault(attribute.at, message, path)
         })
     }
+}
+
+/// A number as JSON has it: integers may have a `+` in XML (`datatypes.html`), decimals not.
+fn unsigned<'t>(text: &'t str, property: &Property) -> &'t str {
+    let digits = text.strip_prefix('+').filter(|digits| digits.starts_with(|c: char| ('1'..='9').contains(&c)));
+    digits.filter(|_| property.type_id.name() != "decimal").unwrap_or(text)
 }
 
 /// The element that is being collected: one, or all repetitions of one.

@@ -77,6 +77,21 @@ fn the_order_of_elements_is_that_of_the_definitions() {
 }
 
 #[test]
+fn values_are_read_as_their_types_have_them() {
+    for (xml, json) in [
+        (r#"<multipleBirthInteger value=" +5 "/>"#, r#""multipleBirthInteger":5"#),
+        (r#"<multipleBirthInteger value="-5"/>"#, r#""multipleBirthInteger":-5"#),
+        (r#"<gender value="&#10;male&#x20;"/>"#, r#""gender":"male""#),
+        ("<name><!-- a --><text\nvalue='a&#10;b' ></text><?pi?></name>", r#""name":[{"text":"a\nb"}]"#),
+        (r#"<name><use value="usual"/><text id="i" value="x"/></name>"#, r#""name":[{"use":"usual","text":"x","_text":{"id":"i"}}]"#),
+    ] {
+        assert_eq!(to_json(&patient(xml)), format!(r#"{{"resourceType":"Patient",{json}}}"#));
+    }
+    let decimal = r#"<extension url="http://x"><valueDecimal value="+5"/></extension>"#;
+    assert!(parse(patient(decimal).as_bytes(), 64).is_err());
+}
+
+#[test]
 fn prefixes_and_outer_declarations_are_resolved() {
     let plain = to_json(&patient(
         r#"<text><status value="generated"/><div xmlns="http://www.w3.org/1999/xhtml"><p lang="en">x</p></div></text>"#,
@@ -124,6 +139,10 @@ fn what_is_wrong_has_a_place() {
         ("<text><div xmlns='http://www.w3.org/1999/xhtml'>&nbsp;</div></text>", 86, Some("Patient.text.div"), "entity"),
         ("<name xmlns='urn:x'/>", 44, None, "has no place in a resource"),
         ("<name xsi:type='x'/>", 44, Some("Patient.name[0]"), "unknown attribute"),
+        ("<name xml:id='x'/>", 44, Some("Patient.name[0]"), "unknown attribute"),
+        ("<active value='&nbsp;'/>", 53, None, "`&`"),
+        ("<multipleBirthInteger value='+0'/>", 60, Some("Patient.multipleBirth"), "no integer"),
+        ("<multipleBirthInteger value='05'/>", 60, Some("Patient.multipleBirth"), "no integer"),
         ("<x:name/>", 38, None, "not declared"),
         ("<active value='true' value='true'/>", 59, None, "stands twice"),
         ("<active value='true'id='a'/>", 58, None, "expected an attribute"),
@@ -169,8 +188,17 @@ fn whole_documents_that_are_wrong() {
         let fault = parse(xml.as_bytes(), 64).expect_err(xml);
         assert!(fault.message().contains(part), "{xml}: {fault}");
     }
-    let latin = parse(b"<?xml version='1.0' encoding='latin1'?><a/>", 64).expect_err("latin1");
-    assert_eq!(latin.category(), Category::UnsupportedMedia);
+    let utf_16 = |bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        "\u{feff}<?xml version='1.0'?><a/>".encode_utf16().flat_map(bytes).collect()
+    };
+    for text in [
+        b"<?xml version='1.0' encoding='latin1'?><a/>".to_vec(),
+        b"<?xml version='1.0' encoding='UTF-16'?><a/>".to_vec(),
+        utf_16(u16::to_be_bytes),
+        utf_16(u16::to_le_bytes),
+    ] {
+        assert_eq!(parse(&text, 64).expect_err("not UTF-8").category(), Category::UnsupportedMedia);
+    }
     let fault = parse(b"<Patient xmlns=\"http://hl7.org/fhir\">\n \xff</Patient>", 64).expect_err("UTF-8");
     assert_eq!(fault.issues()[0].position, Some((2, 2)));
 }
