@@ -60,10 +60,8 @@ impl TenantArgs {
     /// # Errors
     /// 400 for a name or mode that is none; 404 for an unknown one; 409 for one that is taken, and when the data folder is in use.
     pub async fn run(&self) -> Result<()> {
-        let (What::Add { place, .. }
-        | What::Set { place, .. }
-        | What::List { place }
-        | What::Remove { place, .. }) = &self.what;
+        let (What::Add { place, .. } | What::Set { place, .. } | What::List { place } | What::Remove { place, .. }) =
+            &self.what;
         let app = open(place).await?;
         let done = self.with(&app).await;
         app.close().await.and(done)
@@ -103,7 +101,9 @@ impl TenantArgs {
 fn mode(text: &str) -> Result<Option<ValidationMode>> {
     match text {
         "default" => Ok(None),
-        name => ValidationMode::parse(name).map(Some).map_err(|expected| Fault::invalid(format!("--validation: {expected}"))),
+        name => ValidationMode::parse(name)
+            .map(Some)
+            .map_err(|expected| Fault::invalid(format!("--validation: {expected}"))),
     }
 }
 

@@ -61,7 +61,8 @@ impl Repo {
         };
         let memory = Memory::new(if store.is_shared() { 0 } else { limits.recent_bytes });
         let (index, rest, validation) = (config.index, config.rest, config.validation);
-        let ground = Ground { store, options, index, base, rest, validation, clock, ids, limits, node, cluster, memory };
+        let ground =
+            Ground { store, options, index, base, rest, validation, clock, ids, limits, node, cluster, memory };
         ground.forget_removed(|_| false).await?;
         let default = ground.open(Tenant::DEFAULT, None).await?;
         if let Some(cluster) = ground.cluster.clone() {

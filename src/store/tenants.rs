@@ -10,8 +10,7 @@ use crate::base::config::ValidationMode;
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::id::{Tenant, TenantName};
 
-const FIND: Statement =
-    fixed("tenants: read", "SELECT tenant, COALESCE(validation, '') FROM tenants WHERE name = $1");
+const FIND: Statement = fixed("tenants: read", "SELECT tenant, COALESCE(validation, '') FROM tenants WHERE name = $1");
 const LIST: Statement = fixed("tenants: list", "SELECT tenant, name FROM tenants ORDER BY name");
 const SET_VALIDATION: Statement =
     fixed("tenants: set validation", "UPDATE tenants SET validation = NULLIF($2, '') WHERE name = $1");

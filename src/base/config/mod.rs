@@ -9,5 +9,7 @@ mod sections;
 mod settings;
 
 pub use load::{Origin, Sources, environment, load, program};
-pub use sections::{Access, Config, Http, IndexSettings, Log, Rest, Secret, StoreSettings, Telemetry, Validation, ValidationMode};
+pub use sections::{
+    Access, Config, Http, IndexSettings, Log, Rest, Secret, StoreSettings, Telemetry, Validation, ValidationMode,
+};
 pub use settings::{SETTINGS, Setting};

@@ -109,7 +109,9 @@ impl Primitive {
             }
             (_, Json::String(text)) if is_blank(text) => ("value", "must not be empty or only white space"),
             (Self::Xhtml, Json::String(text)) if is_narrative(text) => return Ok(()),
-            (Self::Xhtml, Json::String(_)) => ("value", "must be one div of well-formed XHTML, without entities of HTML"),
+            (Self::Xhtml, Json::String(_)) => {
+                ("value", "must be one div of well-formed XHTML, without entities of HTML")
+            }
             (_, Json::String(text)) if !is_xml(text) => ("value", "must not have control characters"),
             (Self::String, Json::String(_)) => return Ok(()),
             (_, Json::String(text)) if text.trim_matches(BLANKS).len() < text.len() => {
@@ -156,7 +158,9 @@ impl Primitive {
             Self::Oid => (is_oid(text), "must be an OID such as urn:oid:1.2.3"),
             Self::Time => (time(bytes) == Some(b""), "must be a time: hh:mm:ss with optional fraction"),
             Self::Uri if has_space(text) => (false, "must not have spaces"),
-            Self::Uri => (is_named(text), "must be a whole OID after urn:oid:, a whole UUID in lower case after urn:uuid:"),
+            Self::Uri => {
+                (is_named(text), "must be a whole OID after urn:oid:, a whole UUID in lower case after urn:uuid:")
+            }
             Self::Uuid => (is_uuid(bytes), "must be a UUID such as urn:uuid:c757873d-ec9a-4326-a141-556f43239520"),
             _ => (
                 text.len() <= STRING_CHARACTERS || text.chars().count() <= STRING_CHARACTERS,
@@ -331,7 +335,11 @@ mod tests {
                 "\"urn:uuid:c757873d-ec9a-4326-a141-556f43239520\"",
                 "\"urn:uuid:C757873D-ec9a-4326-a141-556f43239520\" \"c757873d-ec9a-4326-a141-556f43239520\" \"urn:uuid:c757873dec9a-4326-a141-556f43239520a\"",
             ),
-            ("base64Binary", "\"QUJD\" \"QUI=\" \"QQ==\" \"QU\\nJD\"", "\"QUJD\\n\" \"QUJ\" \"Q===\" \"QU=D\" \"QUJ_\" \"====\""),
+            (
+                "base64Binary",
+                "\"QUJD\" \"QUI=\" \"QQ==\" \"QU\\nJD\"",
+                "\"QUJD\\n\" \"QUJ\" \"Q===\" \"QU=D\" \"QUJ_\" \"====\"",
+            ),
             (
                 "date",
                 "\"2023\" \"2023-02\" \"2023-02-28\" \"2024-02-29\" \"2000-02-29\"",

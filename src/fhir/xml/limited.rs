@@ -68,8 +68,28 @@ const ELEMENTS: [(&str, &[&str]); 53] = [
 
 /// The attributes that every element may have, sorted: those of HTML 4.0 for identity, language and style, and for tables.
 const COMMON: [&str; 22] = [
-    "abbr", "accesskey", "align", "axis", "char", "charoff", "class", "colspan", "dir", "headers", "id", "idref", "lang",
-    "rowspan", "scope", "span", "style", "tabindex", "title", "valign", "width", "xml:lang",
+    "abbr",
+    "accesskey",
+    "align",
+    "axis",
+    "char",
+    "charoff",
+    "class",
+    "colspan",
+    "dir",
+    "headers",
+    "id",
+    "idref",
+    "lang",
+    "rowspan",
+    "scope",
+    "span",
+    "style",
+    "tabindex",
+    "title",
+    "valign",
+    "width",
+    "xml:lang",
 ];
 
 /// The attributes whose value is a URL.

@@ -83,7 +83,10 @@ fn values_are_read_as_their_types_have_them() {
         (r#"<multipleBirthInteger value="-5"/>"#, r#""multipleBirthInteger":-5"#),
         (r#"<gender value="&#10;male&#x20;"/>"#, r#""gender":"male""#),
         ("<name><!-- a --><text\nvalue='a&#10;b' ></text><?pi?></name>", r#""name":[{"text":"a\nb"}]"#),
-        (r#"<name><use value="usual"/><text id="i" value="x"/></name>"#, r#""name":[{"use":"usual","text":"x","_text":{"id":"i"}}]"#),
+        (
+            r#"<name><use value="usual"/><text id="i" value="x"/></name>"#,
+            r#""name":[{"use":"usual","text":"x","_text":{"id":"i"}}]"#,
+        ),
     ] {
         assert_eq!(to_json(&patient(xml)), format!(r#"{{"resourceType":"Patient",{json}}}"#));
     }
