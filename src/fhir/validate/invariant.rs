@@ -97,3 +97,9 @@ fn narrative_holds(key: &str, text: &str) -> Outcome {
     let is_broken = narrative_problem(text).is_some_and(|problem| problem.rule == rule);
     if is_broken { Outcome::Fails } else { Outcome::Holds }
 }
+
+impl fmt::Debug for Constraint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.expression)
+    }
+}

@@ -275,10 +275,10 @@ const BROKEN: &[(&str, &str, &str, usize)] = &[
     // an id of 67 characters
     ("questionnaireresponse-extensions-QuestionnaireResponse-item-subject.json", "value", "SearchParameter.id", 1),
     // narratives without content
-    ("activitydefinition-servicerequest-example.json", "value", ".text.div", 1),
-    ("activitydefinition-supplyrequest-example.json", "value", ".text.div", 1),
-    ("eventdefinition-example.json", "value", ".text.div", 1),
-    ("questionnaire-zika-virus-exposure-assessment.json", "value", ".text.div", 1),
+    ("activitydefinition-servicerequest-example.json", "invariant", ".text.div", 1),
+    ("activitydefinition-supplyrequest-example.json", "invariant", ".text.div", 1),
+    ("eventdefinition-example.json", "invariant", ".text.div", 1),
+    ("questionnaire-zika-virus-exposure-assessment.json", "invariant", ".text.div", 1),
     // UUIDs in upper case, and an OID of X.Y.Z
     ("capabilitystatement-example.json", "value", ".url", 1),
     ("terminologycapabilities-example.json", "value", ".url", 1),
