@@ -27,7 +27,8 @@ fn told(checked: crate::base::fault::Result<()>) -> Vec<String> {
     fault.issues().iter().map(shown).collect()
 }
 
-const PATIENT: &str = r##"{"resourceType":"Patient","id":"a","meta":{"profile":["http://x|1"],"lastUpdated":"2020-01-01T00:00:00Z"},
+const PATIENT: &str = r##"{"resourceType":"Patient","id":"a","meta":{"profile":["http://x|1","urn:oid:1.2|3"],
+    "source":"urn:uuid:c757873d-ec9a-4326-a141-556f43239520#a","lastUpdated":"2020-01-01T00:00:00Z"},
     "text":{"status":"generated","div":"<div xmlns='http://www.w3.org/1999/xhtml'>x</div>"},
     "contained":[{"resourceType":"Organization","id":"o","name":"O"}],
     "extension":[{"url":"http://x","valueString":"a"},{"url":"http://y","extension":[{"url":"z","valueBoolean":true}]}],
@@ -117,6 +118,8 @@ fn every_fault_has_its_place() {
             "structure Patient.text",
         ),
         (r#""meta":{}"#, "structure Patient.meta"),
+        (r#""meta":{"source":"urn:uuid:C757873D-ec9a-4326-a141-556f43239520"}"#, "value Patient.meta.source"),
+        (r#""meta":{"profile":["urn:oid:1.02|3"]}"#, "value Patient.meta.profile[0]"),
     ] {
         let text = format!(r#"{{"resourceType":"Patient",{inner}}}"#);
         assert_eq!(findings(&text), [expected], "{inner}");

@@ -387,7 +387,7 @@ fn primitive<'j>(
         // the id of an element, an attribute in XML
         return check.fail("value", || "id: must not have spaces".to_owned(), path);
     }
-    if check.has_rules && primitive == Primitive::Uri {
+    if primitive == Primitive::Uri && !check.options.shape_only {
         uris::check(check, json.as_str().unwrap_or(""), property.type_id, scope, path);
     }
 }
