@@ -3,12 +3,12 @@
 use super::binding;
 use super::codes::Membership;
 use super::entry::validate;
-use super::narrative;
 use super::registry::Registry;
 use super::state::{Options, shown};
 use crate::base::fault::{Fault, Result};
 use crate::fhir::fhirpath::{Item, Node, Services};
 use crate::fhir::json::Json;
+use crate::fhir::xml::narrative_problem;
 
 /// The definitions of a registry, as services of FHIRPath.
 pub struct Definitions<'r>(pub &'r Registry);
@@ -68,8 +68,7 @@ impl<'a> Services<'a> for Definitions<'_> {
     }
 
     fn html_checks(&self, text: &str) -> Result<bool> {
-        let found = narrative::read(text);
-        Ok(found.is_allowed && found.has_content)
+        Ok(narrative_problem(text).is_none())
     }
 }
 
