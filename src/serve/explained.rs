@@ -30,6 +30,9 @@ const END: usize = 3072;
 const LINGER_BYTES: usize = 256 << 20;
 const LINGER: Duration = Duration::from_secs(2);
 
+/// What a client is told that begins with HTTP/2. It is the client that is wrong here, so it is no 505.
+const HTTP2: &str = "HTTP/2 is not spoken here; use HTTP/1.1, or a proxy in front of this server that speaks both";
+
 /// The connection `S`.
 #[derive(Debug)]
 pub(super) struct Explained<S> {
@@ -71,8 +74,12 @@ impl<S> Explained<S> {
     }
 
     fn refuse(&mut self, status: StatusCode) {
+        self.refuse_with(status, reason(status));
+    }
+
+    fn refuse_with(&mut self, status: StatusCode, reason: &str) {
         let (is_head, form) = wish(&self.seen);
-        let (content_type, body) = told(&Issue::error(code(status), reason(status)), form);
+        let (content_type, body) = told(&Issue::error(code(status), reason), form);
         let id = self.layers.request_id(&HeaderMap::new());
         self.layers.refused(status.as_u16(), &id);
         let head = format!(
@@ -93,19 +100,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Explained<S> {
     /// Says that a head did not arrive in time, unless nothing of it did.
     pub(super) async fn late(self) {
         if !self.seen.is_empty() {
-            self.close_with(StatusCode::REQUEST_TIMEOUT).await;
+            self.close_with(StatusCode::REQUEST_TIMEOUT, reason(StatusCode::REQUEST_TIMEOUT)).await;
         }
     }
 
     /// Says that HTTP/2 is not spoken here, to a client that began with it (RFC 9113, 3.4), which hyper just leaves.
     pub(super) async fn refuse_http2(self) {
         if self.seen.starts_with(b"PRI * HTTP/2.0\r\n") {
-            self.close_with(StatusCode::HTTP_VERSION_NOT_SUPPORTED).await;
+            self.close_with(StatusCode::BAD_REQUEST, HTTP2).await;
         }
     }
 
-    async fn close_with(mut self, status: StatusCode) {
-        self.refuse(status);
+    async fn close_with(mut self, status: StatusCode, reason: &str) {
+        self.refuse_with(status, reason);
         // The client may be gone, or not read.
         let _ = tokio::time::timeout(LINGER, self.shutdown()).await;
     }
@@ -223,7 +230,6 @@ fn code(status: StatusCode) -> &'static str {
     match status {
         StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "too-long",
         StatusCode::REQUEST_TIMEOUT => "timeout",
-        StatusCode::HTTP_VERSION_NOT_SUPPORTED => "not-supported",
         _ => "invalid",
     }
 }
@@ -238,9 +244,6 @@ fn reason(status: StatusCode) -> &'static str {
              _search may have more parameters"
         }
         StatusCode::REQUEST_TIMEOUT => "the head of the request did not arrive in time",
-        StatusCode::HTTP_VERSION_NOT_SUPPORTED => {
-            "HTTP/2 is not spoken here; use HTTP/1.1, or a proxy in front of this server that speaks both"
-        }
         _ => {
             "this is not an HTTP/1.1 request: the request line is a method, a URL with blanks, quotation marks, < and > \
              percent-encoded, and the version; each header field is a name, a colon and a value (RFC 9112)"

@@ -85,8 +85,8 @@ fn who_speaks_http_2_is_told() {
     let app = TestApp::start(Database::Sqlite);
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
     let answer = app.client().raw(preface);
-    outcome(&answer, 505);
-    assert!(answer.text().contains("HTTP/1.1"), "{}", answer.text());
+    outcome(&answer, 400);
+    assert!(answer.text().contains("HTTP/2 is not spoken here"), "{}", answer.text());
     // An offer to change to it is declined by going on (RFC 9110, 7.8).
     let offer = b"GET /fhir/Patient HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
     app.client().raw(offer).expect(200);

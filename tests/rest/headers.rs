@@ -211,6 +211,14 @@ on_both_databases! {
         for target in ["Patient/p/", "Patient/%70", "Patient/p/_history/1/", "metadata/"] {
             client.get(target).expect(200);
         }
+        // What is sent in another version is a type that is not understood, what is asked for one that is not made.
+        let body = json!({"resourceType": "Patient"}).to_string();
+        for (accept, sent, status) in [("4.0", "4.0", 201), ("4.0", "3.0", 415), ("3.0", "4.0", 406), ("3.0", "3.0", 406)] {
+            let name = |version: &str| format!("application/fhir+json; fhirVersion={version}");
+            let (accept, sent) = (name(accept), name(sent));
+            let answer = client.send("POST", "/fhir/Patient", &[("Accept", &accept), ("Content-Type", &sent)], body.as_bytes());
+            assert_eq!(answer.status, status, "{accept}, {sent}: {}", answer.text());
+        }
         client.get("Patient/p%2F_history").expect_outcome(400);
         client.get("patient/p").expect_outcome(404);
         client.get("Patient/p?_pretty=maybe").expect_outcome(400);

@@ -177,7 +177,8 @@ pub fn body_format(content_type: Option<&str>) -> Result<Format> {
             || value.eq_ignore_ascii_case("us-ascii")
     });
     match known.filter(|_| is_utf8) {
-        Some(media) => version(text).map(|()| media.format),
+        Some(media) if version(text).is_ok() => Ok(media.format),
+        Some(_) => Err(unsupported(text, "resources of fhirVersion=4.0")),
         None => Err(unsupported(text, "application/fhir+json or application/fhir+xml in UTF-8")),
     }
 }
@@ -390,9 +391,14 @@ mod tests {
             assert_eq!(body_format(Some(good)), Ok(Format::Xml), "{good}");
         }
         assert_eq!(body_format(None), Ok(Format::Json));
-        for bad in
-            ["application/fhir+turtle", "text/plain", "application/xml; charset=latin1", "", "application/xhtml+xml"]
-        {
+        for bad in [
+            "application/fhir+turtle",
+            "text/plain",
+            "application/xml; charset=latin1",
+            "",
+            "application/xhtml+xml",
+            "application/fhir+json; fhirVersion=3.0",
+        ] {
             let fault = body_format(Some(bad)).expect_err(bad);
             assert_eq!(fault.category(), Category::UnsupportedMedia, "{bad}");
         }
