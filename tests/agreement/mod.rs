@@ -55,6 +55,9 @@ const ALWAYS: [&str; 10] = [
 /// The fewest searches of each class in a run, and of these the telling ones.
 const LEAST: [usize; 2] = [8, 3];
 
+/// So many disagreements of a round are made small, which takes its time.
+const SMALL: usize = 3;
+
 /// Of a hundred pairs of a resource and a search the evaluator decides so many.
 const DECIDED: usize = 97;
 
@@ -187,7 +190,7 @@ impl Outcome {
             }
             is_told = true;
             self.made_small += 1;
-            let json = if self.made_small < 12 {
+            let json = if self.made_small <= SMALL {
                 shrink::shrunk(definitions().unwrap(), kind, param, &search.ask, &resources[of[at]].1)
             } else {
                 Value::Null

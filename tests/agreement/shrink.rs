@@ -9,7 +9,7 @@ use crate::search::holds::holds;
 use crate::search::values::values;
 
 /// How often it is tried.
-const TRIES: usize = 400;
+const TRIES: usize = 150;
 
 /// The resource without what does not matter; itself where its disagreement needs its place among others.
 pub fn shrunk(all: &'static Definitions, kind: &str, param: &Param, ask: &Ask, json: &Value) -> Value {
