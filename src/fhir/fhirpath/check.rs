@@ -361,6 +361,7 @@ impl Checker<'_> {
     fn gives(&self, by: Signature, input: Static, given: Vec<Static>, shown: &str, at: usize) -> Result<Static> {
         Ok(match by.gives {
             Gives::One(kind) | Gives::Many(kind) => Static::system(kind),
+            Gives::Rounded(kind) => Static::of([Kind::System(kind), Kind::System(SystemType::Quantity)]),
             Gives::Input => input,
             Gives::OneOfInput | Gives::SomeOfInput => {
                 self.ordered(&input, shown, at)?;

@@ -34,6 +34,8 @@ pub enum Gives {
     One(SystemType),
     /// Several values of a type.
     Many(SystemType),
+    /// One value of a type, or a Quantity of a Quantity.
+    Rounded(SystemType),
     /// What it got.
     Input,
     /// One item of what it got; it matters which, so the input must have an order.
@@ -119,7 +121,7 @@ pub fn signature_of(name: &str) -> Signature {
 
 /// Functions on a single value.
 fn of_value(name: &str) -> Signature {
-    use Gives::{Input, One};
+    use Gives::{Input, One, Rounded};
     match name {
         "indexOf" | "lastIndexOf" => signature(TEXT, TEXT_ARGUMENT, One(Integer)),
         "startsWith" | "endsWith" | "contains" | "matches" | "matchesFull" => {
@@ -132,10 +134,10 @@ fn of_value(name: &str) -> Signature {
         "upper" | "lower" | "trim" => signature(TEXT, &[], One(Text)),
         "length" => signature(TEXT, &[], One(Integer)),
         "abs" => signature(AMOUNT, &[], Input),
-        "ceiling" | "floor" | "truncate" => signature(NUMBER, &[], One(Integer)),
+        "ceiling" | "floor" | "truncate" => signature(AMOUNT, &[], Rounded(Integer)),
         "exp" | "ln" | "sqrt" => signature(NUMBER, &[], One(Decimal)),
         "log" | "power" => signature(NUMBER, &[(Scope::Outer, NUMBER)], One(Decimal)),
-        "round" => signature(NUMBER, WHOLE_ARGUMENT, One(Decimal)),
+        "round" => signature(AMOUNT, WHOLE_ARGUMENT, Rounded(Decimal)),
         "precision" => signature(PRECISE, &[], One(Integer)),
         "lowBoundary" | "highBoundary" => signature(PRECISE, WHOLE_ARGUMENT, Input),
         "sum" | "avg" => signature(AMOUNT, &[], Input),

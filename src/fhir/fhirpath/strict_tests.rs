@@ -24,7 +24,7 @@ fn what_cannot_be_right_is_reported_with_its_place() {
         ("Patient", "descendants()[0]", "an index needs an order"),
         ("Patient", "name.startsWith('a')", "`startsWith` takes String and gets HumanName"),
         ("Patient", "name.family.substring('a')", "an argument of `substring` takes Integer and gets System.String"),
-        ("Patient", "name.family.round()", "`round` takes Integer or Decimal and gets string"),
+        ("Patient", "name.family.round()", "`round` takes Integer or Decimal or Quantity and gets string"),
         ("Patient", "birthDate + 7", "`+` is not defined for date and System.Integer"),
         ("Patient", "1 + 'John'", "`+` is not defined for System.Integer and System.String"),
         ("Patient", "birthDate > 1", "`>` is not defined"),

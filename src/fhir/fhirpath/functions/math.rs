@@ -31,8 +31,11 @@ fn decimal<'a>(
     Ok(maybe(value.and_then(apply).map(Item::Decimal)))
 }
 
-/// A function from decimal to integer.
+/// A function from decimal to integer; of a quantity it changes the value.
 fn integer<'a>(input: &Collection<'a>, what: &str, apply: impl FnOnce(Decimal) -> Decimal) -> Result<Collection<'a>> {
+    if let Some(Item::Quantity(Quantity { value, unit })) = single_value(input, what)? {
+        return Ok(maybe(Some(Item::Quantity(Quantity { value: apply(value), unit }))));
+    }
     let value = subject(input, what)?.as_ref().and_then(decimal_of);
     Ok(maybe(value.and_then(|value| apply(value).to_i64()).map(Item::Integer)))
 }
@@ -128,12 +131,16 @@ pub fn power<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Co
     Ok(maybe(power.map(Item::Decimal)))
 }
 
-/// `round([precision])`: rounded half away from zero.
+/// `round([precision])`: rounded half away from zero; of a quantity its value is.
 pub fn round<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let digits = args::integer(m, arguments, 0)?.unwrap_or(0);
     let Ok(digits) = u32::try_from(digits) else {
         return Err(trouble::evaluation("the precision of round() is at least 0"));
     };
+    if let Some(Item::Quantity(Quantity { value, unit })) = single_value(&input, "round()")? {
+        let value = number::round(value, digits.min(28));
+        return Ok(maybe(Some(Item::Quantity(Quantity { value, unit }))));
+    }
     decimal(&input, "round()", |value| Some(number::round(value, digits.min(28))))
 }
 
