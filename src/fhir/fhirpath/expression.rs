@@ -74,8 +74,17 @@ impl Expression {
     /// 400 when the evaluation cannot go on (several items where one is needed, a wrong type, an
     /// unknown variable); `too-costly` when a bound of the context is reached.
     pub fn eval<'a>(&self, root: Node<'a>, context: &Context<'a>) -> Result<Collection<'a>> {
+        self.eval_counted(root, context).0
+    }
+
+    /// Runs the expression on a node, and tells how many steps it took.
+    ///
+    /// # Errors
+    /// As [`Expression::eval`].
+    pub fn eval_counted<'a>(&self, root: Node<'a>, context: &Context<'a>) -> (Result<Collection<'a>>, u64) {
         let mut machine = Machine::new(root, context);
-        eval(&mut machine, &self.code).map_err(|fault| fault.context("fhirpath"))
+        let found = eval(&mut machine, &self.code).map_err(|fault| fault.context("fhirpath"));
+        (found, context.bounds.steps.saturating_sub(machine.steps))
     }
 }
 

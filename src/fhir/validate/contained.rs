@@ -1,6 +1,8 @@
 //! Contained resources: `dom-3` to `dom-5` (FHIR R4 `domainresource.html`), checked by hand, for their expressions visit
 //! the whole resource. `dom-2` is in the structure.
 
+use hashbrown::HashSet;
+
 use super::state::{Check, shown};
 use crate::fhir::json::Json;
 use crate::fhir::path::Path;
@@ -8,6 +10,8 @@ use crate::fhir::path::Path;
 /// Checks the contained resources of a resource.
 pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
     let Some(list) = resource.get("contained").and_then(Json::as_array) else { return };
+    let mut named = HashSet::new();
+    names(resource, &mut named);
     let all = path.child("contained");
     for (n, one) in list.iter().enumerate() {
         let place = all.item(n);
@@ -20,7 +24,7 @@ pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
             check.fail("invariant", || "dom-5: a contained resource must not have a security label".to_owned(), &place);
         }
         let Some(id) = one.get("id").and_then(Json::as_str) else { continue };
-        if !refers(resource, id) && !refers(one, "") {
+        if !named.contains(id) && !refers_out(one) {
             let text = || {
                 let id = shown(id);
                 format!(
@@ -32,12 +36,22 @@ pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
     }
 }
 
-/// Whether a text within the value is `#` and an id.
-fn refers(json: &Json, id: &str) -> bool {
+/// The ids of all texts that are `#` and an id.
+fn names<'j>(json: &'j Json, found: &mut HashSet<&'j str>) {
     match json {
-        Json::String(text) => text.strip_prefix('#') == Some(id),
-        Json::Array(items) => items.iter().any(|item| refers(item, id)),
-        Json::Object(object) => object.iter().any(|(_, value)| refers(value, id)),
+        Json::String(text) => found.extend(text.strip_prefix('#')),
+        Json::Array(items) => items.iter().for_each(|item| names(item, found)),
+        Json::Object(object) => object.iter().for_each(|(_, value)| names(value, found)),
+        _ => {}
+    }
+}
+
+/// Whether a text within the value is `#`: the resource around it.
+fn refers_out(json: &Json) -> bool {
+    match json {
+        Json::String(text) => &**text == "#",
+        Json::Array(items) => items.iter().any(refers_out),
+        Json::Object(object) => object.iter().any(|(_, value)| refers_out(value)),
         _ => false,
     }
 }

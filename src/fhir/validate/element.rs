@@ -27,8 +27,11 @@ pub fn check<'r, 'j>(check: &mut Check<'r, 'j>, scope: &Scope<'j>, at: At<'r>, n
         if !constraint.is_error && !check.options.with_warnings {
             continue;
         }
-        let outcome = constraint.holds(node, &check.context(scope));
-        check.steps = check.steps.saturating_sub(64);
+        if check.steps == 0 {
+            return;
+        }
+        let (outcome, steps) = constraint.holds(node, &check.context(scope));
+        check.charge(steps, path);
         if outcome == Outcome::Holds {
             continue;
         }

@@ -116,3 +116,9 @@ pub fn contained<'j>(container: Node<'j>, id: &str) -> Option<Node<'j>> {
     let id_of = |json: &'j Json| json.as_object()?.get_name(&Name::known(names::ID))?.as_str();
     list.iter().find(|json| id_of(json) == Some(id)).map(Node::resource)
 }
+
+/// How many resources a resource contains.
+pub fn contained_count(container: Node<'_>) -> u64 {
+    let list = container.object().and_then(|object| object.get_name(&Name::known(names::CONTAINED)));
+    list.and_then(Json::as_array).map_or(0, |list| list.len() as u64)
+}

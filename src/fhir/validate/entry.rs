@@ -6,6 +6,7 @@ use super::entries::BundleIndex;
 use super::registry::Registry;
 use super::rules::At;
 use super::state::{Check, ISSUES, Options, Rules, STEPS, Scope};
+use super::terms::Terms;
 use super::types;
 use super::walk::{self, Site};
 use crate::base::fault::{Category, Fault, Issue, Result};
@@ -44,7 +45,9 @@ fn without_rules(resource: &Json, options: Options) -> Result<()> {
 pub fn validate(registry: &Registry, resource: &Json, profiles: &[&str], options: Options) -> Vec<Issue> {
     let kind = resource.get("resourceType").and_then(Json::as_str).unwrap_or("");
     let index = (kind == "Bundle").then(|| BundleIndex::new(resource));
+    let services = Terms(registry);
     let mut check = new(registry, options, true, index.as_ref());
+    check.services = Some(&services);
     let root = Path::root(if kind.is_empty() { "Resource" } else { kind });
     let mut rules = Rules::new();
     if let Some(owner) = type_by_name(kind) {
@@ -72,6 +75,7 @@ fn new<'r, 'j>(
         is_quiet: false,
         failed: false,
         bundle,
+        services: None,
         nested: 0,
         steps: STEPS,
         known: HashMap::new(),

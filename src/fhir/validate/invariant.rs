@@ -71,9 +71,9 @@ impl Constraint {
         })
     }
 
-    /// Whether it holds for an element. What yields nothing does not hold.
-    pub fn holds<'a>(&self, node: Node<'a>, context: &Context<'a>) -> Outcome {
-        match self.check() {
+    /// Whether it holds for an element, and how many steps that took. What yields nothing does not hold.
+    pub fn holds<'a>(&self, node: Node<'a>, context: &Context<'a>) -> (Outcome, u64) {
+        let outcome = match self.check() {
             Check::ByTheWalk => Outcome::Holds,
             Check::Narrative => match node.json.as_str() {
                 Some(text) => narrative_holds(&self.key, text),
@@ -81,13 +81,17 @@ impl Constraint {
             },
             Check::Broken(why) => Outcome::Unknown(why.to_string()),
             Check::Path(expression) => {
-                match expression.eval(node, context).and_then(|items| fhirpath::boolean(&items, "an invariant")) {
+                let (found, steps) = expression.eval_counted(node, context);
+                let found = found.and_then(|items| fhirpath::boolean(&items, "an invariant"));
+                let outcome = match found {
                     Ok(Some(true)) => Outcome::Holds,
                     Ok(_) => Outcome::Fails,
                     Err(fault) => Outcome::Unknown(fault.message().to_owned()),
-                }
+                };
+                return (outcome, steps);
             }
-        }
+        };
+        (outcome, 1)
     }
 }
 

@@ -37,6 +37,7 @@ mod slices;
 mod slicing;
 mod snapshot;
 mod state;
+mod terms;
 mod types;
 mod uris;
 mod walk;

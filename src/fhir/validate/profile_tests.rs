@@ -364,6 +364,27 @@ fn responses_to_questionnaires() {
 }
 
 #[test]
+fn the_cost_is_bounded_and_value_sets_are_asked() {
+    let set = r#"{"resourceType":"ValueSet","url":"http://v","compose":{"include":[{"system":"http://s","concept":[{"code":"a"}]}]}}"#;
+    let registry = registry(
+        "Patient",
+        r#"{"path":"Patient.maritalStatus","constraint":[{"key":"x-1","severity":"error","human":"in it","expression":"memberOf('http://v')"}]},
+        {"path":"Patient.name","constraint":[{"key":"x-2","severity":"error","human":"slow","expression":"%resource.descendants().where($this = 'x').empty()"}]}"#,
+        &[set],
+    );
+    let patient = |code: &str| {
+        format!(
+            r#"{{"resourceType":"Patient","maritalStatus":{{"coding":[{{"system":"http://s","code":"{code}"}}]}}}}"#
+        )
+    };
+    check(&registry, &[(&patient("a"), ""), (&patient("b"), "invariant Patient.maritalStatus")]);
+    let names = vec![r#"{"text":"a","given":["b","c"]}"#; 4000].join(",");
+    let found = errors(&registry, &format!(r#"{{"resourceType":"Patient","name":[{names}]}}"#));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("too-costly Patient.name["), "{found:?}");
+}
+
+#[test]
 fn contexts_of_extensions() {
     let extension = EXTENSION.replace(
         r#""type":"Extension""#,

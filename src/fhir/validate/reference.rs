@@ -1,7 +1,7 @@
 //! References: whether what they lead to is of a type, or conforms to a profile, that is allowed
 //! (FHIR R4 `references.html`).
 
-use super::entries::{contained, target_kind};
+use super::entries::{contained, contained_count, target_kind};
 use super::rules::{At, Target, TypeRule};
 use super::state::{Check, NESTED, STRUCTURE, Scope, shown};
 use crate::fhir::definitions::element::Property;
@@ -50,6 +50,10 @@ fn find<'j>(
     let by_type = || kind.and_then(|kind| ResourceType::find(kind.rsplit('/').next().unwrap_or(kind)));
     let Some(reference) = reference else { return Some(Found { kind: by_type(), node: None }) };
     if let Some(id) = reference.strip_prefix('#') {
+        check.charge(contained_count(scope.root), path);
+        if check.steps == 0 {
+            return None;
+        }
         let found = contained(scope.root, id);
         if found.is_none() {
             let text = || format!("ref-1: there is no contained resource with the id \"{}\"", shown(id));

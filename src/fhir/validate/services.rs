@@ -1,56 +1,22 @@
 //! What FHIRPath asks of definitions (`conformsTo`, `memberOf`, `subsumes`, `htmlChecks`), answered by a registry.
 
-use super::binding;
-use super::codes::Membership;
 use super::entry::validate;
 use super::registry::Registry;
 use super::state::{Options, shown};
+use super::terms::Terms;
 use crate::base::fault::{Fault, Result};
 use crate::fhir::fhirpath::{Item, Node, Services};
-use crate::fhir::json::Json;
-use crate::fhir::xml::narrative_problem;
 
 /// The definitions of a registry, as services of FHIRPath.
 pub struct Definitions<'r>(pub &'r Registry);
 
 impl<'a> Services<'a> for Definitions<'_> {
     fn member_of(&self, coded: &Item<'a>, value_set: &str) -> Result<Option<bool>> {
-        let set = self.0.value_set(value_set);
-        let set = set.ok_or_else(|| Fault::invalid(format!("the value set {} is not known", shown(value_set))))?;
-        let membership = match coded {
-            Item::Node(node) => binding::membership(set, node.json).0,
-            Item::String(text) => set.contains(None, text),
-            _ => Membership::Unknown,
-        };
-        Ok(match membership {
-            Membership::In => Some(true),
-            Membership::Out => Some(false),
-            Membership::Unknown => None,
-        })
+        Terms(self.0).member_of(coded, value_set)
     }
 
     fn subsumes(&self, ancestor: &Item<'a>, descendant: &Item<'a>) -> Result<Option<bool>> {
-        let (above, below) = (codings(ancestor), codings(descendant));
-        let mut is_known = true;
-        let mut shares_system = false;
-        for (x, y) in above.iter().flat_map(|x| below.iter().map(move |y| (x, y))) {
-            if x.0 != y.0 {
-                continue;
-            }
-            shares_system = true;
-            if x.1 == y.1 {
-                return Ok(Some(true));
-            }
-            match self.0.code_system(x.0).filter(|system| system.has(x.1) && system.has(y.1)) {
-                Some(system) if system.is_a(y.1, x.1) => return Ok(Some(true)),
-                Some(_) => {}
-                None => is_known = false,
-            }
-        }
-        if !shares_system && !above.is_empty() && !below.is_empty() {
-            return Err(Fault::invalid("the codes are of code systems that have no known relationship"));
-        }
-        Ok((is_known && shares_system).then_some(false))
+        Terms(self.0).subsumes(ancestor, descendant)
     }
 
     fn conforms_to(&self, node: Node<'a>, structure: &str) -> Result<Option<bool>> {
@@ -68,19 +34,9 @@ impl<'a> Services<'a> for Definitions<'_> {
     }
 
     fn html_checks(&self, text: &str) -> Result<bool> {
-        Ok(narrative_problem(text).is_none())
+        let terms: &dyn Services<'a> = &Terms(self.0);
+        terms.html_checks(text)
     }
-}
-
-/// System and code of each coding of a Coding or CodeableConcept.
-fn codings<'a>(item: &Item<'a>) -> Vec<(&'a str, &'a str)> {
-    let Some(node) = item.as_node() else { return Vec::new() };
-    let list = match node.json.get("coding") {
-        Some(list) => list.as_array().unwrap_or_default(),
-        None => std::slice::from_ref(node.json),
-    };
-    let text = |json: &'a Json, name: &str| json.get(name).and_then(Json::as_str);
-    list.iter().filter_map(|coding| Some((text(coding, "system")?, text(coding, "code")?))).collect()
 }
 
 #[cfg(test)]

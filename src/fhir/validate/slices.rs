@@ -56,6 +56,10 @@ impl<'r> Slices<'r> {
                 self.0.len() - 1
             });
             let Some(sliced) = self.0.get_mut(number) else { continue };
+            check.charge(sliced.slicing.slices.len() as u64, path);
+            if check.steps == 0 {
+                return;
+            }
             let slice = slice_of(check, scope, sliced.at, sliced.slicing, node);
             let Some(rule) = sliced.add(check, slice, path) else { continue };
             if !rules.contains(&rule) {

@@ -9,7 +9,7 @@ use super::rules::{At, Profile};
 use crate::base::clock::Timestamp;
 use crate::base::fault::Issue;
 use crate::fhir::definitions::element::{Property, TypeId};
-use crate::fhir::fhirpath::{Bounds, Context, Node};
+use crate::fhir::fhirpath::{Bounds, Context, Node, Services};
 use crate::fhir::path::Path;
 
 /// Most issues that are told.
@@ -21,8 +21,11 @@ pub const DEPTH: usize = 256;
 /// Most validations within one another: of extensions, targets of references and slices by profile.
 pub const NESTED: usize = 8;
 
-/// Steps that all invariants of one resource may take together.
+/// Steps that invariants, slices and references of one resource may take together.
 pub const STEPS: u64 = 50_000_000;
+
+/// Steps that one expression may take.
+const EXPRESSION_STEPS: u64 = 2_000_000;
 
 /// The code of most issues.
 pub const STRUCTURE: &str = "structure";
@@ -63,6 +66,8 @@ pub struct Check<'r, 'j> {
     pub failed: bool,
     /// The whole resource as a Bundle, with its entries by URL.
     pub bundle: Option<&'j BundleIndex<'j>>,
+    /// What expressions ask of terminology and profiles.
+    pub services: Option<&'j dyn Services<'j>>,
     /// How many validations stand around this one.
     pub nested: usize,
     /// Steps of invariants that are left.
@@ -130,14 +135,27 @@ impl<'r, 'j> Check<'r, 'j> {
         }
     }
 
+    /// Counts steps. When none are left, that is an error, told once, and nothing that costs steps is checked any more.
+    pub fn charge(&mut self, steps: u64, path: &Path) {
+        if self.steps == 0 {
+            return;
+        }
+        self.steps = self.steps.saturating_sub(steps);
+        if self.steps == 0 {
+            let text = || format!("the resource takes more than {STEPS} steps to check; what is left was not checked");
+            self.fail("too-costly", text, path);
+        }
+    }
+
     /// The surroundings of an expression.
     pub fn context(&self, scope: &Scope<'j>) -> Context<'j> {
         Context {
             resource: Some(scope.resource),
             root_resource: Some(scope.root),
             now: self.options.now,
-            bounds: Bounds { steps: self.steps.min(2_000_000), ..Bounds::default() },
+            bounds: Bounds { steps: self.steps.min(EXPRESSION_STEPS), ..Bounds::default() },
             resolver: self.bundle.map(|bundle| bundle as _),
+            services: self.services,
             ..Context::default()
         }
     }

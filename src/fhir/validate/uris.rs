@@ -1,6 +1,6 @@
 //! URIs whose scheme has rules of its own, and canonical URLs (FHIR R4 `datatypes.html#uri`, `references.html#canonical`).
 
-use super::entries::contained;
+use super::entries::{contained, contained_count};
 use super::known::TYPES;
 use super::primitive::Primitive;
 use super::state::{Check, Scope, shown};
@@ -19,6 +19,12 @@ pub fn check<'j>(check: &mut Check<'_, 'j>, text: &'j str, type_id: TypeId, scop
     }
     if !check.has_rules || Some(type_id) != TYPES.canonical {
         return;
+    }
+    if text.starts_with('#') {
+        check.charge(contained_count(scope.root), path);
+        if check.steps == 0 {
+            return;
+        }
     }
     match text.strip_prefix('#') {
         Some(id) if contained(scope.root, id).is_none() => {

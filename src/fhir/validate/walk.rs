@@ -444,9 +444,10 @@ pub fn conforms<'r, 'j>(
     object_with(&mut inner, Holder { object, owner, is_resource, is_contained }, at, &inner_scope, &place);
     element::check(&mut inner, &inner_scope, at, node, &place);
     std::mem::swap(&mut inner.known, &mut check.known);
-    check.steps = inner.steps;
-    check.known.insert(key, !inner.failed);
-    !inner.failed
+    let (steps, conforms) = (inner.steps, !inner.failed);
+    check.charge(check.steps.saturating_sub(steps), &place);
+    check.known.insert(key, conforms);
+    conforms
 }
 
 fn object_with<'r, 'j>(check: &mut Check<'r, 'j>, holder: Holder<'j>, at: At<'r>, scope: &Scope<'j>, path: &Path) {
