@@ -41,7 +41,7 @@ const TEXTS: [&str; 8] = [
     "Bone, liver; nothing else",
     "A fractured thigh-bone of the left side",
     "résumé of nothing",
-    "",
+    "—",
 ];
 
 /// Those of the texts whose words pass.
