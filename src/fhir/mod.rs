@@ -16,6 +16,7 @@ pub mod path;
 pub mod quantity;
 pub mod resource;
 pub mod subset;
+pub mod terminology;
 pub mod time;
 pub mod types;
 pub mod validate;
