@@ -9,6 +9,7 @@ pub mod definitions;
 pub mod evaluation;
 pub mod fhirpath;
 pub mod json;
+pub mod labels;
 pub mod name;
 pub mod outcome;
 pub mod patch;

@@ -25,6 +25,7 @@ mod feed;
 mod history;
 mod indexer;
 mod integrity;
+mod labels;
 mod loader;
 mod mode;
 mod open;

@@ -7,10 +7,11 @@ use super::face::{
 };
 use super::tenancy::{Status, Tenancy};
 use super::turns::Turn;
-use super::{expunge, history, read, search, transaction};
+use super::{expunge, history, labels, read, search, transaction};
 use crate::access::actor::Actor;
 use crate::base::fault::{Category, Fault, Result};
-use crate::fhir::types::ResourceKey;
+use crate::fhir::labels::Labels;
+use crate::fhir::types::{ResourceKey, ResourceType};
 use crate::search::context::SearchContext;
 use crate::search::index::Coverage;
 use crate::search::params::ParamSet;
@@ -121,6 +122,14 @@ impl Session {
     /// 503 while the index is being opened.
     pub fn coverage(&self) -> Result<Coverage> {
         Ok(self.at.index.searcher()?.coverage().clone())
+    }
+
+    /// The profiles, tags and security labels in use by a type, or by all.
+    ///
+    /// # Errors
+    /// 400 `too-costly` where there are too many; 503 while the index is being opened.
+    pub async fn labels(&self, kind: Option<ResourceType>) -> Result<Labels> {
+        labels::labels(&self.at, kind).await
     }
 
     /// Takes content away for good; how many versions. In pieces: after a fault what was done stays done.

@@ -15,6 +15,7 @@ mod history;
 mod hostile;
 mod integrity;
 mod interactions;
+mod meta;
 mod patch;
 mod patient_match;
 mod provenance;

@@ -23,6 +23,7 @@ pub const EMBEDDED: &[(&str, &str)] = scenarios![
     "history",
     "history-system",
     "match",
+    "meta",
     "patch",
     "read",
     "search-composite",

@@ -9,6 +9,7 @@ use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::fhirpath::from_base64;
 use crate::fhir::json::{Json, Object, parse_with};
+use crate::fhir::labels::Labels;
 use crate::fhir::name::Name;
 
 /// The forms of a patch.
@@ -48,9 +49,16 @@ enum Form {
     Merge(MergePatch),
     FhirPath(FhirPathPatch),
     Xml(XmlPatch),
+    /// Labels are added, or taken away.
+    Labels(Labels, bool),
 }
 
 impl Patch {
+    /// Adds labels (`$meta-add`), or takes them away (`$meta-delete`).
+    pub fn labels(labels: Labels, is_added: bool) -> Self {
+        Self(Form::Labels(labels, is_added))
+    }
+
     /// Reads the text of a document that is no resource.
     ///
     /// # Errors
@@ -107,6 +115,14 @@ impl Patch {
             Form::Merge(patch) => patch.apply(resource, &mut budget),
             Form::FhirPath(patch) => patch.apply(resource, &mut budget, now),
             Form::Xml(patch) => patch.apply(&resource, &mut budget),
+            Form::Labels(labels, is_added) => {
+                let mut resource = resource;
+                match is_added {
+                    true => labels.add_to(&mut resource)?,
+                    false => labels.remove_from(&mut resource)?,
+                }
+                Ok(resource)
+            }
         }?;
         let Json::Object(after) = &mut result else {
             return Err(Fault::invalid(format!("the result is {}, not a resource", result.kind())));

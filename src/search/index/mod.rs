@@ -25,6 +25,7 @@ mod directory;
 pub(super) mod error;
 mod includes;
 pub(super) mod keyset;
+mod labels;
 mod prepare;
 mod prove;
 pub(super) mod ranges;

@@ -11,6 +11,7 @@ use super::combine::{all_documents, all_of, any};
 use super::coverage::Coverage;
 use super::includes;
 use super::keyset::{InKeys, Place};
+use super::labels;
 use super::prove;
 use super::schema::terms_field;
 use crate::base::fault::Result;
@@ -195,6 +196,15 @@ impl Searcher {
             }
         })?;
         Ok(hits(first.into_sorted_vec()))
+    }
+
+    /// Resources that together have every profile, tag and security label of some types; `None` where there are more than
+    /// `most` of these.
+    ///
+    /// # Errors
+    /// 500 when the index cannot be read.
+    pub fn exemplars(&self, kinds: &[ResourceType], most: usize) -> Result<Option<Vec<Hit>>> {
+        Ok(labels::exemplars(&self.inner, kinds, most)?.map(hits))
     }
 
     /// The number of documents of a type, about: those that were replaced lately may count as well.

@@ -19,7 +19,7 @@ use super::operation::{self, operation};
 use super::params::Params;
 use super::routes::{Interaction, Target, interaction, target};
 use super::subset::Shown;
-use super::{expunge, negotiate};
+use super::{expunge, meta, negotiate};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::bundle::{BundleKind, Method, RequestBundle, RequestEntry};
 use crate::fhir::fhirpath::from_base64;
@@ -27,7 +27,7 @@ use crate::fhir::json::{Json, write};
 use crate::fhir::outcome::success;
 use crate::fhir::resource::{ReferenceSite, visit_references_mut};
 use crate::fhir::types::ResourceType;
-use crate::repo::{Session, WriteEntry};
+use crate::repo::{Session, WriteEntry, Written};
 use crate::serve::error::wire;
 
 /// How many entries of a batch are under way at a time; enough to fill a commit of the Writer.
@@ -44,14 +44,20 @@ enum Step {
 }
 
 /// How much of what was written an entry shows.
-struct View {
-    kind: ResourceType,
-    shown: Shown,
+enum View {
+    /// The resource, or a part of it.
+    Resource(ResourceType, Shown),
+    /// What an operation answers that changed its labels.
+    Labels,
 }
 
 impl View {
-    fn answer(&self, answer: Answer) -> Answer {
-        self.shown.answer(self.kind, answer).unwrap_or_else(|fault| failed(&fault))
+    fn answer(&self, written: Written, wanted: Return) -> Answer {
+        let answer = match self {
+            Self::Resource(kind, shown) => shown.answer(*kind, Answer::written(written, wanted)),
+            Self::Labels => meta::changed(written),
+        };
+        answer.unwrap_or_else(|fault| failed(&fault))
     }
 }
 
@@ -131,11 +137,15 @@ fn plan(site: &Site, session: &Session, prefer: Prefer, index: Option<usize>, mu
         Interaction::Create | Interaction::Update | Interaction::Patch | Interaction::Delete => {
             let call = asked.call(site, session);
             let kind = call.kind()?;
-            let view = View { kind, shown: Shown::of_one(&call, kind)? };
+            let view = View::Resource(kind, Shown::of_one(&call, kind)?);
             let change = change(interaction, &call, Sent::entry(resource))?;
             Ok(Step::Write(WriteEntry { index, full_url, change }, view))
         }
         Interaction::Expunge if index.is_some() => Err(irrevocable("to expunge a history")),
+        Interaction::Operation if operation::is_change(&asked.target) => {
+            let change = meta::planned(&asked.call(site, session), resource.as_ref())?;
+            Ok(Step::Write(WriteEntry { index, full_url, change }, View::Labels))
+        }
         Interaction::Operation if operation::changes(&asked.target) => {
             let name = operation::name(&asked.target);
             if index.is_some() {
@@ -250,7 +260,7 @@ async fn all(
     if !entries.is_empty() {
         let written = session.transaction(entries).await?;
         for ((i, view), written) in order.into_iter().zip(written) {
-            answers[i] = view.answer(Answer::written(written, wanted));
+            answers[i] = view.answer(written, wanted);
         }
     }
     for group in inquiries.chunks(TOGETHER) {
@@ -302,7 +312,7 @@ async fn alone(site: &Site, session: &Session, wanted: Return, step: Result<Step
         Err(fault) => return failed(&fault),
     };
     match session.transaction(vec![entry]).await.map(|mut written| written.pop()) {
-        Ok(Some(written)) => view.answer(Answer::written(written, wanted)),
+        Ok(Some(written)) => view.answer(written, wanted),
         Ok(None) => failed(&Fault::internal("a transaction of one entry answered none")),
         Err(fault) => failed(&fault),
     }

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::negotiate::{ACCEPT_PATCH, FORMATS};
-use super::routes::{Interaction, OPERATIONS, Offered, OperationRow, ROUTES, Route, Shape, has_endpoint};
+use super::offered::{OPERATIONS, OperationRow};
+use super::routes::{Interaction, ROUTES, Route, Shape, has_endpoint};
 use crate::base::clock::Timestamp;
 use crate::base::config::Rest;
 use crate::fhir::definitions::compartment::members;
@@ -119,7 +120,7 @@ fn compartments() -> Vec<Json> {
 
 /// The operations: those of HAPI FHIR have no definition of their own, so the canonical URL is below this server's base.
 fn operations(base: &str) -> Json {
-    let of_all = OPERATIONS.iter().filter(|row| row.offered == Offered::Everywhere);
+    let of_all = OPERATIONS.iter().filter(|row| row.offered.system);
     Json::Array(of_all.map(|row| operation(base, row)).collect())
 }
 
@@ -151,8 +152,7 @@ fn resource(kind: ResourceType, about: &About<'_>, added: &ParamSet) -> Json {
     let points = |param: &&SearchParam| is_link(param) && (param.targets.is_empty() || param.targets.contains(&kind));
     let reverse = all_params().iter().chain(added.all_added()).map(Arc::as_ref).filter(points);
     let reverse = reverse.flat_map(|param| param.base.iter().map(move |source| include(*source, param)));
-    let own =
-        OPERATIONS.iter().filter(|row| row.offered == Offered::Everywhere || row.offered == Offered::Type(kind.name()));
+    let own = OPERATIONS.iter().filter(|row| row.offered.concerns(kind));
     let params = own_params().filter(|param| is_offered(param)).map(search_param);
     let params = params.chain(undefined(&UNDEFINED[..2]));
     // An empty array is not FHIR (json.html, 2.6.2).

@@ -1,9 +1,10 @@
 //! The interactions that change nothing, by name: for requests and for entries of Bundles.
 
 use super::call::{Answer, Call};
-use super::routes::{Interaction, Operation};
+use super::operation::operation;
+use super::routes::Interaction;
 use super::subset::{PARAMS, Shown};
-use super::{fhirpath, history, metadata, read, reindex_status, search};
+use super::{history, metadata, read, search};
 use crate::base::fault::{Fault, Result};
 
 /// Refuses what is wrong with an interaction whatever the data are: in a transaction that is known before the commit.
@@ -34,11 +35,7 @@ pub async fn inquire(interaction: Interaction, call: &Call<'_>) -> Result<Answer
             Box::pin(history::history(call)).await
         }
         Interaction::Capabilities => metadata::metadata(call),
-        Interaction::Inquiry => match call.target.operation {
-            Some(Operation::FhirPath) => Box::pin(fhirpath::operation(call, None)).await,
-            Some(Operation::ReindexStatus) => reindex_status::operation(call),
-            _ => Err(Fault::internal("an operation that goes by POST only was called by GET")),
-        },
+        Interaction::Inquiry => Box::pin(operation(call, None)).await,
         Interaction::Create
         | Interaction::Update
         | Interaction::Patch

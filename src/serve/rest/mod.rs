@@ -6,6 +6,7 @@
 //! are; Bundles are framed around them (`framing`). What FHIR knows and this server does not offer stands in
 //! the table too, so that it is refused by name.
 
+mod arguments;
 mod batch;
 mod binary;
 pub mod call;
@@ -13,6 +14,7 @@ pub mod capability;
 mod change;
 pub mod cluster;
 mod conditions;
+mod convert;
 mod create;
 mod date;
 mod delete;
@@ -24,8 +26,10 @@ mod fhirpath;
 mod framing;
 mod history;
 mod inquire;
+mod meta;
 mod metadata;
 pub mod negotiate;
+mod offered;
 mod operation;
 mod params;
 mod patch;

@@ -1,8 +1,9 @@
 //! The operations by name (FHIR R4 `operations.html`): for requests and for entries of Bundles.
 
 use super::call::{Answer, Call};
-use super::routes::{OPERATIONS, Operation, OperationRow, Target};
-use super::{expunge, fhirpath, patient_match, reindex_status};
+use super::offered::{OPERATIONS, Operation, OperationRow};
+use super::routes::Target;
+use super::{convert, expunge, fhirpath, meta, patient_match, reindex_status};
 use crate::base::fault::{Fault, Result};
 use crate::fhir::json::Json;
 
@@ -12,9 +13,12 @@ use crate::fhir::json::Json;
 /// What the operation says.
 pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
     match call.target.operation {
+        Some(Operation::Convert) => convert::operation(call, body).await,
         Some(Operation::Expunge) => expunge::operation(call, body).await,
         Some(Operation::FhirPath) => fhirpath::operation(call, body).await,
         Some(Operation::Match) => patient_match::operation(call, body).await,
+        Some(Operation::Meta) => meta::operation(call, body).await,
+        Some(Operation::MetaAdd | Operation::MetaDelete) => meta::change(call, body).await,
         Some(Operation::ReindexStatus) => reindex_status::operation(call),
         None => Err(Fault::internal("route of an operation without its name")),
     }
@@ -23,6 +27,11 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
 /// Whether the operation of a path changes anything (`OperationDefinition.affectsState`).
 pub fn changes(target: &Target) -> bool {
     row(target).is_some_and(|row| row.changes)
+}
+
+/// Whether the operation of a path is a change like any write, which can be part of a transaction.
+pub fn is_change(target: &Target) -> bool {
+    matches!(target.operation, Some(Operation::MetaAdd | Operation::MetaDelete))
 }
 
 /// The name of the operation of a path, without `$`.
@@ -39,5 +48,7 @@ pub fn named(target: &Target, fault: Fault) -> Fault {
 }
 
 fn row(target: &Target) -> Option<&'static OperationRow> {
-    OPERATIONS.iter().find(|row| Some(row.operation) == target.operation)
+    let is_it = |row: &&OperationRow| Some(row.operation) == target.operation;
+    let concerns = |row: &&OperationRow| target.kind.is_none_or(|kind| row.offered.concerns(kind));
+    OPERATIONS.iter().filter(is_it).find(concerns)
 }

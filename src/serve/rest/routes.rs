@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use super::offered::{OPERATIONS, Operation};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::bundle::Method;
 use crate::fhir::types::{ResourceId, ResourceType};
@@ -205,81 +206,6 @@ pub static ROUTES: &[Route] = &[
     absent(Method::Delete, Shape::Base, "conditional delete over all types"),
 ];
 
-/// The operations (FHIR R4 `operations.html`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
-    /// Takes content away for good.
-    Expunge,
-    /// Evaluates an expression.
-    FhirPath,
-    /// Finds who may be the same person.
-    Match,
-    /// Tells how far the index is with search parameters.
-    ReindexStatus,
-}
-
-/// Where an operation is offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Offered {
-    /// On the system, on types, and on resources.
-    Everywhere,
-    /// On this type.
-    Type(&'static str),
-}
-
-/// A row of the table of operations.
-#[derive(Debug, Clone, Copy)]
-pub struct OperationRow {
-    /// Its name, without `$`.
-    pub name: &'static str,
-    /// What is done.
-    pub operation: Operation,
-    /// Where.
-    pub offered: Offered,
-    /// Whether it changes anything (`OperationDefinition.affectsState`).
-    pub changes: bool,
-    /// Whether it goes by GET too: it changes nothing, and what it needs fits into a URL.
-    pub by_get: bool,
-    /// The canonical URL of its definition; `None`: below this server's base.
-    pub definition: Option<&'static str>,
-}
-
-/// Every operation.
-pub static OPERATIONS: &[OperationRow] = &[
-    OperationRow {
-        name: "expunge",
-        operation: Operation::Expunge,
-        offered: Offered::Everywhere,
-        changes: true,
-        by_get: false,
-        definition: None,
-    },
-    OperationRow {
-        name: "fhirpath",
-        operation: Operation::FhirPath,
-        offered: Offered::Everywhere,
-        changes: false,
-        by_get: true,
-        definition: None,
-    },
-    OperationRow {
-        name: "match",
-        operation: Operation::Match,
-        offered: Offered::Type("Patient"),
-        changes: false,
-        by_get: false,
-        definition: Some("http://hl7.org/fhir/OperationDefinition/Patient-match"),
-    },
-    OperationRow {
-        name: "reindex-status",
-        operation: Operation::ReindexStatus,
-        offered: Offered::Type("SearchParameter"),
-        changes: false,
-        by_get: true,
-        definition: None,
-    },
-];
-
 /// What a path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -326,21 +252,28 @@ pub fn target(path: &str) -> Result<Target> {
 
 fn operation(rest: &[&str], name: &str, path: &str) -> Result<Target> {
     let shown: String = name.chars().take(60).flat_map(char::escape_debug).collect();
-    let known = OPERATIONS.iter().find(|row| row.name == name);
-    let row = known.ok_or_else(|| Fault::unsupported(format!("operation ${shown} is not supported")))?;
-    let (kind, id) = match rest {
-        [] => (None, None),
-        [kind] => (Some(offered(kind)?), None),
-        [kind, id] => (Some(offered(kind)?), Some(ResourceId::parse(id)?)),
+    let unsupported = || Fault::unsupported(format!("operation ${shown} is not supported"));
+    let mut rows = OPERATIONS.iter().filter(|row| row.name == name).peekable();
+    rows.peek().ok_or_else(unsupported)?;
+    let (kind, id, version) = match rest {
+        [] => (None, None, None),
+        [kind] => (Some(offered(kind)?), None, None),
+        [kind, id] => (Some(offered(kind)?), Some(ResourceId::parse(id)?), None),
+        [kind, id, "_history", version] => (Some(offered(kind)?), Some(ResourceId::parse(id)?), Some(*version)),
         _ => return Err(unknown(path)),
     };
-    if let Offered::Type(of) = row.offered
-        && (kind.is_none_or(|kind| kind.name() != of) || id.is_some())
-    {
-        return Err(Fault::unsupported(format!("operation ${shown} is offered at {of} only")));
-    }
+    let places = || {
+        let rows = OPERATIONS.iter().filter(|row| row.name == name);
+        rows.map(|row| row.offered.places()).collect::<Vec<_>>().join(", ")
+    };
+    let row = rows.find(|row| row.offered.is_at(kind, id.is_some(), version.is_some()));
+    let row = row.ok_or_else(|| Fault::unsupported(format!("operation ${shown} is offered at {} only", places())))?;
+    let version = match version {
+        Some(version) => Some(number(version).ok_or_else(|| Fault::not_found("there is no such version"))?),
+        None => None,
+    };
     let shape = if row.by_get { Shape::Inquiry } else { Shape::Operation };
-    Ok(Target { shape, kind, id, version: None, member: None, operation: Some(row.operation) })
+    Ok(Target { shape, kind, id, version, member: None, operation: Some(row.operation) })
 }
 
 fn below_type(kind: ResourceType, rest: &[&str], path: &str) -> Result<Target> {
@@ -451,6 +384,7 @@ mod tests {
             ("$expunge", Shape::Operation),
             ("$fhirpath", Shape::Inquiry),
             ("Patient/1/$fhirpath", Shape::Inquiry),
+            ("Patient/1/_history/2/$meta", Shape::Inquiry),
         ] {
             assert_eq!(target(path).expect(path).shape, shape, "{path}");
         }
@@ -464,6 +398,11 @@ mod tests {
             ("a/b/c/d/e/f", 404),
             ("%ff", 400),
             ("$nonsense", 400),
+            ("$match", 400),
+            ("$meta-add", 400),
+            ("Patient/1/_history/2/$meta-add", 400),
+            ("Patient/1/_history/x/$meta", 404),
+            ("Patient/1/$convert", 400),
             ("Nonsense/$expunge", 404),
             ("Patient/1%2F_history", 400),
             ("Patient%2F1", 404),

@@ -1,0 +1,169 @@
+//! The one table of operations (FHIR R4 `operations.html`): their paths, the CapabilityStatement and what a transaction takes
+//! are made from it.
+
+use crate::fhir::types::ResourceType;
+
+/// The operations (FHIR R4 `operations.html`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Writes a resource in another format.
+    Convert,
+    /// Takes content away for good.
+    Expunge,
+    /// Evaluates an expression.
+    FhirPath,
+    /// Finds who may be the same person.
+    Match,
+    /// Tells profiles, tags and security labels.
+    Meta,
+    /// Adds profiles, tags and security labels.
+    MetaAdd,
+    /// Takes profiles, tags and security labels away.
+    MetaDelete,
+    /// Tells how far the index is with search parameters.
+    ReindexStatus,
+}
+
+/// Where an operation is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offered {
+    /// On the system.
+    pub system: bool,
+    /// On types.
+    pub types: bool,
+    /// On resources.
+    pub resources: bool,
+    /// On versions of resources.
+    pub versions: bool,
+    /// Of this type only; `None`: of all.
+    pub kind: Option<&'static str>,
+}
+
+impl Offered {
+    const NOWHERE: Self = Self { system: false, types: false, resources: false, versions: false, kind: None };
+    /// On the system.
+    pub const SYSTEM: Self = Self { system: true, ..Self::NOWHERE };
+    /// On resources of all types.
+    pub const RESOURCES: Self = Self { resources: true, ..Self::NOWHERE };
+    /// On the system, on types, and on resources.
+    pub const EVERYWHERE: Self = Self { system: true, types: true, resources: true, ..Self::NOWHERE };
+
+    /// On one type, not on its resources.
+    pub const fn on_type(kind: &'static str) -> Self {
+        Self { types: true, kind: Some(kind), ..Self::NOWHERE }
+    }
+
+    /// Whether it is offered at resources, types or versions of them, or their type, where it concerns this type.
+    pub fn concerns(&self, kind: ResourceType) -> bool {
+        (self.types || self.resources) && self.kind.is_none_or(|name| name == kind.name())
+    }
+
+    /// Whether it is offered at a path.
+    pub fn is_at(&self, kind: Option<ResourceType>, has_id: bool, has_version: bool) -> bool {
+        let level = match (kind, has_id, has_version) {
+            (None, _, _) => self.system,
+            (Some(_), false, _) => self.types,
+            (Some(_), true, false) => self.resources,
+            (Some(_), true, true) => self.versions,
+        };
+        level && kind.is_none_or(|kind| self.kind.is_none_or(|name| name == kind.name()))
+    }
+
+    /// The places, for people.
+    pub fn places(&self) -> String {
+        let kind = self.kind.unwrap_or("[type]");
+        let places = [
+            (self.system, "[base]".to_owned()),
+            (self.types, kind.to_owned()),
+            (self.resources, format!("{kind}/[id]")),
+            (self.versions, format!("{kind}/[id]/_history/[vid]")),
+        ];
+        let names: Vec<String> = places.into_iter().filter(|(is_here, _)| *is_here).map(|(_, name)| name).collect();
+        names.join(", ")
+    }
+}
+
+/// A row of the table of operations.
+#[derive(Debug, Clone, Copy)]
+pub struct OperationRow {
+    /// Its name, without `$`.
+    pub name: &'static str,
+    /// What is done.
+    pub operation: Operation,
+    /// Where.
+    pub offered: Offered,
+    /// Whether it changes anything (`OperationDefinition.affectsState`).
+    pub changes: bool,
+    /// Whether it goes by GET too: it changes nothing, and what it needs fits into a URL.
+    pub by_get: bool,
+    /// The canonical URL of its definition; `None`: below this server's base.
+    pub definition: Option<&'static str>,
+}
+
+/// Every operation.
+pub static OPERATIONS: &[OperationRow] = &[
+    OperationRow {
+        name: "convert",
+        operation: Operation::Convert,
+        offered: Offered::SYSTEM,
+        changes: false,
+        by_get: false,
+        definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-convert"),
+    },
+    OperationRow {
+        name: "expunge",
+        operation: Operation::Expunge,
+        offered: Offered::EVERYWHERE,
+        changes: true,
+        by_get: false,
+        definition: None,
+    },
+    OperationRow {
+        name: "fhirpath",
+        operation: Operation::FhirPath,
+        offered: Offered::EVERYWHERE,
+        changes: false,
+        by_get: true,
+        definition: None,
+    },
+    OperationRow {
+        name: "match",
+        operation: Operation::Match,
+        offered: Offered::on_type("Patient"),
+        changes: false,
+        by_get: false,
+        definition: Some("http://hl7.org/fhir/OperationDefinition/Patient-match"),
+    },
+    OperationRow {
+        name: "meta",
+        operation: Operation::Meta,
+        offered: Offered { versions: true, ..Offered::EVERYWHERE },
+        changes: false,
+        by_get: true,
+        definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-meta"),
+    },
+    OperationRow {
+        name: "meta-add",
+        operation: Operation::MetaAdd,
+        offered: Offered::RESOURCES,
+        changes: true,
+        by_get: false,
+        definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-meta-add"),
+    },
+    OperationRow {
+        name: "meta-delete",
+        operation: Operation::MetaDelete,
+        offered: Offered::RESOURCES,
+        changes: true,
+        by_get: false,
+        definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-meta-delete"),
+    },
+    OperationRow {
+        name: "reindex-status",
+        operation: Operation::ReindexStatus,
+        offered: Offered::on_type("SearchParameter"),
+        changes: false,
+        by_get: true,
+        definition: None,
+    },
+];
