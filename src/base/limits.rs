@@ -9,6 +9,42 @@ pub const XML_ATTRIBUTES: usize = 64;
 /// Most declarations of XML namespaces in force at a time.
 pub const XML_NAMESPACES: usize = 64;
 
+/// Most columns of a view.
+pub const VIEW_COLUMNS: usize = 4096;
+
+/// Most cells that a view makes of one resource, those of rows in between included.
+pub const VIEW_CELLS: usize = 2_000_000;
+
+/// Most steps of evaluation that a view takes on one resource.
+pub const VIEW_STEPS: u64 = 10_000_000;
+
+/// How deep `repeat` of a view goes.
+pub const VIEW_REPEAT_DEPTH: usize = 128;
+
+/// Most tokens of a GraphQL document.
+pub const GRAPHQL_TOKENS: usize = 20_000;
+
+/// Deepest nesting of a GraphQL document, and of its answer.
+pub const GRAPHQL_DEPTH: usize = 32;
+
+/// Most fields of a GraphQL document, with fragments counted where they are used.
+pub const GRAPHQL_SELECTIONS: usize = 20_000;
+
+/// Most values and objects of the answer to a GraphQL query.
+pub const GRAPHQL_VALUES: usize = 1_000_000;
+
+/// Largest answer to a GraphQL query in bytes, counted roughly.
+pub const GRAPHQL_BYTES: usize = 32 << 20;
+
+/// Most references that a GraphQL query follows; each counts once.
+pub const GRAPHQL_REFERENCES: usize = 5_000;
+
+/// Most reads and searches that a GraphQL query does.
+pub const GRAPHQL_SEARCHES: usize = 500;
+
+/// Most steps of evaluation that the expressions of a GraphQL query take together.
+pub const GRAPHQL_STEPS: u64 = 20_000_000;
+
 /// The bounds of one server. All are configurable; the defaults suit a hospital's test system.
 #[derive(Debug, Clone)]
 pub struct Limits {

@@ -17,9 +17,19 @@ use crate::fhir::definitions::element::{all_types, properties};
 ///
 /// # Errors
 /// 400 with line and column for what cannot be right.
-pub fn check(text: &str, tree: &Ast, context: Option<TypeId>, variables: Option<&[&str]>) -> Result<()> {
+pub fn check(text: &str, tree: &Ast, context: Option<TypeId>, variables: Option<&[&str]>) -> Result<Option<Known>> {
     let root = context.map_or_else(Static::any, |kind| Static::of([Kind::Fhir(kind)]));
-    Checker { text, root: root.clone(), given: variables, defined: Vec::new() }.expression(tree, &root).map(|_| ())
+    let found = Checker { text, root: root.clone(), given: variables, defined: Vec::new() }.expression(tree, &root)?;
+    Ok(found.known())
+}
+
+/// The one type that all items of an expression have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// A type of FHIR; its System type, if it has one too, is not told.
+    Fhir(TypeId),
+    /// A type of the System namespace.
+    System(SystemType),
 }
 
 /// A type.
@@ -50,6 +60,18 @@ impl Static {
 
     fn system(kind: SystemType) -> Self {
         Self::of([Kind::System(kind)])
+    }
+
+    /// The one type, if there is one. A type of FHIR comes before the System's of the same name.
+    fn known(&self) -> Option<Known> {
+        let kinds = self.kinds.as_ref()?;
+        let fhir = |kind: &Kind| matches!(kind, Kind::Fhir(_));
+        let mut few = kinds.iter().filter(|kind| fhir(kind) || !kinds.iter().any(fhir));
+        match (few.next(), few.next()) {
+            (Some(Kind::Fhir(kind)), None) => Some(Known::Fhir(*kind)),
+            (Some(Kind::System(kind)), None) => Some(Known::System(*kind)),
+            _ => None,
+        }
     }
 
     fn and(mut self, other: Self) -> Self {
@@ -328,6 +350,15 @@ impl Checker<'_> {
                 AstKind::String(text) => named_type(std::slice::from_ref(text)),
                 _ => Static::any(),
             });
+        }
+        if matches!(name, "getResourceKey" | "getReferenceKey") {
+            return Ok(Static::system(SystemType::String));
+        }
+        let period = type_by_name("Period").map(Kind::Fhir);
+        if matches!(name, "lowBoundary" | "highBoundary")
+            && input.kinds.as_ref().is_some_and(|kinds| kinds.len() == 1 && kinds.first() == period.as_ref())
+        {
+            return Ok(Static::of(type_by_name("dateTime").map(Kind::Fhir)));
         }
         let signature = signature_of(name);
         let shown = format!("`{name}`");

@@ -47,6 +47,8 @@ pub enum Code {
     As(Box<Code>, TypeSpec),
     /// `ofType(type)`
     OfType(Box<Code>, TypeSpec),
+    /// `getReferenceKey(type)`, of a view.
+    ReferenceKey(Box<Code>, Option<TypeSpec>),
     /// A function and its arguments, applied to a collection.
     Call(Box<Code>, Run, Box<[Code]>),
     /// A regular expression that was a literal, ready; an argument of `matches` and its like.

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use super::ast::{Ast, AstKind};
 use super::code::{Code, SortOrder, Variable};
-use super::functions::{Argument, Entry, find, pattern};
+use super::functions::{Argument, Entry, find, find_of_view, pattern};
 use super::model::{TypeSpec, type_by_name};
 use super::node::Step;
 use super::number;
@@ -20,6 +20,8 @@ pub struct Reading {
     pub as_filters: bool,
     /// Whether functions that ask services are refused.
     pub is_alone: bool,
+    /// Whether the functions of views are there.
+    pub is_view: bool,
 }
 
 /// The functions that ask services.
@@ -120,10 +122,13 @@ impl Compiler<'_> {
 
     fn call(&self, on: Option<&Ast>, name: &str, arguments: &[Ast], at: usize) -> Result<Code> {
         let shown = || name.escape_debug();
-        let entry = find(name).ok_or_else(|| self.fail(at, format!("unknown function `{}`", shown())))?;
+        let of_view = if self.reading.is_view { find_of_view(name) } else { None };
+        let entry =
+            of_view.or_else(|| find(name)).ok_or_else(|| self.fail(at, format!("unknown function `{}`", shown())))?;
         let (least, most) = match entry {
             Entry::Function(least, most, ..) => (least, most),
             Entry::Is | Entry::As | Entry::OfType => (1, 1),
+            Entry::ReferenceKey => (0, 1),
         };
         if self.reading.is_alone && WITH_SERVICES.contains(&name) {
             let message = format!("the function `{name}` needs terminology or profiles, which are not available here");
@@ -138,6 +143,10 @@ impl Compiler<'_> {
             Entry::Is => Code::Is(on, self.type_argument(&arguments[0])?),
             Entry::As => self.as_type(on, self.type_argument(&arguments[0])?),
             Entry::OfType => Code::OfType(on, self.type_argument(&arguments[0])?),
+            Entry::ReferenceKey => {
+                let kind = arguments.first().map(|argument| self.type_argument(argument)).transpose()?;
+                Code::ReferenceKey(on, kind)
+            }
             Entry::Function(_, _, kind, run) => {
                 let has_no_flags = arguments.len() < most;
                 let code = arguments.iter().enumerate();

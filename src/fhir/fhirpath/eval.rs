@@ -4,6 +4,7 @@ use super::ast::Operator;
 use super::code::{Code, Machine, Run, Variable};
 use super::convert::{self, boolean, describe, integer, single_value, to_text};
 use super::equality;
+use super::functions::key_of_reference;
 use super::model::{SystemType, TypeSpec, selects, system_of};
 use super::node::{KNOWN, Step};
 use super::operators;
@@ -35,6 +36,7 @@ fn chain<'a>(m: &mut Machine<'a, '_>, code: &Code) -> Result<Collection<'a>> {
         Code::Is(operand, spec) => is_type(m, operand, *spec),
         Code::As(operand, spec) => as_type(m, operand, *spec),
         Code::OfType(operand, spec) => of_type(m, operand, *spec),
+        Code::ReferenceKey(operand, spec) => reference_key(m, operand, *spec),
         Code::Indexer(on, index) => indexer(m, on, index),
         Code::Minus(operand) => negate(m, operand),
         Code::Plus(operand) => number_operand(m, operand).map(maybe),
@@ -85,6 +87,12 @@ fn of_type<'a>(m: &mut Machine<'a, '_>, operand: &Code, spec: TypeSpec) -> Resul
     let mut items = chain(m, operand)?;
     items.retain(|item| is_selected(item, spec));
     Ok(items)
+}
+
+fn reference_key<'a>(m: &mut Machine<'a, '_>, operand: &Code, spec: Option<TypeSpec>) -> Result<Collection<'a>> {
+    let items = chain(m, operand)?;
+    let keys = items.iter().filter_map(|item| key_of_reference(item, spec.and_then(|spec| spec.fhir)));
+    Ok(keys.collect())
 }
 
 /// Runs code with an item as `$this`.

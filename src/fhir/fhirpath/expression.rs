@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::check::check;
+use super::check::{Known, check};
 use super::code::{Code, Machine};
 use super::compile::{Reading, compile as to_code};
 use super::context::Context;
@@ -32,12 +32,14 @@ pub struct Options<'o> {
     pub as_filters: bool,
     /// Whether functions that ask [`Services`](super::context::Services) are refused.
     pub is_alone: bool,
+    /// Whether it is of a view: SQL on FHIR adds `getResourceKey` and `getReferenceKey`, and joins nothing to an empty text.
+    pub is_view: bool,
 }
 
 impl Options<'_> {
     /// For search parameters: `as` filters, and there are no services.
     pub const SEARCH: Options<'static> =
-        Options { is_strict: false, context: None, variables: None, as_filters: true, is_alone: true };
+        Options { is_strict: false, context: None, variables: None, as_filters: true, is_alone: true, is_view: false };
 }
 
 /// Compiles an expression, without a check against the definitions.
@@ -54,12 +56,23 @@ pub fn compile(text: &str) -> Result<Expression> {
 /// As [`compile`]; with [`Options::is_strict`] also, with line and column, for a path or variable that does not exist,
 /// and for operands, inputs and arguments of a type that cannot be right; `not-supported` for a function that is refused.
 pub fn compile_with(text: &str, options: &Options<'_>) -> Result<Expression> {
+    compiled(text, options, options.is_strict).map(|(expression, _)| expression)
+}
+
+/// Compiles an expression with the check against the definitions, and tells what it yields as far as that is known.
+///
+/// # Errors
+/// As [`compile_with`] with [`Options::is_strict`].
+pub fn compile_typed(text: &str, options: &Options<'_>) -> Result<(Expression, Option<Known>)> {
+    compiled(text, options, true)
+}
+
+fn compiled(text: &str, options: &Options<'_>, is_strict: bool) -> Result<(Expression, Option<Known>)> {
     let tree = parser::parse(text)?;
-    let code = to_code(text, &tree, Reading { as_filters: options.as_filters, is_alone: options.is_alone })?;
-    if options.is_strict {
-        check(text, &tree, options.context, options.variables)?;
-    }
-    Ok(Expression { code, text: text.into() })
+    let Options { as_filters, is_alone, is_view, .. } = *options;
+    let code = to_code(text, &tree, Reading { as_filters, is_alone, is_view })?;
+    let known = if is_strict { check(text, &tree, options.context, options.variables)? } else { None };
+    Ok((Expression { code, text: text.into() }, known))
 }
 
 impl Expression {

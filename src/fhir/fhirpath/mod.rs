@@ -59,9 +59,10 @@ mod tests;
 #[cfg(test)]
 mod text_tests;
 
+pub use check::Known;
 pub use context::{Bounds, Context, Resolver, Services, Tracer};
 pub use convert::{boolean, to_text};
-pub use expression::{Expression, Options, compile, compile_with};
+pub use expression::{Expression, Options, compile, compile_typed, compile_with};
 pub use functions::{from_base64, to_base64};
 pub use model::{SystemType, TypeSpec};
 pub use temporal::{Precision, Temporal, TemporalKind};

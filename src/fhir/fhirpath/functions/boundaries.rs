@@ -1,11 +1,14 @@
 //! Precision and its boundaries: `precision`, `lowBoundary`, `highBoundary`, `comparable` (FHIRPath 3.0, 5.7.12 and after).
 
+use std::sync::LazyLock;
+
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::args;
 use crate::base::fault::Result;
 use crate::fhir::fhirpath::code::{Code, Machine};
 use crate::fhir::fhirpath::convert::{describe, single_value};
+use crate::fhir::fhirpath::node::Step;
 use crate::fhir::fhirpath::number;
 use crate::fhir::fhirpath::temporal::TemporalKind;
 use crate::fhir::fhirpath::trouble;
@@ -32,7 +35,8 @@ fn boundary<'a>(
     high: bool,
 ) -> Result<Collection<'a>> {
     let digits = args::integer(m, arguments, 0)?;
-    let Some(item) = single_value(input, "a boundary")? else { return Ok(Collection::new()) };
+    let end = period_end(input, high);
+    let Some(item) = single_value(end.as_ref().unwrap_or(input), "a boundary")? else { return Ok(Collection::new()) };
     Ok(maybe(match item {
         Item::Integer(value) => decimal_boundary(Decimal::from(value), digits, high).map(Item::Decimal),
         Item::Decimal(value) => decimal_boundary(value, digits, high).map(Item::Decimal),
@@ -50,6 +54,16 @@ fn boundary<'a>(
         }
         other => return Err(trouble::evaluation(format!("a boundary is not defined for {}", describe(&other)))),
     }))
+}
+
+/// What the boundary of a Period is that of: its start or its end (SQL on FHIR, "Experimental FHIRPath Functions").
+fn period_end<'a>(input: &Collection<'a>, high: bool) -> Option<Collection<'a>> {
+    static ENDS: LazyLock<[Step; 2]> = LazyLock::new(|| ["start", "end"].map(Step::new));
+    let [Item::Node(node)] = input.as_slice() else { return None };
+    node.type_id.filter(|kind| kind.name() == "Period")?;
+    let mut end = Collection::new();
+    node.child(&ENDS[usize::from(high)], &mut end);
+    Some(end)
 }
 
 /// The least or greatest number that rounds to the value, cut to `digits` after the point.

@@ -2,7 +2,7 @@
 
 use super::{
     aggregates, boundaries, collections, components, conversion, encoding, existence, fhir, math, projection, services,
-    strings, utility,
+    strings, utility, views,
 };
 use crate::fhir::fhirpath::code::Run;
 
@@ -28,6 +28,8 @@ pub enum Entry {
     As,
     /// Its only argument is the name of a type, and it tests: `is`.
     Is,
+    /// `getReferenceKey`, whose argument is the name of a type, if there is one.
+    ReferenceKey,
 }
 
 const fn plain(least: usize, most: usize, run: Run) -> Entry {
@@ -165,6 +167,17 @@ static FUNCTIONS: &[(&str, Entry)] = &[
 pub fn find(name: &str) -> Option<Entry> {
     let at = FUNCTIONS.binary_search_by(|(known, _)| known.cmp(&name)).ok()?;
     Some(FUNCTIONS[at].1)
+}
+
+/// The function with a name that is there in views only, or is another one there (SQL on FHIR, "Required Additional
+/// Functions").
+pub fn find_of_view(name: &str) -> Option<Entry> {
+    Some(match name {
+        "getResourceKey" => plain(0, 0, views::resource_key),
+        "getReferenceKey" => Entry::ReferenceKey,
+        "join" => plain(0, 1, views::join),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,341 @@
+//! What the public tests do not ask.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::{Entry, Found, Request, Root, Search, Source, execute};
+use crate::base::clock::Timestamp;
+use crate::base::fault::{Fault, Result};
+use crate::base::limits;
+use crate::fhir::definitions::params::search_params;
+use crate::fhir::json::{Json, parse, parse_with, write};
+use crate::fhir::types::{ResourceId, ResourceType};
+
+/// A few resources; a search finds all of its type and is written down.
+#[derive(Default)]
+struct World {
+    resources: Vec<Arc<Json>>,
+    asked: RefCell<Vec<String>>,
+}
+
+impl World {
+    fn new(resources: &[&str]) -> Self {
+        let resources = resources.iter().map(|text| Arc::new(parse(text.as_bytes()).expect("JSON"))).collect();
+        Self { resources, ..Self::default() }
+    }
+
+    fn find(&self, kind: &str, id: &str) -> Option<Arc<Json>> {
+        let is = |json: &Json, name: &str, value: &str| json.get(name).and_then(Json::as_str) == Some(value);
+        self.resources.iter().find(|json| is(json, "resourceType", kind) && is(json, "id", id)).cloned()
+    }
+
+    fn root(&self, path: &str) -> Root {
+        path.split_once('/').map_or(Root::System, |(kind, id)| Root::Resource(self.find(kind, id).expect(path)))
+    }
+
+    fn run(&self, path: &str, query: &str, variables: &str) -> Result<String> {
+        let variables = parse(variables.as_bytes()).expect("JSON").as_object().expect("an object").clone();
+        let request = Request { query: query.to_owned(), variables, operation: None };
+        let data = execute(&request, &self.root(path), self, Timestamp(1_700_000_000_000_000))?;
+        let mut text = Vec::new();
+        write(&data, &mut text);
+        Ok(String::from_utf8(text).expect("UTF-8"))
+    }
+
+    fn ok(&self, path: &str, query: &str) -> String {
+        self.run(path, query, "{}").unwrap_or_else(|fault| panic!("{query}: {fault}"))
+    }
+
+    fn fault(&self, path: &str, query: &str) -> Fault {
+        self.run(path, query, "{}").expect_err(query)
+    }
+}
+
+impl Source for World {
+    fn read(&self, kind: ResourceType, id: &ResourceId) -> Result<Option<Arc<Json>>> {
+        self.asked.borrow_mut().push(format!("{kind}/{}", id.as_str()));
+        Ok(self.find(kind.name(), id.as_str()))
+    }
+
+    fn resolve(&self, reference: &str) -> Result<Option<Arc<Json>>> {
+        self.asked.borrow_mut().push(reference.to_owned());
+        Ok(reference.split_once('/').and_then(|(kind, id)| self.find(kind, id)))
+    }
+
+    fn params(&self, kind: ResourceType) -> Vec<String> {
+        search_params(kind).iter().map(|param| param.code.to_string()).collect()
+    }
+
+    fn search(&self, search: &Search) -> Result<Found> {
+        self.asked.borrow_mut().push(format!("{:?} {:?} {:?}", search.params, search.count, search.cursor));
+        let is = |json: &&Arc<Json>| json.get("resourceType").and_then(Json::as_str) == Some(search.kind.name());
+        let all: Vec<&Arc<Json>> = self.resources.iter().filter(is).collect();
+        let size = search.count.unwrap_or(50);
+        let entry = |json: &&Arc<Json>| Entry { resource: (*json).clone(), mode: Some("match"), score: None };
+        Ok(Found {
+            total: Some(all.len() as u64),
+            size,
+            entries: all.iter().take(size).map(entry).collect(),
+            next: (all.len() > size).then(|| "next".to_owned()),
+            ..Found::default()
+        })
+    }
+
+    fn most(&self) -> usize {
+        4
+    }
+}
+
+const PATIENT: &str = r##"{"resourceType":"Patient","id":"p","active":true,"birthDate":"1970-01-02","_birthDate":{"id":"b"},
+    "name":[{"use":"official","family":"A","given":["B","C"],"_given":[null,{"id":"g"}]},{"use":"usual","given":["D"]}],
+    "telecom":[{"system":"phone","value":"1","rank":1},{"system":"email","value":"2"}],
+    "contained":[{"resourceType":"Organization","id":"o","name":"O","partOf":{"reference":"#"}}],
+    "managingOrganization":{"reference":"#o"},"generalPractitioner":[{"reference":"Practitioner/d"},{"reference":"Organization/x"}],
+    "multipleBirthInteger":2}"##;
+
+fn world() -> World {
+    let observations = (0..3).map(|n| {
+        format!(r#"{{"resourceType":"Observation","id":"o{n}","status":"final","subject":{{"reference":"Patient/p"}},"valueQuantity":{{"value":{n}.50}}}}"#)
+    });
+    let observations: Vec<String> = observations.collect();
+    let practitioner = r#"{"resourceType":"Practitioner","id":"d","active":true,"gender":"male"}"#;
+    let mut all = vec![PATIENT, practitioner];
+    all.extend(observations.iter().map(String::as_str));
+    World::new(&all)
+}
+
+#[test]
+fn elements_are_answered_as_fhir_has_them() {
+    let world = world();
+    for (query, expected) in [
+        (
+            "{ resourceType id active multipleBirthInteger }",
+            r#"{"resourceType":"Patient","id":"p","active":true,"multipleBirthInteger":2}"#,
+        ),
+        (
+            "{ __typename name { __typename use } }",
+            r#"{"__typename":"Patient","name":[{"__typename":"HumanName","use":"official"},{"__typename":"HumanName","use":"usual"}]}"#,
+        ),
+        ("{ born: birthDate _birthDate { id } }", r#"{"born":"1970-01-02","_birthDate":{"id":"b"}}"#),
+        ("{ name(use: official) { _given { id } } }", r#"{"name":[{"_given":[{"id":"g"}]}]}"#),
+        ("{ name(_offset: 1) { given } }", r#"{"name":[{"given":["D"]}]}"#),
+        ("{ name(_count: 1) { given @first } }", r#"{"name":[{"given":"B"}]}"#),
+        (r#"{ name(use: "usual", fhirpath: "family.exists()") { given } active }"#, r#"{"active":true}"#),
+        ("{ telecom(rank: 1) { value } }", r#"{"telecom":[{"value":"1"}]}"#),
+        (
+            "{ name { family } ...on Patient { name { use } } ...x } fragment x on Resource { id }",
+            r#"{"name":[{"family":"A","use":"official"},{"use":"usual"}],"id":"p"}"#,
+        ),
+        ("{ ... on Observation { status } ... on DomainResource { id } }", r#"{"id":"p"}"#),
+        ("{ photo { url } }", "{}"),
+    ] {
+        assert_eq!(world.ok("Patient/p", query), expected, "{query}");
+    }
+}
+
+#[test]
+fn references_lead_on() {
+    let world = world();
+    for (query, expected) in [
+        (
+            "{ managingOrganization { resource { ...on Organization { name partOf { resource { id } } } } } }",
+            r#"{"managingOrganization":{"resource":{"name":"O","partOf":{"resource":{"id":"p"}}}}}"#,
+        ),
+        (
+            "{ generalPractitioner { resource(optional: true) { gender } } }",
+            r#"{"generalPractitioner":[{"resource":{"gender":"male"}},{}]}"#,
+        ),
+        (
+            "{ generalPractitioner { resource(type: [Practitioner]) { gender } } }",
+            r#"{"generalPractitioner":[{"resource":{"gender":"male"}},{}]}"#,
+        ),
+        ("{ contained { id ...on Organization { name } } }", r#"{"contained":[{"id":"o","name":"O"}]}"#),
+    ] {
+        assert_eq!(world.ok("Patient/p", query), expected, "{query}");
+    }
+    let fault = world.fault("Patient/p", "{ generalPractitioner {\n resource { id } } }");
+    assert_eq!((fault.issues()[0].code, fault.issues()[0].position), ("not-found", Some((2, 2))));
+    // each is looked up once, and not at all where its type tells that it is not wanted
+    world.asked.borrow_mut().clear();
+    world.ok(
+        "Patient/p",
+        "{ generalPractitioner { a: resource(type: Practitioner) { id } b: resource(type: Practitioner) { id } } }",
+    );
+    assert_eq!(*world.asked.borrow(), ["Practitioner/d"]);
+}
+
+#[test]
+fn searches_have_their_parameters() {
+    let world = world();
+    let found = world.ok(
+        "",
+        r#"{ ObservationList(value_quantity: "gt1", status: [final, "a,b"], _sort: "-date,_id", _count: 2) { id } }"#,
+    );
+    assert_eq!(found, r#"{"ObservationList":[{"id":"o0"},{"id":"o1"}]}"#);
+    let asked = r#"[("value-quantity", "gt1"), ("status", "final,a\\,b"), ("_sort", "-date,_id")] Some(2) None"#;
+    assert_eq!(*world.asked.borrow(), [asked]);
+    assert_eq!(
+        world.ok("", r#"{ ObservationList(fhirpath: "id = 'o1'", _offset: 0) { id } }"#),
+        r#"{"ObservationList":[{"id":"o1"}]}"#
+    );
+    assert_eq!(world.ok("", "{ ObservationList(_offset: 2) { id } }"), r#"{"ObservationList":[{"id":"o2"}]}"#);
+    assert_eq!(world.ok("", "{ GroupList { id } }"), r#"{"GroupList":[]}"#);
+    let page = world.ok("", "{ ObservationConnection(_count: 1) { __typename count offset pagesize edges { __typename mode score resource { id } } first next } }");
+    assert_eq!(
+        page,
+        r#"{"ObservationConnection":{"__typename":"ObservationConnection","count":3,"offset":0,"pagesize":1,"edges":[{"__typename":"ObservationEdge","mode":"match","resource":{"id":"o0"}}],"next":"next"}}"#
+    );
+    world.asked.borrow_mut().clear();
+    world.ok("", r#"{ ObservationConnection(_cursor: "x") { count } }"#);
+    world.ok("Patient/p", "{ ObservationList(_reference: subject, _count: 1) { id } }");
+    world.ok("", "{ Patient(id: p) { ObservationConnection(_reference: patient) { count } } }");
+    let asked = [
+        r#"[] None Some("x")"#,
+        r#"[("subject", "Patient/p")] Some(1) None"#,
+        "Patient/p",
+        r#"[("patient", "Patient/p")] None None"#,
+    ];
+    assert_eq!(*world.asked.borrow(), asked);
+    assert_eq!(world.fault("", "{ Patient(id: nobody) { id } }").category().status(), 404);
+}
+
+#[test]
+fn a_list_is_whole_or_an_error() {
+    let patients: Vec<String> = (0..5).map(|n| format!(r#"{{"resourceType":"Patient","id":"p{n}"}}"#)).collect();
+    let world = World::new(&patients.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(world.fault("", "{ PatientList { id } }").issues()[0].code, "too-costly");
+    assert_eq!(world.fault("", "{ PatientList(_count: 5) { id } }").issues()[0].code, "too-costly");
+    assert!(world.ok("", "{ PatientList(_count: 4) { id } }").contains("p3"));
+}
+
+#[test]
+fn answers_are_flattened_as_the_page_says() {
+    let world = world();
+    for (query, expected) in [
+        ("{ name @flatten @first { family given @singleton @first } }", r#"{"family":"A","given":"B"}"#),
+        ("{ name @slice(path: \"use\") { family } }", r#"{"name.official":[{"family":"A"}],"name.usual":[{}]}"#),
+        (
+            "{ telecom @flatten @slice(fhirpath: \"system\") { value @singleton } }",
+            r#"{"value.phone":"1","value.email":"2"}"#,
+        ),
+        ("{ name @flatten { given } telecom @flatten { given: value } }", r#"{"given":["B","C","D","1","2"]}"#),
+        (
+            "query($e: String = \"$index\") { name @flatten @slice(path: $e) { use @singleton } }",
+            r#"{"use.0":"official","use.1":"usual"}"#,
+        ),
+        (
+            "{ managingOrganization @flatten { resource @flatten { id } reference } }",
+            r##"{"id":"o","reference":"#o"}"##,
+        ),
+        (
+            "{ generalPractitioner @flatten { resource(type: Practitioner) @flatten { gender } } }",
+            r#"{"gender":["male"]}"#,
+        ),
+    ] {
+        assert_eq!(world.ok("Patient/p", query), expected, "{query}");
+    }
+    for (query, message) in [
+        ("{ name @flatten { x: use } telecom @flatten { x: rank } }", "of the types code and positiveInt"),
+        ("{ name @flatten { use @singleton } }", "is a @singleton and has 2 values"),
+        ("{ active @flatten }", "cannot be flattened"),
+    ] {
+        let fault = world.fault("Patient/p", query);
+        assert!(fault.message().contains(message), "{query}: {fault}");
+    }
+}
+
+#[test]
+fn what_is_unknown_or_misused_is_an_error_whatever_the_data_are() {
+    let world = world();
+    for (path, query, message) in [
+        ("Patient/p", "{ photo { nonsense } }", "Attachment has no field nonsense"),
+        ("Patient/p", "{ deceased }", "Patient has no field deceased"),
+        ("Patient/p", "{ _name { id } }", "no field _name"),
+        ("Patient/p", "{ name }", "has parts"),
+        ("Patient/p", "{ active { id } }", "is a value"),
+        ("Patient/p", "{ active(_count: 1) }", "active has no argument _count"),
+        ("Patient/p", "{ name(nonsense: 1) { use } }", "name has no argument nonsense"),
+        ("Patient/p", "{ name(_count: -1) { use } }", "at least 0"),
+        ("Patient/p", "{ name(fhirpath: \"family.\") { use } }", "fhirpath"),
+        ("Patient/p", "{ name(fhirpath: \"nonsense\") { use } }", "no element `nonsense`"),
+        ("Patient/p", "{ ...on Nonsense { id } }", "no type Nonsense"),
+        ("Patient/p", "{ ...x }", "no fragment x"),
+        ("Patient/p", "{ ...x } fragment x on Patient { ...y } fragment y on Patient { ...x }", "contains itself"),
+        ("Patient/p", "{ id } fragment x on Patient { id } fragment x on Patient { id }", "defined twice"),
+        ("Patient/p", "{ id @nonsense }", "@nonsense is not known"),
+        ("Patient/p", "{ ObservationList(_reference: subject) @flatten { id } }", "@flatten is not known here"),
+        ("Patient/p", "{ id @skip }", "needs its argument if"),
+        ("Patient/p", "{ id @skip(if: 1) }", "needs a Boolean"),
+        ("Patient/p", "{ id @skip(if: true) @skip(if: true) }", "stands twice"),
+        ("Patient/p", "{ id @include(if: $x) }", "$x is not defined"),
+        ("Patient/p", "{ x: id x: active }", "needs an alias"),
+        ("Patient/p", "{ managingOrganization { resource(type: Nonsense) { id } } }", "no type Nonsense"),
+        ("Patient/p", "{ managingOrganization { resource(optional: maybe) { id } } }", "optional is a Boolean"),
+        ("Patient/p", "{ ObservationList { id } }", "needs the argument _reference"),
+        ("Patient/p", "{ ObservationList(_reference: nonsense) { id } }", "no search parameter nonsense"),
+        (
+            "Patient/p",
+            "{ ObservationConnection(_reference: subject, _cursor: \"x\") { count } }",
+            "no argument _cursor",
+        ),
+        ("", "{ PatientList(_include: \"x\") { id } }", "no argument _include"),
+        ("", "{ PatientList(nonsense: 1) { id } }", "no argument nonsense"),
+        ("", "{ PatientList(name: {a: 1}) { id } }", "has values"),
+        ("", "{ PatientConnection(_cursor: \"x\", name: \"y\") { count } }", "cannot be changed"),
+        ("", "{ Patient { id } }", "needs its id"),
+        ("", "{ Patient(id: \"a b\") { id } }", ""),
+        ("", "{ ParametersList { id } }", "Query has no field ParametersList"),
+        ("", "{ id }", "Query has no field id"),
+        ("", "{ __schema { types { name } } }", "introspection is not offered"),
+    ] {
+        let fault = world.fault(path, query);
+        let issue = &fault.issues()[0];
+        assert!(issue.diagnostics.contains(message), "{query}: {fault}");
+        assert_eq!(fault.category().status(), 400, "{query}");
+        assert!(issue.position.is_some(), "{query} has no place: {fault}");
+    }
+}
+
+#[test]
+fn what_a_query_costs_is_bounded() {
+    let world = world();
+    let code = |query: &str| world.fault("Patient/p", query).issues()[0].code;
+    // fragments that multiply
+    let mut bomb = "{ ...f0 }".to_owned();
+    for n in 0..20 {
+        bomb.push_str(&format!(" fragment f{n} on Patient {{ ...f{} ...f{} }}", n + 1, n + 1));
+    }
+    bomb.push_str(" fragment f20 on Patient { id }");
+    assert_eq!(code(&bomb), "too-costly");
+    // expressions
+    let slow = r#"{ name(fhirpath: "repeatAll($this | %resource).count() > 0") { use } }"#;
+    assert_eq!(code(slow), "too-costly");
+    // reads
+    let many: String = (0..=limits::GRAPHQL_SEARCHES).map(|n| format!(" a{n}: Patient(id: p) {{ id }}")).collect();
+    assert_eq!(world.fault("", &format!("{{{many}}}")).issues()[0].code, "too-costly");
+    // references
+    let list = |n: usize| {
+        (0..n).map(|n| format!(r#"{{"item":{{"reference":"Patient/x{n}"}}}}"#)).collect::<Vec<_>>().join(",")
+    };
+    let of_list = |entries: String| {
+        World::new(&[&format!(
+            r#"{{"resourceType":"List","id":"l","status":"current","mode":"working","entry":[{entries}]}}"#
+        )])
+    };
+    let query = "{ entry { item { resource(optional: true) { id } } } }";
+    assert!(of_list(list(limits::GRAPHQL_REFERENCES)).run("List/l", query, "{}").is_ok());
+    assert_eq!(of_list(list(limits::GRAPHQL_REFERENCES + 1)).fault("List/l", query).issues()[0].code, "too-costly");
+    // values
+    let aliases: String = (0..300).map(|n| format!(" a{n}: entry {{ item {{ reference }} }}")).collect();
+    assert_eq!(of_list(list(5000)).fault("List/l", &format!("{{{aliases}}}")).issues()[0].code, "too-costly");
+    // bytes
+    let big = format!(r#"{{"resourceType":"Patient","id":"p","name":[{{"text":"{}"}}]}}"#, "x".repeat(1 << 20));
+    let big = World::new(&[&big]);
+    let aliases: String = (0..33).map(|n| format!(" a{n}: name {{ text }}")).collect();
+    assert_eq!(big.fault("Patient/p", &format!("{{{aliases}}}")).issues()[0].code, "too-costly");
+    // depth, by a reference that leads back
+    let deep =
+        "{ managingOrganization { resource { ...o } } } fragment o on Organization { partOf { resource { id } } }";
+    assert!(world.run("Patient/p", deep, "{}").is_ok());
+    assert!(parse_with(b"{}", 1).is_ok());
+}
