@@ -183,10 +183,10 @@ impl<'v> Run<'v> {
 
     /// Every row of the left with every row of the right.
     fn product(&self, left: Vec<Row>, right: Vec<Row>) -> Result<Vec<Row>> {
-        if let ([row], false) = (&left[..], right.is_empty()) {
-            if row.is_empty() {
-                return Ok(right);
-            }
+        if let ([row], false) = (&left[..], right.is_empty())
+            && row.is_empty()
+        {
+            return Ok(right);
         }
         let width = left.first().map_or(0, Row::len) + right.first().map_or(0, Row::len);
         self.made(left.len().saturating_mul(right.len()).saturating_mul(width))?;
