@@ -95,15 +95,20 @@ pub(super) struct Setting {
 
 /// The state of one answer.
 pub(super) struct Run<'d> {
+    /// The document and its variables.
     pub prepared: &'d Prepared,
+    /// The fragments by name.
     pub fragments: HashMap<&'d str, &'d Fragment>,
+    /// Where resources come from.
     pub source: &'d dyn Source,
+    /// Evaluates expressions.
     pub evaluator: Evaluator,
     /// Values and objects so far, and their bytes.
     values: usize,
     bytes: usize,
-    /// References and searches so far.
+    /// References so far.
     pub references: usize,
+    /// Reads and searches so far.
     pub searches: usize,
     depth: usize,
     /// What references led to.
@@ -112,7 +117,9 @@ pub(super) struct Run<'d> {
 
 /// Fields of one name in one selection.
 pub(super) struct Asked<'d> {
+    /// The first of them.
     pub field: &'d Field,
+    /// What is selected of each.
     pub selections: Vec<&'d [Selection]>,
 }
 

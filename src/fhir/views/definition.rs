@@ -57,25 +57,33 @@ pub struct View {
 /// A value that expressions may name.
 #[derive(Debug)]
 pub(super) struct Constant {
+    /// Its name, without `%`.
     pub name: Box<str>,
+    /// Its value.
     pub value: Json,
+    /// Its FHIR type.
     pub kind: Option<TypeId>,
 }
 
 /// What a resource must be to be in the view.
 #[derive(Debug)]
 pub(super) struct Condition {
+    /// Must yield true.
     pub path: Expression,
+    /// Where it stands.
     pub place: String,
 }
 
 /// A selection structure.
 #[derive(Debug, Default)]
 pub(super) struct Select {
+    /// Over what it goes.
     pub iteration: Iteration,
     /// Its own columns, by their places in the table.
     pub columns: Vec<OwnColumn>,
+    /// Those whose rows are combined with its own.
     pub selects: Vec<Select>,
+    /// Those whose rows are put together before.
     pub unions: Vec<Select>,
     /// The place of its first column in the table; those below it come after its own.
     pub first: usize,
@@ -86,7 +94,9 @@ pub(super) struct Select {
 /// A column and where its values come from.
 #[derive(Debug)]
 pub(super) struct OwnColumn {
+    /// Yields the values.
     pub path: Expression,
+    /// Whether each value is a list.
     pub is_list: bool,
 }
 
