@@ -4,7 +4,7 @@ use super::ast::Operator;
 use super::code::{Code, Machine, Run, Variable};
 use super::convert::{self, boolean, describe, integer, single_value, to_text};
 use super::equality;
-use super::functions::key_of_reference;
+use super::keys::key_of_reference;
 use super::model::{SystemType, TypeSpec, selects, system_of};
 use super::node::{KNOWN, Step};
 use super::operators;

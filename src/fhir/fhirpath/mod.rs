@@ -37,6 +37,7 @@ mod equality;
 mod eval;
 mod expression;
 mod functions;
+mod keys;
 mod lexer;
 mod model;
 mod node;

@@ -25,4 +25,3 @@ mod views;
 pub use encoding::{from_base64, to_base64};
 pub use strings::pattern;
 pub use table::{Argument, Entry, find, find_of_view};
-pub use views::key_of_reference;
