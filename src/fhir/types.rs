@@ -39,6 +39,11 @@ impl ResourceType {
         types::RESOURCES[self.0 as usize]
     }
 
+    /// The type with a number.
+    pub fn at(index: usize) -> Option<Self> {
+        (index < types::RESOURCES.len()).then_some(Self(index as u8))
+    }
+
     /// The number: the index in the sorted list of names.
     pub fn index(self) -> usize {
         self.0 as usize

@@ -191,7 +191,7 @@ impl TypeId {
 
     /// The resource type, if it is a concrete one.
     pub fn resource_type(self) -> Option<ResourceType> {
-        ResourceType::all().nth(self.0.into())
+        ResourceType::at(self.0.into())
     }
 }
 

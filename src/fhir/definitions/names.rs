@@ -22,6 +22,21 @@ pub fn sibling(number: u16) -> Option<u16> {
     SIBLINGS.get(number as usize).copied().filter(|sibling| *sibling != format::NONE)
 }
 
+/// How many names begin with `_`; they stand before all others.
+const SIBLINGS_LEN: u16 = {
+    let mut len = 0;
+    while len < ALL.len() && ALL[len].as_bytes()[0] == b'_' {
+        len += 1;
+    }
+    len as u16
+};
+
+/// Whether the number is that of a `_name`.
+#[inline]
+pub const fn is_sibling(number: u16) -> bool {
+    number < SIBLINGS_LEN
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +61,8 @@ mod tests {
         assert_eq!(sibling(BIRTH_DATE), Some(number));
         assert_eq!(sibling(number), Some(BIRTH_DATE));
         assert_eq!(sibling(CONTACT), None);
+        for (number, name) in ALL.iter().enumerate() {
+            assert_eq!(is_sibling(number as u16), name.starts_with('_'), "{name}");
+        }
     }
 }

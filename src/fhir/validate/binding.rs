@@ -4,6 +4,7 @@
 use super::codes::{Membership, ValueSet};
 use super::rules::Binding;
 use super::state::{Check, shown};
+use crate::fhir::definitions::names;
 use crate::fhir::json::Json;
 use crate::fhir::path::Path;
 
@@ -50,7 +51,7 @@ fn told(json: &Json) -> Option<String> {
 pub fn membership(set: &ValueSet, json: &Json) -> Verdict {
     match json {
         Json::String(code) => (set.contains(None, code), true),
-        Json::Object(object) => match object.get("coding").and_then(Json::as_array) {
+        Json::Object(object) => match object.get_known(names::CODING).and_then(Json::as_array) {
             Some(codings) => codings.iter().map(|coding| coding_in(set, coding)).fold((Membership::Out, false), better),
             None => coding_in(set, json),
         },
@@ -69,8 +70,7 @@ fn better(one: Verdict, other: Verdict) -> Verdict {
 }
 
 fn coding_in(set: &ValueSet, coding: &Json) -> Verdict {
-    let text = |name: &str| coding.get(name).and_then(Json::as_str);
-    match (text("system"), text("code")) {
+    match (coding.text_known(names::SYSTEM), coding.text_known(names::CODE)) {
         (system, Some(code)) => (set.contains(Some(system.unwrap_or("")), code), true),
         // a value that says why it has no code
         (_, None) if coding.get("extension").is_some() => (Membership::Unknown, false),
@@ -80,8 +80,7 @@ fn coding_in(set: &ValueSet, coding: &Json) -> Verdict {
 
 /// Checks that a coding's code is one of its system, where all codes of that are known.
 pub fn coding(check: &mut Check<'_, '_>, coding: &Json, path: &Path) {
-    let text = |name: &str| coding.get(name).and_then(Json::as_str);
-    let (Some(system), Some(code)) = (text("system"), text("code")) else { return };
+    let (Some(system), Some(code)) = (coding.text_known(names::SYSTEM), coding.text_known(names::CODE)) else { return };
     let known = check.registry.code_system(system).filter(|known| known.is_complete);
     if known.is_some_and(|known| !known.has(code)) {
         let text = || format!("the code \"{}\" is not in the code system {}", shown(code), shown(system));

@@ -4,14 +4,15 @@
 use hashbrown::HashSet;
 
 use super::state::{Check, shown};
+use crate::fhir::definitions::names;
 use crate::fhir::json::Json;
 use crate::fhir::path::Path;
 
 /// Checks the contained resources of a resource.
 pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
-    let Some(list) = resource.get("contained").and_then(Json::as_array) else { return };
+    let Some(list) = resource.get_known(names::CONTAINED).and_then(Json::as_array) else { return };
     let mut named = HashSet::new();
-    names(resource, &mut named);
+    anchors(resource, &mut named);
     let all = path.child("contained");
     for (n, one) in list.iter().enumerate() {
         let place = all.item(n);
@@ -37,11 +38,11 @@ pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
 }
 
 /// The ids of all texts that are `#` and an id.
-fn names<'j>(json: &'j Json, found: &mut HashSet<&'j str>) {
+fn anchors<'j>(json: &'j Json, found: &mut HashSet<&'j str>) {
     match json {
         Json::String(text) => found.extend(text.strip_prefix('#')),
-        Json::Array(items) => items.iter().for_each(|item| names(item, found)),
-        Json::Object(object) => object.iter().for_each(|(_, value)| names(value, found)),
+        Json::Array(items) => items.iter().for_each(|item| anchors(item, found)),
+        Json::Object(object) => object.iter().for_each(|(_, value)| anchors(value, found)),
         _ => {}
     }
 }

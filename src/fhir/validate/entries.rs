@@ -6,7 +6,6 @@ use crate::fhir::definitions::element::type_by_name;
 use crate::fhir::definitions::names;
 use crate::fhir::fhirpath::{Node, Resolver};
 use crate::fhir::json::Json;
-use crate::fhir::name::Name;
 use crate::fhir::types::{ResourceId, ResourceType};
 
 /// The entries of one Bundle by their `fullUrl`.
@@ -100,6 +99,12 @@ impl<'t> Literal<'t> {
 
 /// The type of the resource that a literal reference, or a search as a reference, names.
 pub fn target_kind(reference: &str) -> Option<ResourceType> {
+    // most are `Type/id`
+    if let Some(at) = memchr::memchr(b'/', reference.as_bytes())
+        && ResourceId::is_valid(&reference[at + 1..])
+    {
+        return ResourceType::find(&reference[..at]);
+    }
     if let Some((kind, _)) = reference.split_once('?') {
         return ResourceType::find(kind.rsplit('/').next().unwrap_or(kind));
     }
@@ -112,13 +117,13 @@ pub fn contained<'j>(container: Node<'j>, id: &str) -> Option<Node<'j>> {
     if id.is_empty() {
         return Some(container);
     }
-    let list = container.object()?.get_name(&Name::known(names::CONTAINED)).and_then(Json::as_array)?;
-    let id_of = |json: &'j Json| json.as_object()?.get_name(&Name::known(names::ID))?.as_str();
+    let list = container.object()?.get_known(names::CONTAINED).and_then(Json::as_array)?;
+    let id_of = |json: &'j Json| json.as_object()?.get_known(names::ID)?.as_str();
     list.iter().find(|json| id_of(json) == Some(id)).map(Node::resource)
 }
 
 /// How many resources a resource contains.
 pub fn contained_count(container: Node<'_>) -> u64 {
-    let list = container.object().and_then(|object| object.get_name(&Name::known(names::CONTAINED)));
+    let list = container.object().and_then(|object| object.get_known(names::CONTAINED));
     list.and_then(Json::as_array).map_or(0, |list| list.len() as u64)
 }

@@ -11,6 +11,7 @@ use super::types;
 use super::walk::{self, Site};
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::fhir::definitions::element::type_by_name;
+use crate::fhir::definitions::names;
 use crate::fhir::fhirpath::Node;
 use crate::fhir::json::Json;
 use crate::fhir::path::Path;
@@ -35,7 +36,7 @@ pub fn shape(resource: &Json) -> Result<()> {
 
 fn without_rules(resource: &Json, options: Options) -> Result<()> {
     let mut check = new(Registry::core(), options, false, None);
-    walk::resource(&mut check, resource, &[], Site::Root, &scope(resource), &Path::root("Resource"));
+    walk::resource::<false>(&mut check, resource, &[], Site::Root, &scope(resource), &Path::root("Resource"));
     if check.issues.is_empty() { Ok(()) } else { Err(Fault::of(Category::Invalid, told(check))) }
 }
 
@@ -43,7 +44,7 @@ fn without_rules(resource: &Json, options: Options) -> Result<()> {
 /// [`Options::by_meta`] those that it claims. The issues are in the order of the walk, at most 100, and one more that
 /// says when there were more; a resource is valid when none is an error.
 pub fn validate(registry: &Registry, resource: &Json, profiles: &[&str], options: Options) -> Vec<Issue> {
-    let kind = resource.get("resourceType").and_then(Json::as_str).unwrap_or("");
+    let kind = resource.text_known(names::RESOURCE_TYPE).unwrap_or("");
     let index = (kind == "Bundle").then(|| BundleIndex::new(resource));
     let services = Terms(registry);
     let mut check = new(registry, options, true, index.as_ref());
@@ -56,7 +57,7 @@ pub fn validate(registry: &Registry, resource: &Json, profiles: &[&str], options
         }
     }
     let asked: Vec<At<'_>> = rules.to_vec();
-    walk::resource(&mut check, resource, &asked, Site::Root, &scope(resource), &Path::root("Resource"));
+    walk::resource::<true>(&mut check, resource, &asked, Site::Root, &scope(resource), &Path::root("Resource"));
     told(check)
 }
 

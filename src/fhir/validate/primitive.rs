@@ -84,13 +84,16 @@ impl Primitive {
     /// # Errors
     /// What is wrong: the kind of JSON value, or the format.
     pub fn check(self, json: &Json) -> Result<(), Problem> {
+        if json.as_str().is_some_and(|text| self.is_plain(text)) {
+            return Ok(());
+        }
         match (self, json) {
             (Self::Xhtml, Json::String(text)) if !is_blank(text) => match narrative_problem(text) {
                 Some(problem) if problem.rule == NarrativeRule::Xhtml => Err(("value", problem.text)),
                 Some(problem) => Err(("invariant", problem.text)),
                 None => Ok(()),
             },
-            _ => self.shape(json).and_then(|()| self.format(json)),
+            _ => self.full_shape(json).and_then(|()| self.format(json)),
         }
     }
 
@@ -100,6 +103,13 @@ impl Primitive {
     /// # Errors
     /// What is wrong.
     pub fn shape(self, json: &Json) -> Result<(), Problem> {
+        if json.as_str().is_some_and(|text| self.is_plain_shape(text)) {
+            return Ok(());
+        }
+        self.full_shape(json)
+    }
+
+    fn full_shape(self, json: &Json) -> Result<(), Problem> {
         let (code, problem) = match (self, json) {
             (Self::Boolean, Json::Bool(_)) => return Ok(()),
             (Self::Boolean, _) => ("structure", "must be true or false"),
@@ -121,6 +131,37 @@ impl Primitive {
             _ => ("structure", "must be a JSON string"),
         };
         Err((code, problem.into()))
+    }
+
+    /// Whether the usual case of a text is all that is needed to know that it is right: most are plain ASCII.
+    #[inline]
+    fn is_plain(self, text: &str) -> bool {
+        let bytes = text.as_bytes();
+        match self {
+            Self::String => bytes.len() <= STRING_CHARACTERS && bytes.first() != Some(&b' ') && is_printable(bytes),
+            Self::Code | Self::Uri => is_graphic(bytes),
+            Self::Date => date(bytes) == Some(b""),
+            Self::DateTime => is_date_time(bytes),
+            Self::Instant => is_instant(bytes),
+            Self::Id => ResourceId::is_valid(text),
+            _ => false,
+        }
+    }
+
+    /// As [`Self::is_plain`], of the shape alone.
+    #[inline]
+    fn is_plain_shape(self, text: &str) -> bool {
+        let bytes = text.as_bytes();
+        let is_text = !matches!(
+            self,
+            Self::Boolean | Self::Decimal | Self::Integer | Self::PositiveInt | Self::UnsignedInt | Self::Xhtml
+        );
+        is_text && bytes.first() != Some(&b' ') && bytes.last() != Some(&b' ') && is_printable(bytes)
+    }
+
+    /// Whether a text has the format of the type.
+    pub fn is_text(self, text: &str) -> bool {
+        !is_blank(text) && is_xml(text) && self.text(text).is_ok()
     }
 
     /// Checks the format of a value of the right shape.
@@ -166,6 +207,30 @@ impl Primitive {
         };
         if is_fine { Ok(()) } else { Err(problem) }
     }
+}
+
+/// Whether a text is not empty, and printable ASCII.
+fn is_printable(bytes: &[u8]) -> bool {
+    is_within(bytes, b' ')
+}
+
+/// Whether a text is not empty, and printable ASCII without spaces.
+fn is_graphic(bytes: &[u8]) -> bool {
+    is_within(bytes, b'!')
+}
+
+/// Whether there are bytes, and all of them are from `least` to `~`; eight at a time.
+#[inline]
+fn is_within(bytes: &[u8], least: u8) -> bool {
+    let each = |byte: u8| u64::from_ne_bytes([byte; 8]);
+    // the high bits of bytes that are too small, too large or not ASCII: with none of them there are no carries
+    let outside = |word: u64| (word | word.wrapping_sub(each(least)) | word.wrapping_add(each(1))) & each(0x80);
+    let word = |chunk: &[u8]| chunk.first_chunk().map_or(0, |chunk| u64::from_ne_bytes(*chunk));
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return !bytes.is_empty() && bytes.iter().all(|byte| (least..=b'~').contains(byte));
+    };
+    let before = bytes.chunks_exact(8).fold(0, |bad, chunk| bad | outside(word(chunk)));
+    (before | outside(u64::from_ne_bytes(*last))) == 0
 }
 
 /// Whether nothing is left of a text without the white space around it, as XML reads it.
@@ -357,6 +422,20 @@ mod tests {
     }
 
     proptest! {
+        /// What is taken for right at a glance is right.
+        #[test]
+        fn plain_is_right(text in "[ -~]{0,40}|[ -a\u{7f}é\t\u{1}\u{ffff}]{0,12}|[0-9TZ:+-]{4,25}|[0-9]{4}-[01][0-9]-[0-3][0-9]") {
+            let json = Json::string(text.as_str());
+            for kind in ["base64Binary", "code", "date", "dateTime", "decimal", "id", "instant", "oid", "string", "time", "uri", "uuid", "xhtml"] {
+                let kind = Primitive::find(kind).expect("a primitive");
+                prop_assert!(!kind.is_plain(&text) || (kind.full_shape(&json).is_ok() && kind.format(&json).is_ok()), "{:?}", kind);
+                prop_assert!(!kind.is_plain_shape(&text) || kind.full_shape(&json).is_ok(), "{:?}", kind);
+            }
+            let all = |least: u8| !text.is_empty() && text.bytes().all(|b| (least..=b'~').contains(&b));
+            prop_assert_eq!(is_printable(text.as_bytes()), all(b' '));
+            prop_assert_eq!(is_graphic(text.as_bytes()), all(b'!'));
+        }
+
         /// The hand-written checks agree with the regular expressions of the specification.
         #[test]
         fn agrees_with_the_specification(text in "[0-9]{4}(-[0-9]{2}){0,2}(T[0-9]{2}:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,2})?(Z|[+-][01][0-9]:[0-6][0-9])?)?") {

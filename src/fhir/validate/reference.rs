@@ -5,6 +5,7 @@ use super::entries::{contained, contained_count, target_kind};
 use super::rules::{At, Target, TypeRule};
 use super::state::{Check, NESTED, STRUCTURE, Scope, shown};
 use crate::fhir::definitions::element::Property;
+use crate::fhir::definitions::names;
 use crate::fhir::fhirpath::Node;
 use crate::fhir::json::Json;
 use crate::fhir::path::Path;
@@ -25,8 +26,8 @@ pub fn check<'r, 'j>(
     rules: &[At<'r>],
     path: &Path,
 ) {
-    let text = |name: &str| json.get(name).and_then(Json::as_str);
-    let Some(found) = find(check, scope, text("reference"), text("type"), path) else { return };
+    let (reference, kind) = (json.text_known(names::REFERENCE), json.text_known(names::TYPE));
+    let Some(found) = find(check, scope, reference, kind, path) else { return };
     let Some(kind) = found.kind else { return };
     if !property.targets.is_empty() && !property.targets.contains(&kind) {
         let allowed = property.targets.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");

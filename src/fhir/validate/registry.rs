@@ -83,6 +83,16 @@ pub fn base(type_id: TypeId) -> Option<At<'static>> {
     })
 }
 
+/// As [`base`], where that asks for anything.
+static ASKING: LazyLock<Vec<OnceLock<Option<At<'static>>>>> =
+    LazyLock::new(|| all_types().map(|_| OnceLock::new()).collect());
+
+/// The rules of the base definition of a type, if they ask for anything beyond its structure.
+#[inline]
+pub fn asking(type_id: TypeId) -> Option<At<'static>> {
+    *ASKING[type_id.0 as usize].get_or_init(|| base(type_id).filter(|at| !at.rule().is_idle()))
+}
+
 impl Registry {
     /// The base definitions of R4.
     pub fn core() -> &'static Self {
@@ -210,7 +220,10 @@ impl<'s> Sources<'s> for &'s Registry {
 
 /// The definition with a canonical URL: in the version that it names, else the last one.
 fn pick<'e, T>(map: &'e HashMap<Box<str>, Vec<Entry<T>>>, canonical: &str) -> Option<&'e Entry<T>> {
-    let (url, version) = canonical.split_once('|').unwrap_or((canonical, ""));
+    let (url, version) = match memchr::memchr(b'|', canonical.as_bytes()) {
+        Some(at) => (&canonical[..at], &canonical[at + 1..]),
+        None => (canonical, ""),
+    };
     let list = map.get(url)?;
     list.iter().find(|entry| *entry.version == *version).or_else(|| list.last())
 }

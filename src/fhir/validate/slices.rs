@@ -20,20 +20,26 @@ struct Sliced<'r> {
     last: usize,
     /// Whether a value was in none.
     has_rest: bool,
+    /// Whether it slices a slice.
+    is_inner: bool,
 }
 
 impl<'r> Sliced<'r> {
     fn new(at: At<'r>) -> Option<Self> {
         let slicing = at.rule().slicing.as_deref()?;
         let counts = SmallVec::from_elem(0, slicing.slices.len());
-        Some(Self { at, slicing, counts, last: 0, has_rest: false })
+        Some(Self { at, slicing, counts, last: 0, has_rest: false, is_inner: is_inner(at) })
     }
 }
 
 impl<'r> Slices<'r> {
     /// Those of some rules.
     pub fn of(rules: &[At<'r>]) -> Self {
-        Self(rules.iter().filter_map(|at| Sliced::new(*at)).collect())
+        let mut list = SmallVec::new();
+        for at in rules {
+            list.extend(Sliced::new(*at));
+        }
+        Self(list)
     }
 
     /// Puts a value into its slices and adds their rules.
@@ -45,9 +51,12 @@ impl<'r> Slices<'r> {
         rules: &mut Rules<'r>,
         path: &Path,
     ) {
+        if self.0.is_empty() {
+            return;
+        }
         let mut at = 0;
         // a slice that is sliced again joins the list when its first value comes
-        let mut wanted: SmallVec<[At<'r>; 4]> = self.0.iter().filter(|s| !is_inner(s.at)).map(|s| s.at).collect();
+        let mut wanted: SmallVec<[At<'r>; 4]> = self.0.iter().filter(|s| !s.is_inner).map(|s| s.at).collect();
         while let Some(whole) = wanted.get(at).copied() {
             at += 1;
             let found = self.0.iter().position(|sliced| sliced.at == whole);
@@ -72,19 +81,20 @@ impl<'r> Slices<'r> {
     }
 
     /// Tells the slices with too few or too many values.
-    pub fn finish(self, check: &mut Check<'r, '_>, path: &Path) {
-        for sliced in self.0 {
+    pub fn finish(&self, check: &mut Check<'r, '_>, path: &Path) {
+        for sliced in &self.0 {
             let unclear = is_unclear(sliced.slicing);
             for (count, (name, index)) in sliced.counts.iter().zip(&sliced.slicing.slices) {
                 let rule = sliced.at.sibling(*index).rule();
-                let profile = sliced.at.profile.name();
+                let profile = || sliced.at.profile.name();
                 if *count < rule.min && !unclear {
                     let text =
-                        || format!("the slice {name} needs {} values, not {count} (profile {profile})", rule.min);
+                        || format!("the slice {name} needs {} values, not {count} (profile {})", rule.min, profile());
                     check.fail("required", text, path);
                 }
                 if let Some(max) = rule.max.filter(|max| count > max) {
-                    let text = || format!("the slice {name} may have {max} values, not {count} (profile {profile})");
+                    let text =
+                        || format!("the slice {name} may have {max} values, not {count} (profile {})", profile());
                     check.fail(STRUCTURE, text, path);
                 }
             }
@@ -100,13 +110,14 @@ fn is_inner(at: At<'_>) -> bool {
 impl<'r> Sliced<'r> {
     /// Counts a value in a slice, or in none; the rule of the slice.
     fn add(&mut self, check: &mut Check<'r, '_>, slice: Option<usize>, path: &Path) -> Option<At<'r>> {
-        let profile = self.at.profile.name();
+        let profile = || self.at.profile.name();
         let Some(number) = slice else {
             self.has_rest = true;
             if self.slicing.rules == SlicingRules::Closed && !is_unclear(self.slicing) {
                 let names: Vec<&str> = self.slicing.slices.iter().map(|slice| &*slice.0).collect();
                 let text = || {
-                    format!("is in none of the slices {}, and the profile {profile} allows no others", names.join(", "))
+                    let (names, profile) = (names.join(", "), profile());
+                    format!("is in none of the slices {names}, and the profile {profile} allows no others")
                 };
                 check.fail(STRUCTURE, text, path);
             }
@@ -115,9 +126,11 @@ impl<'r> Sliced<'r> {
         let (name, index) = &self.slicing.slices[number];
         if self.slicing.is_ordered && number < self.last {
             let before = &self.slicing.slices[self.last].0;
-            check.fail(STRUCTURE, || format!("the slice {name} must come before {before} (profile {profile})"), path);
+            let text = || format!("the slice {name} must come before {before} (profile {})", profile());
+            check.fail(STRUCTURE, text, path);
         }
         if self.slicing.rules == SlicingRules::OpenAtEnd && self.has_rest {
+            let profile = profile();
             let text = || format!("the slice {name} must come before values that are in no slice (profile {profile})");
             check.fail(STRUCTURE, text, path);
         }

@@ -95,7 +95,7 @@ pub fn extension(check: &mut Check<'_, '_>, object: &Object, path: &Path) {
         model::property(owner, plain.as_ref().unwrap_or(name)).is_some_and(|p| p.is_choice)
     };
     let has_value = object.iter().any(|(name, _)| is_value(name));
-    let has_extension = object.get_name(&Name::known(names::EXTENSION)).is_some();
+    let has_extension = object.get_known(names::EXTENSION).is_some();
     if has_value == has_extension {
         let text =
             if has_value { "must not have both a value and extensions" } else { "must have a value or extensions" };
@@ -171,7 +171,7 @@ pub fn by_meta<'r>(check: &mut Check<'r, '_>, object: &Object, owner: TypeId, ru
     if !check.options.by_meta {
         return;
     }
-    let meta = object.get_name(&Name::known(names::META)).and_then(|meta| meta.get("profile"));
+    let meta = object.get_known(names::META).and_then(|meta| meta.get_known(names::PROFILE));
     let place = path.child("meta");
     let place = place.child("profile");
     for (n, url) in meta.and_then(Json::as_array).unwrap_or_default().iter().enumerate() {
@@ -200,10 +200,10 @@ const VITAL_SIGNS: [(&str, &str); 10] = [
 
 /// Adds the rules of the profile that an Observation's code asks for.
 fn implied<'r>(check: &mut Check<'r, '_>, object: &Object, owner: TypeId, rules: &mut Rules<'r>, path: &Path) {
-    let code = object.get_name(&Name::known(names::CODE)).and_then(|code| code.get("coding"));
+    let code = object.get_known(names::CODE).and_then(|code| code.get_known(names::CODING));
     for coding in code.and_then(Json::as_array).unwrap_or_default() {
-        let text = |name: &str| coding.get(name).and_then(Json::as_str);
-        let Some(code) = text("code").filter(|_| text("system") == Some("http://loinc.org")) else { continue };
+        let is_loinc = coding.text_known(names::SYSTEM) == Some("http://loinc.org");
+        let Some(code) = coding.text_known(names::CODE).filter(|_| is_loinc) else { continue };
         if let Ok(at) = VITAL_SIGNS.binary_search_by(|row| row.0.cmp(code)) {
             claimed(check, &format!("{CORE}{}", VITAL_SIGNS[at].1), owner, rules, path);
         }

@@ -5,12 +5,13 @@ use super::known::TYPES;
 use super::primitive::Primitive;
 use super::state::{Check, Scope, shown};
 use crate::fhir::definitions::element::TypeId;
+use crate::fhir::definitions::names;
 use crate::fhir::json::Json;
 use crate::fhir::path::Path;
 
 /// Checks a uri, url or canonical that has no spaces; where rules are checked, also where a canonical leads.
 pub fn check<'j>(check: &mut Check<'_, 'j>, text: &'j str, type_id: TypeId, scope: &Scope<'j>, path: &Path) {
-    let is_broken = |primitive: Primitive, text: &str| primitive.check(&Json::string(text)).is_err();
+    let is_broken = |primitive: Primitive, text: &str| !primitive.is_text(text);
     if text.starts_with("urn:uuid:") && is_broken(Primitive::Uuid, text.split(['#', '|']).next().unwrap_or(text)) {
         return check.fail("value", || format!("{} is no UUID in lower case", shown(text)), path);
     }
@@ -41,13 +42,13 @@ pub fn check<'j>(check: &mut Check<'_, 'j>, text: &'j str, type_id: TypeId, scop
 const URI_SYSTEM: &str = "urn:ietf:rfc:3986";
 
 /// Checks that what names its system as URIs is one: the value of an Identifier, the code of a Coding.
-pub fn of_uri_system(check: &mut Check<'_, '_>, json: &Json, name: &'static str, path: &Path) {
-    let text = |name: &str| json.get(name).and_then(Json::as_str);
-    if let (Some(URI_SYSTEM), Some(value)) = (text("system"), text(name))
+pub fn of_uri_system(check: &mut Check<'_, '_>, json: &Json, name: u16, path: &Path) {
+    if json.text_known(names::SYSTEM) == Some(URI_SYSTEM)
+        && let Some(value) = json.text_known(name)
         && !has_scheme(value)
     {
         let text = || format!("with the system {URI_SYSTEM} it must be a full URI, not \"{}\"", shown(value));
-        check.fail("value", text, &path.child(name));
+        check.fail("value", text, &path.child(names::ALL[usize::from(name)]));
     }
 }
 

@@ -1,7 +1,8 @@
 //! The walk over a resource: its structure (FHIR R4 `json.html`, `validation.html` "structure", "cardinality", "value
 //! domains"), and at each element the rules of its type and of all profiles that apply to it.
-
-use smallvec::SmallVec;
+//!
+//! `RULES` says whether these rules are asked, or the structure only: writes ask no more than that in most modes, and
+//! what a structure does not need is then not even in the code.
 
 use super::contained;
 use super::element;
@@ -10,7 +11,7 @@ use super::known::TYPES;
 use super::primitive::Primitive;
 use super::questionnaire;
 use super::reference;
-use super::registry::base;
+use super::registry::{asking, base};
 use super::rules::At;
 use super::slices::Slices;
 use super::state::{Check, DEPTH, Rules, STRUCTURE, Scope, shown};
@@ -20,7 +21,7 @@ use super::{binding, bundle};
 use crate::fhir::definitions::element::{self as model, Property, TypeId, property, resource_type_id};
 use crate::fhir::definitions::names;
 use crate::fhir::fhirpath::Node;
-use crate::fhir::json::Json;
+use crate::fhir::json::{Json, Object};
 use crate::fhir::name::Name;
 use crate::fhir::path::Path;
 use crate::fhir::types::ResourceType;
@@ -46,7 +47,7 @@ struct Element<'j> {
 }
 
 /// Walks a resource with the rules that its place asks for.
-pub fn resource<'r, 'j>(
+pub fn resource<'r, 'j, const RULES: bool>(
     check: &mut Check<'r, 'j>,
     json: &'j Json,
     asked: &[At<'r>],
@@ -57,7 +58,7 @@ pub fn resource<'r, 'j>(
     let Json::Object(object) = json else {
         return check.fail(STRUCTURE, || format!("a resource must be a JSON object, not {}", json.kind()), path);
     };
-    let name = match object.get_name(&Name::known(names::RESOURCE_TYPE)) {
+    let name = match object.get_known(names::RESOURCE_TYPE) {
         Some(Json::String(name)) => name,
         Some(_) => return check.fail(STRUCTURE, || "resourceType must be a string".to_owned(), path),
         None => return check.fail("required", || "the resource has no resourceType".to_owned(), path),
@@ -72,17 +73,17 @@ pub fn resource<'r, 'j>(
     let container = if site == Site::Contained { outer.root } else { node };
     let scope = Scope { resource: node, root: container, ..outer.deeper(None) };
     let mut rules = Rules::new();
-    if check.has_rules {
+    if RULES {
         rules.extend(base(owner));
         rules.extend(asked.iter().copied());
         types::by_meta(check, object, owner, &mut rules, path);
     }
     let holder = Holder { object, owner, is_resource: true, is_contained: site == Site::Contained };
-    self::object(check, holder, &rules, &scope, path);
-    for at in &rules {
-        element::check(check, &scope, *at, node, path);
-    }
-    if check.has_rules {
+    self::object::<RULES>(check, holder, &rules, &scope, path);
+    if RULES {
+        for at in &rules {
+            element::check(check, &scope, *at, node, path);
+        }
         contained::check(check, json, path);
         if Some(owner) == TYPES.bundle {
             bundle::check(check, json, path);
@@ -94,7 +95,13 @@ pub fn resource<'r, 'j>(
 }
 
 /// Walks the properties of an object.
-pub fn object<'r, 'j>(check: &mut Check<'r, 'j>, holder: Holder<'j>, rules: &[At<'r>], scope: &Scope<'j>, path: &Path) {
+pub fn object<'r, 'j, const RULES: bool>(
+    check: &mut Check<'r, 'j>,
+    holder: Holder<'j>,
+    rules: &[At<'r>],
+    scope: &Scope<'j>,
+    path: &Path,
+) {
     if holder.object.is_empty() {
         return check.fail(STRUCTURE, || "must not be an empty object".to_owned(), path);
     }
@@ -102,73 +109,90 @@ pub fn object<'r, 'j>(check: &mut Check<'r, 'j>, holder: Holder<'j>, rules: &[At
         return check.fail("too-costly", || format!("nested more than {DEPTH} elements deep"), path);
     }
     let mut seen = 0_u128;
-    let elements = elements(check, holder, &mut seen, path);
-    for element in &elements {
+    let has_siblings = holder.object.iter().any(|(name, _)| name.id().is_some_and(names::is_sibling));
+    for (name, json) in holder.object.iter() {
+        let Some(element) = element(check, holder, (name, json), has_siblings, &mut seen, path) else { continue };
         let place = path.child(element.property.element);
         if holder.is_contained && element.property.name.id() == Some(names::CONTAINED) {
             check.fail(STRUCTURE, || "a contained resource must not contain others".to_owned(), &place);
         } else {
-            values(check, element, holder, rules, scope, &place);
+            values::<RULES>(check, &element, holder, rules, scope, &place);
         }
     }
     if check.options.shape_only {
         return;
     }
     types::missing(check, holder.owner, seen, path);
-    for at in rules {
-        types::needed(check, *at, holder.owner, seen, path);
+    if RULES {
+        for at in rules {
+            types::needed(check, *at, holder.owner, seen, path);
+        }
     }
     if Some(holder.owner) == TYPES.extension {
         types::extension(check, holder.object, path);
     }
-    let has_only_id = holder.object.len() == 1 && holder.object.get_name(&Name::known(names::ID)).is_some();
-    if has_only_id && check.has_rules && !holder.is_resource && !is_primitive(holder.owner) {
+    if RULES && has_only_id(holder.object) && !holder.is_resource && !is_primitive(holder.owner) {
         check.fail("invariant", || "ele-1: there must be a value or children beside the id".to_owned(), path);
     }
+}
+
+fn has_only_id(object: &Object) -> bool {
+    object.len() == 1 && object.get_known(names::ID).is_some()
 }
 
 fn is_primitive(owner: TypeId) -> bool {
     TYPES.primitives[owner.0 as usize].is_some()
 }
 
-/// The elements of an object, each value with its `_name`; the positions of those seen, as bits.
-fn elements<'j>(
+/// The element that a property of an object belongs to: a value with its `_name`. A `_name` beside its value is none.
+/// The positions of those seen are noted as bits.
+#[inline]
+fn element<'j>(
     check: &mut Check<'_, 'j>,
     holder: Holder<'j>,
+    (name, json): (&Name, &'j Json),
+    has_siblings: bool,
     seen: &mut u128,
     path: &Path,
-) -> SmallVec<[Element<'j>; 16]> {
-    let mut list: SmallVec<[Element<'j>; 16]> = SmallVec::new();
-    for (name, value) in holder.object.iter() {
-        if holder.is_resource && name.id() == Some(names::RESOURCE_TYPE) {
-            continue;
-        }
-        let (found, is_sibling) = find(holder.owner, name);
-        let Some(property) = found else {
-            check.fail(STRUCTURE, || format!("unknown element \"{}\"", shown(name.as_str())), path);
-            continue;
-        };
-        let bit = 1 << property.position;
-        if *seen & bit != 0
-            && let Some(other) = list.iter_mut().find(|other| other.property.position == property.position)
-        {
-            if other.property.name == property.name {
-                let half = if is_sibling { &mut other.sibling } else { &mut other.value };
-                *half = Some(value);
-                continue;
-            }
-            let (first, element) = (&other.property.name, property.element);
-            let text = || format!("only one of {element}[x] is allowed: {first} and {}", property.name);
-            check.fail(STRUCTURE, text, &path.child(property.element));
-        }
-        *seen |= bit;
-        let (value, sibling) = if is_sibling { (None, Some(value)) } else { (Some(value), None) };
-        list.push(Element { property, value, sibling });
+) -> Option<Element<'j>> {
+    if holder.is_resource && name.id() == Some(names::RESOURCE_TYPE) {
+        return None;
     }
-    list
+    let (found, is_sibling) = find(holder.owner, name);
+    let Some(property) = found else {
+        check.fail(STRUCTURE, || format!("unknown element \"{}\"", shown(name.as_str())), path);
+        return None;
+    };
+    if is_sibling && holder.object.get_name(&property.name).is_some() {
+        return None;
+    }
+    let bit = 1 << property.position;
+    if *seen & bit != 0 {
+        one_choice(check, holder, property, path);
+    }
+    *seen |= bit;
+    if is_sibling {
+        return Some(Element { property, value: None, sibling: Some(json) });
+    }
+    let sibling = name.id().filter(|_| has_siblings && has_element(holder.owner, property)).and_then(names::sibling);
+    let sibling = sibling.and_then(|sibling| holder.object.get_known(sibling));
+    Some(Element { property, value: Some(json), sibling })
+}
+
+/// Refuses a second form of a choice.
+#[cold]
+fn one_choice(check: &mut Check<'_, '_>, holder: Holder<'_>, second: &Property, path: &Path) {
+    let mut forms = holder.object.iter().filter_map(|(name, _)| find(holder.owner, name).0);
+    let is_other = |form: &&Property| form.position == second.position && form.name != second.name;
+    if let Some(first) = forms.find(is_other) {
+        let element = second.element;
+        let text = || format!("only one of {element}[x] is allowed: {} and {}", first.name, second.name);
+        check.fail(STRUCTURE, text, &path.child(element));
+    }
 }
 
 /// The property with a name, and whether the name is its `_name`.
+#[inline]
 fn find(owner: TypeId, name: &Name) -> (Option<&'static Property>, bool) {
     if let Some(found) = property(owner, name) {
         return (Some(found), false);
@@ -192,7 +216,7 @@ fn has_element(owner: TypeId, property: &Property) -> bool {
 }
 
 /// The values of an element: an array exactly where the element repeats.
-fn values<'r, 'j>(
+fn values<'r, 'j, const RULES: bool>(
     check: &mut Check<'r, 'j>,
     element: &Element<'j>,
     holder: Holder<'j>,
@@ -201,14 +225,19 @@ fn values<'r, 'j>(
     path: &Path,
 ) {
     let property = element.property;
-    let below: Rules<'r> = rules.iter().filter_map(|at| at.child(property.position)).collect();
+    let mut below = Rules::new();
+    if RULES {
+        for at in rules {
+            below.extend(at.child(property.position));
+        }
+    }
     let mut slices = Slices::of(&below);
     if !property.is_list() {
         if let Some(name) = not_single(element) {
             return check.fail(STRUCTURE, || format!("{name} must not be an array"), path);
         }
         types::count(check, &below, 1, path);
-        value(check, element.value, element.sibling, holder, property, &below, &mut slices, scope, path);
+        value::<RULES>(check, element.value, element.sibling, holder, property, &below, &mut slices, scope, path);
         return slices.finish(check, path);
     }
     let Some((values, siblings)) = lists(check, element, path) else { return };
@@ -219,7 +248,7 @@ fn values<'r, 'j>(
     types::count(check, &below, len, path);
     for index in 0..len {
         let (one, sibling) = (values.get(index), siblings.get(index).filter(|s| **s != Json::Null));
-        value(check, one, sibling, holder, property, &below, &mut slices, scope, &path.item(index));
+        value::<RULES>(check, one, sibling, holder, property, &below, &mut slices, scope, &path.item(index));
     }
     slices.finish(check, path);
 }
@@ -266,7 +295,7 @@ fn lists<'j>(check: &mut Check<'_, 'j>, element: &Element<'j>, path: &Path) -> O
 
 /// One value of an element.
 #[expect(clippy::too_many_arguments, reason = "everything that surrounds one value; it is called in two places")]
-fn value<'r, 'j>(
+fn value<'r, 'j, const RULES: bool>(
     check: &mut Check<'r, 'j>,
     value: Option<&'j Json>,
     sibling: Option<&'j Json>,
@@ -280,24 +309,30 @@ fn value<'r, 'j>(
     let type_id = property.type_id;
     let json = value.unwrap_or(&NULL);
     if Some(type_id) == TYPES.any {
-        return inside(check, json, holder, property, below, slices, scope, path);
+        return inside::<RULES>(check, json, holder, property, below, slices, scope, path);
+    }
+    let primitive = TYPES.primitives[type_id.0 as usize];
+    if let (Some(primitive), Some(json), None) = (primitive, value, sibling)
+        && (!RULES || (below.is_empty() && asking(type_id).is_none()))
+    {
+        return self::primitive(check, primitive, json, property, scope, path);
     }
     let node = Node { json, sibling, type_id: Some(type_id) };
     let mut rules = Rules::new();
-    if check.has_rules {
-        rules.extend(base(type_id).filter(|at| !at.rule().is_idle()));
+    if RULES {
+        rules.extend(asking(type_id));
         types::extend(&mut rules, below);
         slices.place(check, scope, node, &mut rules, path);
         types::typed(check, scope, node, &mut rules, path);
     }
-    if let Some(primitive) = TYPES.primitives[type_id.0 as usize] {
+    if let Some(primitive) = primitive {
         let is_filled = matches!(json, Json::Null) && sibling.is_some();
         if !is_filled && value.is_some() {
             self::primitive(check, primitive, json, property, scope, path);
         }
         if let Some(sibling) = sibling {
             let inner = scope.deeper(Some((holder.owner, property)));
-            sibling_of(check, sibling, property, is_filled, &rules, &inner, path);
+            sibling_of::<RULES>(check, sibling, property, is_filled, &rules, &inner, path);
         }
     } else {
         let Json::Object(object) = json else {
@@ -305,18 +340,20 @@ fn value<'r, 'j>(
             let text = || format!("{} must be an object, not {kind} (type {})", property.name, type_id.name());
             return check.fail(STRUCTURE, text, path);
         };
-        if Some(type_id) == TYPES.extension && check.has_rules {
+        if RULES && Some(type_id) == TYPES.extension {
             let site = extensions::Site { holder, place: scope.place };
             extensions::by_url(check, object, site, property, below, &mut rules, path);
         }
         let inner = Holder { object, owner: type_id, is_resource: false, is_contained: false };
-        self::object(check, inner, &rules, &scope.deeper(Some((holder.owner, property))), path);
-        if check.has_rules {
+        self::object::<RULES>(check, inner, &rules, &scope.deeper(Some((holder.owner, property))), path);
+        if RULES {
             complex(check, json, property, &rules, scope, path);
         }
     }
-    for at in &rules {
-        element::check(check, scope, *at, node, path);
+    if RULES {
+        for at in &rules {
+            element::check(check, scope, *at, node, path);
+        }
     }
 }
 
@@ -334,15 +371,15 @@ fn complex<'r, 'j>(
         reference::check(check, scope, json, property, rules, path);
     } else if type_id == TYPES.coding || type_id == TYPES.quantity {
         binding::coding(check, json, path);
-        uris::of_uri_system(check, json, "code", path);
+        uris::of_uri_system(check, json, names::CODE, path);
     } else if type_id == TYPES.identifier {
-        uris::of_uri_system(check, json, "value", path);
+        uris::of_uri_system(check, json, names::VALUE, path);
     }
 }
 
 /// A resource within the resource.
 #[expect(clippy::too_many_arguments, reason = "everything that surrounds one value")]
-fn inside<'r, 'j>(
+fn inside<'r, 'j, const RULES: bool>(
     check: &mut Check<'r, 'j>,
     json: &'j Json,
     holder: Holder<'j>,
@@ -356,15 +393,15 @@ fn inside<'r, 'j>(
     let site = if is_contained { Site::Contained } else { Site::Inside };
     let mut scope = *scope;
     if !is_contained {
-        scope.full_url = holder.object.get_name(&Name::known(names::FULL_URL)).and_then(Json::as_str);
+        scope.full_url = holder.object.get_known(names::FULL_URL).and_then(Json::as_str);
     }
     let mut rules = below.clone();
-    if check.has_rules {
+    if RULES {
         let node = Node::resource(json);
         slices.place(check, &scope, node, &mut rules, path);
         types::typed(check, &scope, node, &mut rules, path);
     }
-    resource(check, json, &rules, site, &scope, path);
+    resource::<RULES>(check, json, &rules, site, &scope, path);
 }
 
 /// A primitive value.
@@ -393,7 +430,7 @@ fn primitive<'j>(
 }
 
 /// `_name` of a primitive: an Element.
-fn sibling_of<'r, 'j>(
+fn sibling_of<'r, 'j, const RULES: bool>(
     check: &mut Check<'r, 'j>,
     sibling: &'j Json,
     property: &Property,
@@ -407,9 +444,8 @@ fn sibling_of<'r, 'j>(
         return check.fail(STRUCTURE, || format!("_{} must be an object, not {kind}", property.name), path);
     };
     let holder = Holder { object, owner: property.type_id, is_resource: false, is_contained: false };
-    self::object(check, holder, rules, scope, path);
-    let has_only_id = object.len() == 1 && object.get_name(&Name::known(names::ID)).is_some();
-    if is_alone && has_only_id && check.has_rules {
+    self::object::<RULES>(check, holder, rules, scope, path);
+    if RULES && is_alone && has_only_id(object) {
         check.fail("invariant", || "ele-1: there must be a value or an extension beside the id".to_owned(), path);
     }
 }
@@ -430,7 +466,7 @@ pub fn conforms<'r, 'j>(
     // while it is being found out it counts as conforming, so that circles end
     check.known.insert(key, true);
     let is_resource = owner.resource_type().is_some();
-    let contained = scope.root.json.get("contained").and_then(Json::as_array).unwrap_or_default();
+    let contained = scope.root.json.get_known(names::CONTAINED).and_then(Json::as_array).unwrap_or_default();
     let is_contained = contained.iter().any(|one| std::ptr::eq(one, node.json));
     let inner_scope = match is_resource {
         true if is_contained => Scope { resource: node, ..*scope },
@@ -441,15 +477,12 @@ pub fn conforms<'r, 'j>(
     std::mem::swap(&mut inner.known, &mut check.known);
     let at = At::root(profile);
     let place = Path::root(model::TypeId::name(owner));
-    object_with(&mut inner, Holder { object, owner, is_resource, is_contained }, at, &inner_scope, &place);
+    let holder = Holder { object, owner, is_resource, is_contained };
+    self::object::<true>(&mut inner, holder, &[at], &inner_scope, &place);
     element::check(&mut inner, &inner_scope, at, node, &place);
     std::mem::swap(&mut inner.known, &mut check.known);
     let (steps, conforms) = (inner.steps, !inner.failed);
     check.charge(check.steps.saturating_sub(steps), &place);
     check.known.insert(key, conforms);
     conforms
-}
-
-fn object_with<'r, 'j>(check: &mut Check<'r, 'j>, holder: Holder<'j>, at: At<'r>, scope: &Scope<'j>, path: &Path) {
-    object(check, holder, &[at], scope, path);
 }
