@@ -214,7 +214,7 @@ fn kinds_of(clause: &Clause, kinds: &mut Vec<ResourceType>) {
             kinds_of(clause, kinds);
         }
         Clause::All(clauses) | Clause::Any(clauses) => clauses.iter().for_each(|clause| kinds_of(clause, kinds)),
-        Clause::Complement(clause) => kinds_of(clause, kinds),
+        Clause::Complement(clause) | Clause::Element { clause, .. } => kinds_of(clause, kinds),
         Clause::Param { .. }
         | Clause::Not { .. }
         | Clause::Missing { .. }

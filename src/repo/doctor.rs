@@ -82,7 +82,7 @@ fn index(searcher: &Searcher, living: &HashMap<ResourceKey, Seq>, findings: &mut
         }
     }
     findings.extend(missing.values().map(|key| format!("index: {key} is missing")));
-    let own = searcher.count() - searcher.contained()?;
+    let own = searcher.count() - searcher.parts()?;
     if documents != own {
         findings.push(format!("index: {own} documents, {documents} of them of known types"));
     }

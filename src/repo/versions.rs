@@ -26,10 +26,12 @@ type Named = BTreeMap<ResourceKey, BTreeSet<Option<i64>>>;
 /// 500 when the store cannot be read.
 pub(super) async fn add(at: &Tenancy, query: &Arc<Query>, answer: &mut SearchAnswer) -> Result<()> {
     let has_includes = query.includes.iter().any(|include| !include.reverse);
-    let has_conditions = query
-        .clauses
-        .iter()
-        .any(|clause| matches!(clause, Clause::Chain { .. } | Clause::All(_) | Clause::Any(_) | Clause::Complement(_)));
+    let has_conditions = query.clauses.iter().any(|clause| {
+        matches!(
+            clause,
+            Clause::Chain { .. } | Clause::Element { .. } | Clause::All(_) | Clause::Any(_) | Clause::Complement(_)
+        )
+    });
     let may = |entry: &SearchEntry| entry.stored.body.as_deref().is_some_and(may_name_versions);
     if !(has_includes || has_conditions) || !answer.entries.iter().any(may) {
         return Ok(());

@@ -134,7 +134,7 @@ impl Compiler<'_> {
                 let queries = tests.iter().map(|test| compile_words(*place, test));
                 Part::Untyped(any(queries.collect()))
             }
-            Clause::Id(ids) if of.are_contained => {
+            Clause::Id(ids) if of.are_contained() => {
                 let scope = Scope::plain(of.named("_id"));
                 let terms = ids.iter().map(|id| scope.exact(Form::Code, id.as_str())).collect();
                 Part::Untyped(Box::new(Terms::list(terms_field(), terms)))
@@ -154,7 +154,7 @@ impl Compiler<'_> {
                 }
                 Part::Typed(any(vec![Box::new(outside), Box::new(inside)]))
             }
-            Clause::Has { .. } => {
+            Clause::Has { .. } | Clause::Element { .. } => {
                 Part::Untyped(Box::new(InKeys { place: Place::Own, keys: self.keys(clause, Side::Outside)? }))
             }
             Clause::Working => Part::Typed(term(&Scope::plain(of.named("mode")).head(Form::Present))),
@@ -194,7 +194,7 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// The keys that a chain or `_has` passes to the search around it.
+    /// The keys that a chain, `_has` or an element passes to the search around it.
     fn keys(&self, clause: &Clause, side: Side) -> Result<Arc<KeySet>> {
         let address = (std::ptr::from_ref(clause), side);
         if let Some(keys) = self.joined.borrow().get(&address) {
@@ -209,7 +209,7 @@ impl Compiler<'_> {
             Clause::Chain { targets, .. } => {
                 for (target, clause) in targets {
                     let are_contained = side == Side::Inside;
-                    let of = Documents { kind: *target, are_contained };
+                    let of = if are_contained { Documents::contained(*target) } else { Documents::of(*target) };
                     if !are_contained || has_documents(self.searcher, of)? {
                         keys.extend(self.join(of, clause, Place::Own)?);
                     }
@@ -218,6 +218,9 @@ impl Compiler<'_> {
             Clause::Has { source, param, clause } => {
                 let of = Documents::of(*source);
                 keys = self.join(of, clause, Place::Target(of.param(param.id)))?;
+            }
+            Clause::Element { kind, name, clause } => {
+                keys = self.join(Documents::elements(*kind, name), clause, Place::Container)?;
             }
             _ => return Err(Fault::internal("a clause without a join was joined")),
         }

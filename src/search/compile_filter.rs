@@ -31,11 +31,10 @@ pub fn relation(scope: &Scope, relation: Relation, text: &str) -> Terms {
     scan(head, move |rest| std::str::from_utf8(rest).is_ok_and(|folded| relates(relation, folded, &text)))
 }
 
-/// The URIs other than one.
-pub fn other_url(scope: &Scope, uri: &str) -> Terms {
-    let mut payload = Vec::new();
-    write_exact(uri, &mut payload);
-    scan(scope.head(Form::Url), move |rest| rest != payload)
+/// The URIs that are one without regard to case, or the others.
+pub fn any_case_url(scope: &Scope, uri: &str, others: bool) -> Terms {
+    let uri = uri.as_bytes().to_owned();
+    scan(scope.head(Form::UrlText), move |rest| rest.eq_ignore_ascii_case(&uri) != others)
 }
 
 /// The codes that are a code without regard to case, or those that are not.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tantivy::query::Query as Compiled;
 
-use super::compile_filter::{any_case, other_url, relation};
+use super::compile_filter::{any_case, any_case_url, relation};
 use super::index::codec::{Form, ParamHash, Scope, TEXT_MAX, hash64, number};
 use super::index::columns::{Cell, RowTest, Rows, TextTest, Unit};
 use super::index::combine::{all, any, term};
@@ -80,7 +80,7 @@ impl Values {
             Test::Text(text) => self.words.push(bounded(text)?.into()),
             Test::Typed(typed) => self.terms.push(self.scope.typed(typed)),
             Test::Mime(base) => self.terms.push(self.scope.exact(Form::Mime, base)),
-            Test::Uri(test) => self.uri(test),
+            Test::Uri(test) => self.uri(test)?,
             Test::Near(circle) => self.circles.push(*circle),
             Test::Date(test) => self.dates.push(*test),
             Test::Number(test) => self.numbers.push(bounds(test)),
@@ -148,9 +148,10 @@ impl Values {
         }
     }
 
-    fn uri(&mut self, test: &UriTest) {
+    fn uri(&mut self, test: &UriTest) -> Result<()> {
         match test {
-            UriTest::IsNot(uri) => self.scans.push(other_url(&self.scope, uri)),
+            UriTest::Same(uri) => self.scans.push(any_case_url(&self.scope, bounded(uri)?, false)),
+            UriTest::Other(uri) => self.scans.push(any_case_url(&self.scope, bounded(uri)?, true)),
             UriTest::Is(uri) => self.terms.push(self.scope.exact(Form::Url, uri)),
             UriTest::Above(url) => {
                 self.terms.extend(uri::above(url).map(|above| self.scope.exact(Form::Url, above)));
@@ -161,6 +162,7 @@ impl Values {
                 self.prefixes.push(prefix);
             }
         }
+        Ok(())
     }
 
     fn quantity(&mut self, test: &QuantityTest) -> Result<()> {

@@ -12,6 +12,7 @@ use super::kind::element::{Element, computed, each, text};
 use super::kind::string::spread;
 use super::kind::token::drop_beside;
 use super::kind::{dispatch, reference};
+use super::nested;
 use super::path;
 use super::value::{Contained, Extracted, Value};
 use crate::fhir::definitions::names;
@@ -59,6 +60,7 @@ fn own(kind: ResourceType, added: Option<&Plan>, resource: &Json, base: &str) ->
             step.run(root, &context, base, wanted, &mut found);
         }
     }
+    nested::extract(kind, root, &Context::new(root), base, &mut found.nested);
     found.narrative = content::narrative(object);
     found.content = content::content(object);
     found.is_working = kind.name() == "List" && text(object, names::MODE) == Some("working");

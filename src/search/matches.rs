@@ -38,6 +38,14 @@ pub fn matches(clause: &Clause, values: &Extracted, meta: &DocMeta) -> Option<bo
             let words: Vec<&str> = text.split_ascii_whitespace().collect();
             tests.iter().any(|test| test.passes(&words, ordered))
         }
+        Clause::Element { name, clause, .. } => {
+            for element in values.nested.iter().filter(|element| element.name == *name) {
+                if matches(clause, &element.values, meta)? {
+                    return Some(true);
+                }
+            }
+            false
+        }
         Clause::Working => values.is_working,
         Clause::Compartment(of) => belongs(of, values, &meta.key),
         Clause::All(all) => decided(all, values, meta)?.into_iter().all(|holds| holds),

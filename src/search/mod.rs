@@ -21,6 +21,7 @@ mod joins;
 pub mod kind;
 pub mod matches;
 mod merged;
+pub mod nested;
 mod page;
 pub mod params;
 pub mod parse;

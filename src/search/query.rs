@@ -135,6 +135,15 @@ pub enum Clause {
         /// What must hold for it.
         clause: Box<Clause>,
     },
+    /// One of its elements passes (`search::nested`): the clause is over the element's own values.
+    Element {
+        /// The type that has such elements.
+        kind: ResourceType,
+        /// Their name in `_filter`.
+        name: &'static str,
+        /// What must hold for one of them.
+        clause: Box<Clause>,
+    },
     /// It is a List that is kept up to date (`List.mode` is `working`), which no search parameter asks for.
     Working,
     /// It belongs to the compartment of this resource.
@@ -274,8 +283,10 @@ pub struct Circle {
 pub enum UriTest {
     /// This URI.
     Is(Box<str>),
-    /// `ne` of `_filter`: another URI.
-    IsNot(Box<str>),
+    /// `eq` of `_filter`: this URI, without regard to case (of the letters a to z).
+    Same(Box<str>),
+    /// `ne` of `_filter`: another one.
+    Other(Box<str>),
     /// `:below`: the value begins with this URL.
     Below(Box<str>),
     /// `:above`: the value is this URL, or the beginning of it up to a `/`, `?`, `#` or `|`.

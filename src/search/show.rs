@@ -41,6 +41,7 @@ impl fmt::Display for Clause {
                 let each = list(targets, "; ", |(kind, clause)| format!("{kind}: {clause}"));
                 write!(f, "{}->({each})", param.code)
             }
+            Self::Element { name, clause, .. } => write!(f, "{name}[{clause}]"),
             Self::Has { source, param, clause } => write!(f, "{source}.{}<-({clause})", param.code),
         }
     }
@@ -97,7 +98,8 @@ impl fmt::Display for Test {
                 }
             }
             Self::Near(circle) => write!(f, "({} {} {})", circle.latitude, circle.longitude, circle.metres),
-            Self::Uri(UriTest::IsNot(uri)) => write!(f, "!{uri}"),
+            Self::Uri(UriTest::Same(uri)) => write!(f, "~{uri}"),
+            Self::Uri(UriTest::Other(uri)) => write!(f, "!~{uri}"),
             Self::Uri(UriTest::Is(uri)) => f.write_str(uri),
             Self::Uri(UriTest::Below(uri)) => write!(f, "{uri}.."),
             Self::Uri(UriTest::Above(uri)) => write!(f, "..{uri}"),

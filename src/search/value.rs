@@ -29,6 +29,8 @@ pub struct Extracted {
     pub values: Vec<(ParamId, Value)>,
     /// The resources that it contains, each with its values.
     pub contained: Vec<Contained>,
+    /// Its elements that have a name in `_filter`.
+    pub nested: Vec<Nested>,
     /// It is a List in the mode `working`.
     pub is_working: bool,
     /// Of which added parameters it holds the values (`params::ParamSet::hash`); 0: of none.
@@ -47,6 +49,15 @@ pub struct Contained {
     /// Its id within the resource around it.
     pub id: Box<str>,
     /// What it can be found by.
+    pub values: Extracted,
+}
+
+/// An element that has a name with children in `_filter` (`search::nested`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Nested {
+    /// The name.
+    pub name: &'static str,
+    /// The values of its children, by their parameters.
     pub values: Extracted,
 }
 

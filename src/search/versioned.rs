@@ -62,7 +62,7 @@ fn chains<'a>(clause: &'a Clause, found: &mut Vec<&'a SearchParam>) {
     match clause {
         Clause::Chain { param, .. } => found.push(param),
         Clause::All(clauses) | Clause::Any(clauses) => clauses.iter().for_each(|clause| chains(clause, found)),
-        Clause::Complement(clause) => chains(clause, found),
+        Clause::Complement(clause) | Clause::Element { clause, .. } => chains(clause, found),
         _ => {}
     }
 }

@@ -6,6 +6,7 @@
 //! parameter. A disagreement is made small: what can be taken out of the resource without ending it is taken out.
 //! `CRESSET_AGREEMENT_ROUNDS` and `CRESSET_AGREEMENT_SEED` choose rounds and seed.
 
+mod nested;
 mod product;
 mod shrink;
 

@@ -47,40 +47,62 @@ impl ParamHash {
     }
 }
 
-/// Which documents: the resources of a type, or those of it that are contained in others.
+/// Which documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Documents {
     /// The type.
     pub kind: ResourceType,
-    /// They are contained.
-    pub are_contained: bool,
+    /// What of the type.
+    pub what: What,
+}
+
+/// What of a type are documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// Resources of their own.
+    Resources,
+    /// Resources that are contained in others.
+    Contained,
+    /// The elements that have this name in `_filter` (`search::nested`).
+    Elements(&'static str),
 }
 
 impl Documents {
     /// The resources of a type.
     pub fn of(kind: ResourceType) -> Self {
-        Self { kind, are_contained: false }
+        Self { kind, what: What::Resources }
     }
 
     /// The contained resources of a type.
     pub fn contained(kind: ResourceType) -> Self {
-        Self { kind, are_contained: true }
+        Self { kind, what: What::Contained }
     }
 
-    /// What their terms and columns for a parameter are named by. Contained ones have names of their own, so that no
-    /// other search sees them.
+    /// The elements of a type with a name.
+    pub fn elements(kind: ResourceType, name: &'static str) -> Self {
+        Self { kind, what: What::Elements(name) }
+    }
+
+    /// Whether they are contained resources.
+    pub fn are_contained(self) -> bool {
+        self.what == What::Contained
+    }
+
+    /// What their terms and columns for a parameter are named by. What is no resource of its own has names of its own,
+    /// so that no other search sees it.
     pub fn param(self, id: ParamId) -> ParamHash {
         match id.official() {
-            Some(param) if self.are_contained => self.named(&param.code),
+            Some(param) if self.what != What::Resources => self.named(&param.code),
             _ => ParamHash::of(self.kind, id),
         }
     }
 
     /// The same of what is no parameter.
     pub fn named(self, name: &str) -> ParamHash {
-        match self.are_contained {
-            true => ParamHash::named(self.kind, format!("#{name}").as_bytes()),
-            false => ParamHash::named(self.kind, name.as_bytes()),
+        match self.what {
+            What::Resources => ParamHash::named(self.kind, name.as_bytes()),
+            What::Contained => ParamHash::named(self.kind, format!("#{name}").as_bytes()),
+            What::Elements(of) => ParamHash::named(self.kind, format!("[{of}]{name}").as_bytes()),
         }
     }
 
@@ -207,7 +229,7 @@ impl Scope {
         out
     }
 
-    /// The term of all resources that a resource contains; it belongs to no parameter.
+    /// The term of all resources that a resource contains, and of its elements; it belongs to no parameter.
     pub fn container(key: u64) -> Vec<u8> {
         let mut out = Self::plain(ParamHash(0)).head(Form::Container);
         out.extend_from_slice(&key.to_be_bytes());
@@ -254,7 +276,7 @@ pub fn canonical(url: &str, version: Option<&str>) -> u64 {
     }
 }
 
-/// The hash of a contained resource: of what contains it, and its id there.
+/// The hash of a contained resource, or of an element: of what contains it, and its id (or name) there.
 pub fn contained(container: u64, id: &str) -> u64 {
     hash64(&format!("{container:016x}#{id}"))
 }
@@ -336,7 +358,7 @@ impl ColumnName {
     /// The column with the id's text, for `_sort=_id`.
     pub const ID: Self = Self(*b"_______id_");
 
-    /// The column with the hash of what contains a contained resource.
+    /// The column with the hash of what contains a contained resource or an element.
     pub const CONTAINER: Self = Self(*b"_______in_");
 
     /// Of a parameter (or one of its components).

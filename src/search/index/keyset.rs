@@ -48,7 +48,7 @@ pub enum Place {
     Target(ParamHash),
     /// A target of this reference parameter in the same resource.
     Inner(ParamHash),
-    /// What a contained resource stands in.
+    /// What a contained resource or an element stands in.
     Container,
 }
 

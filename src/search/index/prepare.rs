@@ -41,7 +41,7 @@ pub struct Prepared {
     pub(super) is_new: bool,
     /// What is added; `None`: a deletion. Shared with the indexing thread, which only reads it.
     pub(super) entry: Option<Arc<Entry>>,
-    /// The documents of the resources that it contains.
+    /// The documents of the resources that it contains, and of elements.
     pub(super) contained: Vec<Arc<Entry>>,
 }
 
@@ -60,16 +60,28 @@ pub fn prepare(document: &Document) -> Prepared {
         canonical_keys(document.key.kind, &values.values).into_iter().for_each(|key| writer.entry.key(key));
         writer.finish(values)
     });
-    let contained = document.values.iter().flat_map(|values| &values.contained).map(|inner| {
-        let inner_key = (contained(key, &inner.id), &*inner.id);
-        let mut writer = Writer::new(document, Documents::contained(inner.kind), inner_key);
-        writer.entry.term(|out| out.extend_from_slice(&Scope::container(key)));
-        writer.entry.number(ColumnName::CONTAINER, key as i64);
-        let id = Scope::plain(writer.of.named("_id"));
-        writer.term(&id, Form::Code, |out| write_exact(&inner.id, out));
-        writer.finish(&inner.values)
-    });
-    Prepared { key, is_new: document.is_new, entry, contained: contained.collect() }
+    let mut inside = Vec::new();
+    if let Some(values) = &document.values {
+        elements(document, (document.key.kind, key), values, &mut inside);
+        for inner in &values.contained {
+            let inner_key = contained(key, &inner.id);
+            let mut writer = Writer::inside(document, Documents::contained(inner.kind), (inner_key, &inner.id), key);
+            let id = Scope::plain(writer.of.named("_id"));
+            writer.term(&id, Form::Code, |out| write_exact(&inner.id, out));
+            inside.push(writer.finish(&inner.values));
+            elements(document, (inner.kind, inner_key), &inner.values, &mut inside);
+        }
+    }
+    Prepared { key, is_new: document.is_new, entry, contained: inside }
+}
+
+/// The documents of the elements of a resource of a type, with its hash.
+fn elements(document: &Document, (kind, key): (ResourceType, u64), values: &Extracted, out: &mut Vec<Arc<Entry>>) {
+    for (number, element) in values.nested.iter().enumerate() {
+        let id = format!("[{number}]");
+        let of = Documents::elements(kind, element.name);
+        out.push(Writer::inside(document, of, (contained(key, &id), &id), key).finish(&element.values));
+    }
 }
 
 struct Writer {
@@ -85,6 +97,15 @@ impl Writer {
         let mut writer = Self { of, around: document.key.hash64(), entry };
         writer.term(&Scope::plain(of.all()), Form::Kind, |_| ());
         writer.entry.text(ColumnName::ID, id);
+        writer
+    }
+
+    /// What goes with the resource of the log: a contained one, or an element of the one with the hash `container`.
+    fn inside(document: &Document, of: Documents, key: (u64, &str), container: u64) -> Self {
+        let mut writer = Self::new(document, of, key);
+        let around = writer.around;
+        writer.entry.term(|out| out.extend_from_slice(&Scope::container(around)));
+        writer.entry.number(ColumnName::CONTAINER, container as i64);
         writer
     }
 
@@ -374,6 +395,7 @@ pub(super) fn ticketed(entry: &Arc<Entry>, ticket: Ticket) -> super::segment::Qu
 mod tests {
     use super::*;
     use crate::fhir::definitions::params::search_params;
+    use crate::search::nested;
 
     #[test]
     fn no_two_parameters_share_a_hash() {
@@ -384,7 +406,13 @@ mod tests {
             all.extend(named.clone().map(|param| (ParamHash::of(kind, param.id), format!("{kind}.{}", param.code))));
             let inner = Documents::contained(kind);
             all.push((inner.all(), format!("{kind}#")));
-            all.extend(named.map(|param| (inner.param(param.id), format!("{kind}#{}", param.code))));
+            all.extend(named.clone().map(|param| (inner.param(param.id), format!("{kind}#{}", param.code))));
+            for nested in nested::of(kind) {
+                let elements = Documents::elements(kind, nested.name);
+                let name = format!("{kind}.{}", nested.name);
+                all.push((elements.all(), format!("{name}[]")));
+                all.extend(named.clone().map(|param| (elements.param(param.id), format!("{name}.{}", param.code))));
+            }
         }
         assert!(all.len() > 2000, "{} parameters", all.len());
         all.sort();

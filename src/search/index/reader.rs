@@ -19,6 +19,7 @@ use crate::base::id::Seq;
 use crate::base::limits::Limits;
 use crate::fhir::types::{ResourceKey, ResourceType};
 use crate::search::compile::compile;
+use crate::search::nested;
 use crate::search::page::{count, each, page};
 use crate::search::place::place;
 use crate::search::query::{ContainedSearch, Query, SortBy, SortKey, Total};
@@ -213,19 +214,20 @@ impl Searcher {
         self.inner.doc_freq(&Term::from_field_bytes(terms_field(), &head)).unwrap_or_default()
     }
 
-    /// The number of live documents, contained resources included.
+    /// The number of live documents, with those of contained resources and of elements.
     pub fn count(&self) -> u64 {
         self.inner.num_docs()
     }
 
-    /// The number of contained resources among the documents.
+    /// The number of documents that are parts of resources: contained ones, and elements.
     ///
     /// # Errors
     /// 500 when the index cannot be read.
-    pub fn contained(&self) -> Result<u64> {
+    pub fn parts(&self) -> Result<u64> {
         let mut all = Vec::new();
         for kind in ResourceType::all() {
             all.push(all_documents(Documents::contained(kind)));
+            all.extend(nested::of(kind).map(|of| all_documents(Documents::elements(kind, of.name))));
         }
         count(&self.inner, any(all).as_ref())
     }

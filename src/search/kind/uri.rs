@@ -42,7 +42,8 @@ pub fn above(url: &str) -> impl Iterator<Item = &str> {
 pub fn passes(test: &UriTest, uri: &str) -> bool {
     match test {
         UriTest::Is(wanted) => **wanted == *uri,
-        UriTest::IsNot(wanted) => **wanted != *uri,
+        UriTest::Same(wanted) => wanted.eq_ignore_ascii_case(uri),
+        UriTest::Other(wanted) => !wanted.eq_ignore_ascii_case(uri),
         UriTest::Below(wanted) => uri.starts_with(&**wanted),
         UriTest::Above(wanted) => above(wanted).any(|found| found == uri),
     }

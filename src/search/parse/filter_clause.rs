@@ -10,7 +10,8 @@ use crate::base::fault::{Category, Fault};
 use crate::fhir::definitions::params::{ParamKind, SearchParam};
 use crate::fhir::types::{ResourceId, ResourceType};
 use crate::search::kind::{date, number, reference as references, string, token};
-use crate::search::query::{AnyCase, Clause, DateTest, Prefix, Relation, StringTest, Test, UriTest};
+use crate::search::nested::{self, Meaning, Names, RELATIONSHIPS};
+use crate::search::query::{AnyCase, Clause, DateTest, Prefix, Relation, StringTest, SystemTest, Test, UriTest};
 
 /// Names that stand for code systems (3.1.3.2, the note).
 const SYSTEMS: [(&str, &str); 4] = [
@@ -27,11 +28,20 @@ const SYSTEMS: [(&str, &str); 4] = [
 pub(super) fn clause(work: &Work<'_>, types: &[ResourceType], text: &str) -> Result<Clause, Fault> {
     let filter = parse(text)?;
     let kind = types.first().copied().ok_or_else(|| Fault::internal("a search of no type"))?;
-    let found = common(work, types, &filter).and_then(|()| of(work, kind, &filter, 0));
+    let found = common(work, types, &filter).and_then(|()| of(work, Place::Resource(kind), &filter, 0));
     found.map_err(|trouble| match trouble {
         Trouble::Bad(fault) | Trouble::Unknown(fault) => fault,
         Trouble::Empty => wrong("a value is empty"),
     })
+}
+
+/// What the names of a filter are looked up in.
+#[derive(Clone, Copy)]
+enum Place {
+    /// The parameters of a type.
+    Resource(ResourceType),
+    /// The children of a name of a type.
+    Element(ResourceType, &'static Names),
 }
 
 fn common(work: &Work<'_>, types: &[ResourceType], filter: &Filter<'_>) -> Result<(), Trouble> {
@@ -44,44 +54,44 @@ fn common(work: &Work<'_>, types: &[ResourceType], filter: &Filter<'_>) -> Resul
     }
 }
 
-fn of(work: &Work<'_>, kind: ResourceType, filter: &Filter<'_>, depth: usize) -> Result<Clause, Trouble> {
+fn of(work: &Work<'_>, place: Place, filter: &Filter<'_>, depth: usize) -> Result<Clause, Trouble> {
     Ok(match filter {
-        Filter::And(a, b) => match of(work, kind, a, depth)? {
+        Filter::And(a, b) => match of(work, place, a, depth)? {
             Clause::All(mut all) => {
-                all.push(of(work, kind, b, depth)?);
+                all.push(of(work, place, b, depth)?);
                 Clause::All(all)
             }
-            first => Clause::All(vec![first, of(work, kind, b, depth)?]),
+            first => Clause::All(vec![first, of(work, place, b, depth)?]),
         },
-        Filter::Or(a, b) => match of(work, kind, a, depth)? {
+        Filter::Or(a, b) => match of(work, place, a, depth)? {
             Clause::Any(mut any) => {
-                any.push(of(work, kind, b, depth)?);
+                any.push(of(work, place, b, depth)?);
                 Clause::Any(any)
             }
-            first => Clause::Any(vec![first, of(work, kind, b, depth)?]),
+            first => Clause::Any(vec![first, of(work, place, b, depth)?]),
         },
-        Filter::Not(inner) => Clause::Complement(Box::new(of(work, kind, inner, depth)?)),
+        Filter::Not(inner) => Clause::Complement(Box::new(of(work, place, inner, depth)?)),
         Filter::Compare(comparison) if is_absence(comparison)? => {
             let present = Comparison { value: "true".into(), ..comparison.clone() };
-            Clause::Complement(Box::new(along(work, kind, &present, &present.path, depth)?))
+            Clause::Complement(Box::new(along(work, place, &present, &present.path, depth)?))
         }
-        Filter::Compare(comparison) => along(work, kind, comparison, &comparison.path, depth)?,
+        Filter::Compare(comparison) => along(work, place, comparison, &comparison.path, depth)?,
     })
 }
 
 /// `pr false`: there is nothing at the end of the whole path.
 fn is_absence(comparison: &Comparison<'_>) -> Result<bool, Fault> {
-    match (comparison.operation, comparison.value.as_str()) {
-        (Operation::Pr, "true" | "false") => Ok(comparison.value == "false"),
-        (Operation::Pr, _) => Err(wrong("the value of \"pr\" is true or false")),
-        _ => Ok(false),
+    let is = |text: &str| comparison.value.eq_ignore_ascii_case(text);
+    match comparison.operation {
+        Operation::Pr if !is("true") && !is("false") => Err(wrong("the value of \"pr\" is true or false")),
+        operation => Ok(operation == Operation::Pr && is("false")),
     }
 }
 
 /// A comparison at the end of a path.
 fn along(
     work: &Work<'_>,
-    kind: ResourceType,
+    place: Place,
     comparison: &Comparison<'_>,
     path: &[Step<'_>],
     depth: usize,
@@ -93,14 +103,122 @@ fn along(
         return Err(Fault::coded(Category::Invalid, "too-costly", message).into());
     }
     let Some((step, rest)) = path.split_first() else { return Err(wrong("a path has no name").into()) };
-    if rest.is_empty() {
-        return end(work, kind, step.name, comparison);
+    let on = On { comparison, filter: step.filter.as_deref(), rest, depth };
+    match place {
+        Place::Element(kind, names) => child(work, kind, names, step.name, on),
+        Place::Resource(kind) => match names(work, kind, step, rest) {
+            Some(names) => element(work, kind, names, on),
+            None => one(work, kind, step.name, on),
+        },
     }
-    let param = reference(work, kind, step.name, "_filter")?;
+}
+
+/// What comes after a name: its filter in brackets, the rest of the path, and the comparison at the end of it.
+#[derive(Clone, Copy)]
+struct On<'a> {
+    comparison: &'a Comparison<'a>,
+    filter: Option<&'a Filter<'a>>,
+    rest: &'a [Step<'a>],
+    depth: usize,
+}
+
+/// The name with children that is meant: `characteristic` of a Group is also a parameter, and a tenant may have
+/// references of these names.
+fn names(work: &Work<'_>, kind: ResourceType, step: &Step<'_>, rest: &[Step<'_>]) -> Option<&'static Names> {
+    let names = nested::find(kind, step.name)?;
+    let means_param = match work.context.params.find(kind, step.name) {
+        Some(param) => rest.is_empty() || param.kind == ParamKind::Reference,
+        None => false,
+    };
+    (!means_param).then_some(names)
+}
+
+/// `name[filter].child`: both hold for one of the elements.
+fn element(work: &Work<'_>, kind: ResourceType, names: &'static Names, on: On<'_>) -> Result<Clause, Trouble> {
+    let name = names.name;
+    if names.children.is_empty() {
+        let message = format!("search parameter \"_filter\": {kind} has no elements for \"{name}\" in R4");
+        return Err(Fault::unsupported(message).into());
+    }
+    let place = Place::Element(kind, names);
+    let Some(filter) = on.filter else {
+        let known = known_children(names);
+        return Err(wrong(&format!("\"{name}\" has a filter in brackets and one of {known} after it")).into());
+    };
+    let both = vec![of(work, place, filter, on.depth + 1)?, along(work, place, on.comparison, on.rest, on.depth + 1)?];
+    Ok(Clause::Element { kind, name, clause: Box::new(Clause::All(both)) })
+}
+
+fn known_children(names: &Names) -> String {
+    names.children.iter().map(|child| format!("\"{}\"", child.name)).collect::<Vec<_>>().join(", ")
+}
+
+/// A child of an element, by each of its parameters.
+fn child(work: &Work<'_>, kind: ResourceType, names: &Names, name: &str, on: On<'_>) -> Result<Clause, Trouble> {
+    let Some(child) = names.children.iter().find(|child| child.name == name) else {
+        let known = known_children(names);
+        return Err(wrong(&format!("\"{}\" of \"{}\" is none of {known}", shown(name), names.name)).into());
+    };
+    let codes = match &child.meaning {
+        Meaning::Params(codes) => codes,
+        Meaning::Codes(codes) if on.rest.is_empty() => return code(work, kind, name, codes, on.comparison),
+        Meaning::Codes(_) => return Err(wrong(&format!("\"{name}\" is not a reference")).into()),
+    };
+    let (mut found, mut trouble) = (Vec::new(), None);
+    for code in *codes {
+        match one(work, kind, code, on) {
+            Ok(clause) => found.push(clause),
+            Err(other) => trouble = Some(other),
+        }
+    }
+    // as for the targets of a chain: by one of the parameters nothing can match
+    match trouble {
+        Some(trouble) if found.is_empty() => Err(trouble),
+        _ => Ok(Clause::Any(found)),
+    }
+}
+
+/// A child that says which parameter the element has a value for.
+fn code(
+    work: &Work<'_>,
+    kind: ResourceType,
+    name: &str,
+    codes: &[(&str, &str)],
+    comparison: &Comparison<'_>,
+) -> Result<Clause, Trouble> {
+    let wanted = token::parse(&comparison.value).map_err(|reason| unfit(name, &comparison.value, reason))?;
+    let is_of_system = match &wanted.system {
+        SystemTest::Any => true,
+        SystemTest::Absent => false,
+        SystemTest::Is(system) => system.eq_ignore_ascii_case(RELATIONSHIPS),
+    };
+    let is_asked = |word: &str| match comparison.operation {
+        Operation::Pr => true,
+        _ => is_of_system && wanted.code.as_deref().is_none_or(|code| code.eq_ignore_ascii_case(word)),
+    };
+    if !matches!(comparison.operation, Operation::Eq | Operation::Ne | Operation::Pr) {
+        return Err(not_for(comparison.operation, name, "token").into());
+    }
+    let mut equal = vec![Clause::Id(Vec::new())];
+    for (_, code) in codes.iter().filter(|(word, _)| is_asked(word)) {
+        let param = find(work, kind, code, "_filter")?;
+        equal.push(Clause::Missing { param, missing: false });
+    }
+    let equal = Clause::Any(equal);
+    Ok(if comparison.operation == Operation::Ne { Clause::Complement(Box::new(equal)) } else { equal })
+}
+
+/// A parameter, or what it leads to.
+fn one(work: &Work<'_>, kind: ResourceType, name: &str, on: On<'_>) -> Result<Clause, Trouble> {
+    if on.rest.is_empty() {
+        return end(work, kind, name, on.comparison);
+    }
+    let param = reference(work, kind, name, "_filter")?;
     to_targets(param, |target| {
-        let inner = along(work, target, comparison, rest, depth + 1)?;
-        match &step.filter {
-            Some(filter) => Ok(Clause::All(vec![of(work, target, filter, depth + 1)?, inner])),
+        let place = Place::Resource(target);
+        let inner = along(work, place, on.comparison, on.rest, on.depth + 1)?;
+        match on.filter {
+            Some(filter) => Ok(Clause::All(vec![of(work, place, filter, on.depth + 1)?, inner])),
             None => Ok(inner),
         }
     })
@@ -164,8 +282,8 @@ fn test(work: &Work<'_>, param: &SearchParam, comparison: &Comparison<'_>) -> Re
             references::parse(value, None, param, work.context.base).map(Test::Reference).map_err(bad)
         }
         (ParamKind::Reference, Operation::Eq) => Err(wrong("references are compared with \"re\", not with \"eq\"")),
-        (ParamKind::Uri, Operation::Eq) => Ok(Test::Uri(UriTest::Is(value.as_str().into()))),
-        (ParamKind::Uri, Operation::Ne) => Ok(Test::Uri(UriTest::IsNot(value.as_str().into()))),
+        (ParamKind::Uri, Operation::Eq) => Ok(Test::Uri(UriTest::Same(value.as_str().into()))),
+        (ParamKind::Uri, Operation::Ne) => Ok(Test::Uri(UriTest::Other(value.as_str().into()))),
         (kind, _) => Err(not_for(*operation, &param.code, &format!("{kind:?}").to_lowercase())),
     }
 }
