@@ -1,6 +1,7 @@
 //! Makes the tables of the FHIR definitions from `fhir-profiles/`: `definitions.bin` (types, properties, search
 //! parameters, compartments; see `src/fhir/definitions/format.rs`), `names.rs` (property names, their perfect
-//! hash, resource types), and the profiles, value sets and code systems for validation (`build/conformance.rs`).
+//! hash, resource types), the profiles, value sets and code systems for validation (`build/conformance.rs`), and code systems,
+//! value sets and concept maps with their texts (`build/terminology.rs`).
 //! No network, a second or two, and only when its inputs change.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,8 @@ mod conformance;
 mod corrections;
 #[path = "src/fhir/definitions/format.rs"]
 mod format;
+#[path = "build/terminology.rs"]
+mod terminology;
 
 use format::{MembershipRow, NONE, ParamRow, PropertyRow, Tables, TypeRow};
 
@@ -52,12 +55,16 @@ fn main() {
     write("names.rs", names_source(&names, &model).as_bytes());
     write("conformance.json", prepared.text.as_bytes());
     write("conformance.rs", prepared.source().as_bytes());
+    let texts = terminology::Prepared::new(definitions.conformance.iter().chain(&definitions.concept_maps));
+    write("terminology.bin", &texts.blocks);
+    write("terminology.rs", texts.source().as_bytes());
 }
 
 /// The definitions that the tables are made of.
 struct Definitions {
     /// Every StructureDefinition, ValueSet and CodeSystem.
     conformance: Vec<Value>,
+    concept_maps: Vec<Value>,
     params: Vec<Value>,
     compartments: Vec<Value>,
 }
@@ -66,12 +73,14 @@ impl Definitions {
     fn read(path: &str) -> Self {
         let file = fs::File::open(path).unwrap_or_else(|e| panic!("{path}: {e}"));
         let lines = BufReader::new(zstd::Decoder::new(file).expect("a zstd file"));
-        let mut all = Self { conformance: Vec::new(), params: Vec::new(), compartments: Vec::new() };
+        let mut all =
+            Self { conformance: Vec::new(), concept_maps: Vec::new(), params: Vec::new(), compartments: Vec::new() };
         for line in lines.lines() {
             let line = line.unwrap_or_else(|e| panic!("{path}: {e}"));
             let kind = line.split('"').nth(3).unwrap_or("");
             let list = match kind {
                 "StructureDefinition" | "ValueSet" | "CodeSystem" => &mut all.conformance,
+                "ConceptMap" => &mut all.concept_maps,
                 "SearchParameter" => &mut all.params,
                 "CompartmentDefinition" => &mut all.compartments,
                 _ => continue,

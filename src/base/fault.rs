@@ -94,12 +94,32 @@ pub struct Issue {
     pub expression: Option<String>,
     /// Line and column (both from 1; the column counts bytes) in the text of the request.
     pub position: Option<(u32, u32)>,
+    /// What exactly it is, in a code system of its own; then the text is told as `details.text`.
+    pub detail: Option<Detail>,
+}
+
+/// What exactly an issue is (`OperationOutcome.issue.details`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Detail {
+    /// The code system.
+    pub system: &'static str,
+    /// The code.
+    pub code: &'static str,
+    /// The key of the message (the extension `operationoutcome-message-id`).
+    pub message_id: &'static str,
 }
 
 impl Issue {
     /// An error with a code and a text.
     pub fn error(code: &'static str, diagnostics: impl Into<String>) -> Self {
-        Self { severity: "error", code, diagnostics: diagnostics.into(), expression: None, position: None }
+        Self {
+            severity: "error",
+            code,
+            diagnostics: diagnostics.into(),
+            expression: None,
+            position: None,
+            detail: None,
+        }
     }
 
     /// A warning with a code and a text.

@@ -1,7 +1,10 @@
 //! OperationOutcome (FHIR R4 `operationoutcome.html`): how issues are told.
 
-use crate::base::fault::Issue;
-use crate::fhir::json::{Json, write};
+use crate::base::fault::{Detail, Issue};
+use crate::fhir::json::{Json, Object, write};
+
+/// The extension with the key of a message.
+const MESSAGE_ID: &str = "http://hl7.org/fhir/StructureDefinition/operationoutcome-message-id";
 
 /// An OperationOutcome with these issues. A line and column stand at the end of the diagnostics.
 pub fn outcome(issues: &[Issue]) -> Json {
@@ -29,13 +32,33 @@ fn issue_json(issue: &Issue) -> Json {
     if let Some((line, column)) = issue.position {
         diagnostics.push_str(&format!(" (line {line}, column {column})"));
     }
-    if !diagnostics.is_empty() {
+    if let Some(detail) = &issue.detail {
+        tell_detail(object, detail, diagnostics);
+    } else if !diagnostics.is_empty() {
         object.set("diagnostics", Json::string(diagnostics));
     }
     if let Some(expression) = &issue.expression {
-        object.set("expression", Json::Array(vec![Json::string(expression.as_str())]));
+        let place = Json::Array(vec![Json::string(expression.as_str())]);
+        if issue.detail.is_some() {
+            object.set("location", place.clone());
+        }
+        object.set("expression", place);
     }
     json
+}
+
+/// The exact code with the text, and the key of the message, as terminology services tell them.
+fn tell_detail(object: &mut Object, detail: &Detail, text: String) {
+    if !detail.message_id.is_empty() {
+        let key = [("url", Json::string(MESSAGE_ID)), ("valueString", Json::string(detail.message_id))];
+        object.set("extension", Json::Array(vec![Json::object(key)]));
+    }
+    let coding = Json::object([("system", Json::string(detail.system)), ("code", Json::string(detail.code))]);
+    let mut details = Json::object([("coding", Json::Array(vec![coding]))]);
+    if let Some(details) = details.as_object_mut().filter(|_| !text.is_empty()) {
+        details.set("text", Json::string(text));
+    }
+    object.set("details", details);
 }
 
 #[cfg(test)]

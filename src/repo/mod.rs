@@ -5,7 +5,7 @@
 //! `conditional`, `references`), decided in one serial order (`stage`) and committed by the Writer (`writer`), many requests with one fsync. The
 //! index follows the log (`feed`, `indexer`), and a search waits for it (`search`), so that it sees every write that was
 //! answered before it arrived. The tenant's search parameters follow the log too (`params`); what was there before one is
-//! read again for it (`reindex`).
+//! read again for it (`reindex`). The terminology service finds the tenant's definitions by search (`terminology`).
 //!
 //! Invariants: nothing is answered before it is durable; a refused request leaves nothing behind; a search, its
 //! includes and its later pages are one snapshot.
@@ -16,6 +16,7 @@ pub mod backup;
 mod cluster;
 mod conditional;
 mod context;
+mod definitions;
 mod digest;
 mod doctor;
 mod draft;
@@ -43,6 +44,7 @@ mod settle;
 mod shelf;
 mod stage;
 mod tenancy;
+mod terminology;
 mod token;
 mod transaction;
 mod turns;

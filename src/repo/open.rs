@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::cluster::Cluster;
+use super::definitions::Kept;
 use super::feed::Feed;
 use super::indexer::{Indexer, Visibility};
 use super::integrity::catch_up;
@@ -114,6 +115,7 @@ impl Ground {
             visibility,
             params,
             writer: handle,
+            terms: Kept::default(),
             pins: Pins::new(limits.page_pins, limits.page_search_bytes, limits.page_pin_seconds),
             clock: clock.clone(),
             node: self.node,

@@ -7,10 +7,11 @@ use super::face::{
 };
 use super::tenancy::{Status, Tenancy};
 use super::turns::Turn;
-use super::{expunge, history, labels, read, search, transaction};
+use super::{expunge, history, labels, read, search, terminology, transaction};
 use crate::access::actor::Actor;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::labels::Labels;
+use crate::fhir::terminology::Library;
 use crate::fhir::types::{ResourceKey, ResourceType};
 use crate::search::context::SearchContext;
 use crate::search::index::Coverage;
@@ -141,6 +142,17 @@ impl Session {
             return Err(Fault::new(Category::Forbidden, "only an administrator may expunge"));
         }
         expunge::expunge(&self.at, request).await
+    }
+
+    /// Runs something with the definitions that the terminology service knows here, on a thread for CPU work.
+    ///
+    /// # Errors
+    /// What it answers; 500 when it stops.
+    pub async fn with_definitions<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn Library) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        terminology::with(self.at.clone(), work).await
     }
 
     /// All changes or none; answered when durable.

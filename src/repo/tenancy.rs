@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::cluster::Cluster;
+use super::definitions::Kept;
 use super::feed::Feed;
 use super::indexer::Visibility;
 use super::loader::Loader;
@@ -66,6 +67,8 @@ pub(super) struct Tenancy {
     pub(super) params: Arc<Params>,
     pub(super) writer: WriterHandle,
     pub(super) pins: Pins,
+    /// Definitions that the terminology service has read.
+    pub(super) terms: Kept,
     pub(super) clock: SharedClock,
     pub(super) ids: IdSource,
     pub(super) limits: Arc<Limits>,

@@ -5,9 +5,10 @@
 //! data: nothing is generated per type. The tables are decoded at first use, in milliseconds, without
 //! any JSON. Known faults of the definitions are corrected at build time (`build/corrections.rs`).
 //!
-//! [`conformance`] holds the profiles, value sets and code systems, as text.
+//! [`conformance`] holds the profiles, value sets and code systems, as text; [`terminology`] code systems, value sets and concept maps with
+//! what people read, compressed.
 //!
-//! Absent: operations, and concept maps.
+//! Absent: operations.
 
 pub mod compartment;
 pub mod conformance;
@@ -17,4 +18,5 @@ pub mod names;
 pub mod package;
 pub mod params;
 mod tables;
+pub mod terminology;
 pub mod types;

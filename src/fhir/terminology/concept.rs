@@ -87,6 +87,8 @@ pub struct Designation {
     pub usage: Option<Coding>,
     /// The text.
     pub value: Box<str>,
+    /// Extensions of the designation in its resource.
+    pub extensions: Vec<Json>,
 }
 
 /// A concept.

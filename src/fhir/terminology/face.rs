@@ -98,7 +98,8 @@ pub trait CodeSystem: Send + Sync + Debug {
     fn children(&self, code: &str) -> Result<Vec<Box<str>>>;
 
     /// The ValueSet that a URL of this system implies (`http://snomed.info/sct?fhir_vs=isa/1234`), as a resource with `compose`.
-    /// That of all codes need not be told: the service knows [`About::value_set`], `?vs` and `?fhir_vs`.
+    /// That of all codes need not be told: the service knows the URL of the system itself, with `?vs` and `?fhir_vs`, and a library finds
+    /// [`About::value_set`].
     ///
     /// # Errors
     /// For a URL of a form that is known, with a content that is wrong.
@@ -121,11 +122,11 @@ pub trait Library: Send + Sync {
     /// When the content cannot be read.
     fn code_system_versions(&self, url: &str) -> Result<Vec<Box<str>>>;
 
-    /// All supplements of a code system, each as the code system of what it adds (`content` is `supplement`).
+    /// A supplement by its own URL, as the code system of what it adds (`content` is `supplement`).
     ///
     /// # Errors
     /// When the content cannot be read.
-    fn supplements(&self, url: &str) -> Result<Vec<Arc<dyn CodeSystem>>>;
+    fn supplement(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<dyn CodeSystem>>>;
 
     /// A ValueSet resource: that of the given version, or the latest.
     ///

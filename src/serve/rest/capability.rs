@@ -11,6 +11,7 @@ use crate::base::config::Rest;
 use crate::fhir::definitions::compartment::members;
 use crate::fhir::definitions::params::{ParamKind, SearchParam, all_params, search_params};
 use crate::fhir::json::Json;
+use crate::fhir::terminology::core::code_systems;
 use crate::fhir::types::ResourceType;
 use crate::search::params::ParamSet;
 
@@ -64,10 +65,66 @@ pub fn statement(about: &About<'_>, added: &ParamSet) -> Json {
 
 /// The TerminologyCapabilities: there is no terminology service yet, and they say so.
 pub fn terminology(about: &About<'_>) -> Json {
-    let text =
-        "No terminology service is offered yet: no code system is served, no value set is expanded, no code validated";
-    head("TerminologyCapabilities", about, text)
+    let text = "The code systems, value sets and concept maps of FHIR R4 and those that are stored here; UCUM, MIME types and languages \
+        by their grammar. A stored definition counts from the moment its write was answered.";
+    let mut json = head("TerminologyCapabilities", about, text);
+    let flag = |value: bool| Json::Bool(value);
+    let parameters = EXPANSION.iter().map(|name| Json::object([("name", Json::string(*name))]));
+    let expansion = Json::object([
+        ("hierarchical", flag(true)),
+        ("paging", flag(true)),
+        ("incomplete", flag(false)),
+        ("parameter", Json::Array(parameters.collect())),
+        ("textFilter", Json::string(TEXT_FILTER)),
+    ]);
+    let systems = code_systems().map(|(url, version)| {
+        let mut system = Json::object([("uri", Json::string(url))]);
+        if let (Some(object), Some(version)) = (system.as_object_mut(), version) {
+            let version = Json::object([("code", Json::string(version)), ("isDefault", flag(true))]);
+            object.set("version", Json::Array(vec![version]));
+        }
+        system
+    });
+    if let Some(object) = json.as_object_mut() {
+        object.set("lockedDate", flag(false));
+        object.set("codeSystem", Json::Array(systems.collect()));
+        object.set("expansion", expansion);
+        object.set("codeSearch", Json::string("all"));
+        object.set("validateCode", Json::object([("translations", flag(false))]));
+        object.set("translation", Json::object([("needsMap", flag(false))]));
+        object.set("closure", Json::object([("translation", flag(false))]));
+    }
+    json
 }
+
+/// The parameters that `$expand` knows.
+const EXPANSION: [&str; 22] = [
+    "url",
+    "valueSet",
+    "valueSetVersion",
+    "filter",
+    "offset",
+    "count",
+    "includeDesignations",
+    "designation",
+    "includeDefinition",
+    "activeOnly",
+    "excludeNested",
+    "excludeNotForUI",
+    "displayLanguage",
+    "exclude-system",
+    "system-version",
+    "check-system-version",
+    "force-system-version",
+    "default-valueset-version",
+    "property",
+    "useSupplement",
+    "tx-resource",
+    "excludePostCoordinated",
+];
+
+const TEXT_FILTER: &str = "Every word that is typed begins a word of the code, the display or a designation; in words of five letters and \
+    more one letter may be wrong, missing, too many, or exchanged with its neighbour. Whole words and short texts come first.";
 
 /// What both statements begin with.
 fn head(kind: &str, about: &About<'_>, description: &str) -> Json {

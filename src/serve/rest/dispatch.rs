@@ -105,6 +105,7 @@ impl Asked<'_> {
     async fn answer(&self, session: &Session, body: Body, form: &mut Form) -> Result<Answer> {
         let limits = &self.site.limits;
         let mut params = Params::parse(self.uri.query().unwrap_or_default(), limits.query_bytes)?;
+        params.language = extract::language(self.headers);
         let body = if self.is_form {
             let pairs = Box::pin(self.form(body)).await?;
             params.add(&pairs, limits.query_bytes)?;

@@ -62,6 +62,12 @@ pub fn prefer(headers: &HeaderMap) -> Prefer {
     prefer
 }
 
+/// `Accept-Language`, all of its lines.
+pub fn language(headers: &HeaderMap) -> Option<String> {
+    let lines: Vec<&str> = headers.get_all("accept-language").iter().filter_map(|value| value.to_str().ok()).collect();
+    (!lines.is_empty()).then(|| lines.join(", "))
+}
+
 /// `Content-Type`.
 ///
 /// # Errors

@@ -1,11 +1,14 @@
 //! The one table of operations (FHIR R4 `operations.html`): their paths, the CapabilityStatement and what a transaction takes
 //! are made from it.
 
+use crate::fhir::terminology;
 use crate::fhir::types::ResourceType;
 
 /// The operations (FHIR R4 `operations.html`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
+    /// Keeps a table of which code is above which.
+    Closure,
     /// Writes a resource in another format.
     Convert,
     /// Takes content away for good.
@@ -22,6 +25,8 @@ pub enum Operation {
     MetaDelete,
     /// Tells how far the index is with search parameters.
     ReindexStatus,
+    /// One of the terminology service.
+    Terminology(terminology::Operation),
 }
 
 /// Where an operation is offered.
@@ -51,6 +56,11 @@ impl Offered {
     /// On one type, not on its resources.
     pub const fn on_type(kind: &'static str) -> Self {
         Self { types: true, kind: Some(kind), ..Self::NOWHERE }
+    }
+
+    /// On one type and its resources.
+    const fn of(kind: &'static str) -> Self {
+        Self { types: true, resources: true, kind: Some(kind), ..Self::NOWHERE }
     }
 
     /// Whether it is offered at resources, types or versions of them, or their type, where it concerns this type.
@@ -100,8 +110,28 @@ pub struct OperationRow {
     pub definition: Option<&'static str>,
 }
 
-/// Every operation.
+const fn inquiry(
+    name: &'static str,
+    operation: terminology::Operation,
+    kind: &'static str,
+    definition: Option<&'static str>,
+) -> OperationRow {
+    let operation = Operation::Terminology(operation);
+    OperationRow { name, operation, offered: Offered::of(kind), changes: false, by_get: true, definition }
+}
+
+/// Every operation; one of two types has two rows.
 pub static OPERATIONS: &[OperationRow] = &[
+    inquiry("batch-validate-code", terminology::Operation::BatchValidate, "ValueSet", None),
+    OperationRow {
+        name: "closure",
+        operation: Operation::Closure,
+        offered: Offered { system: true, ..Offered::on_type("ConceptMap") },
+        changes: true,
+        by_get: false,
+        definition: Some("http://hl7.org/fhir/OperationDefinition/ConceptMap-closure"),
+    },
+    inquiry("compare", terminology::Operation::Compare, "ValueSet", None),
     OperationRow {
         name: "convert",
         operation: Operation::Convert,
@@ -110,6 +140,12 @@ pub static OPERATIONS: &[OperationRow] = &[
         by_get: false,
         definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-convert"),
     },
+    inquiry(
+        "expand",
+        terminology::Operation::Expand,
+        "ValueSet",
+        Some("http://hl7.org/fhir/OperationDefinition/ValueSet-expand"),
+    ),
     OperationRow {
         name: "expunge",
         operation: Operation::Expunge,
@@ -126,6 +162,12 @@ pub static OPERATIONS: &[OperationRow] = &[
         by_get: true,
         definition: None,
     },
+    inquiry(
+        "lookup",
+        terminology::Operation::Lookup,
+        "CodeSystem",
+        Some("http://hl7.org/fhir/OperationDefinition/CodeSystem-lookup"),
+    ),
     OperationRow {
         name: "match",
         operation: Operation::Match,
@@ -166,4 +208,28 @@ pub static OPERATIONS: &[OperationRow] = &[
         by_get: true,
         definition: None,
     },
+    inquiry(
+        "subsumes",
+        terminology::Operation::Subsumes,
+        "CodeSystem",
+        Some("http://hl7.org/fhir/OperationDefinition/CodeSystem-subsumes"),
+    ),
+    inquiry(
+        "translate",
+        terminology::Operation::Translate,
+        "ConceptMap",
+        Some("http://hl7.org/fhir/OperationDefinition/ConceptMap-translate"),
+    ),
+    inquiry(
+        "validate-code",
+        terminology::Operation::ValidateInCodeSystem,
+        "CodeSystem",
+        Some("http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code"),
+    ),
+    inquiry(
+        "validate-code",
+        terminology::Operation::ValidateInValueSet,
+        "ValueSet",
+        Some("http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code"),
+    ),
 ];

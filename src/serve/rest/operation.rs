@@ -3,7 +3,7 @@
 use super::call::{Answer, Call};
 use super::offered::{OPERATIONS, Operation, OperationRow};
 use super::routes::Target;
-use super::{convert, expunge, fhirpath, meta, patient_match, reindex_status};
+use super::{closure, convert, expunge, fhirpath, meta, patient_match, reindex_status, terminology};
 use crate::base::fault::{Fault, Result};
 use crate::fhir::json::Json;
 
@@ -13,7 +13,9 @@ use crate::fhir::json::Json;
 /// What the operation says.
 pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
     match call.target.operation {
+        Some(Operation::Closure) => closure::operation(call, body).await,
         Some(Operation::Convert) => convert::operation(call, body).await,
+        Some(Operation::Terminology(which)) => terminology::operation(call, body, which).await,
         Some(Operation::Expunge) => expunge::operation(call, body).await,
         Some(Operation::FhirPath) => fhirpath::operation(call, body).await,
         Some(Operation::Match) => patient_match::operation(call, body).await,

@@ -25,6 +25,8 @@ pub struct Params {
     pub format: Option<String>,
     /// `_pretty`
     pub pretty: bool,
+    /// The header `Accept-Language`.
+    pub language: Option<String>,
 }
 
 impl Params {

@@ -1,0 +1,202 @@
+//! A value set as it is evaluated: what it includes and excludes, with filters that were read (FHIR R4 `valueset.html#compositions`).
+
+use std::sync::Arc;
+
+use super::concept::Designation;
+use super::filter::{Filter, Op};
+use super::issues;
+use super::memory::{designation, extension, list, text, value};
+use super::version;
+use crate::base::fault::{Category, Fault, Result};
+use crate::fhir::json::Json;
+
+/// The extension with a parameter that a value set wants to be expanded with.
+const EXPANSION_PARAMETER: &str = "http://hl7.org/fhir/StructureDefinition/valueset-expansion-parameter";
+/// The extension with a supplement that a value set needs.
+const SUPPLEMENT: &str = "http://hl7.org/fhir/StructureDefinition/valueset-supplement";
+/// The extension with an operator that R4 does not have.
+const FILTER_OP: &str = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ValueSet.compose.include.filter.op";
+
+/// A concept that a value set lists.
+#[derive(Debug, Clone, Default)]
+pub struct Listed {
+    /// Its code.
+    pub code: Box<str>,
+    /// The text that the value set gives it.
+    pub display: Option<Box<str>>,
+    /// Further texts that the value set gives it.
+    pub designations: Vec<Designation>,
+    /// Extensions of the concept in the value set.
+    pub extensions: Vec<Json>,
+    /// Whether a stored expansion says that it is abstract.
+    pub is_abstract: bool,
+    /// Whether a stored expansion says that it is inactive.
+    pub is_inactive: bool,
+}
+
+/// An `include` or `exclude`.
+#[derive(Debug, Default)]
+pub struct Part {
+    /// The code system.
+    pub system: Option<Box<str>>,
+    /// The version that is named.
+    pub version: Option<Box<str>>,
+    /// The concepts that are listed, if it lists any.
+    pub concepts: Option<Vec<Listed>>,
+    /// The filters, which all must hold.
+    pub filters: Vec<Filter>,
+    /// The value sets, all of which must have the code.
+    pub value_sets: Vec<Box<str>>,
+}
+
+/// A value set.
+#[derive(Debug)]
+pub struct ValueSet {
+    /// The resource.
+    pub json: Arc<Json>,
+    /// `url|version`, as messages name it.
+    pub canonical: String,
+    /// What it includes.
+    pub includes: Vec<Part>,
+    /// What it takes away.
+    pub excludes: Vec<Part>,
+    /// `compose.inactive`.
+    pub inactive: Option<bool>,
+    /// The supplements that it needs.
+    pub supplements: Vec<Box<str>>,
+    /// Parameters that it wants to be expanded with.
+    parameters: Vec<(Box<str>, Box<str>)>,
+    /// Whether its codes are those of a stored expansion.
+    pub is_stored: bool,
+}
+
+impl ValueSet {
+    /// From a ValueSet resource.
+    ///
+    /// # Errors
+    /// 422 for a filter that is not understood.
+    pub fn new(json: Arc<Json>) -> Result<Self> {
+        let url = text(&json, "url").unwrap_or("");
+        let canonical = match text(&json, "version") {
+            Some(version) => format!("{url}|{version}"),
+            None => url.to_owned(),
+        };
+        let compose = json.get("compose");
+        let parts = |side: &str| -> Result<Vec<Part>> {
+            let given = compose.map(|compose| list(compose, side)).unwrap_or_default();
+            given.iter().enumerate().map(|(at, json)| part(json, &format!("ValueSet.compose.{side}[{at}]"))).collect()
+        };
+        let mut includes = parts("include")?;
+        let is_stored = includes.is_empty() && json.get("expansion").is_some();
+        if is_stored {
+            includes = json.get("expansion").map(stored).unwrap_or_default();
+        }
+        let owners = [Some(&*json), compose].into_iter().flatten();
+        let extensions = owners.flat_map(|owner| list(owner, "extension"));
+        let parameters = extensions.filter(|ext| text(ext, "url") == Some(EXPANSION_PARAMETER)).filter_map(|ext| {
+            let part = |name: &str| value(extension(ext, name)?)?.1.as_str().map(Into::into);
+            Some((part("name")?, part("value")?))
+        });
+        let supplements = list(&json, "extension").iter().filter(|ext| text(ext, "url") == Some(SUPPLEMENT));
+        Ok(Self {
+            canonical,
+            excludes: parts("exclude")?,
+            inactive: compose.and_then(|compose| compose.get("inactive")).and_then(Json::as_bool),
+            supplements: supplements.filter_map(|ext| text(ext, "valueCanonical").map(Into::into)).collect(),
+            parameters: parameters.collect(),
+            is_stored,
+            includes,
+            json,
+        })
+    }
+
+    /// A parameter that it wants to be expanded with.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(given, _)| **given == *name).map(|(_, value)| &**value)
+    }
+
+    /// The URLs of the code systems that it names itself.
+    pub fn systems(&self) -> impl Iterator<Item = &str> {
+        self.includes.iter().chain(&self.excludes).filter_map(|part| part.system.as_deref())
+    }
+
+    /// Whether it names several versions of a code system, so that a code needs its version to be told from another.
+    pub fn mixes_versions(&self, system: &str) -> bool {
+        let mut versions =
+            self.includes.iter().chain(&self.excludes).filter(|part| part.system.as_deref() == Some(system));
+        let first = versions.next().map(|part| &part.version);
+        versions.any(|part| Some(&part.version) != first)
+    }
+}
+
+fn part(json: &Json, place: &str) -> Result<Part> {
+    let concepts = json.get("concept").and_then(Json::as_array).filter(|list| !list.is_empty());
+    let system = text(json, "system");
+    let filter = |(at, json): (usize, &Json)| filter(json, system.unwrap_or(""), &format!("{place}.filter[{at}]"));
+    let filters: Result<Vec<Filter>> = list(json, "filter").iter().enumerate().map(filter).collect();
+    let (filters, value_sets) = (filters?, list(json, "valueSet"));
+    if system.is_none() && value_sets.is_empty() {
+        let text = "it names neither a code system nor a value set";
+        return Err(Fault::coded(Category::Unprocessable, "invalid", text).at(place));
+    }
+    Ok(Part {
+        system: system.map(Into::into),
+        version: text(json, "version").map(Into::into),
+        concepts: concepts.map(|list| list.iter().filter_map(listed).collect()),
+        filters,
+        value_sets: value_sets.iter().filter_map(Json::as_str).map(Into::into).collect(),
+    })
+}
+
+fn filter(json: &Json, system: &str, place: &str) -> Result<Filter> {
+    let given = |name: &str| text(json, name).filter(|text| !text.is_empty());
+    let later = json.get("_op").and_then(|op| extension(op, FILTER_OP)).and_then(|ext| text(ext, "valueCode"));
+    if let (Some(op), Some(property), Some(value)) = (later.and_then(Op::parse), given("property"), given("value")) {
+        return Ok(Filter { property: property.into(), op, value: value.into() });
+    }
+    if let (Some(property), Some(op), None) = (given("property"), given("op"), given("value")) {
+        return Err(issues::filter_empty(system, property, op, place.to_owned()));
+    }
+    Filter::parse(json).map_err(|fault| fault.at(place))
+}
+
+fn listed(json: &Json) -> Option<Listed> {
+    Some(Listed {
+        code: text(json, "code")?.into(),
+        display: text(json, "display").map(Into::into),
+        designations: list(json, "designation").iter().filter_map(designation).collect(),
+        extensions: list(json, "extension").to_vec(),
+        is_abstract: json.get("abstract").and_then(Json::as_bool).unwrap_or(false),
+        is_inactive: json.get("inactive").and_then(Json::as_bool).unwrap_or(false),
+    })
+}
+
+/// The codes of a stored expansion as includes that list them.
+fn stored(expansion: &Json) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    let mut open: Vec<&Json> = list(expansion, "contains").iter().rev().collect();
+    while let Some(json) = open.pop() {
+        open.extend(list(json, "contains").iter().rev());
+        let (Some(system), Some(concept)) = (text(json, "system"), listed(json)) else { continue };
+        let version = text(json, "version");
+        let same = |part: &Part| part.system.as_deref() == Some(system) && part.version.as_deref() == version;
+        match parts.iter_mut().rev().find(|part| same(part)) {
+            Some(part) => part.concepts.get_or_insert_default().push(concept),
+            None => parts.push(Part {
+                system: Some(system.into()),
+                version: version.map(Into::into),
+                concepts: Some(vec![concept]),
+                ..Part::default()
+            }),
+        }
+    }
+    parts
+}
+
+/// `url|version` with its version, or none.
+pub fn canonical(url: &str, version: Option<&str>) -> String {
+    match version {
+        Some(version) if version::split(url).1.is_none() => format!("{url}|{version}"),
+        _ => url.to_owned(),
+    }
+}

@@ -1,0 +1,176 @@
+//! Filters against the concepts of a code system in memory (FHIR R4 `valueset.html`, "Code system filters").
+
+use hashbrown::HashSet;
+use regex::{Regex, RegexBuilder};
+
+use super::concept::{Concept, PropertyValue};
+use super::filter::{Filter, Op};
+use crate::base::fault::{Category, Fault, Result};
+
+/// Largest compiled regular expression, in bytes.
+const REGEX_BYTES: usize = 1 << 20;
+
+/// A hierarchy of concepts by their places.
+pub trait Tree {
+    /// The place of a code.
+    fn place(&self, code: &str) -> Option<u32>;
+    /// The places right above.
+    fn parents(&self, place: u32) -> &[u32];
+    /// The places right below.
+    fn children(&self, place: u32) -> &[u32];
+
+    /// Whether one place is strictly above another.
+    fn is_above(&self, above: u32, below: u32) -> bool {
+        let mut seen = HashSet::new();
+        let mut open: Vec<u32> = self.parents(below).to_vec();
+        while let Some(place) = open.pop() {
+            if place == above {
+                return true;
+            }
+            if seen.insert(place) {
+                open.extend(self.parents(place));
+            }
+        }
+        false
+    }
+}
+
+/// Whether every code system has a property, whatever it defines.
+pub fn base_property(name: &str) -> bool {
+    matches!(
+        name,
+        "concept"
+            | "code"
+            | "display"
+            | "definition"
+            | "parent"
+            | "child"
+            | "inactive"
+            | "notSelectable"
+            | "status"
+            | "effectiveDate"
+            | "deprecationDate"
+            | "retirementDate"
+    )
+}
+
+/// Filters that are ready to be asked.
+pub struct Matcher<'f> {
+    filters: Vec<Ready<'f>>,
+}
+
+struct Ready<'f> {
+    filter: &'f Filter,
+    /// The concept that a filter of the hierarchy names.
+    pivot: Option<u32>,
+    regex: Option<Regex>,
+}
+
+impl<'f> Matcher<'f> {
+    /// Makes filters ready.
+    ///
+    /// # Errors
+    /// 422 for a regular expression that is none, or too large.
+    pub fn new(tree: &dyn Tree, filters: &'f [Filter]) -> Result<Self> {
+        let ready = |filter: &'f Filter| -> Result<Ready<'f>> {
+            let regex = match filter.op {
+                Op::Regex => Some(whole(&filter.value)?),
+                _ => None,
+            };
+            Ok(Ready { filter, pivot: tree.place(&filter.value), regex })
+        };
+        Ok(Self { filters: filters.iter().map(ready).collect::<Result<_>>()? })
+    }
+
+    /// Whether a concept passes all of them.
+    pub fn passes(&self, tree: &dyn Tree, place: u32, concept: &Concept) -> bool {
+        self.filters.iter().all(|ready| ready.passes(tree, place, concept))
+    }
+}
+
+/// A regular expression that must match all of a value.
+///
+/// # Errors
+/// 422 when it is none, or too large.
+pub fn whole(pattern: &str) -> Result<Regex> {
+    let built =
+        RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(REGEX_BYTES).dfa_size_limit(REGEX_BYTES).build();
+    built.map_err(|_| {
+        let shown: String = pattern.chars().take(80).collect();
+        let text = format!("the regular expression \"{shown}\" is not understood, or too large");
+        Fault::coded(Category::Unprocessable, "invalid", text)
+    })
+}
+
+impl Ready<'_> {
+    fn passes(&self, tree: &dyn Tree, place: u32, concept: &Concept) -> bool {
+        let is_concept = matches!(&*self.filter.property, "concept" | "code");
+        let pivot = |found: &dyn Fn(u32) -> bool| self.pivot.is_some_and(found);
+        match self.filter.op {
+            Op::IsA => pivot(&|it| it == place || tree.is_above(it, place)),
+            Op::DescendentOf => pivot(&|it| tree.is_above(it, place)),
+            Op::IsNotA => !pivot(&|it| it == place || tree.is_above(it, place)),
+            Op::Generalizes => pivot(&|it| it == place || tree.is_above(place, it)),
+            Op::ChildOf => pivot(&|it| tree.parents(place).contains(&it)),
+            Op::DescendentLeaf => pivot(&|it| tree.children(place).is_empty() && tree.is_above(it, place)),
+            Op::Equals if is_concept => self.pivot == Some(place),
+            Op::In if is_concept => self.filter.list().any(|code| tree.place(code) == Some(place)),
+            Op::NotIn if is_concept => !self.filter.list().any(|code| tree.place(code) == Some(place)),
+            Op::Equals => self.any(tree, place, concept, &|value| value == &*self.filter.value),
+            Op::In => self.any(tree, place, concept, &|value| self.filter.list().any(|one| one == value)),
+            Op::NotIn => !self.any(tree, place, concept, &|value| self.filter.list().any(|one| one == value)),
+            Op::Regex => {
+                let matches = |value: &str| self.regex.as_ref().is_some_and(|regex| regex.is_match(value));
+                self.any(tree, place, concept, &matches)
+            }
+            Op::Exists => self.any(tree, place, concept, &|_| true) == (&*self.filter.value == "true"),
+        }
+    }
+
+    /// Whether a value of the filter's property is as asked.
+    fn any(&self, tree: &dyn Tree, place: u32, concept: &Concept, asked: &dyn Fn(&str) -> bool) -> bool {
+        let name = &*self.filter.property;
+        let given = match name {
+            "concept" | "code" => return asked(&concept.code),
+            "display" => concept.display.as_deref(),
+            "definition" => concept.definition.as_deref(),
+            "status" => concept.status.as_deref(),
+            _ => None,
+        };
+        if let Some(given) = given {
+            return asked(given);
+        }
+        let mut found = concept.values(name).peekable();
+        if found.peek().is_none() {
+            return match name {
+                "inactive" => asked(if concept.is_inactive { "true" } else { "false" }),
+                // the filter's value is a code: that of the parent or child is found by its place
+                "parent" => self.relative(tree.parents(place), tree, asked),
+                "child" => self.relative(tree.children(place), tree, asked),
+                _ => false,
+            };
+        }
+        found.any(|value| asked(&plain(value)))
+    }
+
+    fn relative(&self, places: &[u32], tree: &dyn Tree, asked: &dyn Fn(&str) -> bool) -> bool {
+        match self.filter.op {
+            Op::Exists => !places.is_empty(),
+            _ => self.filter.list().any(|code| tree.place(code).is_some_and(|it| places.contains(&it)) && asked(code)),
+        }
+    }
+}
+
+/// The value of a property as a filter writes it.
+pub fn plain(value: &PropertyValue) -> std::borrow::Cow<'_, str> {
+    match value {
+        PropertyValue::Code(text)
+        | PropertyValue::String(text)
+        | PropertyValue::DateTime(text)
+        | PropertyValue::Decimal(text) => (&**text).into(),
+        PropertyValue::Coding(coding) => coding.code.as_deref().unwrap_or("").into(),
+        PropertyValue::Integer(number) => number.to_string().into(),
+        PropertyValue::Boolean(true) => "true".into(),
+        PropertyValue::Boolean(false) => "false".into(),
+    }
+}

@@ -1,0 +1,256 @@
+//! What the specification says of the operations, beyond the public suite.
+
+use std::sync::Arc;
+
+use super::service::{Call, Operation, run};
+use super::{Core, Layers, Params, Shelf};
+use crate::base::fault::{Fault, Result};
+use crate::fhir::json::{Json, parse};
+
+const CS: &str = "http://example.org/cs";
+
+fn shelf(texts: &[&str]) -> Shelf {
+    let mut shelf = Shelf::default();
+    for text in texts {
+        shelf.add(Arc::new(parse(text.as_bytes()).expect("JSON")));
+    }
+    shelf
+}
+
+/// A hierarchy of two branches, the second by properties alone.
+fn animals() -> Shelf {
+    shelf(&[
+        r#"{"resourceType":"CodeSystem","url":"http://example.org/cs","version":"2","status":"active","content":"complete",
+        "hierarchyMeaning":"is-a","property":[{"code":"legs","type":"integer"},{"code":"kin","type":"code"},{"code":"parent","uri":"http://hl7.org/fhir/concept-properties#parent","type":"code"}],
+        "concept":[{"code":"animal","display":"Animal","concept":[
+            {"code":"dog","display":"Dog","property":[{"code":"legs","valueInteger":4},{"code":"kin","valueCode":"wolf"}],"concept":[{"code":"poodle","display":"Poodle"}]},
+            {"code":"hen","display":"Hen","property":[{"code":"legs","valueInteger":2}]}]},
+          {"code":"wolf","display":"Wolf","property":[{"code":"parent","valueCode":"animal"},{"code":"legs","valueInteger":4}]}]}"#,
+    ])
+}
+
+fn ask(shelf: &Shelf, operation: Operation, pairs: &[(&str, &str)], resource: Option<(&str, &str)>) -> Result<Json> {
+    let mut params = Params::default();
+    pairs.iter().for_each(|(name, value)| params.push_text(name, value));
+    if let Some((name, text)) = resource {
+        params.push(name, parse(text.as_bytes()).expect("JSON"));
+    }
+    let library = Layers(vec![shelf, &Core]);
+    let call = Call {
+        operation,
+        params: &params,
+        accept_language: None,
+        own: None,
+        id: "6f1d6b0e-0000-4000-8000-000000000000",
+        now: "2026-11-28T12:00:00Z",
+    };
+    run(&library, &call)
+}
+
+/// The codes of an expansion, nested ones in brackets.
+fn codes(json: &Json) -> String {
+    fn of(owner: &Json) -> String {
+        let list = owner.get("contains").and_then(Json::as_array).unwrap_or_default();
+        let one = |json: &Json| {
+            let below = of(json);
+            let code = json.get("code").and_then(Json::as_str).unwrap_or("?");
+            if below.is_empty() { code.to_owned() } else { format!("{code}[{below}]") }
+        };
+        list.iter().map(one).collect::<Vec<_>>().join(" ")
+    }
+    of(json.get("expansion").expect("an expansion"))
+}
+
+fn expanded(shelf: &Shelf, compose: &str, pairs: &[(&str, &str)]) -> Result<String> {
+    let set =
+        format!(r#"{{"resourceType":"ValueSet","url":"http://example.org/vs","status":"active","compose":{compose}}}"#);
+    ask(shelf, Operation::Expand, pairs, Some(("valueSet", &set))).map(|json| codes(&json))
+}
+
+fn filtered(property: &str, op: &str, value: &str) -> Result<String> {
+    let filter = format!(r#"{{"property":"{property}","op":"{op}","value":"{value}"}}"#);
+    let compose = format!(r#"{{"include":[{{"system":"{CS}","filter":[{filter}]}}]}}"#);
+    expanded(&animals(), &compose, &[("excludeNested", "true")])
+}
+
+#[test]
+fn every_operator_on_concepts_and_properties() {
+    for (property, op, value, expected) in [
+        ("concept", "=", "dog", "dog"),
+        ("concept", "is-a", "dog", "dog poodle"),
+        ("concept", "is-a", "animal", "animal dog poodle hen wolf"),
+        ("concept", "descendent-of", "animal", "dog poodle hen wolf"),
+        ("concept", "is-not-a", "dog", "animal hen wolf"),
+        ("concept", "generalizes", "poodle", "animal dog poodle"),
+        ("concept", "child-of", "animal", "dog hen wolf"),
+        ("concept", "descendent-leaf", "animal", "poodle hen wolf"),
+        ("concept", "in", "dog, hen", "dog hen"),
+        ("concept", "not-in", "dog,hen", "animal poodle wolf"),
+        ("concept", "regex", "do.", "dog"),
+        ("code", "regex", "o", ""),
+        ("display", "regex", "[DP].*", "dog poodle"),
+        ("legs", "=", "4", "dog wolf"),
+        ("legs", "in", "2,3", "hen"),
+        ("legs", "not-in", "4", "animal poodle hen"),
+        ("legs", "exists", "true", "dog hen wolf"),
+        ("legs", "exists", "false", "animal poodle"),
+        ("kin", "=", "wolf", "dog"),
+        ("parent", "=", "animal", "dog hen wolf"),
+        ("parent", "exists", "false", "animal"),
+        ("child", "=", "poodle", "dog"),
+    ] {
+        assert_eq!(filtered(property, op, value).expect("an expansion"), expected, "{property} {op} {value}");
+    }
+    for (property, op, value) in
+        [("wings", "=", "2"), ("legs", "~", "2"), ("concept", "regex", "("), ("concept", "regex", "(a{1000}){1000}")]
+    {
+        let status = filtered(property, op, value).expect_err("refused").category().status();
+        assert_eq!(status, 422, "{property} {op} {value}");
+    }
+}
+
+#[test]
+fn membership_is_what_the_expansion_lists() {
+    let shelf = animals();
+    let composes = [
+        format!(r#"{{"include":[{{"system":"{CS}"}}]}}"#),
+        format!(r#"{{"include":[{{"system":"{CS}","filter":[{{"property":"concept","op":"is-a","value":"dog"}}]}}]}}"#),
+        format!(r#"{{"include":[{{"system":"{CS}"}}],"exclude":[{{"system":"{CS}","concept":[{{"code":"hen"}}]}}]}}"#),
+        format!(r#"{{"include":[{{"valueSet":["{CS}"]}},{{"system":"{CS}","concept":[{{"code":"dog"}}]}}]}}"#),
+        format!(
+            r#"{{"include":[{{"system":"{CS}","valueSet":["{CS}?vs"],"filter":[{{"property":"legs","op":"=","value":"4"}}]}}]}}"#
+        ),
+    ];
+    for compose in composes {
+        let listed = expanded(&shelf, &compose, &[("excludeNested", "true")]).expect("an expansion");
+        let set = format!(
+            r#"{{"resourceType":"ValueSet","url":"http://example.org/vs","status":"active","compose":{compose}}}"#
+        );
+        for code in ["animal", "dog", "poodle", "hen", "wolf", "cat"] {
+            let pairs = [("system", CS), ("code", code)];
+            let answer =
+                ask(&shelf, Operation::ValidateInValueSet, &pairs, Some(("valueSet", &set))).expect("an answer");
+            let is_in = answer.get("parameter").and_then(Json::as_array).expect("parameters")[0].get("valueBoolean");
+            assert_eq!(is_in, Some(&Json::Bool(listed.split(' ').any(|one| one == code))), "{code} in {compose}");
+        }
+    }
+}
+
+#[test]
+fn hierarchies_pages_and_what_was_typed() {
+    let shelf = animals();
+    let all = format!(r#"{{"include":[{{"system":"{CS}"}}]}}"#);
+    let of = |pairs: &[(&str, &str)]| expanded(&shelf, &all, pairs).expect("an expansion");
+    assert_eq!(of(&[]), "animal[dog[poodle] hen wolf]");
+    assert_eq!(of(&[("offset", "1"), ("count", "2")]), "dog poodle");
+    assert_eq!(of(&[("offset", "4"), ("count", "9")]), "wolf");
+    assert_eq!(of(&[("count", "0")]), "");
+    assert_eq!(of(&[("filter", "poo")]), "poodle");
+    assert_eq!(of(&[("filter", "animla")]), "animal");
+    assert_eq!(of(&[("exclude-system", CS)]), "");
+    // two includes: each code once, the first one's place
+    let twice = format!(r#"{{"include":[{{"system":"{CS}","concept":[{{"code":"hen"}}]}},{{"system":"{CS}"}}]}}"#);
+    assert_eq!(
+        expanded(&shelf, &twice, &[("excludeNested", "true")]).expect("an expansion"),
+        "hen animal dog poodle wolf"
+    );
+    for bad in [[("count", "-1")], [("offset", "x")], [("excludeNested", "maybe")]] {
+        assert_eq!(expanded(&shelf, &all, &bad).expect_err("refused").category().status(), 400, "{bad:?}");
+    }
+}
+
+#[test]
+fn what_is_too_large_or_goes_round_is_refused() {
+    let concepts: Vec<String> = (0..10_001).map(|n| format!(r#"{{"code":"c{n}"}}"#)).collect();
+    let big = format!(
+        r#"{{"resourceType":"CodeSystem","url":"{CS}","status":"active","content":"complete","concept":[{}]}}"#,
+        concepts.join(",")
+    );
+    let round = |from: &str, to: &str| {
+        format!(
+            r#"{{"resourceType":"ValueSet","url":"urn:x:{from}","status":"active","compose":{{"include":[{{"valueSet":["urn:x:{to}"]}}]}}}}"#
+        )
+    };
+    let shelf = shelf(&[&big, &round("a", "b"), &round("b", "a")]);
+    let code = |result: Result<Json>| {
+        let fault: Fault = result.expect_err("refused");
+        (fault.category().status(), fault.issues()[0].code)
+    };
+    assert_eq!(code(ask(&shelf, Operation::Expand, &[("url", CS)], None)), (422, "too-costly"));
+    let page =
+        ask(&shelf, Operation::Expand, &[("url", CS), ("offset", "10000"), ("count", "5")], None).expect("a page");
+    assert_eq!(codes(&page), "c10000");
+    assert_eq!(page.get("expansion").and_then(|e| e.get("total")), Some(&Json::integer(10_001)));
+    assert_eq!(code(ask(&shelf, Operation::Expand, &[("url", "urn:x:a")], None)), (422, "processing"));
+    let pairs = [("url", "urn:x:a"), ("system", CS), ("code", "c1")];
+    assert_eq!(code(ask(&shelf, Operation::ValidateInValueSet, &pairs, None)), (422, "processing"));
+}
+
+#[test]
+fn every_core_value_set_of_listed_codes_is_expanded() {
+    use crate::fhir::definitions::terminology::{Kind, urls};
+    let (shelf, mut done) = (Shelf::default(), 0);
+    for url in urls(Kind::ValueSet).step_by(7) {
+        match ask(&shelf, Operation::Expand, &[("url", url)], None) {
+            Ok(json) => {
+                done += 1;
+                assert!(json.get("expansion").is_some_and(|e| e.get("timestamp").is_some()), "{url}");
+            }
+            Err(fault) => assert!(matches!(fault.category().status(), 404 | 422), "{url}: {fault}"),
+        }
+    }
+    assert!(done > 120, "{done}");
+}
+
+#[test]
+fn a_stored_expansion_and_codes_of_unknown_systems_are_taken_at_their_word() {
+    let stored = r#"{"resourceType":"ValueSet","url":"urn:x:stored","status":"active","expansion":{"timestamp":"2020-01-01","contains":[
+        {"system":"http://loinc.org","code":"1-8","display":"Acyclovir"},{"abstract":true,"display":"Group","contains":[{"system":"http://loinc.org","code":"2-6","display":"Alfa"}]}]}}"#;
+    let shelf = shelf(&[stored]);
+    let json = ask(&shelf, Operation::Expand, &[("url", "urn:x:stored"), ("excludeNested", "true")], None)
+        .expect("an expansion");
+    assert_eq!(codes(&json), "1-8 2-6");
+    let pairs = [("url", "urn:x:stored"), ("system", "http://loinc.org"), ("code", "2-6")];
+    let json = ask(&shelf, Operation::ValidateInValueSet, &pairs, None).expect("an answer");
+    let list = json.get("parameter").and_then(Json::as_array).expect("parameters");
+    assert_eq!(list[0].get("valueBoolean"), Some(&Json::Bool(true)));
+    let pairs = [("url", "urn:x:stored"), ("system", "http://loinc.org"), ("code", "3-4")];
+    let json = ask(&shelf, Operation::ValidateInValueSet, &pairs, None).expect("an answer");
+    assert_eq!(
+        json.get("parameter").and_then(Json::as_array).expect("parameters")[0].get("valueBoolean"),
+        Some(&Json::Bool(false))
+    );
+}
+
+#[test]
+fn translations_depend_and_refer_on() {
+    let maps = [
+        r#"{"resourceType":"ConceptMap","url":"urn:x:one","status":"active","group":[{"source":"urn:a","target":"urn:b","element":[
+            {"code":"1","target":[{"code":"x","equivalence":"wider","dependsOn":[{"property":"urn:p","system":"urn:c","value":"m"}],"product":[{"property":"urn:q","system":"urn:d","value":"z"}]}]}],
+            "unmapped":{"mode":"other-map","url":"urn:x:two"}}]}"#,
+        r#"{"resourceType":"ConceptMap","url":"urn:x:two","status":"active","group":[{"source":"urn:a","target":"urn:b","element":[{"code":"2","target":[{"code":"y","equivalence":"equal"}]}],"unmapped":{"mode":"provided"}}]}"#,
+    ];
+    let shelf = shelf(&maps);
+    let found = |pairs: &[(&str, &str)], resource: Option<(&str, &str)>| {
+        let json = ask(&shelf, Operation::Translate, pairs, resource).expect("an answer");
+        let mut out = Vec::new();
+        crate::fhir::json::write(&json, &mut out);
+        String::from_utf8(out).expect("UTF-8")
+    };
+    let of = |code: &'static str| [("url", "urn:x:one"), ("system", "urn:a"), ("code", code)];
+    assert!(found(&of("1"), None).contains(r#""valueBoolean":false"#));
+    let given = r#"[{"name":"element","valueUri":"urn:p"},{"name":"concept","valueCodeableConcept":{"coding":[{"system":"urn:c","code":"m"}]}}]"#;
+    let text = found(&of("1"), Some(("dependency", given)));
+    assert!(text.contains(r#""valueCode":"wider""#) && text.contains(r#""code":"z""#), "{text}");
+    assert!(found(&of("2"), None).contains(r#""code":"y""#));
+    assert!(found(&of("3"), None).contains(r#""code":"3""#));
+    let back = found(&[("system", "urn:b"), ("code", "x"), ("reverse", "true")], None);
+    assert!(back.contains(r#""valueCode":"narrower""#) && back.contains(r#""code":"1""#), "{back}");
+    for bad in [vec![("code", "1")], vec![("system", "urn:a")], vec![]] {
+        assert_eq!(
+            ask(&shelf, Operation::Translate, &bad, None).expect_err("refused").category().status(),
+            400,
+            "{bad:?}"
+        );
+    }
+}

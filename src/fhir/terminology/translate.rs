@@ -1,0 +1,352 @@
+//! `$translate` (FHIR R4 `conceptmap-operation-translate.html`): what concept maps make of a code.
+
+use std::sync::Arc;
+
+use hashbrown::HashSet;
+
+use super::concept::Coding;
+use super::context::Context;
+use super::expansion::coding_json;
+use super::issues::{self, issue};
+use super::memory::{coding, list, text};
+use super::params::Params;
+use super::validate_code::{parameter, parameters};
+use super::version;
+use crate::base::fault::{Category, Fault, Result};
+use crate::fhir::json::Json;
+
+/// Most maps that refer on to another one.
+const HOPS: usize = 8;
+/// Most matches of one answer.
+const MATCHES: usize = 1000;
+
+/// What is asked of a map.
+struct Asked<'p> {
+    coding: Coding,
+    target_system: Option<&'p str>,
+    is_reverse: bool,
+    /// Whether it was asked as R5 does: by the code of the target.
+    by_target: bool,
+    dependencies: Vec<(Option<&'p str>, Vec<Coding>)>,
+}
+
+/// A translation.
+struct Match {
+    equivalence: Box<str>,
+    coding: Option<Coding>,
+    origin: Option<Coding>,
+    products: Vec<Json>,
+    map: Option<String>,
+}
+
+/// Translates a code; `own` is the concept map of the path.
+///
+/// # Errors
+/// 400 for parameters that name no code; 404 for a concept map that is not known.
+pub fn translate(context: &Context<'_>, params: &Params, own: Option<Arc<Json>>) -> Result<Json> {
+    let is_reverse = params.flag("reverse")?.unwrap_or(false);
+    let codings = codings(params)?;
+    let by_target = ["targetCode", "targetCoding", "targetCodeableConcept"].iter().any(|name| params.has(name));
+    let is_reverse = is_reverse || by_target;
+    let far = if by_target { "sourceSystem" } else { "targetsystem" };
+    let target_system = match params.text(far)? {
+        None if !by_target => params.text("targetSystem")?,
+        given => given,
+    };
+    let named = maps_named(context, params, own)?;
+    let mut matches = Vec::new();
+    for coding in codings {
+        let asked = Asked { coding, target_system, is_reverse, by_target, dependencies: dependencies(params)? };
+        let Some(system) = asked.coding.system.clone() else { continue };
+        let maps = match &named {
+            Some(map) => vec![map.clone()],
+            None => context.library.concept_maps(&system, is_reverse)?,
+        };
+        for map in maps.iter().filter(|map| named.is_some() || fits(map, params, is_reverse)) {
+            of_map(context, map, &asked, HOPS, &mut matches)?;
+        }
+    }
+    // several maps may say the same
+    let mut said = HashSet::new();
+    matches.retain(|one| {
+        let key = |coding: &Option<Coding>| coding.as_ref().map(|c| (c.system.clone(), c.code.clone()));
+        said.insert((one.equivalence.clone(), key(&one.coding), key(&one.origin), format!("{:?}", one.products)))
+    });
+    let is_translation = |one: &Match| !matches!(&*one.equivalence, "unmatched" | "disjoint");
+    let is_found = matches.iter().any(is_translation);
+    let mut out = vec![parameter("result", "valueBoolean", Json::Bool(is_found))];
+    if !is_found {
+        let text =
+            if matches.is_empty() { "no mapping was found for the code" } else { "the code is mapped to nothing" };
+        out.push(parameter("message", "valueString", Json::string(text)));
+    }
+    out.extend(matches.into_iter().map(|one| told(one, by_target)));
+    Ok(parameters(out))
+}
+
+/// The codes to translate.
+fn codings(params: &Params) -> Result<Vec<Coding>> {
+    let first = |names: [&'static str; 3]| names.into_iter().find(|name| params.has(name));
+    let required =
+        || Fault::coded(Category::Invalid, "required", "one of code with system, coding and codeableConcept is given");
+    let given = [
+        "code",
+        "coding",
+        "codeableConcept",
+        "sourceCode",
+        "sourceCoding",
+        "sourceCodeableConcept",
+        "targetCode",
+        "targetCoding",
+        "targetCodeableConcept",
+    ];
+    if given.iter().filter(|name| params.has(name)).count() != 1 {
+        return Err(required());
+    }
+    if let Some(name) = first(["codeableConcept", "sourceCodeableConcept", "targetCodeableConcept"]) {
+        let json = params.object(name)?.ok_or_else(required)?;
+        return Ok(list(json, "coding").iter().map(coding).collect());
+    }
+    if let Some(name) = first(["coding", "sourceCoding", "targetCoding"]) {
+        return Ok(vec![coding(params.object(name)?.ok_or_else(required)?)]);
+    }
+    let owned = |name: &str| params.text(name).map(|text| text.map(Into::into));
+    let (system, code) = if params.has("targetCode") {
+        (owned("targetSystem")?, owned("targetCode")?)
+    } else if params.has("sourceCode") {
+        (owned("sourceSystem")?.or(owned("system")?), owned("sourceCode")?)
+    } else {
+        (owned("system")?, owned("code")?)
+    };
+    if system.is_none() || code.is_none() {
+        return Err(required());
+    }
+    Ok(vec![Coding { system, version: owned("version")?, code, display: None }])
+}
+
+fn dependencies(params: &Params) -> Result<Vec<(Option<&str>, Vec<Coding>)>> {
+    let one = |json: &'_ Json| -> Option<(Option<Box<str>>, Vec<Coding>)> {
+        let parts = json.as_array()?;
+        let part = |name: &str| parts.iter().find(|part| text(part, "name") == Some(name));
+        let element = part("element").and_then(|part| super::memory::value(part)?.1.as_str().map(Into::into));
+        let concept = part("concept").and_then(|part| super::memory::value(part)).map(|(_, value)| value);
+        Some((element, concept.map(|json| list(json, "coding").iter().map(coding).collect()).unwrap_or_default()))
+    };
+    let mut out = Vec::new();
+    for json in params.all("dependency") {
+        let Some((_, codings)) = one(json) else {
+            return Err(Fault::invalid("a dependency has the parts element and concept").at("dependency"));
+        };
+        let element = json.as_array().into_iter().flatten().find(|part| text(part, "name") == Some("element"));
+        out.push((element.and_then(|part| super::memory::value(part)?.1.as_str()), codings));
+    }
+    Ok(out)
+}
+
+/// The concept map that the request names.
+fn maps_named(context: &Context<'_>, params: &Params, own: Option<Arc<Json>>) -> Result<Option<Arc<Json>>> {
+    if let Some(json) = params.object("conceptMap")? {
+        return Ok(Some(Arc::new(json.clone())));
+    }
+    let Some(canonical) = params.text("url")?.filter(|_| own.is_none()) else { return Ok(own) };
+    let (url, version) = version::split(canonical);
+    let version = version.or(params.text("conceptMapVersion")?);
+    let found = context.library.concept_map(url, version)?;
+    let missing = || {
+        let name = super::compose::canonical(url, version);
+        let text = format!("A definition for the concept map '{name}' could not be found");
+        issues::fault(
+            Category::NotFound,
+            issue("error", "not-found", "not-found", "Unable_to_resolve_concept_map", text),
+        )
+    };
+    found.map(Some).ok_or_else(missing)
+}
+
+/// Whether a map is between the value sets that the request names.
+fn fits(map: &Json, params: &Params, is_reverse: bool) -> bool {
+    let of = |side: &str| text(map, &format!("{side}Uri")).or_else(|| text(map, &format!("{side}Canonical")));
+    let names = if is_reverse {
+        [("target", "source"), ("source", "target")]
+    } else {
+        [("source", "source"), ("target", "target")]
+    };
+    names.into_iter().all(|(parameter, side)| {
+        let Ok(Some(wanted)) = params.text(parameter) else { return true };
+        let same = |given: &str| version::split(given).0 == version::split(wanted).0;
+        of(side).is_none_or(same) || text(map, side).is_some_and(same)
+    })
+}
+
+fn of_map(context: &Context<'_>, map: &Arc<Json>, asked: &Asked<'_>, hops: usize, out: &mut Vec<Match>) -> Result<()> {
+    let (near, far) = if asked.is_reverse { ("target", "source") } else { ("source", "target") };
+    for group in list(map, "group") {
+        context.step(1)?;
+        let is_near = text(group, near).map(|url| version::split(url).0) == asked.coding.system.as_deref();
+        let is_far =
+            asked.target_system.is_none_or(|wanted| text(group, far).map(|url| version::split(url).0) == Some(wanted));
+        let of_version =
+            |side: &str| text(group, &format!("{side}Version")).or_else(|| version::split(text(group, side)?).1);
+        let fits = of_version(near)
+            .zip(asked.coding.version.as_deref())
+            .is_none_or(|(named, given)| version::matches(named, given));
+        if !is_near || !is_far || !fits {
+            continue;
+        }
+        let before = out.len();
+        let is_known = of_group(context, map, group, asked, out)?;
+        if !is_known && !asked.is_reverse && out.len() == before {
+            unmapped(context, map, group, asked, hops, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// The matches of a group; whether it has the code at all.
+fn of_group(context: &Context<'_>, map: &Json, group: &Json, asked: &Asked<'_>, out: &mut Vec<Match>) -> Result<bool> {
+    let code = asked.coding.code.as_deref().unwrap_or("");
+    let mut is_known = false;
+    let elements = list(group, "element");
+    context.step(elements.len() as u64)?;
+    for element in elements {
+        let is_source = text(element, "code") == Some(code);
+        if !asked.is_reverse && !is_source {
+            continue;
+        }
+        for target in list(element, "target") {
+            if out.len() >= MATCHES {
+                return Ok(true);
+            }
+            if asked.is_reverse && text(target, "code") != Some(code) {
+                continue;
+            }
+            is_known = true;
+            if !asked.is_reverse && !depends(target, asked) {
+                continue;
+            }
+            out.push(matched(map, group, element, target, asked));
+        }
+        is_known |= is_source && !asked.is_reverse;
+    }
+    Ok(is_known)
+}
+
+fn side(group: &Json, name: &str, element: &Json) -> Option<Coding> {
+    let (url, version) = version::split(text(group, name).unwrap_or(""));
+    let version = text(group, &format!("{name}Version")).or(version);
+    Some(Coding {
+        system: Some(url).filter(|url| !url.is_empty()).map(Into::into),
+        version: version.map(Into::into),
+        code: Some(text(element, "code")?.into()),
+        display: text(element, "display").map(Into::into),
+    })
+}
+
+fn matched(map: &Json, group: &Json, element: &Json, target: &Json, asked: &Asked<'_>) -> Match {
+    let equivalence = text(target, "equivalence").unwrap_or("relatedto");
+    let (source_coding, target_coding) = (side(group, "source", element), side(group, "target", target));
+    let is_turned = asked.is_reverse && !asked.by_target;
+    Match {
+        equivalence: if is_turned { turned(equivalence) } else { equivalence }.into(),
+        coding: if is_turned { source_coding.clone() } else { target_coding },
+        origin: source_coding.filter(|_| asked.by_target),
+        products: list(target, "product").iter().map(product).collect(),
+        map: canonical(map),
+    }
+}
+
+/// An equivalence read the other way round.
+fn turned(equivalence: &str) -> &str {
+    match equivalence {
+        "wider" => "narrower",
+        "narrower" => "wider",
+        "subsumes" => "specializes",
+        "specializes" => "subsumes",
+        other => other,
+    }
+}
+
+fn canonical(map: &Json) -> Option<String> {
+    Some(super::compose::canonical(text(map, "url")?, text(map, "version")))
+}
+
+/// Whether all that a mapping depends on is given.
+fn depends(target: &Json, asked: &Asked<'_>) -> bool {
+    list(target, "dependsOn").iter().all(|needed| {
+        let is_value = |coding: &Coding| {
+            coding.code.as_deref() == text(needed, "value")
+                && text(needed, "system")
+                    .is_none_or(|system| coding.system.as_deref() == Some(version::split(system).0))
+        };
+        asked
+            .dependencies
+            .iter()
+            .any(|(element, codings)| *element == text(needed, "property") && codings.iter().any(is_value))
+    })
+}
+
+fn product(json: &Json) -> Json {
+    let concept = Coding {
+        system: text(json, "system").map(Into::into),
+        version: None,
+        code: text(json, "value").map(Into::into),
+        display: text(json, "display").map(Into::into),
+    };
+    let mut parts = Vec::new();
+    parts.extend(text(json, "property").map(|property| parameter("element", "valueUri", Json::string(property))));
+    parts.push(parameter("concept", "valueCoding", coding_json(&concept)));
+    Json::object([("name", Json::string("product")), ("part", Json::Array(parts))])
+}
+
+/// What a group makes of a code that it does not have (`ConceptMap.group.unmapped`).
+fn unmapped(
+    context: &Context<'_>,
+    map: &Arc<Json>,
+    group: &Json,
+    asked: &Asked<'_>,
+    hops: usize,
+    out: &mut Vec<Match>,
+) -> Result<()> {
+    let Some(json) = group.get("unmapped") else { return Ok(()) };
+    let target = text(group, "target").map(|url| version::split(url).0.into());
+    let made = |equivalence: &str, code: Option<Box<str>>, display: Option<Box<str>>| Match {
+        equivalence: equivalence.into(),
+        coding: Some(Coding { system: target.clone(), version: None, code, display }),
+        origin: None,
+        products: Vec::new(),
+        map: canonical(map),
+    };
+    match text(json, "mode") {
+        Some("provided") => out.push(made("equal", asked.coding.code.clone(), asked.coding.display.clone())),
+        Some("fixed") => {
+            out.push(made("inexact", text(json, "code").map(Into::into), text(json, "display").map(Into::into)))
+        }
+        Some("other-map") => {
+            let (url, version) = version::split(text(json, "url").unwrap_or(""));
+            if hops == 0 {
+                let text = format!("concept maps refer to one another more than {HOPS} times, or in a circle");
+                return Err(Fault::coded(Category::Unprocessable, "too-costly", text));
+            }
+            let Some(other) = context.library.concept_map(url, version)? else {
+                let text = format!("A definition for the concept map '{url}' could not be found");
+                let missing = issue("error", "not-found", "not-found", "Unable_to_resolve_concept_map", text);
+                return Err(issues::fault(Category::NotFound, missing));
+            };
+            of_map(context, &other, asked, hops - 1, out)?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn told(one: Match, by_target: bool) -> Json {
+    let mut parts = vec![parameter("equivalence", "valueCode", Json::string(one.equivalence))];
+    parts.extend(one.coding.map(|coding| parameter("concept", "valueCoding", coding_json(&coding))));
+    parts.extend(one.products);
+    if let Some(origin) = one.origin {
+        parts.push(parameter("source", "valueCoding", coding_json(&origin)));
+    }
+    let name = if by_target { ("originMap", "valueCanonical") } else { ("source", "valueUri") };
+    parts.extend(one.map.map(|map| parameter(name.0, name.1, Json::string(map))));
+    Json::object([("name", Json::string("match")), ("part", Json::Array(parts))])
+}

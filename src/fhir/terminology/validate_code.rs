@@ -1,0 +1,231 @@
+//! `$validate-code` (FHIR R4 `valueset-operation-validate-code.html`, `codesystem-operation-validate-code.html`), with the issues
+//! that terminology clients expect.
+
+use super::check::{Check, Options, Place, Verdict};
+use super::compose::ValueSet;
+use super::concept::Coding;
+use super::context::Context;
+use super::issues::{self, issue};
+use super::member::{Asked, Look, check_circles};
+use super::memory::{coding, list, text};
+use super::params::Params;
+use crate::base::fault::{Category, Fault, Result};
+use crate::fhir::json::Json;
+use crate::fhir::outcome::outcome;
+
+/// What is to be checked.
+enum Subject {
+    /// `code` with `system`, or without.
+    Code(Coding),
+    /// `coding`
+    Coding(Coding),
+    /// `codeableConcept`
+    Concept(Json),
+}
+
+/// Checks a code against a value set.
+///
+/// # Errors
+/// 400 for parameters that do not say what to check; 404 for a value set or supplement that is not known; 422 for a value set that
+/// cannot be evaluated.
+pub fn in_value_set(context: &Context<'_>, params: &Params, set: &ValueSet) -> Result<Json> {
+    let options = Options::new(params)?;
+    check_circles(context, set)?;
+    let supplements = context.supplements(Some(set))?;
+    let languages = context
+        .languages
+        .clone()
+        .or_else(|| set.parameter("displayLanguage").and_then(super::language::Languages::parse));
+    let check = Check { context, set, options, supplements, languages, whole_system: false };
+    match subject(params, "systemVersion")? {
+        Subject::Coding(coding) => check.coding(&coding, &Place::Coding).map(|verdict| answer(verdict, &coding)),
+        Subject::Code(coding) if coding.system.is_none() => inferred(&check, params, coding),
+        Subject::Code(coding) => check.coding(&coding, &Place::Code).map(|verdict| answer(verdict, &coding)),
+        Subject::Concept(json) => concept(&check, &json),
+    }
+}
+
+/// Checks a code against a code system.
+///
+/// # Errors
+/// As [`in_value_set`].
+pub fn in_code_system(
+    context: &Context<'_>,
+    params: &Params,
+    url: Option<&str>,
+    version: Option<&str>,
+) -> Result<Json> {
+    let options = Options::new(params)?;
+    let supplements = context.supplements(None)?;
+    let given = subject(params, "version")?;
+    let systems: Vec<Coding> = match &given {
+        Subject::Code(coding) | Subject::Coding(coding) => vec![coding.clone()],
+        Subject::Concept(json) => list(json, "coding").iter().map(coding).collect(),
+    };
+    let system = url.map(Box::from).or_else(|| systems.first().and_then(|coding| coding.system.clone()));
+    let Some(system) = system else {
+        return Err(required("a code system is named by url, codeSystem, or the coding"));
+    };
+    let include = Json::object([("system", Json::string(system.clone()))]);
+    let mut json = Json::object([("resourceType", Json::string("ValueSet")), ("url", Json::string(system.clone()))]);
+    if let (Some(object), mut include) = (json.as_object_mut(), include) {
+        if let (Some(part), Some(version)) = (include.as_object_mut(), version) {
+            part.set("version", Json::string(version));
+        }
+        object.set("compose", Json::object([("include", Json::Array(vec![include]))]));
+    }
+    let set = ValueSet::new(std::sync::Arc::new(json))?;
+    let languages = context.languages.clone();
+    let check = Check { context, set: &set, options, supplements, languages, whole_system: true };
+    match given {
+        Subject::Coding(coding) => check.coding(&coding, &Place::Coding).map(|verdict| answer(verdict, &coding)),
+        Subject::Code(mut coding) => {
+            coding.system = coding.system.or(Some(system));
+            check.coding(&coding, &Place::Code).map(|verdict| answer(verdict, &coding))
+        }
+        Subject::Concept(json) => concept(&check, &json),
+    }
+}
+
+fn required(message: &str) -> Fault {
+    Fault::coded(Category::Invalid, "required", message)
+}
+
+fn subject(params: &Params, version: &str) -> Result<Subject> {
+    let given = ["code", "coding", "codeableConcept"].into_iter().filter(|name| params.has(name)).count();
+    if given != 1 {
+        return Err(required("one of the parameters code, coding and codeableConcept is given"));
+    }
+    if let Some(json) = params.object("codeableConcept")? {
+        return Ok(Subject::Concept(json.clone()));
+    }
+    if let Some(json) = params.object("coding")? {
+        return Ok(Subject::Coding(coding(json)));
+    }
+    let owned = |name: &str| params.text(name).map(|text| text.map(Into::into));
+    let version = match owned(version)? {
+        Some(version) => Some(version),
+        None => owned("version")?,
+    };
+    Ok(Subject::Code(Coding { system: owned("system")?, version, code: owned("code")?, display: owned("display")? }))
+}
+
+/// A code without a system: that of the value set, if only one has it.
+fn inferred(check: &Check<'_, '_>, params: &Params, mut coding: Coding) -> Result<Json> {
+    let is_wanted = params.flag("inferSystem")?.unwrap_or(false) || params.has("context");
+    let code = coding.code.clone().unwrap_or_default();
+    if !is_wanted {
+        return Err(required("the code has no system; inferSystem asks for that of the value set"));
+    }
+    let mut look = Look::new(check.context, false);
+    let found = look.look(check.set, Asked { system: None, version: None, code: &code })?;
+    let mut systems: Vec<&str> = found.iter().map(|found| &*found.url).collect();
+    systems.dedup();
+    if let [system] = systems[..] {
+        coding.system = Some(system.into());
+        return check.coding(&coding, &Place::Code).map(|verdict| answer(verdict, &coding));
+    }
+    let set = &check.set.canonical;
+    let (id, text) = if systems.is_empty() {
+        let text = format!("The System URI could not be determined for the code '{code}' in the ValueSet '{set}'");
+        ("UNABLE_TO_INFER_CODESYSTEM", text)
+    } else {
+        let text = format!(
+            "The System URI could not be determined for the code '{code}' in the ValueSet '{set}': multiple matches were found: {}",
+            systems.join(", ")
+        );
+        ("Unable_to_resolve_system__value_set_has_multiple_matches", text)
+    };
+    let mut verdict = Verdict::default();
+    verdict.tell(issue("error", "not-found", "cannot-infer", id, text).at("code"));
+    verdict.tell(check.not_in(&coding, &Place::Code, "error"));
+    Ok(answer(verdict, &coding))
+}
+
+/// Every coding of a CodeableConcept: one must be in, and none may be wrong.
+fn concept(check: &Check<'_, '_>, json: &Json) -> Result<Json> {
+    let mut all = Verdict::default();
+    let mut chosen: Option<Coding> = None;
+    let (mut is_in, mut is_open) = (false, false);
+    for (at, one) in list(json, "coding").iter().enumerate() {
+        let one = coding(one);
+        let verdict = check.coding(&one, &Place::Concept(at))?;
+        let is_first = verdict.is_member && chosen.is_none();
+        is_in |= verdict.is_member;
+        is_open |= verdict.is_open;
+        if is_first {
+            chosen = Some(one);
+        }
+        all.merge(verdict, is_first);
+    }
+    if !is_in && !is_open {
+        let text = format!("No valid coding was found for the value set '{}'", check.set.canonical);
+        all.tell(issue("error", "code-invalid", "not-in-vs", "TX_GENERAL_CC_ERROR_MESSAGE", text));
+    }
+    let mut answered = answer(all, chosen.as_ref().unwrap_or(&Coding::default()));
+    if let Some(Json::Array(parameters)) = answered.as_object_mut().and_then(|object| object.get_mut("parameter")) {
+        parameters.push(parameter("codeableConcept", "valueCodeableConcept", json.clone()));
+    }
+    Ok(answered)
+}
+
+/// A parameter with its value.
+pub fn parameter(name: &str, kind: &str, value: Json) -> Json {
+    Json::object([("name", Json::string(name)), (kind, value)])
+}
+
+/// A Parameters resource.
+pub fn parameters(list: Vec<Json>) -> Json {
+    Json::object([("resourceType", Json::string("Parameters")), ("parameter", Json::Array(list))])
+}
+
+fn answer(verdict: Verdict, coding: &Coding) -> Json {
+    let is_valid = !verdict.issues.iter().any(|(issue, _)| issue.severity == "error");
+    let mut out = vec![parameter("result", "valueBoolean", Json::Bool(is_valid))];
+    let mut text = |name: &str, kind: &str, value: Option<&str>| {
+        out.extend(value.map(|value| parameter(name, kind, Json::string(value))));
+    };
+    text("code", "valueCode", coding.code.as_deref());
+    text("system", "valueUri", verdict.system.as_deref().or(coding.system.as_deref()));
+    text("version", "valueString", verdict.version.as_deref());
+    text("display", "valueString", verdict.display.as_deref());
+    text("normalized-code", "valueCode", verdict.normalized.as_deref());
+    text("status", "valueCode", verdict.status.as_deref());
+    for (is_cause, canonical) in &verdict.unknown {
+        let name = if *is_cause { "x-caused-by-unknown-system" } else { "x-unknown-system" };
+        text(name, "valueCanonical", Some(canonical));
+    }
+    if verdict.is_inactive {
+        out.push(parameter("inactive", "valueBoolean", Json::Bool(true)));
+    }
+    let mut told: Vec<&str> =
+        verdict.issues.iter().filter(|(_, is_told)| *is_told).map(|(issue, _)| &*issue.diagnostics).collect();
+    told.sort_unstable();
+    told.dedup();
+    if !told.is_empty() {
+        out.push(parameter("message", "valueString", Json::string(told.join("; "))));
+    }
+    if !verdict.issues.is_empty() {
+        let issues: Vec<_> = verdict.issues.into_iter().map(|(issue, _)| issue).collect();
+        out.push(parameter("issues", "resource", outcome(&issues)));
+    }
+    parameters(out)
+}
+
+/// The value set that parameters name: `valueSet`, or `url` with `valueSetVersion`.
+///
+/// # Errors
+/// 400 when none is named; 404 when it is not known; 422 when it is not understood.
+pub fn value_set(context: &Context<'_>, params: &Params) -> Result<std::rc::Rc<ValueSet>> {
+    if let Some(json) = params.object("valueSet")? {
+        if text(json, "resourceType") != Some("ValueSet") {
+            return Err(Fault::invalid("the parameter valueSet is a ValueSet").at("valueSet"));
+        }
+        return Ok(std::rc::Rc::new(ValueSet::new(std::sync::Arc::new(json.clone()))?));
+    }
+    let Some(url) = params.text("url")? else {
+        return Err(required("a value set is named by url, or given as valueSet"));
+    };
+    let name = super::compose::canonical(url, params.text("valueSetVersion")?);
+    context.value_set(&name)?.ok_or_else(|| issues::value_set_unknown(&name))
+}

@@ -1,0 +1,141 @@
+//! The definitions of a tenant for the terminology service: its own code systems, value sets and concept maps, above those of R4.
+//!
+//! They are found by search, so that a definition counts from the moment its write was answered.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+use super::definitions::Made;
+use super::face::Handling;
+use super::search::first_page;
+use super::tenancy::Tenancy;
+use crate::base::fault::{Fault, Result};
+use crate::fhir::json::Json;
+use crate::fhir::terminology::memory::{list, text};
+use crate::fhir::terminology::{CodeSystem, Core, Layers, Library, version};
+use crate::fhir::types::ResourceType;
+use crate::search::context::SearchContext;
+
+/// Requests to the service at a time; more wait. Each holds a thread that waits for searches, which need threads too.
+static TURNS: Semaphore = Semaphore::const_new(64);
+/// Most versions of one definition that are looked at.
+const VERSIONS: &str = "200";
+
+/// A tenant's own definitions, for one request.
+struct Own {
+    at: Arc<Tenancy>,
+    runtime: Handle,
+    found: Mutex<HashMap<(&'static str, String), Versions>>,
+}
+
+/// The definitions that a search found, the latest version last.
+type Versions = Arc<Vec<Arc<Made>>>;
+
+/// Runs something with the definitions of a tenant, on a thread for CPU work.
+///
+/// # Errors
+/// What it answers; 500 when it panics.
+pub(super) async fn with<T: Send + 'static>(
+    at: Arc<Tenancy>,
+    work: impl FnOnce(&dyn Library) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let turn = TURNS.acquire().await.map_err(|_| Fault::unavailable("the server is shutting down"))?;
+    let own = Own { at, runtime: Handle::current(), found: Mutex::default() };
+    let done = tokio::task::spawn_blocking(move || work(&Layers(vec![&own, &Core]))).await;
+    drop(turn);
+    done.map_err(|_| Fault::internal("a terminology operation stopped"))?
+}
+
+/// A value of a search parameter, as it stands in a URL.
+fn escaped(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for c in value.chars() {
+        if matches!(c, '\\' | ',' | '|' | '$') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+impl Own {
+    /// The definitions of a type that a parameter finds, the latest version last.
+    fn search(&self, kind: &'static str, param: &'static str, value: &str) -> Result<Versions> {
+        let key = (kind, format!("{param}={value}"));
+        if let Some(found) = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(found.clone());
+        }
+        let of = SearchContext::Type(ResourceType::parse(kind)?);
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let params = [pair(param, &escaped(value)), pair("_count", VERSIONS), pair("_total", "none")];
+        let answer = self.runtime.block_on(first_page(&self.at, of, &params, Handling::Lenient))?;
+        let mut made = Vec::new();
+        for entry in answer.entries {
+            let Some(body) = entry.stored.body else { continue };
+            made.push(self.at.terms.made((entry.stored.key, entry.stored.version), &body)?);
+        }
+        made.sort_by(|a, b| version::compare(a.version(), b.version()));
+        let made = Arc::new(made);
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(key, made.clone());
+        Ok(made)
+    }
+
+    fn pick(
+        &self,
+        kind: &'static str,
+        (url, wanted): (&str, Option<&str>),
+        fits: impl Fn(&Made) -> bool,
+    ) -> Result<Option<Arc<Made>>> {
+        let all = self.search(kind, "url", url)?;
+        let is_meant =
+            |made: &&Arc<Made>| wanted.is_none_or(|wanted| version::matches(wanted, made.version())) && fits(made);
+        Ok(all.iter().rev().find(is_meant).cloned())
+    }
+
+    fn versions(&self, kind: &'static str, url: &str) -> Result<Vec<Box<str>>> {
+        let all = self.search(kind, "url", url)?;
+        Ok(all.iter().filter(|made| !made.is_supplement()).map(|made| made.version().into()).collect())
+    }
+}
+
+impl Library for Own {
+    fn code_system(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<dyn CodeSystem>>> {
+        let found = self.pick("CodeSystem", (url, version), |made| !made.is_supplement())?;
+        Ok(found.map(|made| made.system()))
+    }
+
+    fn code_system_versions(&self, url: &str) -> Result<Vec<Box<str>>> {
+        self.versions("CodeSystem", url)
+    }
+
+    fn supplement(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<dyn CodeSystem>>> {
+        let found = self.pick("CodeSystem", (url, version), Made::is_supplement)?;
+        Ok(found.map(|made| made.system()))
+    }
+
+    fn value_set(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {
+        Ok(self.pick("ValueSet", (url, version), |_| true)?.map(|made| made.json.clone()))
+    }
+
+    fn value_set_versions(&self, url: &str) -> Result<Vec<Box<str>>> {
+        self.versions("ValueSet", url)
+    }
+
+    fn concept_map(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {
+        Ok(self.pick("ConceptMap", (url, version), |_| true)?.map(|made| made.json.clone()))
+    }
+
+    fn concept_maps(&self, system: &str, is_reverse: bool) -> Result<Vec<Arc<Json>>> {
+        let (param, side) = if is_reverse { ("target-system", "target") } else { ("source-system", "source") };
+        let found = self.search("ConceptMap", param, system)?;
+        let has = |made: &&Arc<Made>| {
+            list(&made.json, "group")
+                .iter()
+                .any(|group| text(group, side).map(|url| version::split(url).0) == Some(system))
+        };
+        Ok(found.iter().filter(has).map(|made| made.json.clone()).collect())
+    }
+}

@@ -1,0 +1,64 @@
+//! The operations of the terminology service (FHIR R4 `terminology-service.html`): `$expand`, `$validate-code`, `$lookup`, `$subsumes`,
+//! `$translate`, and what terminology clients ask beside them. The parameters come from the URL, a Parameters resource, or both.
+
+use std::sync::Arc;
+
+use super::call::{Answer, Call};
+use crate::base::fault::{Category, Fault, Result};
+use crate::fhir::json::{Json, parse_stored, write};
+use crate::fhir::terminology::{self, Operation, Params};
+
+/// Parameters, or a ValueSet.
+///
+/// # Errors
+/// What the operation says; 404 and 410 for a resource that is not there.
+pub async fn operation(call: &Call<'_>, body: Option<&Json>, operation: Operation) -> Result<Answer> {
+    let mut params = Params::default();
+    for (name, value) in &call.params.pairs {
+        params.push_text(name, value);
+    }
+    if let Some(body) = body {
+        params.extend(&from_body(body)?);
+    }
+    let own = match call.target.id {
+        Some(_) => Some(own(call).await?),
+        None => None,
+    };
+    let language = call.params.language.clone();
+    let (id, now) = (call.site.ids.uuid(), call.site.clock.now().to_string());
+    let work = move |library: &dyn terminology::Library| {
+        let accept_language = language.as_deref();
+        let asked = terminology::Call { operation, params: &params, accept_language, own, id: &id, now: &now };
+        let answer = terminology::run(library, &asked)?;
+        let mut out = Vec::new();
+        write(&answer, &mut out);
+        Ok(out)
+    };
+    let text = call.session.with_definitions(work).await?;
+    Ok(Answer::whole(text.into()))
+}
+
+/// A Parameters resource, or the one resource that the operation is about.
+fn from_body(body: &Json) -> Result<Params> {
+    let name = match body.get("resourceType").and_then(Json::as_str) {
+        Some("ValueSet") => "valueSet",
+        Some("CodeSystem") => "codeSystem",
+        Some("ConceptMap") => "conceptMap",
+        _ => return Params::from_resource(body),
+    };
+    let mut params = Params::default();
+    params.push(name, body.clone());
+    Ok(params)
+}
+
+/// The resource of the path.
+async fn own(call: &Call<'_>) -> Result<Arc<Json>> {
+    let key = call.key()?;
+    let stored = call.session.read(&key).await?;
+    let body = stored.body.ok_or_else(|| Fault::internal(format!("{key} has no body")))?;
+    let json = parse_stored(&body).map_err(|fault| Fault::internal(format!("a stored resource: {fault}")))?;
+    if json.get("url").is_none() && key.kind.name() == "CodeSystem" {
+        return Err(Fault::coded(Category::Unprocessable, "invalid", format!("{key} has no url")));
+    }
+    Ok(Arc::new(json))
+}
