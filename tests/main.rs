@@ -4,6 +4,7 @@
 mod agreement;
 mod backup;
 mod cluster;
+mod code_systems;
 mod concurrency;
 mod conform;
 mod consistency;

@@ -21,6 +21,7 @@ use crate::cli::reindex::ReindexArgs;
 use crate::cli::running::Running;
 use crate::cli::serve::{ServeArgs, serve};
 use crate::cli::tenant::TenantArgs;
+use crate::cli::terminology::TerminologyArgs;
 use crate::cli::validate::ValidateArgs;
 use crate::repo::base_of;
 
@@ -50,6 +51,8 @@ enum Command {
     Export(ExportArgs),
     /// Add, list and remove tenants
     Tenant(TenantArgs),
+    /// Load, list and remove large code systems
+    Terminology(TerminologyArgs),
     /// Bring the schema of the database to this version
     Migrate(MigrateArgs),
     /// Show the configuration as it would be used, without secrets
@@ -103,6 +106,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Restore(args) => wait(async move { args.run().await })?,
         Command::Export(args) => wait(async move { args.run().await })?,
         Command::Tenant(args) => wait(async move { args.run().await })?,
+        Command::Terminology(args) => wait(async move { args.run().await })?,
         Command::Migrate(args) => wait(async move { args.run().await })?,
         Command::Config(args) => args.run()?,
         Command::Generate(args) => {
@@ -195,6 +199,11 @@ mod tests {
             "cresset tenant add ward --data ./data",
             "cresset tenant list --database postgres://x/y",
             "cresset tenant remove ward",
+            "cresset terminology load snomed /snapshot --version 1 --data ./data",
+            "cresset terminology load icd-10-cm",
+            "cresset terminology load codesystem a.json --database postgres://x/y",
+            "cresset terminology list",
+            "cresset terminology remove http://loinc.org|2.76",
             "cresset doctor --tenant ward",
             "cresset reindex --tenant ward",
             "cresset load --data ./data --tenant ward a",

@@ -19,6 +19,7 @@ mod reindex;
 pub mod running;
 mod serve;
 mod tenant;
+pub mod terminology;
 mod validate;
 
 pub use command::run;

@@ -4,6 +4,7 @@
 //! I/O, nothing about storage or HTTP.
 
 pub mod bundle;
+pub mod codes;
 pub mod decimal;
 pub mod definitions;
 pub mod evaluation;

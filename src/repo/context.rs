@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::cluster::Cluster;
-use super::open::{Ground, Open};
+use super::concepts::Concepts;
+use super::open::{Ground, Open, beside};
 use super::others::Others;
 use super::recent::Memory;
 use super::session::Session;
@@ -61,8 +62,24 @@ impl Repo {
         };
         let memory = Memory::new(if store.is_shared() { 0 } else { limits.recent_bytes });
         let (index, rest, validation) = (config.index, config.rest, config.validation);
-        let ground =
-            Ground { store, options, index, base, rest, validation, clock, ids, limits, node, cluster, memory };
+        let concepts = Concepts::new(store.clone(), beside(&index, "concepts"));
+        let ground = Ground {
+            store,
+            options,
+            index,
+            base,
+            rest,
+            validation,
+            clock,
+            ids,
+            limits,
+            node,
+            cluster,
+            memory,
+            concepts,
+        };
+        // Indexes that are missing are made while the server answers.
+        ground.concepts.installed().await?;
         ground.forget_removed(|_| false).await?;
         let default = ground.open(Tenant::DEFAULT, None).await?;
         if let Some(cluster) = ground.cluster.clone() {
@@ -217,6 +234,9 @@ impl Repo {
     pub async fn sweep(&self) {
         self.default.at.pins.sweep(self.ground.clock.now());
         self.others.sweep(self.ground.clock.now(), self.ground.limits.tenant_idle_seconds).await;
+        if let Err(fault) = self.ground.concepts.installed().await {
+            tracing::warn!(%fault, "the code systems of the database cannot be listed");
+        }
         match self.ground.forget_removed(|tenant| self.others.has(tenant)).await {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "indexes of tenants that are there no more are removed"),

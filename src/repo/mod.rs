@@ -14,6 +14,7 @@
 
 pub mod backup;
 mod cluster;
+mod concepts;
 mod conditional;
 mod context;
 mod definitions;
@@ -27,6 +28,7 @@ mod history;
 mod indexer;
 mod integrity;
 mod labels;
+mod large;
 mod loader;
 mod mode;
 mod open;

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::cluster::Cluster;
 use super::definitions::Kept;
+use super::concepts::Concepts;
 use super::feed::Feed;
 use super::indexer::{Indexer, Visibility};
 use super::integrity::catch_up;
@@ -52,6 +53,8 @@ pub(super) struct Ground {
     pub(super) cluster: Option<Arc<Cluster>>,
     /// What was read lately; `None` with a shared database, since another node's commit would not be seen here.
     pub(super) memory: Option<Arc<Memory>>,
+    /// The large code systems.
+    pub(super) concepts: Arc<Concepts>,
 }
 
 /// An open tenant with the tasks that work for it.
@@ -121,6 +124,7 @@ impl Ground {
             node: self.node,
             cluster: self.cluster.clone(),
             name: name.map_or("default", TenantName::as_str).into(),
+            concepts: self.concepts.clone(),
             turns: Arc::new(Turns::new(limits.tenant_requests)),
             searching: Semaphore::new(limits.tenant_searches),
             ids: self.ids.clone(),
@@ -178,10 +182,15 @@ impl Ground {
         if tenant == Tenant::DEFAULT {
             return self.index.clone();
         }
-        let mut name = self.index.file_name().unwrap_or_default().to_owned();
-        name.push(format!("-{}", tenant.0));
-        self.index.with_file_name(name)
+        beside(&self.index, &tenant.0.to_string())
     }
+}
+
+/// A folder beside that of the default tenant's index.
+pub(super) fn beside(index: &std::path::Path, what: &str) -> PathBuf {
+    let mut name = index.file_name().unwrap_or_default().to_owned();
+    name.push(format!("-{what}"));
+    index.with_file_name(name)
 }
 
 /// The base URL of a tenant: `http://host/t/NAME/fhir` beside `http://host/fhir`.

@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::cluster::Cluster;
 use super::definitions::Kept;
+use super::concepts::Concepts;
 use super::feed::Feed;
 use super::indexer::Visibility;
 use super::loader::Loader;
@@ -59,6 +60,8 @@ pub(super) struct Tenancy {
     /// Searches at a time; more wait, so that the threads are not all of one tenant.
     pub(super) searching: Semaphore,
     pub(super) store: Store,
+    /// The large code systems of the installation.
+    pub(super) concepts: Arc<Concepts>,
     pub(super) recent: Arc<Recent>,
     pub(super) loader: Loader,
     pub(super) index: Arc<Shelf>,

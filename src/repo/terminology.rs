@@ -1,4 +1,5 @@
-//! The definitions of a tenant for the terminology service: its own code systems, value sets and concept maps, above those of R4.
+//! The definitions of a tenant for the terminology service: its own code systems, value sets and concept maps, above the large code
+//! systems of the installation and those of R4.
 //!
 //! They are found by search, so that a definition counts from the moment its write was answered.
 
@@ -43,8 +44,9 @@ pub(super) async fn with<T: Send + 'static>(
     work: impl FnOnce(&dyn Library) -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let turn = TURNS.acquire().await.map_err(|_| Fault::unavailable("the server is shutting down"))?;
+    let large = at.concepts.installed().await?;
     let own = Own { at, runtime: Handle::current(), found: Mutex::default() };
-    let done = tokio::task::spawn_blocking(move || work(&Layers(vec![&own, &Core]))).await;
+    let done = tokio::task::spawn_blocking(move || work(&Layers(vec![&own, &*large, &Core]))).await;
     drop(turn);
     done.map_err(|_| Fault::internal("a terminology operation stopped"))?
 }

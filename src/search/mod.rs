@@ -11,6 +11,7 @@ mod compile;
 mod compile_filter;
 mod compile_values;
 mod compile_words;
+pub mod concepts;
 mod content;
 pub mod context;
 pub mod explain;

@@ -34,6 +34,7 @@ const STEPS: &[Step] = &[
     step!(3, "0003_referrals"),
     step!(4, "0004_nodes"),
     step!(5, "0005_validation"),
+    step!(6, "0006_code_systems"),
 ];
 
 impl Step {

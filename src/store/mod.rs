@@ -23,6 +23,7 @@ mod batch;
 mod blobs;
 pub mod body;
 mod claims;
+mod concepts;
 mod cursors;
 mod db;
 mod dialect;
@@ -56,6 +57,7 @@ mod model;
 mod speed;
 
 pub use batch::Batch;
+pub use concepts::InstalledSystem;
 pub use expunge::{Expungible, Scope};
 pub use handle::{Store, StoreConfig};
 pub use history::{Versions, Window};

@@ -18,6 +18,7 @@
 //! Absent: schemas, signatures, and the older spellings of other FHIR versions.
 
 pub mod baseline;
+pub mod events;
 mod limited;
 mod narrative;
 mod read;

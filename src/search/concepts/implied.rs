@@ -1,0 +1,75 @@
+//! Value sets whose content follows from their URL (FHIR R4 `snomedct.html`, 4.3.1.0.9; `loinc.html`, 4.3.3.9).
+
+use crate::base::fault::{Category, Fault, Result};
+use crate::fhir::json::Json;
+use crate::fhir::terminology::About;
+
+const SNOMED: &str = "http://snomed.info/sct";
+const LOINC: &str = "http://loinc.org/vs/";
+/// What stands above all reference sets.
+const REFERENCE_SETS: &str = "900000000000455006";
+
+/// The value set of a URL; none if it is none of this code system.
+///
+/// # Errors
+/// 422 for a form that is known with a content that is not, or is not offered.
+pub fn value_set(about: &About, url: &str) -> Result<Option<Json>> {
+    let filter = match &*about.url {
+        SNOMED => snomed(url)?,
+        "http://loinc.org" => loinc(url)?,
+        _ => None,
+    };
+    let Some((property, op, value)) = filter else { return Ok(None) };
+    let string = |text: &str| Json::string(text);
+    let filter = Json::object([("property", string(property)), ("op", string(op)), ("value", string(value))]);
+    let mut include = vec![("system", string(&about.url))];
+    if let Some(version) = &about.version {
+        include.push(("version", string(version)));
+    }
+    include.push(("filter", Json::Array(vec![filter])));
+    let mut object = crate::fhir::json::Object::new();
+    include.into_iter().for_each(|(name, value)| object.set(name, value));
+    let compose = Json::object([("include", Json::Array(vec![Json::Object(object)]))]);
+    Ok(Some(Json::object([
+        ("resourceType", string("ValueSet")),
+        ("url", string(url)),
+        ("status", string("active")),
+        ("compose", compose),
+    ])))
+}
+
+fn wrong(url: &str, what: &str) -> Fault {
+    Fault::coded(Category::Unprocessable, "invalid", format!("value set {url}: {what}"))
+}
+
+type Filter<'a> = Option<(&'static str, &'static str, &'a str)>;
+
+fn snomed(url: &str) -> Result<Filter<'_>> {
+    let Some((base, query)) = url.split_once("?fhir_vs=") else { return Ok(None) };
+    if base != SNOMED && !base.starts_with("http://snomed.info/sct/") {
+        return Ok(None);
+    }
+    let id = |id: &'_ str| (6..=18).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit());
+    match query.split_once('/') {
+        None if query == "refset" => Ok(Some(("concept", "descendent-of", REFERENCE_SETS))),
+        Some(("isa", concept)) if id(concept) => Ok(Some(("concept", "is-a", concept))),
+        Some(("refset", concept)) if id(concept) => Ok(Some(("concept", "in", concept))),
+        Some(("ecl", _)) => {
+            let what = "expression constraints (ECL) are not supported".to_owned();
+            Err(Fault::coded(Category::Unprocessable, "not-supported", format!("value set {url}: {what}")))
+        }
+        _ => Err(wrong(url, "it is none of isa/CONCEPT, refset/CONCEPT, refset")),
+    }
+}
+
+fn loinc(url: &str) -> Result<Filter<'_>> {
+    let Some(id) = url.strip_prefix(LOINC) else { return Ok(None) };
+    if !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return Err(wrong(url, "it is neither an answer list nor a part of LOINC"));
+    }
+    match id.get(..2) {
+        Some("LL") => Ok(Some(("LIST", "=", id))),
+        Some("LP") => Ok(Some(("ancestor", "=", id))),
+        _ => Err(wrong(url, "it is neither an answer list (LL) nor a part (LP) of LOINC")),
+    }
+}

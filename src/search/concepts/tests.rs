@@ -1,0 +1,263 @@
+//! The index beside a plain reading of the same concepts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{ConceptIndex, build};
+use crate::base::fault::Category;
+use crate::fhir::codes::{Concept, Designation, Packer, Property, PropertyValue};
+use crate::fhir::terminology::{CodeSystem, Filter, Op, Query};
+
+const ABOUT: &str = r#"{"resourceType":"CodeSystem","url":"http://x/cs","version":"1","content":"complete","caseSensitive":true,
+    "hierarchyMeaning":"is-a","count":5,"property":[{"code":"kind","type":"string"}]}"#;
+
+fn index(concepts: &[Concept], about: &str) -> (tempfile::TempDir, ConceptIndex) {
+    let (mut packer, mut pieces) = (Packer::default(), Vec::new());
+    for concept in concepts {
+        pieces.extend(packer.add(concept).unwrap());
+    }
+    pieces.extend(packer.finish().unwrap());
+    let pieces: Vec<Bytes> = pieces.into_iter().map(Bytes::from).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("1");
+    build(&own, concepts.len() as u64, &mut |piece| Ok(pieces.get(piece as usize).cloned())).unwrap();
+    let index = ConceptIndex::open(&own, about).unwrap();
+    (folder, index)
+}
+
+fn concept(code: &str, display: &str, parents: &[&str]) -> Concept {
+    Concept {
+        code: code.into(),
+        display: Some(display.into()),
+        parents: parents.iter().map(|parent| (*parent).into()).collect(),
+        ..Concept::default()
+    }
+}
+
+fn with(mut concept: Concept, properties: &[(&str, &str)]) -> Concept {
+    let property =
+        |(code, value): &(&str, &str)| Property { code: (*code).into(), value: PropertyValue::String((*value).into()) };
+    concept.properties.extend(properties.iter().map(property));
+    concept
+}
+
+fn sample() -> Vec<Concept> {
+    let other =
+        |text: &str| vec![Designation { language: Some("de".into()), value: text.into(), ..Designation::default() }];
+    vec![
+        with(Concept { is_abstract: true, ..concept("A", "Heart diseases", &[]) }, &[("kind", "chapter")]),
+        with(
+            Concept { designations: other("Herzinfarkt"), ..concept("A1", "Myocardial infarction", &["A"]) },
+            &[("kind", "code")],
+        ),
+        with(
+            concept("A1.0", "Acute myocardial infarction of the anterior wall", &["A1"]),
+            &[("kind", "code"), ("side", "left")],
+        ),
+        with(Concept { inactive: true, ..concept("A2", "Old heart attack", &["A", "B"]) }, &[("kind", "old")]),
+        concept("B", "Infarction of anything", &[]),
+    ]
+}
+
+fn select(index: &ConceptIndex, query: &Query<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    let visit = &mut |concept: std::borrow::Cow<'_, crate::fhir::terminology::Concept>| {
+        found.push(concept.code.to_string());
+        ControlFlow::Continue(())
+    };
+    index.select(query, visit).unwrap();
+    assert_eq!(index.count(query).unwrap(), Some((found.len() + query.skip) as u64), "{query:?}");
+    found
+}
+
+fn filter(property: &str, op: &str, value: &str) -> Filter {
+    Filter { property: property.into(), op: Op::parse(op).unwrap(), value: value.into() }
+}
+
+#[test]
+fn concepts_are_found_with_all_they_have() {
+    let (_folder, index) = index(&sample(), ABOUT);
+    let found = index.find("A1").unwrap().unwrap();
+    assert_eq!(found.display.as_deref(), Some("Myocardial infarction"));
+    assert_eq!(&*found.designations[0].value, "Herzinfarkt");
+    assert_eq!(&*found.properties[0].code, "kind");
+    assert!(index.find("a1").unwrap().is_none() && index.find("").unwrap().is_none());
+    assert!(index.find("A2").unwrap().unwrap().is_inactive && index.find("A").unwrap().unwrap().is_abstract);
+    assert_eq!(index.parents("A2").unwrap(), ["A".into(), "B".into()]);
+    assert_eq!(index.children("A").unwrap(), ["A1".into(), "A2".into()]);
+    let subsumes = |above, below| index.subsumes(above, below).unwrap();
+    assert!(
+        subsumes("A", "A1.0")
+            && subsumes("B", "A2")
+            && !subsumes("A1.0", "A")
+            && !subsumes("A", "A")
+            && !subsumes("B", "A1")
+    );
+    assert!(!subsumes("x", "A") && !subsumes("A", "x"));
+    assert_eq!(index.about().count, Some(5));
+    let folded = ABOUT.replace("\"caseSensitive\":true", "\"caseSensitive\":false");
+    let (_folder, index) = self::index(&sample(), &folded);
+    assert_eq!(&*index.find("a1.0").unwrap().unwrap().code, "A1.0");
+}
+
+#[test]
+fn filters_select_what_they_say() {
+    let (_folder, index) = index(&sample(), ABOUT);
+    let all = ["A", "A1", "A1.0", "B", "A2"];
+    assert_eq!(select(&index, &Query::default()), all, "parents come before their children");
+    let cases: &[(&str, &str, &str, &[&str])] = &[
+        ("concept", "is-a", "A", &["A", "A1", "A1.0", "A2"]),
+        ("concept", "descendent-of", "A", &["A1", "A1.0", "A2"]),
+        ("concept", "is-not-a", "A1", &["A", "B", "A2"]),
+        ("concept", "child-of", "A", &["A1", "A2"]),
+        ("concept", "descendent-leaf", "A", &["A1.0", "A2"]),
+        ("concept", "generalizes", "A2", &["A", "B", "A2"]),
+        ("concept", "is-a", "x", &[]),
+        ("concept", "is-not-a", "x", &all),
+        ("code", "=", "A1", &["A1"]),
+        ("code", "in", "A1, B,x", &["A1", "B"]),
+        ("code", "not-in", "A1,B", &["A", "A1.0", "A2"]),
+        ("code", "regex", "A[0-9]", &["A1", "A2"]),
+        ("display", "=", "Infarction of anything", &["B"]),
+        ("display", "regex", ".*infarction", &["A1"]),
+        ("kind", "=", "code", &["A1", "A1.0"]),
+        ("kind", "in", "chapter,old", &["A", "A2"]),
+        ("kind", "not-in", "code", &["A", "B", "A2"]),
+        ("kind", "regex", "c.*", &["A", "A1", "A1.0"]),
+        ("kind", "exists", "false", &["B"]),
+        ("side", "exists", "true", &["A1.0"]),
+        ("parent", "=", "A", &["A1", "A2"]),
+        ("ancestor", "in", "A1,B", &["A1.0", "A2"]),
+        ("child", "=", "A2", &["A", "B"]),
+        ("descendant", "=", "A1.0", &["A", "A1"]),
+        ("parent", "exists", "false", &["A", "B"]),
+        ("child", "exists", "false", &["A1.0", "A2"]),
+        ("inactive", "=", "true", &["A2"]),
+        ("notSelectable", "=", "false", &["A1", "A1.0", "B", "A2"]),
+    ];
+    for (property, op, value, expected) in cases {
+        let filters = [filter(property, op, value)];
+        index.check(&filters[0]).unwrap();
+        let query = Query { filters: &filters, ..Query::default() };
+        assert_eq!(select(&index, &query), *expected, "{property} {op} {value}");
+        for code in all {
+            let passes = index.passes(code, &filters).unwrap();
+            assert_eq!(passes, expected.contains(&code), "{code}: {property} {op} {value}");
+        }
+    }
+    let both = [filter("concept", "is-a", "A"), filter("kind", "=", "code")];
+    let query = Query { filters: &both, skip: 1, ..Query::default() };
+    assert_eq!(select(&index, &query), ["A1.0"]);
+    let query = Query { active_only: true, selectable_only: true, ..Query::default() };
+    assert_eq!(select(&index, &query), ["A1", "A1.0", "B"]);
+    for (property, op, value) in [
+        ("nothing", "=", "x"),
+        ("kind", "is-a", "x"),
+        ("kind", "regex", "("),
+        ("kind", "exists", "maybe"),
+        ("inactive", "=", "maybe"),
+        ("parent", "regex", "x"),
+    ] {
+        let fault = index.check(&filter(property, op, value)).unwrap_err();
+        assert_eq!(
+            (fault.category(), fault.issues()[0].code),
+            (Category::Unprocessable, "not-supported"),
+            "{property}"
+        );
+        assert!(fault.message().contains(property));
+    }
+}
+
+#[test]
+fn typed_words_are_ranked_and_forgiving() {
+    let (_folder, index) = index(&sample(), ABOUT);
+    let typed = |text: &str| select(&index, &Query { text: Some(text), ..Query::default() });
+    assert_eq!(typed("infarc")[..], ["A1", "A1.0", "B"].map(str::to_owned)[..]);
+    assert_eq!(typed("myocardial infarction"), ["A1", "A1.0"], "the shorter text fits better");
+    assert_eq!(typed("INFARCTION ant"), ["A1.0"]);
+    assert_eq!(typed("a1"), ["A1", "A1.0"], "a code comes first");
+    assert_eq!(typed("A1.0"), ["A1.0"]);
+    assert_eq!(typed("herzinf"), ["A1"], "other texts count too");
+    assert_eq!(typed("myocadial"), ["A1", "A1.0"], "a letter is missing");
+    assert_eq!(typed("hart"), ["A", "A2"], "a letter is missing in a short word");
+    assert_eq!(typed("infarct xyz"), [""; 0]);
+    assert_eq!(typed(" "), ["A", "A1", "A1.0", "B", "A2"]);
+    let active = Query { text: Some("heart"), active_only: true, ..Query::default() };
+    assert_eq!(select(&index, &active), ["A"]);
+    assert!(index.count(&Query { text: Some(&"a ".repeat(40)), ..Query::default() }).is_err());
+}
+
+/// A hierarchy of some thousands at random, in several segments: each relation is that of a plain walk.
+#[test]
+fn large_hierarchies_are_walked_right() {
+    let count = 4000_u64;
+    let parents_of = |n: u64| -> Vec<u64> {
+        let dice = |k: u64| (n * 7919 + k * 104_729).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33;
+        (0..dice(9) % 3).map(|k| dice(k) % n.max(1)).filter(|parent| *parent < n).collect()
+    };
+    let name = |n: u64| format!("{:05}", n * 31 % 99_991);
+    let mut concepts: Vec<Concept> = (0..count)
+        .map(|n| {
+            let mut parents: Vec<Box<str>> = parents_of(n).into_iter().map(|p| name(p).into()).collect();
+            parents.sort();
+            parents.dedup();
+            Concept { parents, ..concept(&name(n), &format!("concept number {n}"), &[]) }
+        })
+        .collect();
+    concepts.sort_by(|a, b| a.code.cmp(&b.code));
+    let above: BTreeMap<&str, &Vec<Box<str>>> = concepts.iter().map(|c| (&*c.code, &c.parents)).collect();
+    let ancestors = |code: &str| {
+        let (mut found, mut left) = (BTreeSet::new(), vec![code.to_owned()]);
+        while let Some(code) = left.pop() {
+            left.extend(
+                above[&*code].iter().filter(|parent| found.insert(parent.to_string())).map(ToString::to_string),
+            );
+        }
+        found
+    };
+    let (_folder, index) = index(&concepts, ABOUT);
+    let index: Arc<dyn CodeSystem> = Arc::new(index);
+    for at in (0..count).step_by(97) {
+        let code = name(at);
+        let expected: BTreeSet<String> =
+            concepts.iter().map(|c| c.code.to_string()).filter(|c| ancestors(c).contains(&code)).collect();
+        let filters = [filter("concept", "descendent-of", &code)];
+        let mut found = BTreeSet::new();
+        let visit = &mut |concept: std::borrow::Cow<'_, crate::fhir::terminology::Concept>| {
+            found.insert(concept.code.to_string());
+            ControlFlow::Continue(())
+        };
+        index.select(&Query { filters: &filters, ..Query::default() }, visit).unwrap();
+        assert_eq!(found, expected, "{code}");
+        for other in ancestors(&code) {
+            assert!(index.subsumes(&other, &code).unwrap() && !index.subsumes(&code, &other).unwrap());
+        }
+    }
+}
+
+#[test]
+fn urls_of_large_systems_imply_value_sets() {
+    let about = |url: &str| ABOUT.replace("http://x/cs", url);
+    let (_folder, snomed) = index(&[], &about("http://snomed.info/sct"));
+    let text = |json: Option<crate::fhir::json::Json>| {
+        let mut bytes = Vec::new();
+        json.iter().for_each(|json| crate::fhir::json::write(json, &mut bytes));
+        String::from_utf8(bytes).unwrap()
+    };
+    let found = text(snomed.implicit_value_set("http://snomed.info/sct?fhir_vs=isa/73211009").unwrap());
+    assert!(found.contains(r#""include":[{"system":"http://snomed.info/sct","version":"1","filter":[{"property":"concept","op":"is-a","value":"73211009"}]"#), "{found}");
+    let found = text(snomed.implicit_value_set("http://snomed.info/sct?fhir_vs=refset/723264001").unwrap());
+    assert!(found.contains(r#""op":"in","value":"723264001""#), "{found}");
+    assert!(snomed.implicit_value_set("http://snomed.info/sct?fhir_vs=isa/x").is_err());
+    assert!(snomed.implicit_value_set("http://snomed.info/sct?fhir_vs=ecl/<<1").is_err());
+    assert!(snomed.implicit_value_set("http://other?fhir_vs=isa/73211009").unwrap().is_none());
+    let (_folder, loinc) = index(&[], &about("http://loinc.org"));
+    assert_eq!(loinc.about().value_set.as_deref(), Some("http://loinc.org/vs"));
+    let found = text(loinc.implicit_value_set("http://loinc.org/vs/LL715-4").unwrap());
+    assert!(found.contains(r#""property":"LIST","op":"=","value":"LL715-4""#), "{found}");
+    assert!(loinc.implicit_value_set("http://loinc.org/vs/LP14635-4").unwrap().is_some());
+    assert!(loinc.implicit_value_set("http://loinc.org/vs/x").is_err());
+}
