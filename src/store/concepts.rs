@@ -53,7 +53,7 @@ const ABANDONED_MICROS: i64 = 24 * 3600 * 1_000_000;
 /// A code system that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstalledSystem {
-    /// Its number; together with `loaded` no two loads have the same.
+    /// Its number, which no other load had or gets.
     pub number: i64,
     /// The canonical URL.
     pub url: String,
@@ -113,7 +113,8 @@ impl Store {
             remove(&mut transaction, row.i64(0)?).await?;
         }
         let number = transaction.driver().fetch_optional(&NUMBER, vec![]).await?;
-        let number = number.ok_or_else(|| Fault::internal("code_systems: no number"))?.i64(0)?;
+        // The time, so that the number of a load that is gone is never given again: somebody may still be writing to it.
+        let number = number.ok_or_else(|| Fault::internal("code_systems: no number"))?.i64(0)?.max(now);
         let values = vec![number.into(), url.into(), version.into(), "".into(), now.into()];
         transaction.driver().execute(&INSERT, values).await?;
         transaction.commit().await.map_err(CommitFault::into_fault)?;
