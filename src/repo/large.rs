@@ -12,7 +12,8 @@ impl Installed {
     /// The version that is meant, or the latest.
     fn find(&self, url: &str, wanted: Option<&str>) -> Option<&Arc<Slot>> {
         // an edition of SNOMED CT without a date means its latest release
-        let is_edition = |wanted: &str, version: &str| version.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('/'));
+        let is_edition =
+            |wanted: &str, version: &str| version.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('/'));
         let fits = |slot: &&Arc<Slot>| {
             wanted.is_none_or(|wanted| version::matches(wanted, slot.version()) || is_edition(wanted, slot.version()))
         };

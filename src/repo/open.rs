@@ -8,8 +8,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::cluster::Cluster;
-use super::definitions::Kept;
 use super::concepts::Concepts;
+use super::definitions::Kept;
 use super::feed::Feed;
 use super::indexer::{Indexer, Visibility};
 use super::integrity::catch_up;

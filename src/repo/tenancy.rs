@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::cluster::Cluster;
-use super::definitions::Kept;
 use super::concepts::Concepts;
+use super::definitions::Kept;
 use super::feed::Feed;
 use super::indexer::Visibility;
 use super::loader::Loader;
