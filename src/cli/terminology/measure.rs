@@ -94,7 +94,7 @@ fn release(folder: &Path, count: u64) {
             writeln!(languages, "x{own}\t20240101\t1\t{MODULE}\t900000000000509007\t{own}\t900000000000548007\r")
                 .unwrap();
         }
-        for k in 0..(n > 0).then(|| 1 + dice(n) % 2).unwrap_or_default() {
+        for k in 0..if n > 0 { 1 + dice(n) % 2 } else { 0 } {
             let above = code((n / (4 + k * 3)).min(n - 1));
             writeln!(
                 relationships,
