@@ -10,6 +10,7 @@ macro_rules! scenarios {
 pub const EMBEDDED: &[(&str, &str)] = scenarios![
     "batch",
     "capabilities",
+    "closure",
     "compartment",
     "conditional-create",
     "conditional-update",
@@ -42,6 +43,7 @@ pub const EMBEDDED: &[(&str, &str)] = scenarios![
     "search-token",
     "search-words",
     "subset",
+    "terminology",
     "transaction",
     "transaction-large",
     "update",

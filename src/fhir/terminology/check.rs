@@ -383,7 +383,9 @@ impl Check<'_, '_> {
             );
             self.tell_inactive(verdict, inactive, place);
         }
-        if !self.whole_system {
+        // a code of another system is not in this one, whatever its own system says
+        let is_foreign = !self.set.systems().any(|of| of == system);
+        if !self.whole_system || is_foreign {
             self.tell_not_in(verdict, coding, place);
         }
         let is_named = |system: &&Arc<dyn CodeSystem>| system.about().version == coding.version;

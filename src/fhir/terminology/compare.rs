@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use super::compose::{Part, ValueSet};
 use super::context::Context;
-use super::expand::{CODES, Wanted, expand};
+use super::expand::{CODES, expand};
 use super::filter::Op;
 use super::issues;
 use super::params::Params;
 use super::validate_code::{parameter, parameters};
+use super::wanted::Wanted;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::json::Json;
 

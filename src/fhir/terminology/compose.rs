@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::concept::Designation;
 use super::filter::{Filter, Op};
 use super::issues;
+use super::language::Languages;
 use super::memory::{designation, extension, list, text, value};
 use super::version;
 use crate::base::fault::{Category, Fault, Result};
@@ -113,6 +114,11 @@ impl ValueSet {
     /// A parameter that it wants to be expanded with.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(given, _)| **given == *name).map(|(_, value)| &**value)
+    }
+
+    /// The languages that its codes are to be shown in: as it says, else its own.
+    pub fn languages(&self) -> Option<Languages> {
+        self.parameter("displayLanguage").or_else(|| text(&self.json, "language")).and_then(Languages::parse)
     }
 
     /// The URLs of the code systems that it names itself.

@@ -141,10 +141,14 @@ impl Shown {
             }
             _ => shown.concat(),
         };
-        let text = format!(
-            "Wrong Display Name '{given}' for {name}. Valid display is {choice} (for the language(s) '{asked}')"
-        );
-        Some(issue(severity, "invalid", "invalid-display", "Display_Name_for__should_be_one_of__instead_of", text))
+        let is_spacing = valid.iter().any(|text| same_words(text.value, given));
+        let (wrong, id) = if is_spacing {
+            ("Wrong whitespace in Display Name", "Display_Name_WS_for__should_be_one_of__instead_of")
+        } else {
+            ("Wrong Display Name", "Display_Name_for__should_be_one_of__instead_of")
+        };
+        let text = format!("{wrong} '{given}' for {name}. Valid display is {choice} (for the language(s) '{asked}')");
+        Some(issue(severity, "invalid", "invalid-display", id, text))
     }
 
     /// No text is in the languages that are asked for.
@@ -178,7 +182,12 @@ fn is_out_of_use(extensions: &[Json]) -> bool {
     })
 }
 
-/// Whether two displays are the same to a reader: case and white space aside.
+/// Whether two displays are the same, case aside.
 fn same(a: &str, b: &str) -> bool {
-    a == b || a.split_whitespace().map(str::to_lowercase).eq(b.split_whitespace().map(str::to_lowercase))
+    a == b || a.to_lowercase() == b.to_lowercase()
+}
+
+/// Whether two displays are the same, white space aside.
+fn same_words(a: &str, b: &str) -> bool {
+    a.split_whitespace().map(str::to_lowercase).eq(b.split_whitespace().map(str::to_lowercase))
 }

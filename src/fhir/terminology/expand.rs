@@ -12,56 +12,17 @@ use super::display::Shown;
 use super::face::{CodeSystem, Query};
 use super::issues;
 use super::member::{Asked, Found, Look, check_circles};
-use super::params::Params;
 use super::text::Words;
 use super::version;
+use super::wanted::Wanted;
 use crate::base::fault::{Category, Fault, Result};
 
 /// Most codes of an expansion that no `count` makes smaller.
 pub const CODES: usize = 10_000;
+/// Most codes of a page.
+const PAGE: usize = 50_000;
 /// Most codes that are gathered to find a page of them.
 const GATHERED: usize = 500_000;
-
-/// How a value set is to be expanded.
-#[derive(Debug, Clone, Default)]
-pub struct Wanted {
-    /// What was typed.
-    pub filter: Option<String>,
-    /// So many codes are left out at the beginning.
-    pub offset: Option<usize>,
-    /// Most codes of the answer; 0 asks for the total only.
-    pub count: Option<usize>,
-    /// Leaves inactive codes out.
-    pub active_only: bool,
-    /// Whether codes stand below others.
-    pub nested: bool,
-    /// Leaves abstract codes out.
-    pub selectable_only: bool,
-    /// Code systems to leave out, some in one version only.
-    pub excluded: Vec<(Box<str>, Option<Box<str>>)>,
-}
-
-impl Wanted {
-    /// From parameters.
-    ///
-    /// # Errors
-    /// 400 for values of the wrong type.
-    pub fn new(params: &Params) -> Result<Self> {
-        let (offset, count) = (params.number("offset")?, params.number("count")?);
-        let is_paged = offset.is_some_and(|offset| offset > 0) || count.is_some_and(|count| count > 0);
-        let excluded = params.texts("exclude-system").map(version::split);
-        Ok(Self {
-            filter: params.text("filter")?.map(str::to_owned),
-            offset,
-            count,
-            active_only: params.flag("activeOnly")?.unwrap_or(false),
-            // paging is for flat expansions: a client that does not ask for a hierarchy gets pages
-            nested: !params.flag("excludeNested")?.unwrap_or(is_paged),
-            selectable_only: params.flag("excludeNotForUI")?.unwrap_or(false),
-            excluded: excluded.map(|(url, version)| (url.into(), version.map(Into::into))).collect(),
-        })
-    }
-}
 
 /// A code of an expansion.
 #[derive(Debug)]
@@ -106,6 +67,9 @@ pub fn expand(context: &Context<'_>, wanted: &Wanted, set: &ValueSet) -> Result<
     if wanted.count.is_none() && total > CODES {
         return Err(issues::too_costly(&set.canonical, CODES));
     }
+    if wanted.count.unwrap_or(0).min(total) > PAGE {
+        return Err(issues::too_costly(&set.canonical, PAGE));
+    }
     let is_flat = !wanted.nested || wanted.count == Some(0);
     let page: Vec<Gathered> = if is_flat {
         gathered.into_iter().skip(wanted.offset.unwrap_or(0)).take(wanted.count.unwrap_or(usize::MAX)).collect()
@@ -148,6 +112,9 @@ impl Gather<'_, '_> {
         part.filters.iter().try_for_each(|filter| system.check(filter))?;
         let query = self.query(set, part, wanted.offset.unwrap_or(0));
         let Some(total) = system.count(&query)? else { return Ok(None) };
+        if count > PAGE && total > PAGE as u64 {
+            return Err(issues::too_costly(&set.canonical, PAGE));
+        }
         let mut page = Vec::new();
         if count > 0 {
             system.select(&query, &mut |concept| {
@@ -237,7 +204,8 @@ impl Gather<'_, '_> {
                 return Ok(());
             }
             if let Some(missing) = look.report.missing_value_set {
-                return Err(issues::value_set_unknown(&missing));
+                let (url, version) = version::split(&missing);
+                return Err(issues::included_unknown(url, version));
             }
         }
         let tells_versions = is_outer && set.parameter("versionsMatch") != Some("true") && set.mixes_versions(&one.url);
@@ -280,7 +248,11 @@ impl Gather<'_, '_> {
 
     fn inner(&self, set: &ValueSet, url: &str) -> Result<std::rc::Rc<ValueSet>> {
         let inner = self.context.value_set(url)?;
-        let inner = inner.ok_or_else(|| issues::value_set_unknown(&self.context.value_set_name(url)))?;
+        let inner = inner.ok_or_else(|| {
+            let name = self.context.value_set_name(url);
+            let (url, version) = version::split(&name);
+            issues::included_unknown(url, version)
+        })?;
         self.context.use_value_set(&inner, set);
         Ok(inner)
     }

@@ -74,7 +74,7 @@ pub fn resource(
     found: &Expanded,
     stamp: &Stamp<'_>,
 ) -> Result<Json> {
-    let of_set = set.parameter("displayLanguage").and_then(Languages::parse);
+    let of_set = set.languages();
     let style = Style {
         languages: context.languages.as_ref().or(of_set.as_ref()),
         designations: params.flag("includeDesignations")?.unwrap_or(params.has("designation")),

@@ -28,6 +28,17 @@ pub fn value_set_missing(canonical: &str) -> Issue {
     issue("error", "not-found", "not-found", "Unable_to_resolve_value_Set_", text)
 }
 
+/// A value set that another one includes is not known (404).
+pub fn included_unknown(url: &str, version: Option<&str>) -> Fault {
+    let (id, text) = match version {
+        Some(version) => {
+            ("VS_EXP_IMPORT_UNK_PINNED", format!("Unable to find included value set '{url}' version '{version}'"))
+        }
+        None => ("VS_EXP_IMPORT_UNK", format!("Unable to find included value set '{url}'")),
+    };
+    fault(Category::NotFound, issue("error", "not-found", "not-found", id, text))
+}
+
 /// A code system is not known, or not in a version: what that prevents stands at the end.
 pub fn system_missing(url: &str, version: Option<&str>, known: &[Box<str>], expands: bool) -> Issue {
     let so = if expands { "the value set cannot be expanded" } else { "the code cannot be validated" };

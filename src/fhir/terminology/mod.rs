@@ -40,6 +40,7 @@ pub mod text;
 pub mod translate;
 pub mod validate_code;
 pub mod version;
+pub mod wanted;
 
 pub use about::{About, Content, Hierarchy, PropertyDefinition};
 pub use concept::{Coding, Concept, Designation, Property, PropertyKind, PropertyValue};

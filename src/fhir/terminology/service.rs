@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::compare;
 use super::compose::ValueSet;
 use super::context::Context;
-use super::expand::{Wanted, expand};
+use super::expand::expand;
 use super::expansion::{Stamp, resource};
 use super::face::Library;
 use super::lookup::lookup;
@@ -15,6 +15,7 @@ use super::shelf::{Layers, Shelf};
 use super::subsumes::subsumes;
 use super::translate::translate;
 use super::validate_code::{in_code_system, in_value_set, parameter, parameters, value_set};
+use super::wanted::Wanted;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::json::Json;
 use crate::fhir::outcome::outcome;
@@ -44,7 +45,7 @@ pub enum Operation {
 }
 
 /// Parameters that these operations know, with those that terminology clients send and that change nothing here.
-const KNOWN: [&str; 84] = [
+const KNOWN: [&str; 82] = [
     "_format",
     "_pretty",
     "abstract",
@@ -126,8 +127,6 @@ const KNOWN: [&str; 84] = [
     "valueSetVersion",
     "valueSetMode",
     "version",
-    "_summary",
-    "_elements",
     "displayWarning",
 ];
 

@@ -254,3 +254,97 @@ fn translations_depend_and_refer_on() {
         );
     }
 }
+
+/// The issues of an answer as `severity/exact code: text`.
+fn issues(json: &Json) -> Vec<String> {
+    let list = json.get("parameter").and_then(Json::as_array).expect("parameters");
+    let outcome = list.iter().find_map(|parameter| parameter.get("resource"));
+    let issues = outcome.and_then(|json| json.get("issue")).and_then(Json::as_array).unwrap_or_default();
+    let text = |json: &Json, name: &str| json.get(name).and_then(Json::as_str).unwrap_or("").to_owned();
+    let one = |issue: &Json| {
+        let details = issue.get("details").expect("details");
+        let code =
+            details.get("coding").and_then(Json::as_array).map(|list| text(&list[0], "code")).unwrap_or_default();
+        format!("{}/{code}: {}", text(issue, "severity"), text(details, "text"))
+    };
+    issues.iter().map(one).collect()
+}
+
+#[test]
+fn displays_are_compared_without_case_and_with_white_space() {
+    let shelf = animals();
+    let given = |display: &'static str| {
+        let pairs = [("url", CS), ("system", CS), ("code", "dog"), ("display", display)];
+        issues(&ask(&shelf, Operation::ValidateInValueSet, &pairs, None).expect("an answer"))
+    };
+    assert!(given("Dog").is_empty() && given("dOG").is_empty());
+    assert!(given(" Dog")[0].starts_with("error/invalid-display: Wrong whitespace in Display Name ' Dog'"));
+    assert!(given("Cat")[0].starts_with("error/invalid-display: Wrong Display Name 'Cat'"));
+}
+
+#[test]
+fn a_coding_of_another_system_is_not_in_this_one() {
+    let shelf = animals();
+    let coding = r#"{"system":"http://hl7.org/fhir/administrative-gender","code":"male"}"#;
+    let of =
+        |url: &'static str| ask(&shelf, Operation::ValidateInCodeSystem, &[("url", url)], Some(("coding", coding)));
+    assert!(issues(&of(CS).expect("an answer"))[0].starts_with("error/not-in-vs"));
+    assert!(issues(&of("http://hl7.org/fhir/administrative-gender").expect("an answer")).is_empty());
+}
+
+#[test]
+fn look_up_and_subsumption_by_the_specification() {
+    let shelf = animals();
+    let outcome = |a: &str, b: &str| {
+        let json = ask(&shelf, Operation::Subsumes, &[("system", CS), ("codeA", a), ("codeB", b)], None)?;
+        let list = json.get("parameter").and_then(Json::as_array).expect("parameters");
+        Ok::<_, Fault>(list[0].get("valueCode").and_then(Json::as_str).unwrap_or("").to_owned())
+    };
+    for (a, b, expected) in [
+        ("animal", "poodle", "subsumes"),
+        ("wolf", "animal", "subsumed-by"),
+        ("dog", "dog", "equivalent"),
+        ("dog", "hen", "not-subsumed"),
+    ] {
+        assert_eq!(outcome(a, b).expect("an outcome"), expected, "{a} {b}");
+    }
+    assert_eq!(outcome("dog", "cat").expect_err("unknown").category().status(), 422);
+    let lookup = |pairs: &[(&str, &str)]| ask(&shelf, Operation::Lookup, pairs, None);
+    for (pairs, status) in [
+        (vec![("code", "dog")], 400),
+        (vec![("system", CS)], 400),
+        (vec![("system", CS), ("code", "cat")], 400),
+        (vec![("system", "urn:none"), ("code", "dog")], 404),
+        (vec![("system", CS), ("version", "3"), ("code", "dog")], 404),
+    ] {
+        assert_eq!(lookup(&pairs).expect_err("refused").category().status(), status, "{pairs:?}");
+    }
+    let json = lookup(&[("system", CS), ("code", "dog"), ("property", "kin")]).expect("an answer");
+    let list = json.get("parameter").and_then(Json::as_array).expect("parameters");
+    assert_eq!(list.iter().filter(|one| one.get("part").is_some()).count(), 1);
+}
+
+#[test]
+fn versions_are_found_checked_and_forced() {
+    let version = |version: &str, code: &str| {
+        format!(
+            r#"{{"resourceType":"CodeSystem","url":"{CS}","version":"{version}","status":"active","content":"complete","concept":[{{"code":"{code}"}}]}}"#
+        )
+    };
+    let shelf = shelf(&[&version("1.9.0", "old"), &version("1.10.0", "new"), &version("2.0.0-ballot", "next")]);
+    let of = |version: &str, pairs: &[(&str, &str)]| {
+        let version = if version.is_empty() { String::new() } else { format!(r#","version":"{version}""#) };
+        expanded(&shelf, &format!(r#"{{"include":[{{"system":"{CS}"{version}}}]}}"#), pairs)
+    };
+    let force = format!("{CS}|1.9.0");
+    let check = format!("{CS}|1.9.x");
+    assert_eq!(of("", &[]).expect("the latest"), "next");
+    assert_eq!(of("1.x.x", &[]).expect("a pattern"), "new");
+    assert_eq!(of("1.9.0", &[]).expect("one"), "old");
+    assert_eq!(of("", &[("system-version", &force)]).expect("the default"), "old");
+    assert_eq!(of("1.10.0", &[("system-version", &force)]).expect("the named"), "new");
+    assert_eq!(of("1.10.0", &[("force-system-version", &force)]).expect("forced"), "old");
+    assert_eq!(of("1.10.0", &[("check-system-version", &check)]).expect_err("checked").category().status(), 422);
+    assert_eq!(of("3", &[]).expect_err("unknown").category().status(), 404);
+    assert_eq!(of("", &[("system-version", CS)]).expect_err("no version").category().status(), 400);
+}

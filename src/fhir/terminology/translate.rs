@@ -48,6 +48,9 @@ pub fn translate(context: &Context<'_>, params: &Params, own: Option<Arc<Json>>)
     let codings = codings(params)?;
     let by_target = ["targetCode", "targetCoding", "targetCodeableConcept"].iter().any(|name| params.has(name));
     let is_reverse = is_reverse || by_target;
+    // who asks as R5 does is answered so: `source` is a Coding there, and the map is called `originMap`
+    let is_r5 =
+        by_target || ["sourceCode", "sourceCoding", "sourceCodeableConcept"].iter().any(|name| params.has(name));
     let far = if by_target { "sourceSystem" } else { "targetsystem" };
     let target_system = match params.text(far)? {
         None if !by_target => params.text("targetSystem")?,
@@ -80,7 +83,7 @@ pub fn translate(context: &Context<'_>, params: &Params, own: Option<Arc<Json>>)
             if matches.is_empty() { "no mapping was found for the code" } else { "the code is mapped to nothing" };
         out.push(parameter("message", "valueString", Json::string(text)));
     }
-    out.extend(matches.into_iter().map(|one| told(one, by_target)));
+    out.extend(matches.into_iter().map(|one| told(one, is_r5)));
     Ok(parameters(out))
 }
 
@@ -339,14 +342,14 @@ fn unmapped(
     Ok(())
 }
 
-fn told(one: Match, by_target: bool) -> Json {
+fn told(one: Match, is_r5: bool) -> Json {
     let mut parts = vec![parameter("equivalence", "valueCode", Json::string(one.equivalence))];
     parts.extend(one.coding.map(|coding| parameter("concept", "valueCoding", coding_json(&coding))));
     parts.extend(one.products);
     if let Some(origin) = one.origin {
         parts.push(parameter("source", "valueCoding", coding_json(&origin)));
     }
-    let name = if by_target { ("originMap", "valueCanonical") } else { ("source", "valueUri") };
+    let name = if is_r5 { ("originMap", "valueCanonical") } else { ("source", "valueUri") };
     parts.extend(one.map.map(|map| parameter(name.0, name.1, Json::string(map))));
     Json::object([("name", Json::string("match")), ("part", Json::Array(parts))])
 }

@@ -32,10 +32,7 @@ pub fn in_value_set(context: &Context<'_>, params: &Params, set: &ValueSet) -> R
     let options = Options::new(params)?;
     check_circles(context, set)?;
     let supplements = context.supplements(Some(set))?;
-    let languages = context
-        .languages
-        .clone()
-        .or_else(|| set.parameter("displayLanguage").and_then(super::language::Languages::parse));
+    let languages = context.languages.clone().or_else(|| set.languages());
     let check = Check { context, set, options, supplements, languages, whole_system: false };
     match subject(params, "systemVersion")? {
         Subject::Coding(coding) => check.coding(&coding, &Place::Coding).map(|verdict| answer(verdict, &coding)),

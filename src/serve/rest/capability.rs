@@ -12,6 +12,7 @@ use crate::fhir::definitions::compartment::members;
 use crate::fhir::definitions::params::{ParamKind, SearchParam, all_params, search_params};
 use crate::fhir::json::Json;
 use crate::fhir::terminology::core::code_systems;
+use crate::fhir::terminology::grammar::SYSTEMS;
 use crate::fhir::types::ResourceType;
 use crate::search::params::ParamSet;
 
@@ -55,6 +56,8 @@ pub fn statement(about: &About<'_>, added: &ParamSet) -> Json {
     let texts = |texts: &[&str]| Json::Array(texts.iter().map(|text| Json::string(*text)).collect());
     let mut json = head("CapabilityStatement", about, "What this FHIR server offers");
     if let Some(object) = json.as_object_mut() {
+        object.set("instantiates", texts(&["http://hl7.org/fhir/CapabilityStatement/terminology-server"]));
+        object.set("extension", Json::Array(supported_systems()));
         object.set("fhirVersion", Json::string("4.0.1"));
         object.set("format", texts(&FORMATS));
         object.set("patchFormat", texts(&ACCEPT_PATCH.split(", ").collect::<Vec<_>>()));
@@ -125,6 +128,17 @@ const EXPANSION: [&str; 22] = [
 
 const TEXT_FILTER: &str = "Every word that is typed begins a word of the code, the display or a designation; in words of five letters and \
     more one letter may be wrong, missing, too many, or exchanged with its neighbour. Whole words and short texts come first.";
+
+/// The code systems that are here without a resource (FHIR R4 `terminology-service.html`, 4.7.2.1).
+fn supported_systems() -> Vec<Json> {
+    let one = |(url, _): (&str, Option<&str>)| {
+        Json::object([("url", Json::string(SUPPORTED_SYSTEM)), ("valueUri", Json::string(url))])
+    };
+    SYSTEMS.into_iter().map(one).collect()
+}
+
+/// The extension that names such a code system.
+const SUPPORTED_SYSTEM: &str = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-supported-system";
 
 /// What both statements begin with.
 fn head(kind: &str, about: &About<'_>, description: &str) -> Json {

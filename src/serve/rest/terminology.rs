@@ -4,18 +4,25 @@
 use std::sync::Arc;
 
 use super::call::{Answer, Call};
+use super::subset::{PARAMS, Shown};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::json::{Json, parse_stored, write};
 use crate::fhir::terminology::{self, Operation, Params};
+use crate::fhir::types::ResourceType;
 
 /// Parameters, or a ValueSet.
 ///
 /// # Errors
 /// What the operation says; 404 and 410 for a resource that is not there.
 pub async fn operation(call: &Call<'_>, body: Option<&Json>, operation: Operation) -> Result<Answer> {
+    // a part can be shown of a resource; what other operations answer is not one that is stored
+    let value_set = ResourceType::parse("ValueSet")?;
+    let shown = if operation == Operation::Expand { Shown::of_one(call, value_set)? } else { Shown::default() };
     let mut params = Params::default();
     for (name, value) in &call.params.pairs {
-        params.push_text(name, value);
+        if operation != Operation::Expand || !PARAMS.contains(&name.as_str()) {
+            params.push_text(name, value);
+        }
     }
     if let Some(body) = body {
         params.extend(&from_body(body)?);
@@ -35,7 +42,7 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>, operation: Operatio
         Ok(out)
     };
     let text = call.session.with_definitions(work).await?;
-    Ok(Answer::whole(text.into()))
+    shown.answer(value_set, Answer::whole(text.into()))
 }
 
 /// A Parameters resource, or the one resource that the operation is about.

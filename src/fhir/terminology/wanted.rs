@@ -1,0 +1,46 @@
+//! How a value set is to be expanded, from the parameters of `$expand`.
+
+use super::params::Params;
+use super::version;
+use crate::base::fault::Result;
+
+/// How a value set is to be expanded.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// What was typed.
+    pub filter: Option<String>,
+    /// So many codes are left out at the beginning.
+    pub offset: Option<usize>,
+    /// Most codes of the answer; 0 asks for the total only.
+    pub count: Option<usize>,
+    /// Leaves inactive codes out.
+    pub active_only: bool,
+    /// Whether codes stand below others.
+    pub nested: bool,
+    /// Leaves abstract codes out.
+    pub selectable_only: bool,
+    /// Code systems to leave out, some in one version only.
+    pub excluded: Vec<(Box<str>, Option<Box<str>>)>,
+}
+
+impl Wanted {
+    /// From parameters.
+    ///
+    /// # Errors
+    /// 400 for values of the wrong type.
+    pub fn new(params: &Params) -> Result<Self> {
+        let (offset, count) = (params.number("offset")?, params.number("count")?);
+        let is_paged = offset.is_some_and(|offset| offset > 0) || count.is_some_and(|count| count > 0);
+        let excluded = params.texts("exclude-system").map(version::split);
+        Ok(Self {
+            filter: params.text("filter")?.map(str::to_owned),
+            offset,
+            count,
+            active_only: params.flag("activeOnly")?.unwrap_or(false),
+            // paging is for flat expansions: a client that does not ask for a hierarchy gets pages
+            nested: !params.flag("excludeNested")?.unwrap_or(is_paged),
+            selectable_only: params.flag("excludeNotForUI")?.unwrap_or(false),
+            excluded: excluded.map(|(url, version)| (url.into(), version.map(Into::into))).collect(),
+        })
+    }
+}
