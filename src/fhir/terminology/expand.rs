@@ -14,7 +14,7 @@ use super::issues;
 use super::member::{Asked, Found, Look, check_circles};
 use super::text::Words;
 use super::version;
-use super::wanted::Wanted;
+pub use super::wanted::Wanted;
 use crate::base::fault::{Category, Fault, Result};
 
 /// Most codes of an expansion that no `count` makes smaller.
