@@ -24,6 +24,7 @@ pub mod filter;
 pub mod grammar;
 pub mod issues;
 pub mod language;
+pub mod loaded;
 pub mod lookup;
 pub mod matching;
 pub mod member;
@@ -47,6 +48,7 @@ pub use concept::{Coding, Concept, Designation, Property, PropertyKind, Property
 pub use core::Core;
 pub use face::{CodeSystem, Library, Query};
 pub use filter::{Filter, Op};
+pub use loaded::{Loaded, Packages};
 pub use params::Params;
 pub use service::{Call, Operation, run};
 pub use shelf::{Layers, Shelf};

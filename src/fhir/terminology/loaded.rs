@@ -1,0 +1,210 @@
+//! The definitions of packages as a [`Library`]: they are known by kind, URL and version, and read when one is needed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hashbrown::HashMap;
+
+use super::about::Content;
+use super::face::{CodeSystem, Library};
+use super::memory::{Memory, list, text};
+use super::version;
+use crate::base::fault::Result;
+use crate::fhir::json::Json;
+
+/// What holds the definitions of packages.
+pub trait Packages: Send + Sync {
+    /// URL and version of each definition of a resource type; the version may be empty.
+    fn added(&self, kind: &str) -> Vec<(Box<str>, Box<str>)>;
+    /// The definition of a resource type with a canonical URL.
+    fn definition(&self, kind: &str, canonical: &str) -> Option<Json>;
+}
+
+/// Most definitions that are kept once they were read.
+const KEPT: usize = 2048;
+
+const CODE_SYSTEM: &str = "CodeSystem";
+const VALUE_SET: &str = "ValueSet";
+const CONCEPT_MAP: &str = "ConceptMap";
+
+/// The definitions of one set of packages.
+pub struct Loaded {
+    packages: Arc<dyn Packages>,
+    /// The versions of each URL, the latest last.
+    code_systems: HashMap<Box<str>, Vec<Box<str>>>,
+    value_sets: HashMap<Box<str>, Vec<Box<str>>>,
+    concept_maps: HashMap<Box<str>, Vec<Box<str>>>,
+    read: Mutex<HashMap<(&'static str, String), Arc<Json>>>,
+    made: Mutex<HashMap<String, Arc<Memory>>>,
+}
+
+impl Loaded {
+    /// Those of these packages.
+    pub fn new(packages: Arc<dyn Packages>) -> Self {
+        let index = |kind: &str| {
+            let mut found: HashMap<Box<str>, Vec<Box<str>>> = HashMap::new();
+            for (url, version) in packages.added(kind) {
+                found.entry(url).or_default().push(version);
+            }
+            found.values_mut().for_each(|versions| versions.sort_by(|a, b| version::compare(a, b)));
+            found
+        };
+        Self {
+            code_systems: index(CODE_SYSTEM),
+            value_sets: index(VALUE_SET),
+            concept_maps: index(CONCEPT_MAP),
+            read: Mutex::default(),
+            made: Mutex::default(),
+            packages,
+        }
+    }
+
+    fn index(&self, kind: &'static str) -> &HashMap<Box<str>, Vec<Box<str>>> {
+        match kind {
+            CODE_SYSTEM => &self.code_systems,
+            VALUE_SET => &self.value_sets,
+            _ => &self.concept_maps,
+        }
+    }
+
+    fn json(&self, kind: &'static str, canonical: &str) -> Option<Arc<Json>> {
+        let key = (kind, canonical.to_owned());
+        let lock = || self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(json) = lock().get(&key) {
+            return Some(json.clone());
+        }
+        let json = Arc::new(self.packages.definition(kind, canonical)?);
+        let mut read = lock();
+        if read.len() >= KEPT {
+            read.clear();
+        }
+        Some(read.entry(key).or_insert(json).clone())
+    }
+
+    /// The definition that is meant: of the versions that are wanted the latest that is as it must be.
+    fn pick(
+        &self,
+        kind: &'static str,
+        url: &str,
+        wanted: Option<&str>,
+        fits: &dyn Fn(&Json) -> bool,
+    ) -> Option<(String, Arc<Json>)> {
+        let versions = self.index(kind).get(url)?.iter().rev();
+        let meant = versions.filter(|version| wanted.is_none_or(|wanted| version::matches(wanted, version)));
+        let canonical = |version: &str| if version.is_empty() { url.to_owned() } else { format!("{url}|{version}") };
+        meant
+            .map(|version| canonical(version))
+            .find_map(|name| Some((name.clone(), self.json(kind, &name).filter(|json| fits(json))?)))
+    }
+
+    fn system(&self, (canonical, json): (String, Arc<Json>)) -> Arc<dyn CodeSystem> {
+        let lock = || self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(made) = lock().get(&canonical) {
+            return made.clone();
+        }
+        let made = Arc::new(Memory::new(&json));
+        let mut kept = lock();
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.entry(canonical).or_insert(made).clone()
+    }
+
+    fn versions(&self, kind: &'static str, url: &str) -> Vec<Box<str>> {
+        self.index(kind).get(url).cloned().unwrap_or_default()
+    }
+}
+
+fn is_supplement(json: &Json) -> bool {
+    text(json, "content").and_then(Content::parse) == Some(Content::Supplement)
+}
+
+impl Library for Loaded {
+    fn code_system(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<dyn CodeSystem>>> {
+        // a package may name a system whose content is elsewhere
+        let fits = |json: &Json| !is_supplement(json) && text(json, "content") != Some("not-present");
+        Ok(self.pick(CODE_SYSTEM, url, version, &fits).map(|found| self.system(found)))
+    }
+
+    fn code_system_versions(&self, url: &str) -> Result<Vec<Box<str>>> {
+        Ok(self.versions(CODE_SYSTEM, url))
+    }
+
+    fn supplement(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<dyn CodeSystem>>> {
+        Ok(self.pick(CODE_SYSTEM, url, version, &is_supplement).map(|found| self.system(found)))
+    }
+
+    fn value_set(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {
+        Ok(self.pick(VALUE_SET, url, version, &|_| true).map(|(_, json)| json))
+    }
+
+    fn value_set_versions(&self, url: &str) -> Result<Vec<Box<str>>> {
+        Ok(self.versions(VALUE_SET, url))
+    }
+
+    fn concept_map(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {
+        Ok(self.pick(CONCEPT_MAP, url, version, &|_| true).map(|(_, json)| json))
+    }
+
+    fn concept_maps(&self, system: &str, is_reverse: bool) -> Result<Vec<Arc<Json>>> {
+        let side = if is_reverse { "target" } else { "source" };
+        let has = |map: &Json| {
+            list(map, "group").iter().any(|group| text(group, side).map(|url| version::split(url).0) == Some(system))
+        };
+        let mut urls: Vec<&Box<str>> = self.concept_maps.keys().collect();
+        urls.sort();
+        Ok(urls.into_iter().filter_map(|url| self.pick(CONCEPT_MAP, url, None, &has)).map(|(_, json)| json).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fhir::json::parse;
+
+    struct Two;
+
+    impl Packages for Two {
+        fn added(&self, kind: &str) -> Vec<(Box<str>, Box<str>)> {
+            match kind {
+                CODE_SYSTEM => vec![
+                    ("urn:a".into(), "1.9".into()),
+                    ("urn:a".into(), "1.10".into()),
+                    ("urn:b".into(), "".into()),
+                    ("urn:s".into(), "".into()),
+                ],
+                _ => Vec::new(),
+            }
+        }
+
+        fn definition(&self, kind: &str, canonical: &str) -> Option<Json> {
+            let (url, version) = version::split(canonical);
+            let content = match url {
+                "urn:b" => "not-present",
+                "urn:s" => "supplement",
+                _ => "complete",
+            };
+            let text = format!(
+                r#"{{"resourceType":"{kind}","url":"{url}","version":"{}","content":"{content}","concept":[{{"code":"x"}}]}}"#,
+                version.unwrap_or("")
+            );
+            parse(text.as_bytes()).ok()
+        }
+    }
+
+    #[test]
+    fn definitions_are_found_by_version() {
+        let loaded = Loaded::new(Arc::new(Two));
+        let version = |wanted: Option<&str>| {
+            let found = loaded.code_system("urn:a", wanted).expect("an answer");
+            found.map(|system| system.about().version.as_deref().unwrap_or("").to_owned())
+        };
+        assert_eq!(version(None).as_deref(), Some("1.10"));
+        assert_eq!(version(Some("1.9")).as_deref(), Some("1.9"));
+        assert_eq!(version(Some("2")), None);
+        assert_eq!(loaded.code_system_versions("urn:a").expect("versions").len(), 2);
+        assert!(loaded.code_system("urn:b", None).expect("an answer").is_none());
+        assert!(loaded.code_system("urn:s", None).expect("an answer").is_none());
+        assert!(loaded.supplement("urn:s", None).expect("an answer").is_some());
+        assert!(loaded.value_set("urn:a", None).expect("an answer").is_none());
+    }
+}
