@@ -70,6 +70,10 @@ pub struct Limits {
     pub query_bytes: usize,
     /// Most resources that `_include` and `_revinclude` add to one page.
     pub includes: usize,
+    /// Most resources that an operation looks at one by one (`$lastn`, `$stats`).
+    pub scan: usize,
+    /// Most resources that `$everything` answers at once when `_count` is absent.
+    pub everything: usize,
     /// Most keys that a chain or `_has` may carry from one step to the next.
     pub join_keys: usize,
     /// How long a page pin lives, in seconds.
@@ -116,6 +120,8 @@ impl Default for Limits {
             search_params: 4096,
             query_bytes: 2 << 20,
             includes: 10_000,
+            scan: 100_000,
+            everything: 10_000,
             join_keys: 5_000_000,
             page_pin_seconds: 600,
             page_pins: 1024,

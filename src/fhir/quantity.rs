@@ -84,6 +84,20 @@ pub fn scale(code: &str) -> Option<Scale> {
     found
 }
 
+/// A value in another unit of UCUM that measures the same; none when it does not, or cannot be held.
+pub fn convert(value: Decimal, from: &str, to: &str) -> Option<Decimal> {
+    if from == to {
+        return Some(value);
+    }
+    let (from, to) = (scale(from)?, scale(to)?);
+    let base = Number::parse(&value.to_string())?.checked_mul(from.factor)?.checked_add(from.offset)?;
+    let converted = base.checked_sub(to.offset)?.checked_div(to.factor)?;
+    let found = (from.unit == to.unit).then(|| decimal::read(&converted.to_string())).flatten()?;
+    // as in `apply`: the last digits of a factor are not to be trusted
+    let is_long = found.mantissa().unsigned_abs() >= 10_u128.pow(DIGITS);
+    Some(if is_long { found.round_sf(DIGITS)?.normalize() } else { found.normalize() })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -94,6 +108,17 @@ mod tests {
         let scale = scale(unit)?;
         let value = scale.apply(value.parse().expect("a decimal"))?;
         Some((value.normalize().to_string(), scale.unit.to_string()))
+    }
+
+    #[test]
+    fn values_are_converted_to_units_of_the_same_measure() {
+        let to = |value: &str, from: &str, to: &str| {
+            convert(value.parse().expect("a decimal"), from, to).map(|value| value.to_string())
+        };
+        assert_eq!(to("500", "mg", "g").as_deref(), Some("0.5"));
+        assert_eq!(to("98.6", "[degF]", "Cel").as_deref(), Some("37"));
+        assert_eq!(to("1.50", "g", "g").as_deref(), Some("1.50"));
+        assert_eq!((to("1", "g", "m"), to("1", "g", "nonsense")), (None, None));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::base::clock::Timestamp;
 use crate::base::config::Secret;
 use crate::base::fault::Issue;
+use crate::base::id::Seq;
 use crate::fhir::json::Json;
 use crate::fhir::patch::Patch;
 use crate::fhir::types::{ResourceKey, ResourceType};
@@ -254,6 +255,23 @@ pub struct SearchAnswer {
     pub next: Option<String>,
     /// and the last, where the total tells which it is.
     pub last: Option<String>,
+}
+
+/// All matches of a search, in its order, in one snapshot: positions, whose bodies are fetched in pieces.
+#[derive(Debug, Clone, Default)]
+pub struct Scan {
+    pub(super) seqs: Vec<Seq>,
+    /// Warnings for the outcome entry.
+    pub warnings: Vec<Issue>,
+    /// The parameters that were used (decoded), for the self link.
+    pub used: Vec<(String, String)>,
+}
+
+impl Scan {
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.seqs.len()
+    }
 }
 
 /// A page of a search, or who has it.

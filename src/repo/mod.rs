@@ -21,6 +21,7 @@ mod definitions;
 mod digest;
 mod doctor;
 mod draft;
+mod everything;
 mod expunge;
 mod face;
 mod feed;
@@ -40,6 +41,7 @@ mod read;
 mod recent;
 mod references;
 mod reindex;
+mod scan;
 mod search;
 mod session;
 mod settle;
@@ -57,7 +59,7 @@ mod writer;
 pub use context::{Repo, RepoConfig};
 pub use face::{
     Change, Existing, ExpungeRequest, ExpungeScope, Handling, HistoryAnswer, HistoryRequest, HistoryScope, MatchMode,
-    Page, Peer, SearchAnswer, SearchEntry, Stored, Which, WriteEntry, WriteKind, Written,
+    Page, Peer, Scan, SearchAnswer, SearchEntry, Stored, Which, WriteEntry, WriteKind, Written,
 };
 pub use open::base_of;
 pub use session::Session;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tracing::Instrument;
 
+use super::everything::subjects;
 use super::face::{Handling, MatchMode, Page, SearchAnswer, SearchEntry, Stored};
 use super::pins::bytes;
 use super::read::stored;
@@ -24,7 +25,7 @@ use crate::search::explain::explain;
 use crate::search::index::{Coverage, Hit, Hits, Includes, Searcher, contained};
 use crate::search::params::ParamSet;
 use crate::search::parse::{ParseContext, parse};
-use crate::search::query::{ContainedSearch, Query, SortBy, SortKey};
+use crate::search::query::{ContainedSearch, Everything, Query, SortBy, SortKey, Total};
 use crate::search::rank::Note;
 use crate::store::VersionRow;
 
@@ -42,7 +43,7 @@ pub(super) async fn first_page(
     let known = at.params.set();
     let query = Arc::new(parsed(at, &known, of.clone(), params, how, now)?);
     watch.ends("parse");
-    let size = query.count.unwrap_or(at.limits.page_default).min(at.limits.page_max);
+    let size = usual(at, &query);
     let (asked, snapshot) = (query.clone(), searcher.clone());
     let window = Window { of, params, known, now, query, searcher, offset: 0, size };
     let mut answer = page(at, window, &mut watch).await?;
@@ -97,7 +98,7 @@ pub(super) async fn page_here(at: &Arc<Tenancy>, token: &str) -> Result<SearchAn
     let held = if token.node == at.node { at.pins.get(token.seq, at.clock.now()) } else { None };
     let known = held.as_ref().map_or_else(|| at.params.set(), |(_, known)| known.clone());
     let query = Arc::new(parsed(at, &known, token.of.clone(), &params, Handling::Lenient, now)?);
-    let size = token.size.min(at.limits.page_max);
+    let size = token.size.min(usual(at, &query).max(at.limits.page_max));
     let (searcher, offset, size) = match held {
         Some((searcher, _)) => (searcher, token.offset, size),
         None => again(at, &query, token.anchor, size).await?,
@@ -126,6 +127,15 @@ async fn again(
     let before = usize::try_from(before.ok_or_else(expired)?).unwrap_or(usize::MAX);
     let size = if is_after { size } else { size.min(before) };
     Ok((searcher, if is_after { before } else { before - size }, size))
+}
+
+/// The size of a page where nothing is left of it: what is asked for, or what is usual.
+fn usual(at: &Tenancy, query: &Query) -> usize {
+    match query.count {
+        Some(count) => count.min(at.limits.page_max),
+        None if query.everything.is_some() => at.limits.everything,
+        None => at.limits.page_default.min(at.limits.page_max),
+    }
 }
 
 fn expired() -> Fault {
@@ -202,7 +212,8 @@ impl Window<'_> {
 async fn page(at: &Arc<Tenancy>, window: Window<'_>, watch: &mut Phases) -> Result<SearchAnswer> {
     let Window { query, searcher, offset, size, .. } = &window;
     let (offset, wanted) = (*offset, if query.count_only { 0 } else { *size });
-    let (hits, includes) = run(at, query, searcher, (offset, wanted), watch).instrument(span!("search")).await?;
+    let found = run(at, query, searcher, (offset, wanted), watch).instrument(span!("search")).await?;
+    let Found { hits, includes, all, more } = found;
     let mut answer = SearchAnswer {
         total: hits.total,
         used: query.used.clone(),
@@ -214,9 +225,11 @@ async fn page(at: &Arc<Tenancy>, window: Window<'_>, watch: &mut Phases) -> Resu
         let message = format!("more than {} resources would be included; the rest is left out", at.limits.includes);
         answer.warnings.push(Issue::warning("incomplete", message));
     }
-    let shown = &hits.hits[..hits.hits.len().min(wanted)];
-    let more = hits.hits.len() > wanted && wanted > 0;
-    answer.entries = entries(at, shown, &hits.notes, MatchMode::Match).instrument(span!("fetch")).await?;
+    if more && query.everything.is_some() && query.count.is_none() {
+        let message = format!("the record comes in pages of {wanted} resources: follow the link to the next one");
+        answer.warnings.push(Issue::warning("incomplete", message));
+    }
+    answer.entries = entries(at, &hits.hits, &hits.notes, MatchMode::Match).instrument(span!("fetch")).await?;
     watch.ends("fetch");
     let anchored = |entry: Option<&SearchEntry>| entry.filter(|_| window.is_by_id()).map(|e| e.stored.key.clone());
     let (first, last) = (anchored(answer.entries.first()), anchored(answer.entries.last()));
@@ -229,12 +242,12 @@ async fn page(at: &Arc<Tenancy>, window: Window<'_>, watch: &mut Phases) -> Resu
     if more || before > 0 || window.is_long() {
         at.pins.hold(searcher, &window.known, at.clock.now());
     }
-    let usual = query.count.unwrap_or(at.limits.page_default).min(at.limits.page_max);
+    let usual = usual(at, query);
     answer.own = window.is_long().then(|| window.link(at, offset, wanted, None));
     answer.next = more.then(|| window.link(at, offset + wanted, usual, last.map(Anchor::After)));
     let start = window.is_by_id().then_some(Anchor::Start);
     answer.first = (before > 0).then(|| window.link(at, 0, usual, start));
-    answer.last = answer.total.filter(|_| more || before > 0).and_then(|total| {
+    answer.last = all.filter(|_| more || before > 0).and_then(|total| {
         let place = usize::try_from(total).ok().filter(|total| (1..=LAST).contains(total))?.div_ceil(usual.max(1)) - 1;
         Some(window.link(at, place * usual, usual, None))
     });
@@ -242,36 +255,72 @@ async fn page(at: &Arc<Tenancy>, window: Window<'_>, watch: &mut Phases) -> Resu
     Ok(answer)
 }
 
-/// The matches of a page and one more, and what they include, in a thread for CPU work.
+/// What is on a page.
+struct Found {
+    hits: Hits,
+    includes: Includes,
+    /// How many resources all pages have, without what only one of them includes.
+    all: Option<u64>,
+    /// Whether there is a page after it.
+    more: bool,
+}
+
+/// The matches of a page, and what they include, in a thread for CPU work.
 async fn run(
     at: &Arc<Tenancy>,
     query: &Arc<Query>,
     searcher: &Searcher,
     (offset, wanted): (usize, usize),
     watch: &mut Phases,
-) -> Result<(Hits, Includes)> {
+) -> Result<Found> {
     // It is never closed.
     let _turn = at.searching.acquire().await.map_err(|_| Fault::unavailable("the server is stopping"))?;
+    if let Some(asked) = &query.everything {
+        return record(at, query, asked, searcher, (offset, wanted)).await;
+    }
     let (at, query, searcher) = (at.clone(), query.clone(), searcher.clone());
     let mut phases = Phases { since: watch.since, ended: std::mem::take(&mut watch.ended) };
     let (found, phases) = blocking(move || {
         let limit = if wanted == 0 { 0 } else { wanted + 1 };
         let compiled = searcher.compile(&query, &at.limits)?;
         phases.ends("compile");
-        let hits = searcher.run(&query, &compiled, offset, limit)?;
+        let mut hits = searcher.run(&query, &compiled, offset, limit)?;
         phases.ends("search");
-        let shown = &hits.hits[..hits.hits.len().min(wanted)];
-        let included = if query.includes.is_empty() || shown.is_empty() {
+        let more = hits.hits.len() > wanted && wanted > 0;
+        hits.hits.truncate(wanted);
+        let includes = if query.includes.is_empty() || hits.hits.is_empty() {
             Includes::default()
         } else {
-            searcher.includes(&query, shown, &at.limits)?
+            searcher.includes(&query, &hits.hits, &at.limits)?
         };
         phases.ends("includes");
-        Ok(((hits, included), phases))
+        Ok((Found { all: hits.total, hits, includes, more }, phases))
     })
     .await?;
     *watch = phases;
     Ok(found)
+}
+
+/// A page of a record.
+async fn record(
+    at: &Arc<Tenancy>,
+    query: &Arc<Query>,
+    asked: &Everything,
+    searcher: &Searcher,
+    (offset, wanted): (usize, usize),
+) -> Result<Found> {
+    let subjects = subjects(at, searcher, asked).await?;
+    let (at, query, searcher) = (at.clone(), query.clone(), searcher.clone());
+    blocking(move || {
+        let found = searcher.everything(&query, &subjects, (offset, wanted), &at.limits)?;
+        let shown = found.matches.len() + found.supports.len();
+        let more = wanted > 0 && ((offset + shown) as u64) < found.all;
+        let total = (query.total != Total::None).then_some(found.matched);
+        let hits = Hits { total, hits: found.matches, notes: Vec::new() };
+        let includes = Includes { hits: found.supports, cut: false };
+        Ok(Found { hits, includes, all: Some(found.all), more })
+    })
+    .await
 }
 
 /// What is to be said of a parameter that the index does not know of every resource yet.

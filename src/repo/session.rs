@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::face::{
-    ExpungeRequest, Handling, HistoryAnswer, HistoryRequest, Page, SearchAnswer, Stored, WriteEntry, Written,
+    ExpungeRequest, Handling, HistoryAnswer, HistoryRequest, Page, Scan, SearchAnswer, Stored, WriteEntry, Written,
 };
 use super::tenancy::{Status, Tenancy};
 use super::turns::Turn;
-use super::{expunge, history, labels, read, search, terminology, transaction};
+use super::{expunge, history, labels, read, scan, search, terminology, transaction};
 use crate::access::actor::Actor;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::labels::Labels;
@@ -110,6 +110,22 @@ impl Session {
     /// As [`Session::page`].
     pub async fn page_here(&self, token: &str) -> Result<SearchAnswer> {
         search::page_here(&self.at, token).await
+    }
+
+    /// All matches of a search; their bodies are fetched by [`Session::fetch`].
+    ///
+    /// # Errors
+    /// As [`Session::search`]; 400 `too-costly` where there are more than `Limits::scan`.
+    pub async fn scan(&self, of: SearchContext, params: &[(String, String)], how: Handling) -> Result<Scan> {
+        scan::scan(&self.at, of, params, how).await
+    }
+
+    /// Some of the matches, by their numbers from 0, in this order; what was expunged since is left out.
+    ///
+    /// # Errors
+    /// 500 and 503 of the store.
+    pub async fn fetch(&self, scan: &Scan, numbers: &[usize]) -> Result<Vec<Stored>> {
+        scan::fetch(&self.at, scan, numbers).await
     }
 
     /// The search parameters of the tenant.

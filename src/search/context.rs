@@ -20,6 +20,13 @@ pub enum SearchContext {
         /// The type of its members; `None` for `*`.
         member: Option<ResourceType>,
     },
+    /// `[base]/[type]/[id]/$everything`, `[base]/[type]/$everything`
+    Everything {
+        /// The type.
+        kind: ResourceType,
+        /// The id; `None`: all of the type.
+        id: Option<ResourceId>,
+    },
 }
 
 impl From<ResourceType> for SearchContext {
@@ -36,6 +43,8 @@ impl fmt::Display for SearchContext {
             Self::System => Ok(()),
             Self::Compartment { of, member: Some(member) } => write!(f, "{of}/{member}"),
             Self::Compartment { of, member: None } => write!(f, "{of}/*"),
+            Self::Everything { kind, id: Some(id) } => write!(f, "{kind}/{id}/$everything"),
+            Self::Everything { kind, id: None } => write!(f, "{kind}/$everything"),
         }
     }
 }
@@ -47,6 +56,10 @@ impl SearchContext {
         match parts.as_slice() {
             [] => Some(Self::System),
             [kind] => Some(Self::Type(ResourceType::find(kind)?)),
+            [kind, "$everything"] => Some(Self::Everything { kind: ResourceType::find(kind)?, id: None }),
+            [kind, id, "$everything"] => {
+                Some(Self::Everything { kind: ResourceType::find(kind)?, id: Some(ResourceId::parse(id).ok()?) })
+            }
             [kind, id, member] => {
                 let of = ResourceKey::new(ResourceType::find(kind)?, ResourceId::parse(id).ok()?);
                 let member = (*member != "*").then(|| ResourceType::find(member).ok_or(()));
@@ -60,7 +73,7 @@ impl SearchContext {
     pub fn kind(&self) -> Option<ResourceType> {
         match self {
             Self::Type(kind) => Some(*kind),
-            Self::System => None,
+            Self::System | Self::Everything { .. } => None,
             Self::Compartment { member, .. } => *member,
         }
     }
@@ -72,7 +85,9 @@ impl SearchContext {
     pub fn types(&self) -> Result<Vec<ResourceType>> {
         match self {
             Self::Type(kind) => Ok(vec![*kind]),
-            Self::System => Ok(ResourceType::all().filter(|kind| kind.name() != "Parameters").collect()),
+            Self::System | Self::Everything { .. } => {
+                Ok(ResourceType::all().filter(|kind| kind.name() != "Parameters").collect())
+            }
             Self::Compartment { of, member } => {
                 let all = members(of.kind);
                 let absent = |message| Fault::coded(Category::NotFound, "not-supported", message);
@@ -95,7 +110,9 @@ mod tests {
 
     #[test]
     fn contexts_are_paths() {
-        for path in ["", "Patient", "Patient/1.a-b/Observation", "Device/x/*"] {
+        for path in
+            ["", "Patient", "Patient/1.a-b/Observation", "Device/x/*", "Patient/1/$everything", "Group/$everything"]
+        {
             assert_eq!(SearchContext::of_path(path).expect(path).to_string(), path);
         }
         for path in ["Pat", "Patient/1", "Patient/1/Obs", "Patient/a_b/*", "Patient/1/*/2", "/"] {

@@ -12,6 +12,7 @@ use super::kind::element::{Element, computed, each, text};
 use super::kind::string::spread;
 use super::kind::token::drop_beside;
 use super::kind::{dispatch, reference};
+use super::links;
 use super::nested;
 use super::path;
 use super::value::{Contained, Extracted, Value};
@@ -37,6 +38,9 @@ pub fn extract_with(kind: ResourceType, added: Option<&Plan>, resource: &Json, b
         if let (Some(kind), Some(id)) = (kind, text(object, names::ID)) {
             found.contained.push(Contained { kind, id: id.into(), values: own(kind, None, inner, base) });
         }
+    }
+    if let Some(object) = resource.as_object() {
+        found.links = links::links(object, &found.values, base);
     }
     found
 }

@@ -19,17 +19,29 @@ use crate::base::fault::{Category, Fault, Result};
 /// # Errors
 /// 400 `too-costly` when there are more than `bound`.
 pub fn collect(searcher: &Searcher, query: &dyn Query, place: Place, bound: usize) -> Result<KeySet> {
+    collect_all(searcher, query, &[place], bound)
+}
+
+/// The hashes in several places of all documents that match, in one pass.
+///
+/// # Errors
+/// 400 `too-costly` when there are more than `bound`.
+pub fn collect_all(searcher: &Searcher, query: &dyn Query, places: &[Place], bound: usize) -> Result<KeySet> {
     let scoring = EnableScoring::disabled_from_searcher(searcher);
     let weight = query.weight(scoring).map_err(failed("join"))?;
     let mut keys = KeySet::default();
     for reader in searcher.segment_readers() {
-        let Some(column) = Hashes::open(reader, place).map_err(failed("open a join column"))? else { continue };
+        let columns = places.iter().filter_map(|place| Hashes::open(reader, *place).transpose());
+        let columns = columns.collect::<tantivy::Result<Vec<_>>>().map_err(failed("open a join column"))?;
+        if columns.is_empty() {
+            continue;
+        }
         let alive = reader.alive_bitset();
         let mut visit = |docs: &[DocId]| {
             for doc in docs.iter().filter(|doc| alive.is_none_or(|alive| alive.is_alive(**doc))) {
                 // One too many is enough to know; what comes after it is not kept.
                 if keys.len() <= bound {
-                    column.add(*doc, &mut keys);
+                    columns.iter().for_each(|column| column.add(*doc, &mut keys));
                 }
             }
         };

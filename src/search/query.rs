@@ -29,6 +29,8 @@ pub struct Query {
     pub explain: bool,
     /// `_contained` and `_containedType`.
     pub contained: ContainedMode,
+    /// `$everything`: the record that is asked for, which takes the place of the clauses.
+    pub everything: Option<Everything>,
     /// `_include` and `_revinclude`, in order.
     pub includes: Vec<Include>,
     /// The parameters in it that are not official, anywhere in it.
@@ -49,6 +51,21 @@ pub enum Total {
     /// The exact number of matches.
     #[default]
     Accurate,
+}
+
+/// `$everything` (FHIR R4 `patient-operation-everything.html`). The types of the query are those that are shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Everything {
+    /// The type of what the record is of.
+    pub kind: ResourceType,
+    /// Its id; `None`: all of the type.
+    pub id: Option<ResourceId>,
+    /// Whether `_type` leaves some types out.
+    pub is_narrowed: bool,
+    /// `_since`, on `meta.lastUpdated`.
+    pub since: Option<DateTest>,
+    /// `start` and `end`, on the times of care: all must hold.
+    pub care: Vec<DateTest>,
 }
 
 /// Whether contained resources are searched (FHIR R4 `search.html`, 3.1.1.5.5).

@@ -29,6 +29,8 @@ pub struct Extracted {
     pub values: Vec<(ParamId, Value)>,
     /// The resources that it contains, each with its values.
     pub contained: Vec<Contained>,
+    /// The hashes of resources of this server that it names elsewhere than in its values.
+    pub links: Vec<u64>,
     /// Its elements that have a name in `_filter`.
     pub nested: Vec<Nested>,
     /// It is a List in the mode `working`.

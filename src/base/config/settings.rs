@@ -310,6 +310,8 @@ pub const SETTINGS: &[Setting] = &[
     limit!(search_values, "CRESSET_LIMIT_SEARCH_VALUES", "most values of a parameter and parameters of a search"),
     limit!(query_bytes, "CRESSET_LIMIT_QUERY_BYTES", "longest query string or form body"),
     limit!(includes, "CRESSET_LIMIT_INCLUDES", "most resources that includes add to a page"),
+    limit!(scan, "CRESSET_LIMIT_SCAN", "most resources that an operation looks at"),
+    limit!(everything, "CRESSET_LIMIT_EVERYTHING", "most resources that $everything answers at once"),
     limit!(join_keys, "CRESSET_LIMIT_JOIN_KEYS", "most keys that a chain carries"),
     limit!(page_pin_seconds, "CRESSET_LIMIT_PAGE_PIN_SECONDS", "how long the snapshot of a page lives"),
     limit!(page_pins, "CRESSET_LIMIT_PAGE_PINS", "most snapshots of pages at a time"),

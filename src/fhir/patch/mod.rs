@@ -10,10 +10,13 @@
 //! from data that is now different is taken away, and one that people wrote must be changed with the data
 //! (3.1.0.6: "SHALL ensure that the narrative is not clinically unsafe").
 //!
+//! `diff` goes the other way: from two versions to the FHIRPath Patch that leads from one to the other.
+//!
 //! A document that is none is a 400; one that does not fit the resource is a 422. Whether the result is a valid
 //! resource is not decided here: it is written like any update.
 
 mod budget;
+mod diff;
 mod document;
 mod element;
 mod equality;
@@ -30,4 +33,5 @@ mod value;
 mod xml_patch;
 
 pub use budget::PatchBounds;
+pub use diff::diff;
 pub use document::{Patch, PatchFormat};

@@ -106,6 +106,11 @@ impl Documents {
         }
     }
 
+    /// What the resources that they name in no parameter are named by: no code has this character.
+    pub fn links(self) -> ParamHash {
+        self.named("*")
+    }
+
     /// What the term that they all have is named by.
     pub fn all(self) -> ParamHash {
         self.named("")

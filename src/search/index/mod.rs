@@ -53,5 +53,5 @@ mod tests;
 pub use codec::contained;
 pub use coverage::{Coverage, Pass};
 pub use prepare::{Document, Prepared, prepare};
-pub use reader::{Hit, Hits, Includes, Searcher};
+pub use reader::{Hit, Hits, Includes, Record, Searcher};
 pub use writer::{Index, IndexOptions};

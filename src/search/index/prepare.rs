@@ -116,6 +116,7 @@ impl Writer {
             // `mode` is no search parameter: its name is free
             self.term(&Scope::plain(self.of.named("mode")), Form::Present, |_| ());
         }
+        self.links(&values.links);
         let mut rest = values.values.as_slice();
         while let Some((id, _)) = rest.first() {
             let end = rest.iter().position(|(other, _)| other != id).unwrap_or(rest.len());
@@ -124,6 +125,18 @@ impl Writer {
             rest = after;
         }
         Arc::new(self.entry)
+    }
+
+    /// What it names elsewhere than in its values.
+    fn links(&mut self, links: &[u64]) {
+        let scope = Scope::plain(self.of.links());
+        for (at, hash) in links.iter().enumerate() {
+            if at == 0 {
+                self.term(&scope, Form::Present, |_| ());
+            }
+            self.term(&scope, Form::Target, |out| out.extend_from_slice(&hash.to_be_bytes()));
+            self.entry.number(ColumnName::new(scope.param, None, Part::Target), *hash as i64);
+        }
     }
 
     fn term(&mut self, scope: &Scope, form: Form, payload: impl FnOnce(&mut Vec<u8>)) {

@@ -19,6 +19,7 @@ use crate::base::id::Seq;
 use crate::base::limits::Limits;
 use crate::fhir::types::{ResourceKey, ResourceType};
 use crate::search::compile::compile;
+use crate::search::everything::{self, Subjects};
 use crate::search::nested;
 use crate::search::page::{count, each, page};
 use crate::search::place::place;
@@ -63,6 +64,19 @@ pub struct Includes {
     pub hits: Vec<Hit>,
     /// There was more than `Limits::includes`.
     pub cut: bool,
+}
+
+/// A page of a record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Record {
+    /// What the record is of, and the members of its compartment.
+    pub matches: Vec<Hit>,
+    /// What these refer to.
+    pub supports: Vec<Hit>,
+    /// How many resources of the first sort there are.
+    pub matched: u64,
+    /// How many there are in all.
+    pub all: u64,
 }
 
 /// A snapshot: the log up to [`Searcher::reached`]. Cheap to clone; keeps its files as long as it lives.
@@ -154,6 +168,23 @@ impl Searcher {
         let start: Vec<u64> = matches.iter().map(|hit| hit.key).collect();
         let (rows, cut) = includes::walk(&self.inner, &query.includes, &start, limits)?;
         Ok(Includes { hits: hits(rows), cut })
+    }
+
+    /// The resources `offset..offset + limit` of the record that `$everything` asks for.
+    ///
+    /// # Errors
+    /// 400 `too-costly` for a record of too many resources; 500 when the index cannot be read.
+    pub fn everything(
+        &self,
+        query: &Query,
+        subjects: &Subjects,
+        (offset, limit): (usize, usize),
+        limits: &Limits,
+    ) -> Result<Record> {
+        let Some(asked) = &query.everything else { return Ok(Record::default()) };
+        let part = everything::part(&self.inner, query, asked, subjects, (offset, limit), limits)?;
+        let (matched, all) = (part.matched, part.all);
+        Ok(Record { matches: hits(part.matches), supports: hits(part.supports), matched, all })
     }
 
     /// The current versions of resources, by their hashes; those that do not exist are left out. In the

@@ -168,6 +168,7 @@ pub fn query(name: &str, clauses: Vec<Clause>) -> Query {
         count_only: false,
         explain: false,
         contained: ContainedMode::default(),
+        everything: None,
         includes: Vec::new(),
         added: Vec::new(),
         used: Vec::new(),

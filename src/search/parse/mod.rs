@@ -12,6 +12,7 @@ mod chain;
 mod clause;
 mod context;
 mod control;
+mod everything;
 mod filter;
 mod filter_clause;
 mod list;

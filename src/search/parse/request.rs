@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::chain::{Place, clause};
 use super::context::{ParseContext, Trouble, Work, bad, shown};
 use super::control::{Taken, take};
+use super::everything;
 use super::filter_clause;
 use super::list;
 use super::types::{check_common, types};
@@ -14,7 +15,7 @@ use crate::fhir::types::ResourceType;
 use crate::search::context::SearchContext;
 use crate::search::kind::escape::split;
 use crate::search::params::check_repeats;
-use crate::search::query::{Clause, ContainedMode, ContainedSearch, Query, SortBy, SortKey, Total};
+use crate::search::query::{Clause, ContainedMode, ContainedSearch, Everything, Query, SortBy, SortKey, Total};
 use crate::search::rank::has_score;
 
 /// Parses a search of a type, of all types, or of a compartment. `params`: names and values, decoded, in order.
@@ -39,16 +40,22 @@ pub fn parse(of: impl Into<SearchContext>, params: &[(String, String)], context:
         count_only: false,
         explain: false,
         contained: ContainedMode::default(),
+        everything: None,
         includes: Vec::new(),
         added: Vec::new(),
         used: Vec::new(),
         warnings,
     };
-    if let SearchContext::Compartment { of, .. } = of {
-        query.clauses.push(Clause::Compartment(of));
-    }
+    let mut record = match of {
+        SearchContext::Compartment { of, .. } => {
+            query.clauses.push(Clause::Compartment(of));
+            None
+        }
+        SearchContext::Everything { kind, id } => Some(everything::begin(kind, id.as_ref(), params)),
+        SearchContext::Type(_) | SearchContext::System => None,
+    };
     for (name, value) in params {
-        match parameter(&work, &mut query, name, value) {
+        match parameter(&work, &mut query, &mut record, name, value) {
             Ok(Taken::Ignored | Taken::No) => {}
             Ok(Taken::Used) => note_used(&mut query, name, value),
             Err(Trouble::Bad(fault)) => return Err(fault),
@@ -63,6 +70,7 @@ pub fn parse(of: impl Into<SearchContext>, params: &[(String, String)], context:
             }
         }
     }
+    query.everything = record;
     list::of_subject(&mut query.clauses);
     query.added = work.into_added();
     check_near(&query)?;
@@ -103,13 +111,22 @@ fn check_near(query: &Query) -> Result<()> {
     Ok(())
 }
 
-fn parameter(work: &Work<'_>, query: &mut Query, name: &str, value: &str) -> Result<Taken, Trouble> {
+fn parameter(
+    work: &Work<'_>,
+    query: &mut Query,
+    record: &mut Option<Everything>,
+    name: &str,
+    value: &str,
+) -> Result<Taken, Trouble> {
     if name == "_type" {
         // it is in the types already
         return Ok(if value.split(',').all(str::is_empty) { Taken::Ignored } else { Taken::Used });
     }
     if value.is_empty() {
         return Err(Trouble::Empty);
+    }
+    if let Some(record) = record {
+        return everything::parameter(work, query, record, name, value);
     }
     // these are one value each: of two, one would be ignored
     let is_repeated = matches!(

@@ -25,16 +25,30 @@ pub struct Argument<'a> {
 
 #[derive(Debug)]
 enum Given<'a> {
-    Text,
+    Text(&'a str),
     /// `Parameters.parameter`
     Parameter(&'a Object),
 }
 
 impl<'a> Argument<'a> {
+    /// The value as it would stand in a URL; `None` where it is no primitive.
+    pub fn text(&self) -> Option<&'a str> {
+        match &self.given {
+            Given::Text(text) => Some(text),
+            Given::Parameter(parameter) => match value(parameter)? {
+                Json::String(text) => Some(text),
+                Json::Number(number) => Some(number.as_str()),
+                Json::Bool(true) => Some("true"),
+                Json::Bool(false) => Some("false"),
+                Json::Null | Json::Array(_) | Json::Object(_) => None,
+            },
+        }
+    }
+
     /// The value of a parameter in the body under this name (`valueCoding`, `resource`).
     pub fn part(&self, name: &str) -> Option<&'a Json> {
         match &self.given {
-            Given::Text => None,
+            Given::Text(_) => None,
             Given::Parameter(parameter) => parameter.get(name),
         }
     }
@@ -48,6 +62,10 @@ impl<'a> Argument<'a> {
             None => fault,
         }
     }
+}
+
+fn value(parameter: &Object) -> Option<&Json> {
+    parameter.iter().find(|(name, _)| name.as_str().starts_with("value")).map(|(_, value)| value)
 }
 
 impl<'a> Arguments<'a> {
@@ -75,7 +93,8 @@ impl<'a> Arguments<'a> {
     /// # Errors
     /// 400 for a body that is no Parameters.
     pub fn all(call: &'a Call<'_>, body: Option<&'a Json>, operation: &'static str) -> Result<Self> {
-        let of_url = call.params.pairs.iter().map(|(name, _)| Argument { name, place: None, given: Given::Text });
+        let of_url =
+            call.params.pairs.iter().map(|(name, value)| Argument { name, place: None, given: Given::Text(value) });
         let mut list: Vec<Argument<'a>> = of_url.collect();
         if let Some(body) = body {
             if body.get("resourceType").and_then(Json::as_str) != Some("Parameters") {
@@ -93,6 +112,11 @@ impl<'a> Arguments<'a> {
         Ok(Self { list, operation })
     }
 
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Argument<'a>> {
+        self.list.iter()
+    }
+
     /// Those of a name.
     pub fn named(&self, name: &str) -> impl Iterator<Item = &Argument<'a>> {
         self.list.iter().filter(move |argument| argument.name == name)
@@ -108,6 +132,43 @@ impl<'a> Arguments<'a> {
         match all.next() {
             Some(second) => Err(second.wrong("it may stand once only")),
             None => Ok(first),
+        }
+    }
+
+    /// The text of the one of a name.
+    ///
+    /// # Errors
+    /// 400 where it stands twice, or has no text.
+    pub fn text(&self, name: &str) -> Result<Option<&'a str>> {
+        let Some(argument) = self.one(name)? else { return Ok(None) };
+        match argument.text().filter(|text| !text.is_empty()) {
+            Some(text) => Ok(Some(text)),
+            None => Err(argument.wrong("it needs a value of a primitive type")),
+        }
+    }
+
+    /// The boolean of a name; `None` where it is absent.
+    ///
+    /// # Errors
+    /// 400 for anything else.
+    pub fn boolean(&self, name: &str) -> Result<Option<bool>> {
+        match (self.one(name)?, self.text(name)?) {
+            (Some(argument), Some(text)) => text.parse().map(Some).map_err(|_| argument.wrong("it is true or false")),
+            _ => Ok(None),
+        }
+    }
+
+    /// The number above 0 of a name.
+    ///
+    /// # Errors
+    /// 400 for anything else.
+    pub fn positive(&self, name: &str) -> Result<Option<usize>> {
+        match (self.one(name)?, self.text(name)?) {
+            (Some(argument), Some(text)) => {
+                let number = text.parse().ok().filter(|number| *number > 0);
+                number.map(Some).ok_or_else(|| argument.wrong("it is a whole number of 1 or more"))
+            }
+            _ => Ok(None),
         }
     }
 

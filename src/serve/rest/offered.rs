@@ -11,10 +11,18 @@ pub enum Operation {
     Closure,
     /// Writes a resource in another format.
     Convert,
+    /// Tells what leads from one version to another.
+    Diff,
+    /// Makes a document of a Composition.
+    Document,
+    /// A whole record.
+    Everything,
     /// Takes content away for good.
     Expunge,
     /// Evaluates an expression.
     FhirPath,
+    /// The last observations of each code.
+    Lastn,
     /// Finds who may be the same person.
     Match,
     /// Tells profiles, tags and security labels.
@@ -23,6 +31,8 @@ pub enum Operation {
     MetaAdd,
     /// Takes profiles, tags and security labels away.
     MetaDelete,
+    /// Statistics of measurements.
+    Stats,
     /// Tells how far the index is with search parameters.
     ReindexStatus,
     /// One of the terminology service.
@@ -58,9 +68,14 @@ impl Offered {
         Self { types: true, kind: Some(kind), ..Self::NOWHERE }
     }
 
+    /// On resources of one type.
+    pub const fn on_resources(kind: &'static str) -> Self {
+        Self { resources: true, kind: Some(kind), ..Self::NOWHERE }
+    }
+
     /// On one type and its resources.
-    const fn of(kind: &'static str) -> Self {
-        Self { types: true, resources: true, kind: Some(kind), ..Self::NOWHERE }
+    pub const fn on_both(kind: &'static str) -> Self {
+        Self { types: true, ..Self::on_resources(kind) }
     }
 
     /// Whether it is offered at resources, types or versions of them, or their type, where it concerns this type.
@@ -117,10 +132,15 @@ const fn inquiry(
     definition: Option<&'static str>,
 ) -> OperationRow {
     let operation = Operation::Terminology(operation);
-    OperationRow { name, operation, offered: Offered::of(kind), changes: false, by_get: true, definition }
+    OperationRow { name, operation, offered: Offered::on_both(kind), changes: false, by_get: true, definition }
 }
 
-/// Every operation; one of two types has two rows.
+const fn everything(offered: Offered, definition: &'static str) -> OperationRow {
+    let operation = Operation::Everything;
+    OperationRow { name: "everything", operation, offered, changes: false, by_get: true, definition: Some(definition) }
+}
+
+/// Every operation; one of several types has several rows.
 pub static OPERATIONS: &[OperationRow] = &[
     inquiry("batch-validate-code", terminology::Operation::BatchValidate, "ValueSet", None),
     OperationRow {
@@ -147,6 +167,29 @@ pub static OPERATIONS: &[OperationRow] = &[
         Some("http://hl7.org/fhir/OperationDefinition/ValueSet-expand"),
     ),
     OperationRow {
+        name: "diff",
+        operation: Operation::Diff,
+        offered: Offered::EVERYWHERE,
+        changes: false,
+        by_get: true,
+        definition: None,
+    },
+    OperationRow {
+        name: "document",
+        operation: Operation::Document,
+        offered: Offered::on_both("Composition"),
+        changes: false,
+        by_get: true,
+        definition: Some("http://hl7.org/fhir/OperationDefinition/Composition-document"),
+    },
+    everything(Offered::on_both("Patient"), "http://hl7.org/fhir/OperationDefinition/Patient-everything"),
+    everything(Offered::on_resources("Encounter"), "http://hl7.org/fhir/OperationDefinition/Encounter-everything"),
+    everything(Offered::on_resources("Group"), "http://hl7.org/fhir/OperationDefinition/Group-everything"),
+    everything(
+        Offered::on_both("MedicinalProduct"),
+        "http://hl7.org/fhir/OperationDefinition/MedicinalProduct-everything",
+    ),
+    OperationRow {
         name: "expunge",
         operation: Operation::Expunge,
         offered: Offered::EVERYWHERE,
@@ -168,6 +211,14 @@ pub static OPERATIONS: &[OperationRow] = &[
         "CodeSystem",
         Some("http://hl7.org/fhir/OperationDefinition/CodeSystem-lookup"),
     ),
+    OperationRow {
+        name: "lastn",
+        operation: Operation::Lastn,
+        offered: Offered::on_type("Observation"),
+        changes: false,
+        by_get: true,
+        definition: Some("http://hl7.org/fhir/OperationDefinition/Observation-lastn"),
+    },
     OperationRow {
         name: "match",
         operation: Operation::Match,
@@ -207,6 +258,14 @@ pub static OPERATIONS: &[OperationRow] = &[
         changes: false,
         by_get: true,
         definition: None,
+    },
+    OperationRow {
+        name: "stats",
+        operation: Operation::Stats,
+        offered: Offered::on_type("Observation"),
+        changes: false,
+        by_get: true,
+        definition: Some("http://hl7.org/fhir/OperationDefinition/Observation-stats"),
     },
     inquiry(
         "subsumes",

@@ -3,7 +3,10 @@
 use super::call::{Answer, Call};
 use super::offered::{OPERATIONS, Operation, OperationRow};
 use super::routes::Target;
-use super::{closure, convert, expunge, fhirpath, meta, patient_match, reindex_status, terminology};
+use super::{
+    closure, convert, diff, document, everything, expunge, fhirpath, lastn, meta, patient_match, reindex_status, stats,
+    terminology,
+};
 use crate::base::fault::{Fault, Result};
 use crate::fhir::json::Json;
 
@@ -15,12 +18,17 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
     match call.target.operation {
         Some(Operation::Closure) => closure::operation(call, body).await,
         Some(Operation::Convert) => convert::operation(call, body).await,
+        Some(Operation::Diff) => diff::operation(call, body).await,
+        Some(Operation::Document) => document::operation(call, body).await,
+        Some(Operation::Everything) => everything::operation(call, body).await,
         Some(Operation::Terminology(which)) => terminology::operation(call, body, which).await,
         Some(Operation::Expunge) => expunge::operation(call, body).await,
         Some(Operation::FhirPath) => fhirpath::operation(call, body).await,
+        Some(Operation::Lastn) => lastn::operation(call, body).await,
         Some(Operation::Match) => patient_match::operation(call, body).await,
         Some(Operation::Meta) => meta::operation(call, body).await,
         Some(Operation::MetaAdd | Operation::MetaDelete) => meta::change(call, body).await,
+        Some(Operation::Stats) => stats::operation(call, body).await,
         Some(Operation::ReindexStatus) => reindex_status::operation(call),
         None => Err(Fault::internal("route of an operation without its name")),
     }

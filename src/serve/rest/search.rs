@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::call::{Answer, Call};
 use super::explain::explained;
 use super::framing::{Entry, Framing, Head};
+use super::offered::Operation;
 use super::params::{encode, query};
 use super::relay;
 use super::routes::Target;
@@ -26,11 +27,18 @@ const SELF_BYTES: usize = 32 << 10;
 /// # Errors
 /// 400 for what is wrong or not offered, 404 for a compartment that is none, 410 for a page that is no longer held.
 pub async fn search(call: &Call<'_>) -> Result<Answer> {
-    if let Some(token) = call.params.get("_page") {
-        return page(call, token).await;
+    match call.params.get("_page") {
+        Some(token) => page(call, token).await,
+        None => asked(call, &call.params.pairs).await,
     }
+}
+
+/// The first page of a search with these parameters.
+///
+/// # Errors
+/// As [`search`].
+pub async fn asked(call: &Call<'_>, pairs: &[(String, String)]) -> Result<Answer> {
     let of = context(call.target);
-    let pairs = &call.params.pairs;
     let shown = Shown::read(pairs, of.kind(), call.prefer.handling)?;
     if shown.part == Some(Subset::Text) {
         only_matches(pairs)?;
@@ -40,7 +48,7 @@ pub async fn search(call: &Call<'_>) -> Result<Answer> {
         (own, Some(token)) if own.len() > SELF_BYTES => format!("_page={}", encode(token)),
         (own, _) => own,
     };
-    searchset(call, &answer, &shown, &own).map(Answer::whole)
+    searchset(call, &answer, &shown, &context(call.target).to_string(), &own).map(Answer::whole)
 }
 
 /// Refuses what is wrong with a search before it is done.
@@ -71,6 +79,9 @@ fn only_matches(pairs: &[(String, String)]) -> Result<()> {
 /// What a path searches.
 fn context(target: &Target) -> SearchContext {
     match (target.kind, &target.id) {
+        (Some(kind), id) if target.operation == Some(Operation::Everything) => {
+            SearchContext::Everything { kind, id: id.clone() }
+        }
         (Some(kind), Some(id)) => {
             SearchContext::Compartment { of: ResourceKey::new(kind, id.clone()), member: target.member }
         }
@@ -106,12 +117,17 @@ pub async fn held(call: &Call<'_>) -> Result<Answer> {
 fn linked(call: &Call<'_>, token: &str, answer: &SearchAnswer) -> Result<Answer> {
     // The search is in the token, what it shows as well.
     let shown = Shown::read(&answer.used, None, Handling::Lenient)?;
-    searchset(call, answer, &shown, &format!("_page={}", encode(token))).map(Answer::whole)
+    let place = context(call.target).to_string();
+    searchset(call, answer, &shown, &place, &format!("_page={}", encode(token))).map(Answer::whole)
 }
 
-fn searchset(call: &Call<'_>, answer: &SearchAnswer, shown: &Shown, own: &str) -> Result<Bytes> {
+/// The Bundle of an answer. `place` is the path below the base, `own` the query of the self link.
+///
+/// # Errors
+/// 500 for a stored resource that cannot be read.
+pub fn searchset(call: &Call<'_>, answer: &SearchAnswer, shown: &Shown, place: &str, own: &str) -> Result<Bytes> {
     let base = &call.site.base;
-    let place = format!("{base}/{}", context(call.target));
+    let place = format!("{base}/{place}");
     let place = place.trim_end_matches('/');
     let form = call.params.form();
     let url = |query: &str| format!("{place}?{query}{form}").trim_end_matches('?').replacen("?&", "?", 1);
