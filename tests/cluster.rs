@@ -130,6 +130,29 @@ impl Drop for Reading<'_> {
 }
 
 #[test]
+fn pages_of_a_record_are_followed_on_any_node() {
+    if !Postgres::available() {
+        return;
+    }
+    let (first, second) = two_nodes();
+    let patient =
+        json!({"resource": {"resourceType": "Patient", "id": "p"}, "request": {"method": "PUT", "url": "Patient/p"}});
+    let of_patient = |n: usize| {
+        let mut resource = observation(&format!("o{n}"), n);
+        resource["subject"] = json!({"reference": "Patient/p"});
+        json!({"resource": resource, "request": {"method": "PUT", "url": format!("Observation/o{n}")}})
+    };
+    let entries: Vec<Value> = std::iter::once(patient).chain((0..40).map(of_patient)).collect();
+    first.client().post("", &json!({"resourceType": "Bundle", "type": "transaction", "entry": entries})).expect(200);
+    let page = first.client().get("Patient/p/$everything?_count=9").expect(200).json();
+    let start = link(&page, "next").unwrap();
+    second.client().delete("Observation/o30").expect(204);
+    let alone = pages(&mut [first.client()], &start);
+    assert_eq!(pages(&mut [second.client(), first.client()], &start), alone);
+    assert_eq!(ids(&page).len() + alone.iter().map(|(_, matches)| matches.len()).sum::<usize>(), 41);
+}
+
+#[test]
 fn a_batch_may_ask_for_a_page_of_another_node() {
     if !Postgres::available() {
         return;
