@@ -37,6 +37,9 @@ pub struct BenchArgs {
     /// Add so many milliseconds to every fsync of the server and of its own cluster; needs the compiler cc
     #[arg(long, value_name = "MS")]
     pub fsync_delay: Option<u64>,
+    /// How much the server asks of what is written: off, base, profiles or strict; what the configuration says unless given
+    #[arg(long, value_name = "MODE")]
+    pub validation: Option<String>,
     /// Where the stores are made: the disk that is measured
     #[arg(long, default_value = ".")]
     pub work: PathBuf,

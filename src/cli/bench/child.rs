@@ -8,7 +8,7 @@ use http::{HeaderMap, Method};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::ground::Ground;
-use super::machine::{field, free_port};
+use super::machine::{cpu_time, field, free_port};
 use super::slow_disk::SlowDisk;
 use crate::base::config::program;
 use crate::base::fault::{Fault, Result};
@@ -33,13 +33,16 @@ impl Server {
     ///
     /// # Errors
     /// 500 when it does not start.
-    pub async fn start(ground: &Ground, slow: Option<&SlowDisk>) -> Result<Self> {
+    pub async fn start(ground: &Ground, slow: Option<&SlowDisk>, validation: Option<&str>) -> Result<Self> {
         let port = free_port()?;
         let mut command = Command::new(program()?);
         command.args(["serve", "--insecure-no-auth", "--listen", &format!("127.0.0.1:{port}"), "--data"]);
         command.arg(ground.folder()).env("CRESSET_LOG", "error");
         if let Some(database) = ground.database() {
             command.env("CRESSET_DATABASE", database);
+        }
+        if let Some(mode) = validation {
+            command.env("CRESSET_VALIDATION_MODE", mode);
         }
         if let Some(slow) = slow {
             slow.slow_down(&mut command);
@@ -101,6 +104,11 @@ impl Server {
             value.trim_end_matches("kB").trim().parse().unwrap_or_default()
         };
         (kib("RssAnon") / 1024.0, kib("VmRSS") / 1024.0)
+    }
+
+    /// CPU time that it has used, of all threads, in user and in kernel mode.
+    pub fn cpu(&self) -> Duration {
+        cpu_time(self.child.id())
     }
 
     /// Ends it with SIGTERM. Answers how long that took.

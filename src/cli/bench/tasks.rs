@@ -69,7 +69,7 @@ impl<'a> Bench<'a> {
     }
 
     async fn start(&self, ground: &Ground) -> Result<Server> {
-        Server::start(ground, self.slow.as_ref()).await
+        Server::start(ground, self.slow.as_ref(), self.args.validation.as_deref()).await
     }
 
     fn generator(&self) -> Generator {
@@ -130,12 +130,15 @@ impl<'a> Bench<'a> {
         // A database outside cannot be emptied from here, so it is filled once.
         let outside = self.args.database.as_deref().is_some_and(|database| database != OWN);
         let runs = if self.args.does(Task::Import) && !outside { self.args.runs.max(1) } else { 1 };
-        let (mut rates, mut anon, mut last) = (Vec::new(), Vec::new(), None);
+        let (mut rates, mut cpu, mut anon, mut last) = (Vec::new(), Vec::new(), Vec::new(), None);
         for _ in 0..runs {
             drop(last.take());
             let ground = Ground::fresh(self.args, self.slow.as_ref())?;
             let server = self.start(&ground).await?;
+            let before = server.cpu();
             let imported = self.import(&server, size).await?;
+            let micros = server.cpu().saturating_sub(before).as_secs_f64() * 1e6;
+            cpu.push(micros / imported.resources.max(1) as f64);
             eprintln!("  imported {} at {:.0} resources/s", imported.resources, imported.rate());
             rates.push(imported.rate());
             anon.push(server.memory().0);
@@ -147,6 +150,7 @@ impl<'a> Bench<'a> {
             let bound = if self.args.database.is_some() { 5_000.0 } else { 10_000.0 };
             let line = Line::new("import", median(rates), "resources/s").at(size).target(Target::AtLeast(bound));
             self.add(self.beside_raw(line, 500));
+            self.add(Line::new("import, CPU time of the server", median(cpu), "µs/resource").at(size));
         }
         if self.args.does(Task::Memory) {
             let line = Line::new("memory after the import, RssAnon", median(anon), "MiB").at(size);
