@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 
 use super::face::{CodeSystem, Library};
 use super::grammar;
+use super::iso;
 use super::memory::{Memory, list, text};
 use super::version;
 use crate::base::fault::Result;
@@ -53,12 +54,13 @@ fn set(url: &str) -> Result<Option<Arc<Json>>> {
 /// The URLs of all code systems that are here whatever a tenant stores, with the versions of those that have one without being unpacked.
 pub fn code_systems() -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
     let listed = urls(Kind::CodeSystem).filter(|url| !url.is_empty()).map(|url| (url, None));
-    grammar::SYSTEMS.into_iter().chain(listed)
+    let countries = iso::SYSTEMS.into_iter().map(|url| (url, None));
+    grammar::SYSTEMS.into_iter().chain(countries).chain(listed)
 }
 
 impl Library for Core {
     fn code_system(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<dyn CodeSystem>>> {
-        if let Some(system) = grammar::system(url) {
+        if let Some(system) = grammar::system(url).or_else(|| iso::system(url)) {
             return Ok(Some(system).filter(|system| is_meant(version, system.about().version.as_deref())));
         }
         let found = system(url)?.filter(|system| is_meant(version, system.about().version.as_deref()));

@@ -22,6 +22,7 @@ pub mod expansion;
 pub mod face;
 pub mod filter;
 pub mod grammar;
+pub mod iso;
 pub mod issues;
 pub mod language;
 pub mod loaded;
