@@ -303,7 +303,7 @@ on_both_databases! {
     }
 
     fn each_is_backed_up_restored_and_exported_by_itself(database) {
-        let app = start(database);
+        let mut app = start(database);
         let mut client = app.client();
         for (n, base) in BASES.iter().enumerate() {
             (0..=n).for_each(|i| drop(put(&mut client, base, &format!("Patient/p{i}"), &json!({"active": true})).expect(201)));
@@ -317,6 +317,10 @@ on_both_databases! {
             text
         };
         run(&app, &["backup", "--to", &path("b"), "--tenant", "ward"], 0);
+        // kept also by a run that finds nothing new in the log
+        app.kill();
+        run(&app, &["tenant", "set", "ward", "--validation", "off"], 0);
+        app.restart(&[]);
         assert!(!folder.path().join("b/default").exists());
         let text = run(&app, &["backup", "--to", &path("b"), "--all-tenants"], 0);
         assert!(text.contains("ward: nothing new") && text.contains("lab: 3 entries") && text.contains("default: 1 entries"), "{text}");
@@ -346,11 +350,17 @@ on_both_databases! {
         client.send("GET", "/t/ward/fhir/Patient", &[], &[]).expect_outcome(404);
         let mut whole = TestApp::start(database);
         whole.kill();
+        // as backups were before
+        std::fs::remove_file(folder.path().join("b/lab/settings.json")).unwrap();
         run(&whole, &["restore", "--from", &path("b"), "--all-tenants"], 0);
         whole.restart(&[]);
         for (n, base) in BASES.iter().enumerate() {
             assert_eq!(get(&mut whole.client(), &format!("{base}/Patient?active=true"))["total"], n + 1, "{base}");
         }
+        whole.kill();
+        let modes = run(&whole, &["tenant", "list"], 0);
+        let of = |tenant: &str| modes.lines().find(|line| line.starts_with(tenant)).unwrap().contains("off");
+        assert_eq!(["ward", "lab", "default"].map(of), [true, false, false], "{modes}");
     }
 }
 

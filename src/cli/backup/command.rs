@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::parts::{Part, find, folder, publish};
+use super::settings::Settings;
 use super::whose::Whose;
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::id::{Seq, Tenant};
@@ -63,6 +64,7 @@ impl BackupArgs {
         let before = find(&folder)?;
         let after = if self.full { Seq(0) } else { before.last().map_or(Seq(0), |part| part.last) };
         let head = store.head(tenant).await?.seq;
+        let settings = Settings::of(store, name).await?;
         if head < after {
             let text = format!("{}: it reaches {after}, but the log ends at {head}: of another log?", folder.display());
             return Err(Fault::new(Category::Conflict, text));
@@ -71,6 +73,7 @@ impl BackupArgs {
             goes_on(store, tenant, part).await?;
         }
         if head == after {
+            settings.write(&folder)?;
             println!("{name}: nothing new; the backup reaches entry {after}");
             return Ok(());
         }
@@ -79,6 +82,7 @@ impl BackupArgs {
         let (out, last) = backup(store, tenant, name, after, BufWriter::new(file)).await?;
         let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
         let path = publish(&file, &written, &folder, after, last)?;
+        settings.write(&folder)?;
         if self.full {
             before.iter().filter(|part| part.path != path).try_for_each(|part| remove(&part.path))?;
         }

@@ -2,12 +2,13 @@
 //! as NDJSON.
 //!
 //! A backup is a folder with a folder for each tenant, and in it a file for each part of its log; every run adds what is new. A file appears under its name only
-//! when it is whole and synced.
+//! when it is whole and synced. Beside them stands what the tenant has of its own that is not in its log.
 
 mod command;
 mod export;
 mod parts;
 mod restore;
+mod settings;
 mod whose;
 
 pub use command::BackupArgs;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::parts::{Part, find, folder};
+use super::settings::Settings;
 use super::whose::Whose;
 use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault, Result};
@@ -64,13 +65,15 @@ impl RestoreArgs {
                 let text = format!("tenant {} is not empty: restore into a new one", name.as_str());
                 return Err(Fault::new(Category::Conflict, text));
             }
-            all.push((name, parts));
+            let settings = Settings::read(&folder(&self.from, name.as_str()))?;
+            all.push((name, parts, settings));
         }
-        for (name, parts) in all {
+        for (name, parts, settings) in all {
             let tenant = match store.tenant(&name).await? {
                 Some(tenant) => tenant,
                 None => store.add_tenant(&name).await?,
             };
+            settings.apply(store, &name).await?;
             play_one(store, tenant, name.as_str(), &parts, before).await?;
         }
         Ok(())
