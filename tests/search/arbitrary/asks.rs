@@ -45,9 +45,13 @@ impl Asker<'_> {
         if found.is_empty() {
             return None;
         }
-        let value = *self.random.pick(found);
+        let at = self.random.below(found.len());
+        let value = found[at];
         if let Found::Tuple(parts) = value {
-            return self.composite(param, parts, found);
+            // the next one is mostly of the same resource
+            let next = found[(at + 1) % found.len()];
+            let other = if self.random.chance(50) { next } else { *self.random.pick(found) };
+            return self.composite(param, parts, other);
         }
         let all = forms(&param.kind);
         let form = all[turn % all.len()].as_str();
@@ -251,9 +255,8 @@ impl Asker<'_> {
         (!uri.is_empty() && has_hierarchy).then_some(uri)
     }
 
-    /// The components are mostly of one tuple, sometimes of two.
-    fn composite(&mut self, param: &Param, parts: &[Vec<Found<'_>>], found: &[&Found<'_>]) -> Option<Search> {
-        let other = *self.random.pick(found);
+    /// The components are mostly of one element, sometimes of two; a code may have the system of another one.
+    fn composite(&mut self, param: &Param, parts: &[Vec<Found<'_>>], other: &Found<'_>) -> Option<Search> {
         let (mut wanted, mut classes) = (Vec::new(), Vec::new());
         for (n, (url, _)) in param.components.iter().enumerate() {
             let component = &self.all.params[url];
@@ -262,10 +265,18 @@ impl Asker<'_> {
                 _ => &parts[n],
             };
             let value = self.random.pick(mixed);
+            let beside = if self.random.chance(60) { mixed } else { &parts[n] };
+            let beside = self.random.pick(beside);
+            let crossed = match (value, beside) {
+                (Found::Token(code), Found::Token(Token { system, .. })) if self.random.chance(35) => {
+                    Some(Found::Token(Token { system: *system, ..code.clone() }))
+                }
+                _ => None,
+            };
             let mut all = forms(&component.kind);
             all.retain(|form| !form.starts_with(':'));
             let form = self.random.pick(&all).clone();
-            let (_, part) = self.one(component, value, &form)?;
+            let (_, part) = self.one(component, crossed.as_ref().unwrap_or(value), &form)?;
             wanted.push(part);
             classes.push(format!("composite {} {form}", component.kind));
         }

@@ -177,7 +177,21 @@ fn coding(random: &mut Random) -> Value {
 }
 
 fn concept(random: &mut Random) -> Value {
-    object([("coding", maybe(random, 85, |r| list(r, 3, coding))), ("text", maybe(random, 40, text))])
+    object([("coding", maybe(random, 85, codings)), ("text", maybe(random, 40, text))])
+}
+
+/// Some codings, of which one may share its code or its system with the one before it.
+fn codings(random: &mut Random) -> Value {
+    let mut all = list(random, 3, coding);
+    if let Some([first, second, ..]) = all.as_array_mut().map(Vec::as_mut_slice)
+        && random.chance(50)
+    {
+        let shared = *random.pick(&["code", "system"]);
+        if let Some(value) = first.get(shared) {
+            second[shared] = value.clone();
+        }
+    }
+    all
 }
 
 fn identifier(random: &mut Random) -> Value {
