@@ -52,6 +52,9 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Most entries of a batch or transaction.
     pub bundle_entries: usize,
+    /// Most bytes of the answers of a batch or transaction: beyond it reads are refused, and writes are answered without
+    /// their resources.
+    pub answer_bytes: usize,
     /// Most operations of a patch, and most properties of an object of a merge patch.
     pub patch_operations: usize,
     /// Deepest nesting of JSON.
@@ -111,6 +114,7 @@ impl Default for Limits {
         Self {
             body_bytes: 64 << 20,
             bundle_entries: 10_000,
+            answer_bytes: 256 << 20,
             patch_operations: 1000,
             nesting: 64,
             page_default: 50,

@@ -210,6 +210,206 @@ fn memory_is_bounded_under_hostile_input() {
     assert!(rest < BOUND_MIB, "{rest} MiB stay");
 }
 
+/// Method, target, content type, body, and the status that is expected.
+type Request = (&'static str, &'static str, &'static str, &'static str, String, u16);
+
+/// The patch of an operation of FHIRPath Patch, many times.
+fn fhirpath_patch(count: usize, path: &str, kind: &str) -> Value {
+    let mut parts = vec![json!({"name": "type", "valueCode": kind}), json!({"name": "path", "valueString": path})];
+    if kind == "add" {
+        parts.push(json!({"name": "name", "valueString": "given"}));
+        parts.push(json!({"name": "value", "valueString": "x"}));
+    }
+    json!({"resourceType": "Parameters", "parameter": vec![json!({"name": "operation", "part": parts}); count]})
+}
+
+fn patches() -> Vec<Request> {
+    const LIST: &str = "application/json-patch+json";
+    const MERGE: &str = "application/merge-patch+json";
+    const ELEMENTS: &str = "application/xml-patch+xml";
+    const H: &str = "/fhir/Patient/h";
+    const BIG: &str = "/fhir/Patient/big";
+    let list = |count: usize, operation: Value| json!(vec![operation; count]).to_string();
+    let parameters = |count, path: &str, kind| fhirpath_patch(count, path, kind).to_string();
+    let elements = |count: usize, operation: &str| {
+        format!("<diff xmlns:f=\"http://hl7.org/fhir\">{}</diff>", operation.repeat(count))
+    };
+    let test = json!({"op": "test", "path": "/active", "value": true});
+    let copy = |to: &str| json!({"op": "copy", "from": "/name", "path": to});
+    let of = |name, target, form, body, status| ("PATCH", name, target, form, body, status);
+    let many = "JSON Patch: 100 000 operations";
+    vec![
+        of(many, H, LIST, list(100_000, test), 400),
+        of("JSON Patch: copies of copies", H, LIST, list(1000, copy("/name/0/extension")), 422),
+        of("JSON Patch: copies that double", H, LIST, list(1000, copy("/name/-")), 422),
+        of(
+            "JSON Patch: 1000 adds in front",
+            BIG,
+            LIST,
+            list(1000, json!({"op": "add", "path": "/name/0", "value": {"text": "a"}})),
+            200,
+        ),
+        of(
+            "JSON Patch: a pointer of 2 MB",
+            H,
+            LIST,
+            list(1, json!({"op": "remove", "path": "/a".repeat(1 << 20)})),
+            400,
+        ),
+        of("JSON Patch: 1 000 000 open lists", H, LIST, format!("[{{\"value\":{}", "[".repeat(1_000_000)), 400),
+        of(
+            "merge patch: 100 000 properties",
+            H,
+            MERGE,
+            format!("{{{}}}", (0..100_000).map(|n| format!("\"a{n}\":1")).collect::<Vec<_>>().join(",")),
+            400,
+        ),
+        of("merge patch: 100 000 open objects", H, MERGE, "{\"a\":".repeat(100_000), 400),
+        of("FHIRPath Patch: 20 000 operations", H, JSON, parameters(20_000, "Patient.name[0]", "add"), 400),
+        of(
+            "FHIRPath Patch: 1000 times all below",
+            BIG,
+            JSON,
+            parameters(1000, "Patient.descendants().where($this = 'n5').first()", "delete"),
+            400,
+        ),
+        of(
+            "FHIRPath Patch: 1000 times each with each",
+            BIG,
+            JSON,
+            parameters(1000, "Patient.name.select($this.given.combine(%resource.name))", "delete"),
+            400,
+        ),
+        of(
+            "FHIRPath Patch: a path of 1 MB",
+            H,
+            JSON,
+            parameters(1, &format!("Patient{}", ".name".repeat(200_000)), "delete"),
+            400,
+        ),
+        of("FHIRPath Patch: 200 000 parentheses", H, JSON, parameters(1, &"(".repeat(200_000), "delete"), 400),
+        of(
+            "XML Patch: 100 000 operations",
+            H,
+            ELEMENTS,
+            elements(100_000, "<replace sel=\"f:Patient/f:active/@value\">true</replace>"),
+            400,
+        ),
+        of(
+            "XML Patch: 1000 searches",
+            BIG,
+            ELEMENTS,
+            elements(1000, "<replace sel=\"f:Patient/f:name[f:given/@value='n9']/f:given[1]/@value\">n9</replace>"),
+            422,
+        ),
+        of(
+            "XML Patch: a selector of 1 MB",
+            H,
+            ELEMENTS,
+            elements(1, &format!("<remove sel=\"f:Patient{}\"/>", "/f:name".repeat(150_000))),
+            400,
+        ),
+        of("XML Patch: 200 000 open elements", H, ELEMENTS, format!("<diff>{}", "<add>".repeat(200_000)), 400),
+    ]
+}
+
+fn operations() -> Vec<Request> {
+    let names: Vec<Value> = (0..2000).map(|n| json!({"given": [format!("n{n}")]})).collect();
+    let resource = json!({"resourceType": "Patient", "name": names});
+    let ask = |name: &'static str, expression: String, status: u16| {
+        let body = json!({"resourceType": "Parameters", "parameter": [
+            {"name": "expression", "valueString": expression}, {"name": "resource", "resource": resource}]});
+        ("POST", name, "/fhir/$fhirpath", JSON, body.to_string(), status)
+    };
+    vec![
+        ask("FHIRPath: each with each", "descendants().select(%resource.descendants()).count()".into(), 400),
+        ask("FHIRPath: without end", "1.repeat($this + 1)".into(), 400),
+        ask("FHIRPath: a text that doubles", format!("'a'{}", ".select($this & $this)".repeat(60)), 400),
+        ask(
+            "FHIRPath: a replacement that grows",
+            format!("'{}'{}", "a".repeat(10), ".replace('a', 'aaaaaaaaaa')".repeat(12)),
+            400,
+        ),
+        ask("FHIRPath: a regular expression that grows", "'a'.matches('(((a{100}){100}){100})')".into(), 400),
+        ask("FHIRPath: 100 000 parentheses", format!("{}1{}", "(".repeat(100_000), ")".repeat(100_000)), 400),
+        ask("FHIRPath: 100 000 steps", format!("name{}", ".given".repeat(100_000)), 400),
+        ask("FHIRPath: a text of 4 MB", format!("'{}'", "x".repeat(4 << 20)), 400),
+        ask(
+            "FHIRPath: items compared with each other",
+            "(descendants() | descendants()).subsetOf(%resource.descendants() | 1)".into(),
+            200,
+        ),
+        ask(
+            "FHIRPath: texts added up",
+            "descendants().ofType(string).aggregate($total & $this & $total, 'a')".into(),
+            400,
+        ),
+    ]
+}
+
+fn bundles() -> Vec<Request> {
+    let batch = |name: &'static str, kind: &str, entry: &dyn Fn(usize) -> Value, count: usize, status: u16| {
+        let entries: Vec<Value> = (0..count).map(entry).collect();
+        let body = json!({"resourceType": "Bundle", "type": kind, "entry": entries});
+        ("POST", name, "/fhir", JSON, body.to_string(), status)
+    };
+    let evaluated =
+        |_: usize| json!({"request": {"method": "GET", "url": "$fhirpath?expression=1.repeat($this%20%2B%201)"}});
+    let patched = |n: usize| {
+        let target = ["big", "big2", "big3", "big4"][n % 4];
+        json!({"request": {"method": "PATCH", "url": format!("Patient/{target}")}, "resource": fhirpath_patch(1, "Patient.name[0]", "add")})
+    };
+    let read = |_: usize| json!({"request": {"method": "GET", "url": "Patient/big"}});
+    vec![
+        batch("Bundle: 300 expressions without end", "batch", &evaluated, 300, 200),
+        batch("Bundle: 20 patches of large resources", "batch", &patched, 20, 200),
+        batch("Bundle: a transaction of patches of large resources", "transaction", &patched, 4, 413),
+        batch("Bundle: a large resource read 2000 times", "batch", &read, 2000, 200),
+        batch("Bundle: the same in a transaction", "transaction", &read, 2000, 200),
+    ]
+}
+
+#[test]
+fn memory_is_bounded_under_patches_and_operations() {
+    const ANSWERS: usize = 32 << 20;
+    let mut app = TestApp::start(Database::Sqlite);
+    app.restart_with(&[], &[("CRESSET_LIMIT_BODY_BYTES", "5767168"), ("CRESSET_LIMIT_ANSWER_BYTES", "33554432")]);
+    let mut client = app.client();
+    client
+        .put("Patient/h", &json!({"resourceType": "Patient", "id": "h", "active": true, "name": [{"given": ["a"]}]}))
+        .expect(201);
+    let names: Vec<Value> = (0..25_000).map(|n| json!({"given": [format!("n{n}"), "x".repeat(40)]})).collect();
+    for id in ["big", "big2", "big3", "big4"] {
+        client.put(&format!("Patient/{id}"), &json!({"resourceType": "Patient", "id": id, "name": names})).expect(201);
+    }
+    for (method, name, target, content_type, body, status) in patches().into_iter().chain(operations()).chain(bundles())
+    {
+        std::fs::write(format!("/proc/{}/clear_refs", app.pid()), "5").unwrap();
+        let before = kib(app.pid(), "VmRSS");
+        let started = std::time::Instant::now();
+        let headers = [("Content-Type", content_type), ("Accept", JSON), ("Prefer", "return=minimal")];
+        let answer = client.send(method, target, &headers, body.as_bytes());
+        let peak = kib(app.pid(), "VmHWM").saturating_sub(before) / 1024;
+        let took = started.elapsed().as_secs();
+        eprintln!("| {name} | {:.1} | {} | {peak} | {took} s |", body.len() as f64 / f64::from(1 << 20), answer.status);
+        assert_eq!(answer.status, status, "{name}: {:.500}", answer.text());
+        clear(name, &answer, false);
+        assert!(peak < BOUND_MIB && took < 120, "{name}: {peak} MiB more, {took} s");
+        if name.contains("2000 times") || name.contains("the same") {
+            let bundle = answer.json();
+            let entries = bundle["entry"].as_array().unwrap();
+            let refused =
+                entries.iter().filter(|entry| entry["response"]["status"].as_str().unwrap().starts_with("413"));
+            assert!((1970..2000).contains(&refused.count()) && answer.body.len() < ANSWERS * 2, "{name}");
+            assert!(
+                entries[1999]["response"]["outcome"]["issue"][0]["diagnostics"].as_str().unwrap().contains("33554432")
+            );
+        }
+    }
+    let rest = kib(app.pid(), "RssAnon") / 1024;
+    assert!(rest < BOUND_MIB, "{rest} MiB stay");
+}
+
 #[test]
 fn what_is_wrong_in_xml_is_refused_with_its_place() {
     let app = TestApp::start(Database::Sqlite);

@@ -302,6 +302,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     limit!(body_bytes, "CRESSET_LIMIT_BODY_BYTES", "largest request body"),
     limit!(bundle_entries, "CRESSET_LIMIT_BUNDLE_ENTRIES", "most entries of a batch or transaction"),
+    limit!(answer_bytes, "CRESSET_LIMIT_ANSWER_BYTES", "most bytes of the answers of a batch or transaction"),
     limit!(patch_operations, "CRESSET_LIMIT_PATCH_OPERATIONS", "most operations of a patch"),
     limit!(nesting, "CRESSET_LIMIT_NESTING", "deepest nesting of JSON", nesting),
     limit!(page_default, "CRESSET_LIMIT_PAGE_DEFAULT", "page size when _count is absent"),

@@ -12,6 +12,9 @@ use crate::fhir::xml::{Namespace, Scope};
 /// Most steps and predicates of one selector.
 const PARTS: usize = 64;
 
+/// What a look at an element costs, in the bytes of the budget.
+const LOOK: usize = 8;
+
 /// A selector.
 #[derive(Debug, Clone)]
 pub(super) struct Selector {
@@ -74,7 +77,7 @@ impl Condition {
     fn holds(&self, element: &Element, budget: &mut Budget) -> Result<bool> {
         let mut found = vec![element];
         for step in &self.steps {
-            budget.spend(found.iter().map(|element| element.children.len()).sum())?;
+            budget.spend(found.iter().map(|element| LOOK * element.children.len()).sum())?;
             found = found.into_iter().flat_map(Element::elements).filter(|child| step.fits(child)).collect();
         }
         for element in found {
@@ -115,7 +118,7 @@ impl Selector {
         for step in steps {
             let mut next = Vec::new();
             for (path, element) in found {
-                budget.spend(element.children.len() + path.len())?;
+                budget.spend(LOOK * element.children.len() + path.len())?;
                 let below = element.children.iter().enumerate().filter_map(|(at, node)| match node {
                     Node::Element(child) => Some(([path.as_slice(), &[at]].concat(), child)),
                     Node::Text(_) => None,

@@ -30,8 +30,53 @@ use crate::fhir::types::ResourceType;
 use crate::repo::{Session, WriteEntry, Written};
 use crate::serve::error::wire;
 
-/// How many entries of a batch are under way at a time; enough to fill a commit of the Writer.
-const TOGETHER: usize = 256;
+/// How many entries of a batch are under way at a time: enough to fill a commit of the Writer; of those that take much memory
+/// for a small entry fewer. Patches of one resource would also be planned again and again.
+fn together(method: Method) -> usize {
+    match method {
+        Method::Patch => 4,
+        Method::Get | Method::Head => 16,
+        Method::Post | Method::Put | Method::Delete => 256,
+    }
+}
+
+/// What the answers of a Bundle may still hold.
+struct Room {
+    most: usize,
+    left: usize,
+}
+
+impl Room {
+    fn new(site: &Site) -> Self {
+        Self { most: site.limits.answer_bytes, left: site.limits.answer_bytes }
+    }
+
+    /// Whether there is no more; then reads are not even begun.
+    fn is_full(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Takes the room for an answer: what has none is a fault when it was read, and is left out when it was written.
+    fn take(&mut self, answer: Answer, is_read: bool) -> Answer {
+        let size = answer.body.as_ref().map_or(0, |body| body.len());
+        match self.left.checked_sub(size) {
+            Some(left) => {
+                self.left = left;
+                answer
+            }
+            None if answer.is_outcome => answer,
+            None => {
+                self.left = 0;
+                if is_read { self.refused() } else { Answer { body: None, ..answer } }
+            }
+        }
+    }
+
+    fn refused(&self) -> Answer {
+        let message = format!("the answers of this Bundle have more than {} bytes together", self.most);
+        failed(&Fault::coded(Category::TooLarge, "too-costly", message))
+    }
+}
 
 /// What an entry comes to.
 enum Step {
@@ -255,18 +300,23 @@ async fn all(
             Step::Expunge(..) => return Err(Fault::internal("what cannot be undone was planned for a transaction")),
         }
     }
+    let mut room = Room::new(site);
     writes.sort_by_key(|(i, ..)| ranks[*i]);
     let (order, entries): (Vec<_>, Vec<_>) = writes.into_iter().map(|(i, entry, view)| ((i, view), entry)).unzip();
     if !entries.is_empty() {
         let written = session.transaction(entries).await?;
         for ((i, view), written) in order.into_iter().zip(written) {
-            answers[i] = view.answer(written, wanted);
+            answers[i] = room.take(view.answer(written, wanted), false);
         }
     }
-    for group in inquiries.chunks(TOGETHER) {
+    for group in inquiries.chunks(together(Method::Get)) {
+        if room.is_full() {
+            group.iter().for_each(|(i, ..)| answers[*i] = room.refused());
+            continue;
+        }
         let work = group.iter().map(|(_, interaction, asked)| inquiry(site, session, *interaction, asked));
         for ((i, _, _), answer) in group.iter().zip(join_all(work).await) {
-            answers[*i] = answer;
+            answers[*i] = room.take(answer, true);
         }
     }
     Ok(answers)
@@ -288,16 +338,22 @@ async fn each(
         _ => ranks[i],
     };
     steps.sort_by_key(|(i, step)| rank(*i, step));
+    let mut room = Room::new(site);
     let mut steps = steps.into_iter().peekable();
     while let Some((first, step)) = steps.next() {
         let phase = rank(first, &step);
+        let is_read = matches!(step, Ok(Step::Inquiry(..)));
+        if is_read && room.is_full() {
+            answers[first] = room.refused();
+            continue;
+        }
         let mut group = vec![(first, step)];
-        while let Some(next) = steps.next_if(|(i, step)| group.len() < TOGETHER && rank(*i, step) == phase) {
+        while let Some(next) = steps.next_if(|(i, step)| group.len() < together(phase) && rank(*i, step) == phase) {
             group.push(next);
         }
         let work = group.into_iter().map(|(i, step)| async move { (i, alone(site, session, wanted, step).await) });
         for (i, answer) in join_all(work).await {
-            answers[i] = answer;
+            answers[i] = room.take(answer, phase == Method::Get);
         }
     }
     answers
