@@ -29,6 +29,7 @@ pub const EMBEDDED: &[(&str, &str)] = scenarios![
     "lastn",
     "match",
     "meta",
+    "narrative",
     "patch",
     "read",
     "search-composite",
