@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use super::clock::Timestamp;
+
 /// What kind of failure this is; each has one HTTP status ([`Category::status`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Category {
@@ -144,6 +146,7 @@ struct Inner {
     category: Category,
     issues: Vec<Issue>,
     retry: bool,
+    version: Option<(i64, Timestamp)>,
 }
 
 /// The result of everything that can fail with a [`Fault`].
@@ -165,7 +168,7 @@ impl Fault {
         if issues.is_empty() {
             issues.push(Issue::error(category.default_code(), String::new()));
         }
-        Self(Box::new(Inner { category, issues, retry: false }))
+        Self(Box::new(Inner { category, issues, retry: false, version: None }))
     }
 
     /// 400: the request is malformed.
@@ -202,6 +205,13 @@ impl Fault {
         fault
     }
 
+    /// The same fault, which is about this version of a resource, made at that time.
+    #[must_use]
+    pub fn of_version(mut self, version: i64, updated: Timestamp) -> Self {
+        self.0.version = Some((version, updated));
+        self
+    }
+
     /// The same fault, at the element `expression` (FHIRPath).
     #[must_use]
     pub fn at(mut self, expression: impl Into<String>) -> Self {
@@ -232,6 +242,11 @@ impl Fault {
     /// The category.
     pub fn category(&self) -> Category {
         self.0.category
+    }
+
+    /// The version of a resource that it is about, and when that was made.
+    pub fn version(&self) -> Option<(i64, Timestamp)> {
+        self.0.version
     }
 
     /// All findings; never empty.

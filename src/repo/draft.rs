@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::conditional::Condition;
-use super::face::{Change, Which, WriteEntry};
+use super::face::{Change, IfMatch, Which, WriteEntry};
 use super::params;
 use super::plan::{Precondition, adopt, in_entry, of_kind};
 use super::references::conditions;
@@ -34,9 +34,9 @@ pub(super) enum Action {
     /// Update what is meant.
     Update { target: Target, resource: Json, precondition: Precondition },
     /// Patch what is meant.
-    Patch { target: Target, patch: Arc<Patch>, if_match: Option<i64> },
+    Patch { target: Target, patch: Arc<Patch>, if_match: Option<IfMatch> },
     /// Delete what is meant.
-    Delete { target: Target, if_match: Option<i64> },
+    Delete { target: Target, if_match: Option<IfMatch> },
 }
 
 /// Which resource is meant.
@@ -55,6 +55,8 @@ pub(super) struct Drafts {
     pub(super) conditions: Conditions,
     /// Whether SearchParameters are written.
     pub(super) defines: bool,
+    /// Whether resources refer to versions.
+    pub(super) names_versions: bool,
 }
 
 /// A condition, and what is wanted of it.
@@ -97,7 +99,19 @@ impl Drafts {
     /// Whether anything must be looked up.
     pub(super) fn is_plain(&self) -> bool {
         let is_patch = |draft: &Draft| matches!(draft.action, Action::Patch { .. });
-        self.conditions.list.is_empty() && !self.defines && !self.entries.iter().any(is_patch)
+        let is_known = self.conditions.list.is_empty() && !self.defines && !self.names_versions;
+        is_known && !self.entries.iter().any(is_patch)
+    }
+
+    /// Where resources refer to versions: what is updated or patched by id.
+    pub(super) fn versioned(&self) -> Vec<ResourceKey> {
+        let key = |draft: &Draft| match &draft.action {
+            Action::Patch { target: Target::Key(key), .. } | Action::Update { target: Target::Key(key), .. } => {
+                Some(key.clone())
+            }
+            _ => None,
+        };
+        self.entries.iter().filter(|_| self.names_versions).filter_map(key).collect()
     }
 
     /// The resources that are patched by id.
@@ -117,12 +131,13 @@ pub(super) fn check(at: &Tenancy, entries: Vec<WriteEntry>) -> Result<Drafts> {
         defines: entries.iter().any(|entry| defines(&entry.change)),
         entries: Vec::with_capacity(entries.len()),
         conditions: Conditions::default(),
+        names_versions: false,
     };
     let mut issues: Vec<Issue> = Vec::new();
     let mut category = Category::Invalid;
     for entry in entries {
         let index = entry.index;
-        match draft(at, entry).and_then(|draft| collect(at, draft, many, &mut drafts.conditions)) {
+        match draft(at, entry).and_then(|draft| collect(at, draft, many, &mut drafts)) {
             Ok(draft) => drafts.entries.push(draft),
             Err(fault) => {
                 let fault = in_entry(fault, index);
@@ -162,7 +177,7 @@ fn draft(at: &Tenancy, entry: WriteEntry) -> Result<Draft> {
             let unless = if_none_exist.map(|text| Condition::new(kind, &text));
             Action::Create { key, resource, unless }
         }
-        Change::Update { which, mut resource, if_match, only_create } => {
+        Change::Update { which, mut resource, if_match, if_none_match } => {
             let target = target(at, which, Some(&resource))?;
             match &target {
                 Target::Key(key) => of_kind(&resource, key.kind)?,
@@ -173,10 +188,10 @@ fn draft(at: &Tenancy, entry: WriteEntry) -> Result<Draft> {
                 Target::Key(key) => adopt(&mut resource, key, true)?,
                 Target::Found { .. } => resource::strip_version(&mut resource),
             }
-            let precondition = match if_match {
-                Some(version) => Precondition::Version(version),
-                None if only_create => Precondition::Absent,
-                None => Precondition::Any,
+            let precondition = match (if_match, if_none_match) {
+                (Some(wanted), _) => Precondition::Match(wanted),
+                (None, Some(unwanted)) => Precondition::NoneMatch(unwanted),
+                (None, None) => Precondition::Any,
             };
             Action::Update { target, resource, precondition }
         }
@@ -222,7 +237,8 @@ fn target(at: &Tenancy, which: Which, body: Option<&Json>) -> Result<Target> {
 }
 
 /// Adds the conditions of a draft. Conditional references exist in transactions only.
-fn collect(at: &Tenancy, mut draft: Draft, many: bool, found: &mut Conditions) -> Result<Draft> {
+fn collect(at: &Tenancy, mut draft: Draft, many: bool, drafts: &mut Drafts) -> Result<Draft> {
+    let found = &mut drafts.conditions;
     let several = if at.rest.delete_multiple { at.limits.bundle_entries + 1 } else { 2 };
     match &draft.action {
         Action::Create { unless: Some(condition), .. } => found.add(condition, 2, false),
@@ -235,7 +251,7 @@ fn collect(at: &Tenancy, mut draft: Draft, many: bool, found: &mut Conditions) -
         && many
     {
         let mut inner = Vec::new();
-        conditions(resource, &mut inner)?;
+        drafts.names_versions |= conditions(resource, &mut inner)?;
         inner.iter().for_each(|condition| found.add(condition, 2, true));
     }
     Ok(draft)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use smallvec::{SmallVec, smallvec};
 
 use crate::base::clock::Timestamp;
 use crate::base::config::Secret;
@@ -70,10 +71,10 @@ pub enum Change {
         which: Which,
         /// The body. Its id is that of the key; under a condition it may lack one.
         resource: Json,
-        /// The version of `If-Match`.
-        if_match: Option<i64>,
-        /// `If-None-Match: *`: only if the resource does not exist.
-        only_create: bool,
+        /// `If-Match`.
+        if_match: Option<IfMatch>,
+        /// `If-None-Match`: not if one of these is the current version; `*`: only if the resource does not exist.
+        if_none_match: Option<IfMatch>,
     },
     /// Patch the current version.
     Patch {
@@ -81,16 +82,41 @@ pub enum Change {
         which: Which,
         /// What is to be changed.
         patch: Arc<Patch>,
-        /// The version of `If-Match`.
-        if_match: Option<i64>,
+        /// `If-Match`.
+        if_match: Option<IfMatch>,
     },
     /// Delete; not an error when there is nothing.
     Delete {
         /// Which resource.
         which: Which,
-        /// The version of `If-Match`.
-        if_match: Option<i64>,
+        /// `If-Match`.
+        if_match: Option<IfMatch>,
     },
+}
+
+/// The versions that a condition of a write names (RFC 9110, 13.1.1 and 13.1.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IfMatch {
+    /// `*`: whichever there is.
+    Any,
+    /// One of these. Tags that no version of this server has are left out.
+    Versions(SmallVec<[i64; 1]>),
+}
+
+impl From<i64> for IfMatch {
+    fn from(version: i64) -> Self {
+        Self::Versions(smallvec![version])
+    }
+}
+
+impl IfMatch {
+    /// Whether a resource that exists passes.
+    pub fn has(&self, version: i64) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Versions(versions) => versions.contains(&version),
+        }
+    }
 }
 
 /// Which resource is meant.
@@ -155,6 +181,8 @@ pub struct HistoryRequest {
     pub since: Option<Timestamp>,
     /// `_at`: only versions that were current at some time from the first to before the second.
     pub at: Option<(Timestamp, Timestamp)>,
+    /// `_list`: only versions of these, or with a number this version of it; at most a thousand.
+    pub among: Option<Vec<(ResourceKey, Option<i64>)>>,
     /// The token of a next link.
     pub page: Option<String>,
 }

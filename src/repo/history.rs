@@ -18,6 +18,10 @@ pub(super) async fn history(at: &Tenancy, request: HistoryRequest) -> Result<His
     let mut place = request.page.as_deref().map(Place::decode).transpose()?.unwrap_or_default();
     let below = place.below;
     let answer = match (&request.scope, request.at) {
+        (scope, time) if request.among.is_some() => {
+            let among = request.among.as_deref().unwrap_or_default();
+            of_list(at, scope, among, (time, request.since), below, count).await
+        }
         (scope, Some(time)) => current_at(at, scope, time, request.since, below, count).await,
         (HistoryScope::Instance(key), None) => of_resource(at, key, request.since, below, count).await,
         (HistoryScope::Type(kind), None) => {
@@ -112,6 +116,65 @@ async fn current_at(
     if answer.next.is_none() && floor > from {
         answer.next = Some(floor.0);
     }
+    answer.total = (is_first && answer.next.is_none()).then_some(answer.entries.len() as u64);
+    Ok(answer)
+}
+
+/// Versions of the resources of a list, each resource's read for itself.
+async fn of_list(
+    at: &Tenancy,
+    scope: &HistoryScope,
+    among: &[(ResourceKey, Option<i64>)],
+    (time, since): (Option<(Timestamp, Timestamp)>, Option<Timestamp>),
+    below: Option<i64>,
+    count: usize,
+) -> Result<Part> {
+    if let HistoryScope::Instance(key) = scope {
+        known(at, key).await?;
+    }
+    // The head first: what is committed meanwhile is on no page of this history.
+    let head = at.store.head(at.tenant).await?.seq.0;
+    let (current_at, end) = match time {
+        Some((start, end)) => {
+            let current_at = at.store.position(at.tenant, Timestamp(start.0.saturating_add(1))).await?;
+            (current_at, at.store.position(at.tenant, end).await?)
+        }
+        None => (Seq(0), Seq(head + 1)),
+    };
+    let from = first(at, since).await?;
+    let below = below.map_or(end, |below| end.min(Seq(below)));
+    let mut rows: Vec<VersionRow> = Vec::new();
+    let mut keys: Vec<&ResourceKey> = among.iter().map(|(key, _)| key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys.retain(|key| match scope {
+        HistoryScope::Instance(of) => *key == of,
+        HistoryScope::Type(kind) => key.kind == *kind,
+        HistoryScope::System => true,
+    });
+    for key in keys {
+        let named = |row: &VersionRow| {
+            among.iter().any(|(of, version)| of == key && version.is_none_or(|version| version == row.version))
+        };
+        let (mut above, mut found) = (below, 0);
+        while found <= count {
+            let window = Window { from, below: above, current_at };
+            let piece = at.store.history(at.tenant, Versions::Of(key), window, count + 1).await?;
+            let is_last = piece.len() <= count;
+            above = piece.last().map_or(from, |row| row.seq);
+            let before = rows.len();
+            rows.extend(piece.into_iter().filter(&named));
+            found += rows.len() - before;
+            if is_last {
+                break;
+            }
+        }
+        // No page needs more of what was read so far.
+        rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.seq));
+        rows.truncate(count + 1);
+    }
+    let is_first = below == end;
+    let mut answer = page(rows, count, None, below.0, |last| last.seq.0)?;
     answer.total = (is_first && answer.next.is_none()).then_some(answer.entries.len() as u64);
     Ok(answer)
 }

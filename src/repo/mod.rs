@@ -25,6 +25,7 @@ mod everything;
 mod expunge;
 mod face;
 mod feed;
+mod foreseen;
 mod history;
 mod indexer;
 mod integrity;
@@ -58,8 +59,8 @@ mod writer;
 
 pub use context::{Repo, RepoConfig};
 pub use face::{
-    Change, Existing, ExpungeRequest, ExpungeScope, Handling, HistoryAnswer, HistoryRequest, HistoryScope, MatchMode,
-    Page, Peer, Scan, SearchAnswer, SearchEntry, Stored, Which, WriteEntry, WriteKind, Written,
+    Change, Existing, ExpungeRequest, ExpungeScope, Handling, HistoryAnswer, HistoryRequest, HistoryScope, IfMatch,
+    MatchMode, Page, Peer, Scan, SearchAnswer, SearchEntry, Stored, Which, WriteEntry, WriteKind, Written,
 };
 pub use open::base_of;
 pub use session::Session;

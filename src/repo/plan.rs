@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::digest::digest;
 
-use super::face::Stored;
+use super::face::{IfMatch, Stored};
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::id::Seq;
 use crate::fhir::json::{Json, Object, write, write_string};
@@ -78,21 +78,21 @@ pub(super) struct Write {
 #[derive(Debug)]
 pub(super) struct Delete {
     pub(super) key: ResourceKey,
-    pub(super) if_match: Option<i64>,
+    pub(super) if_match: Option<IfMatch>,
     pub(super) index: Option<usize>,
 }
 
 /// What must hold for the resource at the commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Precondition {
     /// A create: the id is new.
     New,
     /// An update without condition.
     Any,
     /// `If-Match`.
-    Version(i64),
-    /// `If-None-Match: *`.
-    Absent,
+    Match(IfMatch),
+    /// `If-None-Match`.
+    NoneMatch(IfMatch),
     /// A conditional update that found nothing and has an id: the id is free.
     Unused,
 }
@@ -120,7 +120,7 @@ pub(super) enum Assumption {
     Current {
         /// Which resource.
         key: ResourceKey,
-        /// Its version.
+        /// Its version; 0: there never was one.
         version: i64,
     },
 }

@@ -2,6 +2,7 @@
 
 use super::face::{Stored, WriteKind};
 use super::tenancy::Tenancy;
+use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::types::ResourceKey;
 use crate::store::{VersionKind, VersionRow, body};
@@ -32,7 +33,7 @@ pub(super) async fn read(at: &Tenancy, key: &ResourceKey) -> Result<Stored> {
     };
     match current {
         Some(stored) if stored.body.is_some() => Ok(stored),
-        Some(stored) => Err(gone(key, stored.version)),
+        Some(stored) => Err(gone(key, stored.version, stored.updated)),
         None => Err(Fault::not_found(format!("{key} is not known"))),
     }
 }
@@ -60,11 +61,12 @@ fn recall(at: &Tenancy, key: &ResourceKey) -> Result<Option<Stored>> {
 pub(super) async fn vread(at: &Tenancy, key: &ResourceKey, version: i64) -> Result<Stored> {
     match at.store.read_version(at.tenant, key, version).await? {
         Some(row) if row.body.is_some() => stored(row),
-        Some(row) if row.kind == VersionKind::Delete => Err(gone(key, row.version)),
+        Some(row) if row.kind == VersionKind::Delete => Err(gone(key, row.version, row.updated)),
         _ => Err(Fault::not_found(format!("{key} has no version {version}"))),
     }
 }
 
-fn gone(key: &ResourceKey, version: i64) -> Fault {
-    Fault::new(Category::Gone, format!("{key} was deleted with version {version}"))
+/// 410, with the version and the time of the deletion.
+pub(super) fn gone(key: &ResourceKey, version: i64, updated: Timestamp) -> Fault {
+    Fault::new(Category::Gone, format!("{key} was deleted with version {version}")).of_version(version, updated)
 }

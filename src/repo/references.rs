@@ -31,6 +31,13 @@ impl Targets {
         old.is_none_or(|old| old.key == *key)
     }
 
+    /// Says which version the resource of a full URL will have.
+    pub(super) fn lead(&mut self, full_url: Option<&str>, version: i64) {
+        if let Some(lead) = full_url.and_then(|url| self.by_url.get_mut(url)) {
+            lead.version = Some(version);
+        }
+    }
+
     /// What a reference becomes: that of the URL itself, or of the URL before `#fragment` or `/_history/version`. One to a
     /// version stays one to a version, and is left alone where the new version cannot be known.
     fn find(&self, text: &str) -> Option<String> {
@@ -66,14 +73,17 @@ pub(super) fn root(full_url: &str) -> Option<&str> {
     Some(&rest[..at])
 }
 
-/// All conditional references of a resource, each once.
-pub(super) fn conditions(resource: &mut Json, found: &mut Vec<Condition>) -> Result<()> {
+/// All conditional references of a resource, each once; and whether there are references to versions.
+pub(super) fn conditions(resource: &mut Json, found: &mut Vec<Condition>) -> Result<bool> {
+    let mut names_versions = false;
     visit_references_mut(resource, &mut |site, text| {
+        names_versions |= text.contains("/_history/");
         if matches!(site, ReferenceSite::Reference) && text.contains('?') {
             found.extend(Condition::of_reference(text).filter(|condition| !found.contains(condition)));
         }
         Ok(())
-    })
+    })?;
+    Ok(names_versions)
 }
 
 /// Rewrites the references of a resource in an entry below `root`; a conditional one for which `select` has nothing stays.

@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::conditional::{Condition, Resolution};
 use super::draft::{Action, Draft, Target, checked};
-use super::face::Stored;
+use super::face::{IfMatch, Stored};
 use super::plan::{Assumption, Precondition, in_entry};
+use super::read::gone;
 use super::tenancy::Tenancy;
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::id::Seq;
@@ -24,8 +25,19 @@ pub(super) struct Found {
     pub(super) conditions: HashMap<Condition, Resolution>,
     /// The resources that are patched by id.
     pub(super) patched: HashMap<ResourceKey, Stored>,
+    /// Where resources refer to versions: what is updated or patched by id, as it is.
+    pub(super) current: HashMap<ResourceKey, Known>,
     /// Where in the log the search parameters stood, when any are written.
     pub(super) defined: Seq,
+}
+
+/// The current version of a resource.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    /// 0: there never was one.
+    pub(super) version: i64,
+    /// The digest of its content; none when it is deleted, or never was.
+    pub(super) digest: Option<u128>,
 }
 
 impl Found {
@@ -50,7 +62,7 @@ pub(super) enum Work {
     /// Nothing: `If-None-Exist` found this one.
     Present(Box<Stored>),
     /// Deletions.
-    Delete(Vec<ResourceKey>, Option<i64>),
+    Delete(Vec<ResourceKey>, Option<IfMatch>),
 }
 
 /// A new version.
@@ -86,6 +98,21 @@ impl Settled {
             Work::Write(version) => std::slice::from_ref(&version.key),
             Work::Present(stored) => std::slice::from_ref(&stored.key),
             Work::Delete(keys, _) => keys,
+        }
+    }
+
+    /// Takes the resource out, which leaves nothing in its place.
+    pub(super) fn take_resource(&mut self) -> Option<Json> {
+        match &mut self.work {
+            Work::Write(version) => Some(std::mem::replace(&mut version.resource, Json::Null)),
+            _ => None,
+        }
+    }
+
+    /// Puts it back.
+    pub(super) fn put_resource(&mut self, resource: Option<Json>) {
+        if let (Work::Write(version), Some(resource)) = (&mut self.work, resource) {
+            version.resource = resource;
         }
     }
 
@@ -137,7 +164,7 @@ fn work(at: &Tenancy, action: Action, found: &Found) -> Result<Work> {
         }
         Action::Update { target: Target::Found { condition, own, new }, resource, precondition } => {
             let (key, precondition, may_create) = match (found.of(&condition), own) {
-                ([], _) if matches!(precondition, Precondition::Version(_)) => return Err(nothing(&condition)),
+                ([], _) if matches!(precondition, Precondition::Match(_)) => return Err(nothing(&condition)),
                 ([], None) => (new, Precondition::New, true),
                 ([], Some(id)) => (ResourceKey::new(new.kind, id), Precondition::Unused, may_create),
                 ([one], Some(id)) if one.key.id != id => return Err(other_id(&condition, &one.key)),
@@ -159,7 +186,7 @@ fn work(at: &Tenancy, action: Action, found: &Found) -> Result<Work> {
     }
 }
 
-fn delete(at: &Tenancy, found: &[Stored], condition: &Condition, if_match: Option<i64>) -> Result<Work> {
+fn delete(at: &Tenancy, found: &[Stored], condition: &Condition, if_match: Option<IfMatch>) -> Result<Work> {
     let most = at.limits.bundle_entries;
     match found {
         [] if if_match.is_some() => return Err(nothing(condition)),
@@ -175,7 +202,7 @@ fn delete(at: &Tenancy, found: &[Stored], condition: &Condition, if_match: Optio
 }
 
 /// Applies a patch to the version that was looked up.
-fn patched(at: &Tenancy, target: &Target, patch: &Patch, if_match: Option<i64>, found: &Found) -> Result<Version> {
+fn patched(at: &Tenancy, target: &Target, patch: &Patch, if_match: Option<IfMatch>, found: &Found) -> Result<Version> {
     let (stored, by) = match target {
         Target::Key(key) => {
             let unknown = || Fault::not_found(format!("{key} is not known"));
@@ -188,10 +215,9 @@ fn patched(at: &Tenancy, target: &Target, patch: &Patch, if_match: Option<i64>, 
         },
     };
     let key = stored.key.clone();
-    let gone = || Fault::new(Category::Gone, format!("{key} was deleted with version {}", stored.version));
-    let body = stored.body.as_ref().ok_or_else(gone)?;
-    if let Some(version) = if_match.filter(|version| *version != stored.version) {
-        let message = format!("{key} has version {}, not {version} as If-Match says", stored.version);
+    let body = stored.body.as_ref().ok_or_else(|| gone(&key, stored.version, stored.updated))?;
+    if if_match.is_some_and(|wanted| !wanted.has(stored.version)) {
+        let message = format!("{key} has version {}, none that If-Match names", stored.version);
         return Err(Fault::new(Category::PreconditionFailed, message));
     }
     let mut resource = patch.apply(json::parse_stored(body)?, PatchBounds::from(&*at.limits), at.clock.now())?;

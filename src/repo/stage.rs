@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use hashbrown::HashMap;
 
-use super::face::{Existing, Stored, WriteKind, Written};
+use super::face::{Existing, IfMatch, Stored, WriteKind, Written};
 use super::feed::FeedEntry;
 use super::integrity::Links;
 use super::plan::{Assumption, Delete, Plan, Precondition, Step, Write, in_entry};
@@ -150,7 +150,7 @@ impl Staging {
                 now == *holders
             }
             Assumption::Unchanged { kind, since } => self.type_heads.get(kind).is_none_or(|head| head.seq <= *since),
-            Assumption::Current { key, version } => self.current.get(key).is_some_and(|c| c.version == *version),
+            Assumption::Current { key, version } => self.current.get(key).map_or(0, |c| c.version) == *version,
         }
     }
 
@@ -158,42 +158,47 @@ impl Staging {
         match step {
             Step::Present(_) => Ok(()),
             Step::Write(write) => {
-                let expected = match self.comes_back(&write.key, write.precondition) {
+                let expected = match self.comes_back(&write.key, &write.precondition) {
                     true => Ok(()),
-                    false => self.expect(&write.key, write.precondition),
+                    false => self.expect(&write.key, &write.precondition),
                 };
                 let checked = expected.and_then(|()| self.may_create(write));
                 checked.map_err(|fault| in_entry(fault, write.index))
             }
             Step::Delete(deletes) => deletes.iter().try_for_each(|delete| {
-                let wanted = delete.if_match.map_or(Precondition::Any, Precondition::Version);
-                self.expect(&delete.key, wanted).map_err(|fault| in_entry(fault, delete.index))
+                let wanted = delete.if_match.clone().map_or(Precondition::Any, Precondition::Match);
+                self.expect(&delete.key, &wanted).map_err(|fault| in_entry(fault, delete.index))
             }),
         }
     }
 
     /// Whether a write brings back what was deleted with the version that it names (FHIR R4 `http.html`, 3.1.0.7).
-    fn comes_back(&self, key: &ResourceKey, wanted: Precondition) -> bool {
-        let Precondition::Version(version) = wanted else { return false };
-        self.current.get(key).is_some_and(|current| current.deleted && current.version == version)
+    fn comes_back(&self, key: &ResourceKey, wanted: &Precondition) -> bool {
+        let Precondition::Match(IfMatch::Versions(versions)) = wanted else { return false };
+        self.current.get(key).is_some_and(|current| current.deleted && versions.contains(&current.version))
     }
 
-    fn expect(&self, key: &ResourceKey, wanted: Precondition) -> Result<()> {
+    fn expect(&self, key: &ResourceKey, wanted: &Precondition) -> Result<()> {
         let alive = self.current.get(key).filter(|current| !current.deleted);
         let (category, message) = match (wanted, alive) {
-            (Precondition::Any, _) | (Precondition::New | Precondition::Absent | Precondition::Unused, None) => {
+            (Precondition::Any, _) | (Precondition::New | Precondition::NoneMatch(_) | Precondition::Unused, None) => {
                 return Ok(());
             }
-            (Precondition::Version(version), Some(current)) if current.version == version => return Ok(()),
-            (Precondition::Version(version), Some(current)) => {
-                let message = format!("{key} has version {}, not {version} as If-Match says", current.version);
+            (Precondition::Match(versions), Some(current)) if versions.has(current.version) => return Ok(()),
+            (Precondition::Match(_), Some(current)) => {
+                let message = format!("{key} has version {}, none that If-Match names", current.version);
                 (Category::PreconditionFailed, message)
             }
-            (Precondition::Version(version), None) => {
-                let message = format!("{key} does not exist, so it has no version {version} as If-Match says");
+            (Precondition::Match(_), None) => {
+                let message = format!("{key} does not exist, so it has no version that If-Match names");
                 (Category::PreconditionFailed, message)
             }
-            (Precondition::New | Precondition::Absent, Some(_)) => {
+            (Precondition::NoneMatch(versions), Some(current)) if !versions.has(current.version) => return Ok(()),
+            (Precondition::NoneMatch(IfMatch::Versions(_)), Some(current)) => {
+                let message = format!("{key} has version {}, which If-None-Match names", current.version);
+                (Category::PreconditionFailed, message)
+            }
+            (Precondition::New | Precondition::NoneMatch(IfMatch::Any), Some(_)) => {
                 (Category::PreconditionFailed, format!("{key} exists already"))
             }
             (Precondition::Unused, Some(_)) => {
@@ -334,6 +339,8 @@ impl Staging {
 mod tests {
     use std::sync::Arc;
 
+    use smallvec::smallvec;
+
     use super::*;
     use crate::base::id::Tenant;
     use crate::fhir::json::{Json, parse};
@@ -361,6 +368,10 @@ mod tests {
         let official = ParamSet::default();
         let write = encode_write(&resource(id, mrn), key(id), precondition, &official, "http://x");
         Step::Write(Box::new(write.expect("a write")))
+    }
+
+    fn version(number: i64) -> Precondition {
+        Precondition::Match(IfMatch::Versions(smallvec![number]))
     }
 
     fn plan(steps: Vec<Step>) -> Result<Plan> {
@@ -410,8 +421,8 @@ mod tests {
             vec![
                 unless("1", &[], vec![put("a", "1", Precondition::New)]),
                 unless("1", &[], vec![put("b", "1", Precondition::New)]),
-                plan(vec![put("a", "2", Precondition::Version(1))]),
-                plan(vec![put("a", "3", Precondition::Version(1))]),
+                plan(vec![put("a", "2", version(1))]),
+                plan(vec![put("a", "3", version(1))]),
                 unless("1", &[], vec![put("c", "1", Precondition::New)]),
                 unless("2", &["a"], vec![put("d", "4", Precondition::Any)]),
             ],
@@ -430,9 +441,9 @@ mod tests {
         let told = batch(
             &store,
             vec![
-                plan(vec![put("a", "1", Precondition::New), put("b", "1", Precondition::Version(7))]),
-                plan(vec![put("b", "1", Precondition::Absent)]),
-                plan(vec![put("b", "1", Precondition::Absent)]),
+                plan(vec![put("a", "1", Precondition::New), put("b", "1", version(7))]),
+                plan(vec![put("b", "1", Precondition::NoneMatch(IfMatch::Any))]),
+                plan(vec![put("b", "1", Precondition::NoneMatch(IfMatch::Any))]),
             ],
         )
         .await;
@@ -466,15 +477,43 @@ mod tests {
     async fn what_was_deleted_comes_back_on_the_version_of_its_deletion() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = store(&folder).await;
-        let put = |mrn: &str, version| plan(vec![put("a", mrn, Precondition::Version(version))]);
+        let put = |mrn: &str, number| plan(vec![put("a", mrn, version(number))]);
         let made = batch(&store, vec![plan(vec![super::tests::put("a", "1", Precondition::Any), delete("a")])]).await;
         assert_eq!(made, ["Created 1, Deleted 2"]);
         assert_eq!(
             batch(&store, vec![put("2", 1), put("2", 3), put("2", 2), put("3", 2)]).await,
             ["412", "412", "Created 3", "412"]
         );
-        let stale = Step::Delete(vec![Delete { key: key("a"), if_match: Some(2), index: None }]);
+        let stale =
+            Step::Delete(vec![Delete { key: key("a"), if_match: Some(IfMatch::Versions(smallvec![2])), index: None }]);
         assert_eq!(batch(&store, vec![plan(vec![stale])]).await, ["412"]);
+    }
+
+    #[tokio::test]
+    async fn conditions_name_several_versions_or_any() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = store(&folder).await;
+        let of = |versions: &[i64]| IfMatch::Versions(versions.into());
+        let put = |mrn: &str, wanted| plan(vec![put("a", mrn, wanted)]);
+        let told = batch(
+            &store,
+            vec![
+                put("1", Precondition::Match(IfMatch::Any)),
+                put("1", Precondition::NoneMatch(of(&[1]))),
+                put("2", Precondition::NoneMatch(of(&[1]))),
+                put("2", Precondition::Match(of(&[]))),
+                put("2", Precondition::Match(of(&[7, 1]))),
+                put("3", Precondition::NoneMatch(of(&[1]))),
+                put("4", Precondition::Match(IfMatch::Any)),
+                plan(vec![Step::Delete(vec![Delete { key: key("a"), if_match: Some(IfMatch::Any), index: None }])]),
+                put("5", Precondition::Match(IfMatch::Any)),
+                put("5", Precondition::Match(of(&[3, 5]))),
+            ],
+        )
+        .await;
+        let expected =
+            ["412", "Created 1", "412", "412", "Updated 2", "Updated 3", "Updated 4", "Deleted 5", "412", "Created 6"];
+        assert_eq!(told, expected);
     }
 
     #[tokio::test]

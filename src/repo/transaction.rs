@@ -3,24 +3,28 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tracing::Instrument;
 
 use super::conditional::{Condition, resolve};
+use super::digest::digest;
 use super::draft::{Draft, Drafts, Needed, check, is_many};
 use super::face::{Existing, WriteEntry, Written};
+use super::foreseen::foresee;
 use super::integrity::targets as targets_of;
 use super::params;
 use super::plan::{Assumption, Delete, Plan, Precondition, Step, encode_write, in_entry};
 use super::read::stored;
 use super::references::{Targets, rewrite, root};
 use super::search;
-use super::settle::{Found, Local, Settled, Version, Work as Done, settle};
+use super::settle::{Found, Known, Local, Settled, Version, Work as Done, settle};
 use super::tenancy::Tenancy;
 use super::worker::blocking;
 use super::writer::{Verdict, Work};
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::traces::span;
-use crate::store::VersionKind;
+use crate::fhir::json::{Json, parse_stored};
+use crate::store::{VersionKind, VersionRow, body};
 
 /// Resources to be patched that are read at a time.
 const PIECE: usize = 200;
@@ -111,16 +115,43 @@ async fn plan(at: &Arc<Tenancy>, drafts: &Arc<Drafts>) -> Result<Plan> {
             resolution.query = None;
         }
     }
+    let mut size = 0;
     for piece in drafts.patched().chunks(PIECE) {
         for (key, row) in at.store.read_many(at.tenant, piece).await? {
             if row.kind != VersionKind::Expunged {
-                found.patched.insert(key, stored(row)?);
+                let stored = stored(row)?;
+                size += stored.body.as_ref().map_or(0, Bytes::len);
+                small(at, size)?;
+                found.patched.insert(key, stored);
             }
+        }
+    }
+    for piece in drafts.versioned().chunks(PIECE) {
+        let rows = at.store.read_many(at.tenant, piece).await?;
+        for key in piece {
+            let known = rows.get(key).map(known).transpose()?;
+            found.current.insert(key.clone(), known.unwrap_or(Known { version: 0, digest: None }));
         }
     }
     let (here, drafts) = (at.clone(), drafts.clone());
     // The drafts stay as they are: the plan may have to be made again.
     blocking(move || build(&here, drafts.entries.clone(), &found)).await
+}
+
+/// The version of a row, and the digest of its content.
+fn known(row: &VersionRow) -> Result<Known> {
+    let content = row.body.as_deref().map(|stored| parse_stored(&body::content(stored)?)).transpose()?;
+    Ok(Known { version: row.version, digest: content.as_ref().map(digest) })
+}
+
+/// Refuses patches of resources that are together larger than a request with all of them could be.
+fn small(at: &Tenancy, size: usize) -> Result<()> {
+    let most = at.limits.body_bytes;
+    if size <= most {
+        return Ok(());
+    }
+    let message = format!("the resources that this transaction patches have together more than {most} bytes");
+    Err(Fault::coded(Category::TooLarge, "too-costly", message))
 }
 
 /// The version that an entry leads to, where it is known before the commit.
@@ -154,27 +185,39 @@ fn build(at: &Tenancy, drafts: Vec<Draft>, found: &Found) -> Result<Plan> {
     assumptions.retain(|assumption| seen.insert(assumption.clone()));
     let local = Local::find(at, &settled, found)?;
     local.overlap(&settled)?;
+    let references = |entry: &Settled, targets: &Targets, resource: &mut Json| {
+        let is_patched = matches!(&entry.work, Done::Write(version) if version.base.is_some());
+        let select = |condition: &Condition| match found.conditions.contains_key(condition) {
+            // It stood in the resource before, where it is plain text.
+            false if is_patched => Ok(None),
+            _ => local.select(condition, found).map(Some),
+        };
+        let root = entry.full_url.as_deref().and_then(root);
+        rewrite(resource, targets, root, &select).map_err(|fault| in_entry(fault, entry.index))
+    };
+    if !found.current.is_empty() {
+        assumptions.extend(foresee(&settled, found, &mut targets, &references)?);
+    }
     let mut plan = Plan::default();
     let set = at.params.set();
-    for entry in settled {
-        let (index, full_url) = (entry.index, entry.full_url);
+    for mut entry in settled {
+        if many {
+            // Taken out meanwhile: what is asked of the entry is not its resource.
+            let mut resource = entry.take_resource();
+            if let Some(resource) = &mut resource {
+                references(&entry, &targets, resource)?;
+            }
+            entry.put_resource(resource);
+        }
+        let index = entry.index;
         let step = match entry.work {
             Done::Present(stored) => Step::Present(stored),
             Done::Delete(keys, if_match) => {
-                Step::Delete(keys.into_iter().map(|key| Delete { key, if_match, index }).collect())
+                let one = |key| Delete { key, if_match: if_match.clone(), index };
+                Step::Delete(keys.into_iter().map(one).collect())
             }
             Done::Write(mut version) => {
                 assumptions.extend(version.assumption());
-                if many {
-                    let is_patched = version.base.is_some();
-                    let select = |condition: &Condition| match found.conditions.contains_key(condition) {
-                        // It stood in the resource before, where it is plain text.
-                        false if is_patched => Ok(None),
-                        _ => local.select(condition, found).map(Some),
-                    };
-                    let root = full_url.as_deref().and_then(root);
-                    rewrite(&mut version.resource, &targets, root, &select).map_err(|fault| in_entry(fault, index))?;
-                }
                 let mut write = encode_write(&version.resource, version.key, version.precondition, &set, &at.base)?;
                 (write.index, write.may_create) = (index, version.may_create);
                 if at.rest.referential_integrity {

@@ -87,6 +87,38 @@ on_both_databases! {
         client.send("GET", "/fhir/Patient?not-listed=x", &strict, &[]).expect_outcome(400);
     }
 
+    fn the_definitions_of_its_own_operations_are_there(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let statement = client.get("metadata").expect(200).json();
+        let rest = &statement["rest"][0];
+        let base = statement["implementation"]["url"].as_str().unwrap().to_owned();
+        let all = list(rest, "operation").into_iter().chain(list(rest, "resource").into_iter().flat_map(|kind| list(kind, "operation")));
+        let mut found = std::collections::BTreeSet::new();
+        for operation in all {
+            let url = operation["definition"].as_str().unwrap();
+            let Some(path) = url.strip_prefix(&format!("{base}/")) else { continue };
+            if !found.insert(path.to_owned()) {
+                continue;
+            }
+            let definition = client.get(path).expect(200);
+            assert_eq!(definition.header("etag"), Some("W/\"1\""));
+            let definition = definition.json();
+            assert_eq!((&definition["url"], &definition["code"]), (&json!(url), &operation["name"]), "{path}");
+            client.send("GET", &format!("/fhir/{path}"), &[("Accept", "application/fhir+xml")], &[]).expect(200);
+        }
+        assert!(found.len() >= 3, "{found:?}");
+        // what is stored there is read in its place, and a deletion is one
+        client.get("OperationDefinition/match").expect_outcome(404);
+        client.get("Patient/expunge").expect_outcome(404);
+        let mut own = client.get("OperationDefinition/expunge").expect(200).json();
+        own["title"] = json!("Another");
+        client.put("OperationDefinition/expunge", &own).expect(201);
+        assert_eq!(client.get("OperationDefinition/expunge").expect(200).json()["title"], "Another");
+        client.delete("OperationDefinition/expunge").expect(204);
+        client.get("OperationDefinition/expunge").expect_outcome(410);
+    }
+
     fn the_statement_has_modes_parts_and_a_tag(database) {
         let app = TestApp::start(database);
         let mut client = app.client();

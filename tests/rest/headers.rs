@@ -157,12 +157,38 @@ on_both_databases! {
         let unchanged = client.send("GET", "/fhir/Patient/p", &[("If-None-Match", "W/\"1\""), ("If-Modified-Since", modified.as_str())], &[]);
         assert_eq!(unchanged.status, 200, "a tag outweighs a date");
         // The version of a deletion brings the resource back, and no other one does.
+        let mut turn = 0;
         let gone = client.delete("Patient/p").expect(204);
         assert_eq!(gone.header("etag"), Some("W/\"3\""));
         client.send("GET", "/fhir/Patient/p", &[("If-None-Match", "W/\"3\"")], &[]).expect_outcome(410);
         client.with_body("PUT", "Patient/p", &[("If-Match", "W/\"2\"")], &body(true)).expect_outcome(412);
         let back = client.with_body("PUT", "Patient/p", &[("If-Match", "W/\"3\"")], &body(true)).expect(201);
         assert_eq!(back.header("etag"), Some("W/\"4\""));
+        for (method, target, header, value, status) in [
+            ("PUT", "Patient/p", "If-Match", "*", 200), ("PUT", "Patient/p", "If-Match", "W/\"9\", \"5\"", 200),
+            ("PUT", "Patient/p", "If-Match", "W/\"9\", \"of-another\"", 412), ("PUT", "Patient/p", "If-None-Match", "W/\"6\"", 412),
+            ("PUT", "Patient/p", "If-None-Match", "W/\"1\", W/\"2\"", 200), ("PUT", "Patient/never", "If-Match", "*", 412),
+            ("PUT", "Patient/p", "If-Match", "7", 400), ("PUT", "Patient/p", "If-None-Match", "7", 400),
+            ("PATCH", "Patient/p", "If-Match", "W/\"1\"", 412), ("PATCH", "Patient/p", "If-Match", "W/\"1\", W/\"7\"", 200),
+            ("PATCH", "Patient/p", "If-Match", "*", 200), ("DELETE", "Patient/p", "If-Match", "W/\"8\"", 412),
+            ("DELETE", "Patient/p", "If-Match", "*", 204), ("DELETE", "Patient/p", "If-Match", "*", 412),
+        ] {
+            turn += 1;
+            let (body, form) = match method {
+                "PATCH" => (json!({"multipleBirthInteger": turn}), "application/merge-patch+json"),
+                _ => (json!({"resourceType": "Patient", "id": target.split('/').nth(1), "multipleBirthInteger": turn}), "application/json"),
+            };
+            let body = if method == "DELETE" { Vec::new() } else { body.to_string().into_bytes() };
+            let answer = client.send(method, &format!("/fhir/{target}"), &[(header, value), ("Content-Type", form)], &body);
+            assert_eq!(answer.status, status, "{method} {target} {header}: {value}: {}", answer.text());
+        }
+        // over several lines (RFC 9110, 5.3); and a deletion says which version it is
+        let lines = [("If-Match", "W/\"3\""), ("If-Match", "W/\"10\"")];
+        let gone = client.get("Patient/p");
+        assert_eq!((gone.status, gone.header("etag")), (410, Some("W/\"10\"")));
+        assert!(gone.header("last-modified").is_some());
+        assert_eq!(client.get("Patient/p/_history/3").expect(410).header("etag"), Some("W/\"3\""));
+        client.with_body("PUT", "Patient/p", &lines, &body(true)).expect(201);
         client.with_body("PUT", "Patient/never", &[("If-Match", "W/\"1\"")], &json!({"resourceType": "Patient", "id": "never"})).expect_outcome(412);
     }
 

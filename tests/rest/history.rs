@@ -136,7 +136,7 @@ on_both_databases! {
         assert_eq!((&counted["total"], entries(&counted).len()), (&json!(5), 0));
         let head = client.send("HEAD", "/fhir/_history", &[], &[]).expect(200);
         assert!(head.body.is_empty());
-        for bad in ["_list=List/1", "_sort=_lastUpdated", "_count=1&_count=2", "_since=2020-01-01T00:00:00Z&_since=2020-01-01T00:00:00Z",
+        for bad in ["_list=Patient/1", "_list=a%20b", "_list=$nothing", "_sort=_lastUpdated", "_count=1&_count=2", "_since=2020-01-01T00:00:00Z&_since=2020-01-01T00:00:00Z",
             "_at=yesterday", "_at=ne2020", "_at=2020&_at=2021", "_page=nonsense", "_summary=maybe"] {
             client.get(&format!("_history?{bad}")).expect_outcome(400);
             client.get(&format!("Patient/_history?{bad}")).expect_outcome(400);
@@ -145,6 +145,44 @@ on_both_databases! {
         let batch = json!({"resourceType": "Bundle", "type": "batch", "entry": [{"request": {"method": "GET", "url": "_history?_count=3"}}]});
         let answer = client.post("", &batch).expect(200).json();
         assert_eq!(entries(&entries(&answer)[0]["resource"]).len(), 3);
+    }
+
+    fn history_of_what_is_in_a_list(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let patient = |id: &str, n: u8| json!({"resourceType": "Patient", "id": id, "multipleBirthInteger": n});
+        for n in 1..=4 {
+            ["a", "b", "c"].iter().for_each(|id| drop(client.put(&format!("Patient/{id}"), &patient(id, n))));
+        }
+        client.put("Condition/k", &json!({"resourceType": "Condition", "id": "k", "subject": {"reference": "Patient/a"}})).expect(201);
+        let item = |reference: &str| json!({"item": {"reference": reference}});
+        let mut list = json!({"resourceType": "List", "id": "l", "status": "current", "mode": "working",
+            "code": {"coding": [{"system": "http://loinc.org", "code": "11450-4"}]},
+            "entry": [item("Patient/a"), item("Patient/b/_history/2"), item("Patient/b/_history/3"), item("Patient/none"),
+                item("http://other.example.org/fhir/Patient/c"), item("Condition/k")]});
+        client.put("List/l", &list).expect(201);
+        let a = ["Patient/a/4", "Patient/b/3", "Patient/a/3", "Patient/b/2", "Patient/a/2", "Patient/a/1"];
+        let whole = [&["Condition/k/1"][..], &a[..]].concat();
+        let of = |texts: &[&str]| (texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>(), Some(texts.len() as u64));
+        for list in ["l", "List/l"] {
+            assert_eq!(versions(&mut client, &format!("_history?_list={list}")), of(&whole));
+            assert_eq!(versions(&mut client, &format!("Patient/_history?_list={list}")), of(&a));
+            assert_eq!(versions(&mut client, &format!("Patient/b/_history?_list={list}")), of(&["Patient/b/3", "Patient/b/2"]));
+        }
+        for count in 1..4 {
+            assert_eq!(versions(&mut client, &format!("_history?_list=l&_count={count}")).0, of(&whole).0, "{count}");
+        }
+        assert_eq!(versions(&mut client, "Patient/c/_history?_list=l").0, Vec::<String>::new());
+        assert_eq!(versions(&mut client, "_history?_list=none").0, Vec::<String>::new());
+        assert_eq!(versions(&mut client, "_history?_list=l&_since=2100-01-01T00:00:00Z").0, Vec::<String>::new());
+        assert_eq!(versions(&mut client, "Patient/_history?_list=l&_at=ge2100").0, ["Patient/a/4"]);
+        client.get("Patient/never/_history?_list=l").expect_outcome(404);
+        // a list by its function: all versions of what it holds
+        let current = versions(&mut client, "Patient/_history?_list=$current-problems").0;
+        assert_eq!(current.len(), 8, "{current:?}");
+        list["entry"] = (0..1001).map(|n| item(&format!("Patient/x{n}"))).collect();
+        client.put("List/l", &list).expect(200);
+        client.get("_history?_list=l").expect_outcome(400);
     }
 
     fn history_of_what_was_current_at_a_time(database) {

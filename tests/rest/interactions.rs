@@ -185,7 +185,7 @@ on_both_databases! {
         let wrong = client.send("PUT", "/fhir/Patient/_search", &[JSON], b"{}");
         assert!((400..500).contains(&wrong.status), "{}", wrong.text());
         for target in [
-            "Patient/1/$everything", "_history?_list=List/1", "Organization/1/Observation",
+            "Patient/1/$everything", "_history?_list=Patient/1", "Organization/1/Observation",
             "Patient?name:nonsense=x", "Patient?birthdate:exact=2000", "Patient?_filter=name+is+x", "Patient?_query=x",
         ] {
             let answer = client.get(target);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{entries, patient};
-use crate::support::{TestApp, on_both_databases, redact};
+use crate::support::{Client, TestApp, on_both_databases, redact};
 
 fn bundle(kind: &str, entries: &[Value]) -> Value {
     json!({"resourceType": "Bundle", "type": kind, "entry": entries})
@@ -77,6 +77,52 @@ on_both_databases! {
         assert_eq!(subject("Patient/777", &updated, same()).0, "Patient/here");
         let versioned = json!({"fullUrl": at("Patient/777/_history/1"), "resource": patient("x"), "request": {"method": "POST", "url": "Patient"}});
         client.post("", &bundle("transaction", &[versioned])).expect_outcome(400);
+    }
+
+    fn references_to_versions_of_what_is_updated_lead_to_those_that_are_made(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let at = |path: &str| format!("http://source.example/r4/{path}");
+        let put = |id: &str, resource: Value| json!({"fullUrl": at(&format!("Basic/{id}")), "resource": resource,
+            "request": {"method": "PUT", "url": format!("Basic/{id}")}});
+        let basic = |id: &str, text: &str, to: &str| json!({"resourceType": "Basic", "id": id, "code": {"text": text},
+            "subject": {"reference": at(&format!("Basic/{to}/_history/77"))}});
+        let subject = |client: &mut Client, id: &str| {
+            let read = client.get(&format!("Basic/{id}")).expect(200).json();
+            (read["meta"]["versionId"].as_str().unwrap().to_owned(), read["subject"]["reference"].as_str().unwrap().to_owned())
+        };
+        let send = |client: &mut Client, all: &[Value]| drop(client.post("", &bundle("transaction", all)).expect(200));
+        let is = |client: &mut Client, id: &str, version: &str, to: &str| {
+            assert_eq!(subject(client, id), (version.to_owned(), to.to_owned()), "{id}");
+        };
+        // new under ids of their own; each refers to the other
+        let both = |text: &str| [put("a", basic("a", text, "b")), put("b", basic("b", "same", "a"))];
+        send(&mut client, &both("1"));
+        is(&mut client, "a", "1", "Basic/b/_history/1");
+        is(&mut client, "b", "1", "Basic/a/_history/1");
+        // the same again is no new version of either
+        send(&mut client, &both("1"));
+        is(&mut client, "a", "1", "Basic/b/_history/1");
+        // one that is new makes the other one new, for its reference is another
+        send(&mut client, &both("2"));
+        is(&mut client, "a", "2", "Basic/b/_history/2");
+        is(&mut client, "b", "2", "Basic/a/_history/2");
+        // what stays the same keeps its version
+        let alone = json!({"resourceType": "Basic", "id": "c", "code": {"text": "c"}});
+        client.put("Basic/c", &alone).expect(201);
+        send(&mut client, &[put("c", alone.clone()), put("d", basic("d", "d", "c"))]);
+        is(&mut client, "d", "1", "Basic/c/_history/1");
+        // deleted, and then there again
+        client.delete("Basic/c").expect(204);
+        send(&mut client, &[put("c", alone), put("d", basic("d", "d", "c"))]);
+        is(&mut client, "d", "2", "Basic/c/_history/3");
+        // a patch makes a version too
+        let patch = json!({"fullUrl": at("Basic/c"), "request": {"method": "PATCH", "url": "Basic/c"}, "resource": {"resourceType": "Parameters",
+            "parameter": [{"name": "operation", "part": [{"name": "type", "valueCode": "replace"}, {"name": "path", "valueString": "Basic.code.text"},
+                {"name": "value", "valueString": "patched"}]}]}});
+        send(&mut client, &[patch, put("d", basic("d", "d", "c"))]);
+        is(&mut client, "d", "3", "Basic/c/_history/4");
+        assert_eq!(client.get("Basic/c/_history/4").expect(200).json()["code"]["text"], "patched");
     }
 
     fn conditional_references_are_resolved(database) {

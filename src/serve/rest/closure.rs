@@ -8,7 +8,7 @@ use crate::fhir::terminology::closure::{Closure, check_name};
 use crate::fhir::terminology::context::Context;
 use crate::fhir::terminology::{Library, Params};
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
-use crate::repo::{Change, Which, WriteEntry};
+use crate::repo::{Change, IfMatch, Which, WriteEntry};
 
 /// How often a call begins again when another one came first.
 const ROUNDS: usize = 5;
@@ -82,7 +82,8 @@ async fn added(call: &Call<'_>, mut table: Closure, params: Params) -> Result<(C
 }
 
 async fn store(call: &Call<'_>, key: &ResourceKey, resource: Json, at: Option<i64>) -> Result<()> {
-    let change = Change::Update { which: Which::Key(key.clone()), resource, if_match: at, only_create: at.is_none() };
+    let (if_match, if_none_match) = (at.map(IfMatch::from), at.is_none().then_some(IfMatch::Any));
+    let change = Change::Update { which: Which::Key(key.clone()), resource, if_match, if_none_match };
     let entry = WriteEntry { index: None, full_url: None, change };
     call.session.transaction(vec![entry]).await.map(drop)
 }

@@ -1,9 +1,11 @@
 //! Headers that make a request conditional, and `Prefer` (FHIR R4 `http.html`, 3.1.0.1.4 to 3.1.0.5).
 
+use smallvec::SmallVec;
+
 use super::date;
 use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault, Result};
-use crate::repo::{Handling, Stored};
+use crate::repo::{Handling, IfMatch, Stored};
 
 /// The conditions of a request, as written. For an entry of a Bundle they stand in `request`.
 #[derive(Debug, Clone, Default)]
@@ -19,29 +21,20 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// The version of `If-Match`.
+    /// The versions of `If-Match`.
     ///
     /// # Errors
-    /// 400 when it is not one `W/"n"` or `"n"`.
-    pub fn version(&self) -> Result<Option<i64>> {
-        let Some(text) = self.if_match.as_deref() else { return Ok(None) };
-        let version = tag(text).and_then(|text| text.parse().ok()).filter(|version| *version > 0);
-        match version {
-            Some(version) => Ok(Some(version)),
-            None => Err(Fault::invalid("If-Match is one version, such as W/\"3\"")),
-        }
+    /// 400 when it is neither `*` nor a list of `W/"n"` or `"n"`.
+    pub fn if_match(&self) -> Result<Option<IfMatch>> {
+        named(self.if_match.as_deref(), "If-Match")
     }
 
-    /// Whether an update may only create: `If-None-Match: *`.
+    /// The versions of `If-None-Match` on a write; on a read see [`Conditions::unchanged`].
     ///
     /// # Errors
-    /// 400 for a tag, which has no meaning for an update.
-    pub fn only_create(&self) -> Result<bool> {
-        match self.if_none_match.as_deref().map(str::trim) {
-            None => Ok(false),
-            Some("*") => Ok(true),
-            Some(_) => Err(Fault::unsupported("If-None-Match of an update can only be *")),
-        }
+    /// 400 as for `If-Match`.
+    pub fn if_none_match(&self) -> Result<Option<IfMatch>> {
+        named(self.if_none_match.as_deref(), "If-None-Match")
     }
 
     /// Refuses a read whose `If-Match` names other versions (RFC 9110, 13.1.1).
@@ -49,13 +42,7 @@ impl Conditions {
     /// # Errors
     /// 412 then, 400 for a header that names none.
     pub fn matching(&self, stored: &Stored) -> Result<()> {
-        let Some(text) = self.if_match.as_deref() else { return Ok(()) };
-        if text.trim() == "*" {
-            return Ok(());
-        }
-        let tags: Option<Vec<&str>> = text.split(',').map(tag).collect();
-        let tags = tags.ok_or_else(|| Fault::invalid("If-Match names versions, such as W/\"3\""))?;
-        if tags.iter().any(|tag| tag.parse() == Ok(stored.version)) {
+        if self.if_match()?.is_none_or(|wanted| wanted.has(stored.version)) {
             return Ok(());
         }
         let message = format!("{} has version {}, none that If-Match names", stored.key, stored.version);
@@ -73,9 +60,8 @@ impl Conditions {
 
     /// Whether `If-None-Match` names this version.
     pub fn is_version(&self, version: i64) -> bool {
-        let is_this = |text: &str| tag(text).is_some_and(|tag| tag.parse() == Ok(version));
-        let names = |tags: &str| tags.trim() == "*" || tags.split(',').any(is_this);
-        self.if_none_match.as_deref().is_some_and(names)
+        // What cannot be read of a read is as if it were not there: the answer is whole then.
+        self.if_none_match().ok().flatten().is_some_and(|known| known.has(version))
     }
 
     /// Reads `If-Modified-Since` as a header has it.
@@ -92,12 +78,31 @@ impl Conditions {
     }
 }
 
-/// The text inside `W/"…"` or `"…"`.
-fn tag(text: &str) -> Option<&str> {
-    let text = text.trim();
-    let text = text.strip_prefix("W/").unwrap_or(text);
-    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
-    (!inner.is_empty() && inner.bytes().all(|b| b.is_ascii_digit())).then_some(inner)
+/// The versions of a header: `*`, or a list of entity tags (RFC 9110, 8.8.3). Weak and strong ones are alike, as FHIR has
+/// them; a tag that is no version of this server is none of any resource.
+fn named(header: Option<&str>, name: &str) -> Result<Option<IfMatch>> {
+    let Some(text) = header.map(str::trim) else { return Ok(None) };
+    if text == "*" {
+        return Ok(Some(IfMatch::Any));
+    }
+    let unread = || Fault::invalid(format!("{name} is * or versions, such as W/\"3\""));
+    let (mut rest, mut versions, mut count) = (text, SmallVec::new(), 0);
+    loop {
+        // empty members of a list do not count (5.6.1)
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+        if rest.is_empty() {
+            return if count > 0 { Ok(Some(IfMatch::Versions(versions))) } else { Err(unread()) };
+        }
+        let opaque = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"').ok_or_else(unread)?;
+        let (tag, after) = opaque.split_once('"').ok_or_else(unread)?;
+        rest = after.trim_start();
+        if !rest.is_empty() && !rest.starts_with(',') {
+            return Err(unread());
+        }
+        count += 1;
+        let is_number = !tag.is_empty() && tag.bytes().all(|byte| byte.is_ascii_digit());
+        versions.extend(tag.parse::<i64>().ok().filter(|_| is_number));
+    }
 }
 
 /// `Prefer: return=`.
@@ -150,14 +155,24 @@ mod tests {
     }
 
     #[test]
-    fn if_match_is_one_version() {
-        let of = |text: &str| Conditions { if_match: Some(text.into()), ..Conditions::default() }.version();
-        assert_eq!(of("W/\"3\""), Ok(Some(3)));
-        assert_eq!(of(" \"3\" "), Ok(Some(3)));
-        for bad in ["3", "W/3", "\"\"", "*", "W/\"a\"", "W/\"1\", W/\"2\"", "\"0\"", "\"", ""] {
+    fn if_match_is_any_version_or_a_list() {
+        let of = |text: &str| Conditions { if_match: Some(text.into()), ..Conditions::default() }.if_match();
+        let list = |versions: &[i64]| Ok(Some(IfMatch::Versions(versions.into())));
+        assert_eq!(of(" * "), Ok(Some(IfMatch::Any)));
+        for (text, versions) in [
+            ("W/\"3\"", &[3][..]),
+            (" \"3\" ", &[3]),
+            ("W/\"1\", \"2\" ,,W/\"30\",", &[1, 2, 30]),
+            // tags of others, also with a comma in them
+            ("\"a,b\", W/\"\", \"7\", \"+7\"", &[7]),
+            ("\"99999999999999999999\"", &[]),
+        ] {
+            assert_eq!(of(text), list(versions), "{text}");
+        }
+        for bad in ["3", "W/3", "\"", "", ",", "w/\"1\"", "W/\"1\" W/\"2\"", "W/\"1\", *", "\"1\"2\"", "'1'"] {
             assert!(of(bad).is_err(), "{bad}");
         }
-        assert_eq!(Conditions::default().version(), Ok(None));
+        assert_eq!(Conditions::default().if_match(), Ok(None));
     }
 
     #[test]

@@ -10,5 +10,5 @@ use crate::repo::Change;
 /// # Errors
 /// 400 for an `If-Match` that cannot be read.
 pub fn delete(call: &Call<'_>) -> Result<Change> {
-    Ok(Change::Delete { which: which(call)?, if_match: call.conditions.version()? })
+    Ok(Change::Delete { which: which(call)?, if_match: call.conditions.if_match()? })
 }

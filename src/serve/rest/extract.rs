@@ -39,6 +39,17 @@ pub fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a 
     value.to_str().map(Some).map_err(|_| Fault::invalid(format!("header {name} is not readable text")))
 }
 
+/// A header that is a list, perhaps over several lines (RFC 9110, 5.3).
+fn list(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>> {
+    let Some(first) = text(headers, name)? else { return Ok(None) };
+    let mut all = first.to_owned();
+    for value in headers.get_all(name).iter().skip(1) {
+        let more = value.to_str().map_err(|_| Fault::invalid(format!("header {name} is not readable text")))?;
+        all = format!("{all}, {more}");
+    }
+    Ok(Some(all))
+}
+
 /// The conditional headers.
 ///
 /// # Errors
@@ -46,8 +57,8 @@ pub fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a 
 pub fn conditions(headers: &HeaderMap) -> Result<Conditions> {
     let owned = |name: &HeaderName| Ok::<_, Fault>(text(headers, name)?.map(str::to_owned));
     Ok(Conditions {
-        if_match: owned(&IF_MATCH)?,
-        if_none_match: owned(&IF_NONE_MATCH)?,
+        if_match: list(headers, &IF_MATCH)?,
+        if_none_match: list(headers, &IF_NONE_MATCH)?,
         if_modified_since: text(headers, &IF_MODIFIED_SINCE)?.and_then(Conditions::header_date),
         if_none_exist: owned(&HeaderName::from_static("if-none-exist"))?,
     })

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::call::{Answer, Call};
 use super::date::parse_instant;
 use super::framing::{Entry, Framing, Head, Response};
+use super::listed::listed;
 use super::params::{encode, query};
 use super::subset::Shown;
 use crate::base::clock::Timestamp;
@@ -14,7 +15,7 @@ use crate::search::kind::date;
 use crate::search::query::{DateTest, Prefix};
 
 /// The parameters of a history; each may stand there once.
-const PARAMS: [&str; 6] = ["_count", "_since", "_at", "_page", "_summary", "_elements"];
+const PARAMS: [&str; 7] = ["_count", "_since", "_at", "_list", "_page", "_summary", "_elements"];
 
 /// A page of versions, newest first; deletions are listed without a resource.
 ///
@@ -33,6 +34,10 @@ pub async fn history(call: &Call<'_>) -> Result<Answer> {
     let since = since.map(|since| since.ok_or_else(|| invalid("_since is an instant"))).transpose()?;
     let at = call.params.get("_at").map(|text| period(call, text));
     let at = at.transpose().map_err(|reason| invalid(&format!("_at: {reason}")))?;
+    let among = match call.params.get("_list") {
+        Some(text) => Some(listed(call, text).await?),
+        None => None,
+    };
     let (scope, place) = match (&call.target.id, call.target.kind) {
         (Some(_), _) => (HistoryScope::Instance(call.key()?), format!("{}/_history", call.key()?)),
         (None, Some(kind)) => (HistoryScope::Type(kind), format!("{kind}/_history")),
@@ -40,7 +45,7 @@ pub async fn history(call: &Call<'_>) -> Result<Answer> {
     };
     let page = call.params.get("_page").map(str::to_owned);
     let count = if shown.count_only { Some(0) } else { count.map(|count| count.min(call.site.limits.page_max)) };
-    let answer = call.session.history(HistoryRequest { scope, count, since, at, page }).await?;
+    let answer = call.session.history(HistoryRequest { scope, count, since, at, among, page }).await?;
     bundle(call, &answer, &shown, &place).map(Answer::whole)
 }
 

@@ -60,7 +60,7 @@ pub fn planned(call: &Call<'_>, body: Option<&Json>) -> Result<Change> {
         return Err(argument.wrong("it has no profile, tag or security label"));
     }
     let patch = Arc::new(Patch::labels(labels, is_added));
-    Ok(Change::Patch { which: Which::Key(call.key()?), patch, if_match: call.conditions.version()? })
+    Ok(Change::Patch { which: Which::Key(call.key()?), patch, if_match: call.conditions.if_match()? })
 }
 
 /// What is answered when the change is done.

@@ -15,7 +15,7 @@ use crate::repo::Change;
 /// # Errors
 /// 400 for an `If-Match` that cannot be read.
 pub fn patch(call: &Call<'_>, patch: Patch) -> Result<Change> {
-    Ok(Change::Patch { which: which(call)?, patch: Arc::new(patch), if_match: call.conditions.version()? })
+    Ok(Change::Patch { which: which(call)?, patch: Arc::new(patch), if_match: call.conditions.if_match()? })
 }
 
 /// What a media type says of the form of a patch.

@@ -1,6 +1,7 @@
 //! `GET [base]/[type]/[id]` and `GET [base]/[type]/[id]/_history/[vid]` (FHIR R4 `http.html`, 3.1.0.2 and 3.1.0.3).
 
 use super::call::{Answer, Call};
+use super::definitions;
 use super::subset::{PARAMS, Shown};
 use crate::base::fault::{Fault, Result};
 use crate::repo::Stored;
@@ -12,7 +13,11 @@ use crate::repo::Stored;
 pub async fn read(call: &Call<'_>) -> Result<Answer> {
     call.only(&PARAMS)?;
     let shown = shown(call)?;
-    let stored = call.session.read(&call.key()?).await?;
+    let key = call.key()?;
+    let stored = match call.session.read(&key).await {
+        Ok(stored) => stored,
+        Err(fault) => definitions::own(call, key, fault)?,
+    };
     answer(call, &shown, stored)
 }
 

@@ -61,6 +61,13 @@ pub fn refuse(fault: &Fault, allow: Option<&str>, form: Form) -> Response<Body> 
         Err(_) => (body, Form::default()),
     };
     let mut response = with_body(status, Some(body), form);
+    let version = fault.version();
+    let about = Answer {
+        version: version.map(|(version, _)| version),
+        modified: version.map(|(_, updated)| updated),
+        ..Answer::default()
+    };
+    decorate(&mut response, &about, "");
     if fault.is_transient() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }

@@ -19,8 +19,8 @@ pub fn update(call: &Call<'_>, resource: Json) -> Result<Change> {
     if let Which::Key(key) = &which {
         of_id(&resource, key)?;
     }
-    let if_match = call.conditions.version()?;
-    Ok(Change::Update { which, resource, if_match, only_create: call.conditions.only_create()? })
+    let (if_match, if_none_match) = (call.conditions.if_match()?, call.conditions.if_none_match()?);
+    Ok(Change::Update { which, resource, if_match, if_none_match })
 }
 
 fn of_id(resource: &Json, key: &ResourceKey) -> Result<()> {
