@@ -79,6 +79,9 @@ fn profile(definition: &Value) -> Value {
 fn element(element: &Value) -> Value {
     let names = ["path", "sliceName", "slicing", "min", "max", "contentReference", "maxLength"];
     let mut out = pick(element, &names);
+    if element["path"] == "Extension" && element["isModifier"] == true {
+        out.insert("isModifier".to_owned(), json!(true));
+    }
     let is_value =
         |name: &str| ["fixed", "pattern", "minValue", "maxValue"].iter().any(|start| name.starts_with(start));
     out.extend(
@@ -134,7 +137,12 @@ fn code_system(definition: &Value, with_properties: bool) -> Value {
 
 fn concepts(owner: &Value, with_properties: bool) -> Value {
     let concept = |c: &Value| {
-        let mut kept = pick(c, if with_properties { &["code", "property"] } else { &["code"] });
+        let mut kept = pick(c, if with_properties { &["code", "display", "property"] } else { &["code", "display"] });
+        let designations = list(c, "designation").iter().map(|d| Value::Object(pick(d, &["language", "value"])));
+        let designations: Vec<Value> = designations.collect();
+        if !designations.is_empty() {
+            kept.insert("designation".to_owned(), Value::Array(designations));
+        }
         if !list(c, "concept").is_empty() {
             kept.insert("concept".to_owned(), concepts(c, with_properties));
         }

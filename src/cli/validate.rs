@@ -75,6 +75,7 @@ impl ValidateArgs {
             unknown_is_error: self.strict,
             by_meta: true,
             shape_only: false,
+            is_thorough: true,
             now: Some(SystemClock.now()),
         };
         let profiles: Vec<&str> = self.profile.iter().map(String::as_str).collect();

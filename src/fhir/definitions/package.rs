@@ -82,8 +82,10 @@ impl Package {
 }
 
 /// Whether a file below `package/` may be a resource or the manifest: not in a folder, which holds examples and such.
+/// Questionnaires stand among the examples, and responses name them.
 fn is_resource(name: &str) -> bool {
-    name.ends_with(".json") && !name.contains('/') && !name.starts_with('.')
+    let plain = name.strip_prefix("example/").filter(|name| name.starts_with("Questionnaire-")).unwrap_or(name);
+    name.ends_with(".json") && !plain.contains('/') && !plain.starts_with('.')
 }
 
 /// What the packages need and does not stand among them: one text for each, for people.

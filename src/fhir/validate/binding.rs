@@ -2,8 +2,10 @@
 //! `terminologies.html`).
 
 use super::codes::{Membership, ValueSet};
+use super::known::TYPES;
 use super::rules::Binding;
-use super::state::{Check, shown};
+use super::state::{Check, Scope, shown};
+use super::uris::has_scheme;
 use crate::fhir::definitions::names;
 use crate::fhir::json::Json;
 use crate::fhir::path::Path;
@@ -12,16 +14,23 @@ use crate::fhir::path::Path;
 type Verdict = (Membership, bool);
 
 /// Checks the codes of an element against its binding.
-pub fn check(check: &mut Check<'_, '_>, binding: &Binding, json: &Json, path: &Path) {
+pub fn check(check: &mut Check<'_, '_>, binding: &Binding, is_slice: bool, json: &Json, path: &Path) {
     let Some(set) = check.registry.value_set(&binding.value_set) else {
         let text = || format!("the value set {} is not known here, so the code was not checked", binding.value_set);
         return check.warn("not-found", text, path);
     };
-    let (membership, has_code) = membership(set, json);
-    if membership != Membership::Out || (!binding.is_required && !has_code) {
+    if binding.is_required && *json == Json::Null {
+        return check.fail("required", || format!("there must be a code of the value set {}", name_of(binding)), path);
+    }
+    let (membership, has_code) = match (membership(set, json), json.as_str()) {
+        ((Membership::Unknown, true), Some(code)) => (known_elsewhere(name_of(binding), code), true),
+        (found, _) => found,
+    };
+    // a value is in a slice whose codes it has, whatever their system
+    if membership != Membership::Out || (is_slice && set.has_plain(json)) || (!binding.is_required && !has_code) {
         return;
     }
-    let name = binding.value_set.split('|').next().unwrap_or("");
+    let name = name_of(binding);
     let codes = if set.is_open() { String::new() } else { format!(": {}", set.some()) };
     let text = || match told(json) {
         Some(code) => format!("the code {} is not in the value set {name}{codes}", shown(&code)),
@@ -33,6 +42,40 @@ pub fn check(check: &mut Check<'_, '_>, binding: &Binding, json: &Json, path: &P
         check.warn("code-invalid", text, path);
     }
 }
+
+fn name_of(binding: &Binding) -> &str {
+    binding.value_set.split('|').next().unwrap_or("")
+}
+
+/// Codes of systems that are no CodeSystem but have a rule of their own.
+fn known_elsewhere(value_set: &str, code: &str) -> Membership {
+    let is_fine = match value_set {
+        "http://hl7.org/fhir/ValueSet/mimetypes" => is_mime_type(code),
+        "http://hl7.org/fhir/ValueSet/currencies" => CURRENCIES.split(' ').any(|one| one == code),
+        _ => return Membership::Unknown,
+    };
+    if is_fine { Membership::Unknown } else { Membership::Out }
+}
+
+/// Whether a code is a MIME type (RFC 6838) with parameters or without, or one of the short forms of FHIR.
+fn is_mime_type(code: &str) -> bool {
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+*".contains(&b))
+    };
+    let plain = code.split(';').next().unwrap_or(code).trim();
+    matches!(plain, "xml" | "json" | "ttl")
+        || plain.split_once('/').is_some_and(|(kind, name)| is_name(kind) && (is_name(name) || name == "*"))
+}
+
+/// The codes of ISO 4217, those of the past too.
+const CURRENCIES: &str = "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BYR BZD \
+    CAD CDF CHE CHF CHW CLF CLP CNY COP COU CRC CUC CUP CVE CZK DJF DKK DOP DZD EEK EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ \
+    GYD HKD HNL HRK HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LTL LVL LYD MAD \
+    MDL MGA MKD MMK MNT MOP MRO MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB \
+    RWF SAR SBD SCR SDG SEK SGD SHP SLE SLL SOS SRD SSP STD STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD USN USS UYI \
+    UYU UYW UZS VED VEF VES VND VUV WST XAD XAF XAG XAU XBA XBB XBC XBD XCD XCG XDR XOF XPD XPF XPT XSU XTS XUA XXX YER ZAR ZMK ZMW ZWG ZWL \
+    ATS BEF CYP DEM ESP FIM FRF GRD IEP ITL LUF MTL NLG PTE SIT SKK";
 
 /// The code of an element, as people write it.
 fn told(json: &Json) -> Option<String> {
@@ -71,6 +114,9 @@ fn better(one: Verdict, other: Verdict) -> Verdict {
 
 fn coding_in(set: &ValueSet, coding: &Json) -> Verdict {
     match (coding.text_known(names::SYSTEM), coding.text_known(names::CODE)) {
+        (None, Some(code)) if set.has_systems() && set.contains(None, code) != Membership::Out => {
+            (Membership::Unknown, true)
+        }
         (system, Some(code)) => (set.contains(Some(system.unwrap_or("")), code), true),
         // a value that says why it has no code
         (_, None) if coding.get("extension").is_some() => (Membership::Unknown, false),
@@ -78,12 +124,28 @@ fn coding_in(set: &ValueSet, coding: &Json) -> Verdict {
     }
 }
 
-/// Checks that a coding's code is one of its system, where all codes of that are known.
-pub fn coding(check: &mut Check<'_, '_>, coding: &Json, path: &Path) {
-    let (Some(system), Some(code)) = (coding.text_known(names::SYSTEM), coding.text_known(names::CODE)) else { return };
-    let known = check.registry.code_system(system).filter(|known| known.is_complete);
-    if known.is_some_and(|known| !known.has(code)) {
+/// Checks that a coding's code is one of its system, where all codes of that are known, and that its display is one of the code.
+pub fn coding(check: &mut Check<'_, '_>, coding: &Json, scope: &Scope<'_>, path: &Path) {
+    let Some(system) = coding.text_known(names::SYSTEM) else { return };
+    let is_in_concept = scope.place.is_some_and(|(_, property)| Some(property.type_id) == TYPES.concept);
+    if check.options.is_thorough && !is_in_concept && !has_scheme(system) {
+        let text = || format!("the system of a code must be an absolute URL, not \"{}\"", shown(system));
+        check.fail("value", text, &path.child("system"));
+    }
+    let Some(code) = coding.text_known(names::CODE) else { return };
+    let Some(known) = check.registry.code_system(system) else { return };
+    if known.is_complete && !known.has(code) {
         let text = || format!("the code \"{}\" is not in the code system {}", shown(code), shown(system));
         check.fail("code-invalid", text, &path.child("code"));
+    }
+    let Some(display) =
+        coding.text_known(names::DISPLAY).filter(|display| check.options.is_thorough && !display.trim().is_empty())
+    else {
+        return;
+    };
+    let language = scope.resource.json.get("language").and_then(Json::as_str);
+    if let Some(right) = known.other_display(code, display, language) {
+        let text = || format!("the display \"{}\" is not that of the code, \"{right}\"", shown(display));
+        check.fail("value", text, &path.child("display"));
     }
 }

@@ -11,8 +11,18 @@ pub fn check(check: &mut Check<'_, '_>, bundle: &Json, path: &Path) {
     let may_lack = matches!(kind, "batch" | "transaction" | "batch-response" | "transaction-response" | "history");
     let entries = path.child("entry");
     for (n, entry) in bundle.get("entry").and_then(Json::as_array).unwrap_or_default().iter().enumerate() {
-        let Some(resource) = entry.get("resource") else { continue };
         let place = entries.item(n);
+        let Some(resource) = entry.get("resource") else {
+            if let Some(url) = entry.get("fullUrl").and_then(Json::as_str).filter(|url| !url.contains(':')) {
+                check.fail(
+                    "value",
+                    || format!("a fullUrl must be absolute, not {}", shown(url)),
+                    &place.child("fullUrl"),
+                );
+            }
+            continue;
+        };
+        searched(check, kind, entry, resource, &place);
         let Some(url) = entry.get("fullUrl").and_then(Json::as_str) else {
             if !may_lack && entry.get("fullUrl").is_none() && entry.get("_fullUrl").is_none() {
                 let text = || format!("an entry of a {} must have a fullUrl", shown(kind));
@@ -36,5 +46,19 @@ pub fn check(check: &mut Check<'_, '_>, bundle: &Json, path: &Path) {
             };
             check.fail("value", message, &place.child("fullUrl"));
         }
+    }
+}
+
+/// What a search has found is on a server, and has an id; its outcome is an OperationOutcome.
+fn searched(check: &mut Check<'_, '_>, kind: &str, entry: &Json, resource: &Json, path: &Path) {
+    let mode = entry.get("search").and_then(|search| search.get("mode")).and_then(Json::as_str);
+    let Some(mode) = mode.filter(|_| kind == "searchset" && check.options.is_thorough) else { return };
+    let place = path.child("resource");
+    if mode == "outcome" {
+        if resource.get("resourceType").and_then(Json::as_str) != Some("OperationOutcome") {
+            check.fail("value", || "the outcome of a search is an OperationOutcome".to_owned(), &place);
+        }
+    } else if resource.get("id").is_none() {
+        check.fail("required", || "what a search has found must have an id".to_owned(), &place.child("id"));
     }
 }

@@ -18,8 +18,13 @@ pub struct CodeSystem {
     pub is_complete: bool,
 }
 
+/// The language of a text, where that is said, and the text.
+type Display = (Option<Box<str>>, Box<str>);
+
 #[derive(Debug, Default)]
 struct Concept {
+    /// What it is called, with the language where that is said; the display first.
+    displays: SmallVec<[Display; 1]>,
     parents: SmallVec<[Box<str>; 1]>,
     properties: Vec<(Box<str>, Box<str>)>,
 }
@@ -41,6 +46,7 @@ impl CodeSystem {
                 let key = system.key(code);
                 let entry = system.codes.entry(key).or_default();
                 entry.parents.extend(parent.filter(|_| is_hierarchy).map(Into::into));
+                entry.displays.extend(displays(concept));
                 for property in concept.get("property").and_then(Json::as_array).unwrap_or_default() {
                     entry.add_property(property);
                 }
@@ -61,6 +67,20 @@ impl CodeSystem {
         } else {
             self.codes.contains_key(&*code.to_lowercase())
         }
+    }
+
+    /// The display of a code, if what it is called in a resource of a language is none of its displays: case aside. None for a code
+    /// without a display.
+    pub fn other_display(&self, code: &str, given: &str, language: Option<&str>) -> Option<&str> {
+        let concept = self.codes.get(&self.key(code))?;
+        let given = given.to_lowercase();
+        let of = |language: &str| language.split('-').next().unwrap_or("").to_lowercase();
+        let fits = |one: &Option<Box<str>>| {
+            one.as_deref()
+                .is_none_or(|one| language.map_or_else(|| of(one) == "en", |language| of(one) == of(language)))
+        };
+        let is_known = concept.displays.iter().any(|(language, text)| fits(language) && text.to_lowercase() == given);
+        if is_known { None } else { concept.displays.first().filter(|first| first.0.is_none()).map(|first| &*first.1) }
     }
 
     /// Whether a code is the other, or below it.
@@ -95,6 +115,14 @@ impl CodeSystem {
             _ => return None,
         })
     }
+}
+
+/// The display of a concept and its designations.
+fn displays(concept: &Json) -> impl Iterator<Item = Display> {
+    let text = |json: &Json, name: &str| json.get(name).and_then(Json::as_str).map(Box::from);
+    let designations = concept.get("designation").and_then(Json::as_array).unwrap_or_default();
+    let others = designations.iter().filter_map(move |json| Some((text(json, "language"), text(json, "value")?)));
+    concept.get("display").and_then(Json::as_str).map(|display| (None, display.into())).into_iter().chain(others)
 }
 
 impl Concept {
@@ -293,6 +321,20 @@ impl ValueSet {
         }
         let may_be = self.is_unknown || system.map_or(!self.open.is_empty(), |system| self.open.contains(system));
         if may_be { Membership::Unknown } else { Membership::Out }
+    }
+
+    /// Whether a concept has a code without a system that is in it.
+    pub fn has_plain(&self, concept: &Json) -> bool {
+        let codings = concept.get("coding").and_then(Json::as_array).unwrap_or_default();
+        let mut plain = codings.iter().filter(|coding| coding.get("system").is_none());
+        plain.any(|one| {
+            one.get("code").and_then(Json::as_str).is_some_and(|code| self.contains(None, code) == Membership::In)
+        })
+    }
+
+    /// Whether its codes are of several systems, so that one without a system may be of any.
+    pub fn has_systems(&self) -> bool {
+        self.systems.len() > 1
     }
 
     /// Whether nobody knows here what is in it.

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::bindings::{additional, binding};
 use super::invariant::Constraint;
 use super::rules::{
     At, Binding, Discriminator, DiscriminatorKind, Expected, ExtensionContext, Probe, Profile, Rule, Slicing,
@@ -35,7 +36,14 @@ pub fn compile(definition: &Json, elements: &[Json], base: Option<BaseOf<'_>>) -
     if builder.drafts.is_empty() {
         return Err("it has no elements".to_owned());
     }
-    Ok(Profile { url: text("url").into(), type_id, rules: builder.finish(), contexts: contexts(definition) })
+    let is_modifier = elements[0].get("isModifier").and_then(Json::as_bool) == Some(true);
+    Ok(Profile {
+        url: text("url").into(),
+        type_id,
+        rules: builder.finish(),
+        is_modifier,
+        contexts: contexts(definition),
+    })
 }
 
 /// Where an extension may stand.
@@ -46,7 +54,7 @@ fn contexts(definition: &Json) -> Vec<ExtensionContext> {
         Some(match text("type")? {
             "element" => ExtensionContext::Element(expression.rsplit('#').next().unwrap_or(expression).into()),
             "extension" => ExtensionContext::Extension(expression.into()),
-            _ => ExtensionContext::Expression,
+            _ => ExtensionContext::Expression(fhirpath::compile(expression).ok().map(Box::new)),
         })
     };
     let list = definition.get("context").and_then(Json::as_array).unwrap_or_default();
@@ -233,6 +241,7 @@ impl<'b> Builder<'b> {
             types: types(element, inherited, self.base.is_some()),
             value: expected(element),
             binding: binding.filter(is_new),
+            more: additional(element),
             constraints: constraints(element, &is_known),
             bounds: bounds(element),
             children: Box::default(),
@@ -307,6 +316,7 @@ impl Rule {
             || !self.types.is_empty()
             || self.value.is_some()
             || self.binding.is_some()
+            || !self.more.is_empty()
             || !self.constraints.is_empty()
             || self.bounds.is_some()
     }
@@ -419,16 +429,6 @@ impl Target {
         let kind = url.strip_prefix(CORE).and_then(|name| ResourceType::find(name.split('|').next().unwrap_or(name)));
         Self { url, kind }
     }
-}
-
-fn binding(element: &Object) -> Option<Binding> {
-    let binding = element.get("binding")?;
-    let is_required = match binding.get("strength").and_then(Json::as_str)? {
-        "required" => true,
-        "extensible" => false,
-        _ => return None,
-    };
-    Some(Binding { is_required, value_set: binding.get("valueSet")?.as_str()?.into() })
 }
 
 fn expected(element: &Object) -> Option<Expected> {

@@ -14,6 +14,7 @@ pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
     let mut named = HashSet::new();
     anchors(resource, &mut named);
     let all = path.child("contained");
+    let mut ids = HashSet::new();
     for (n, one) in list.iter().enumerate() {
         let place = all.item(n);
         let meta = |name: &str| one.get("meta").and_then(|meta| meta.get(name)).is_some();
@@ -24,7 +25,17 @@ pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
         if meta("security") {
             check.fail("invariant", || "dom-5: a contained resource must not have a security label".to_owned(), &place);
         }
-        let Some(id) = one.get("id").and_then(Json::as_str) else { continue };
+        let Some(id) = one.get("id").and_then(Json::as_str) else {
+            check.fail("required", || "a contained resource must have an id".to_owned(), &place.child("id"));
+            continue;
+        };
+        if !ids.insert(id) {
+            check.fail(
+                "value",
+                || format!("there is another contained resource with the id \"{}\"", shown(id)),
+                &place.child("id"),
+            );
+        }
         if !named.contains(id) && !refers_out(one) {
             let text = || {
                 let id = shown(id);

@@ -4,7 +4,7 @@ use super::binding;
 use super::compare;
 use super::invariant::Outcome;
 use super::rules::{At, Expected, ValueBounds};
-use super::state::{Check, Scope};
+use super::state::{Check, Scope, shown};
 use crate::fhir::fhirpath::Node;
 use crate::fhir::json::{Json, write};
 use crate::fhir::path::Path;
@@ -21,7 +21,10 @@ pub fn check<'r, 'j>(check: &mut Check<'r, 'j>, scope: &Scope<'j>, at: At<'r>, n
     if let Some(binding) = &rule.binding
         && (binding.is_required || check.options.with_warnings)
     {
-        binding::check(check, binding, node.json, path);
+        binding::check(check, binding, at.is_slice(), node.json, path);
+    }
+    for binding in &rule.more {
+        binding::check(check, binding, at.is_slice(), node.json, path);
     }
     for constraint in &rule.constraints {
         if !constraint.is_error && !check.options.with_warnings {
@@ -44,6 +47,19 @@ pub fn check<'r, 'j>(check: &mut Check<'r, 'j>, scope: &Scope<'j>, at: At<'r>, n
             Outcome::Unknown(why) => check.warn("not-supported", || format!("{key} could not be checked: {why}"), path),
             Outcome::Holds => {}
         }
+    }
+}
+
+/// Checks the id of an element, an attribute in XML: no spaces, and no other element of the resource has it.
+pub fn id<'j>(check: &mut Check<'_, 'j>, id: &'j str, scope: &Scope<'j>, path: &Path) {
+    if id.contains(char::is_whitespace) {
+        return check.fail("value", || "id: must not have spaces".to_owned(), path);
+    }
+    let resource = std::ptr::from_ref(scope.resource.json).addr();
+    // a snapshot and its differential name the same elements
+    let is_definition = scope.place.is_some_and(|(_, property)| property.type_id.name() == "ElementDefinition");
+    if check.has_rules && !is_definition && !check.ids.insert((resource, id)) {
+        check.fail("value", || format!("another element of the resource has the id \"{}\" too", shown(id)), path);
     }
 }
 

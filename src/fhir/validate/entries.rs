@@ -11,6 +11,8 @@ use crate::fhir::types::{ResourceId, ResourceType};
 /// The entries of one Bundle by their `fullUrl`.
 #[derive(Debug)]
 pub struct BundleIndex<'j> {
+    /// The Bundle.
+    pub json: &'j Json,
     by_url: HashMap<&'j str, Node<'j>>,
     /// Whether a resource of this type and id is in some entry, whatever its URL.
     by_key: HashMap<(&'j str, &'j str), Node<'j>>,
@@ -23,7 +25,7 @@ impl<'j> BundleIndex<'j> {
     pub fn new(bundle: &'j Json) -> Self {
         let kind = bundle.get("type").and_then(Json::as_str);
         let holds_all = matches!(kind, Some("document" | "message"));
-        let mut index = Self { by_url: HashMap::new(), by_key: HashMap::new(), holds_all };
+        let mut index = Self { json: bundle, by_url: HashMap::new(), by_key: HashMap::new(), holds_all };
         for entry in bundle.get("entry").and_then(Json::as_array).unwrap_or_default() {
             let Some(resource) = entry.get("resource") else { continue };
             let node = Node::resource(resource);

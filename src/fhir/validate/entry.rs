@@ -1,6 +1,6 @@
 //! The ways in: structure only, or everything.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::entries::BundleIndex;
 use super::registry::Registry;
@@ -80,6 +80,7 @@ fn new<'r, 'j>(
         nested: 0,
         steps: STEPS,
         known: HashMap::new(),
+        ids: HashSet::new(),
         conforms: walk::conforms,
     }
 }

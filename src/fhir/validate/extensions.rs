@@ -2,11 +2,12 @@
 
 use super::known::TYPES;
 use super::rules::{At, ExtensionContext, Profile, Slicing};
-use super::state::{Check, Rules, shown};
+use super::state::{Check, Rules, Scope, shown};
 use super::types::{Holder, extend};
 use crate::fhir::definitions::conformance::CORE;
 use crate::fhir::definitions::element::{Property, TypeId, type_by_name};
 use crate::fhir::definitions::names;
+use crate::fhir::fhirpath::{Expression, Item};
 use crate::fhir::json::{Json, Object};
 use crate::fhir::name::Name;
 use crate::fhir::path::Path;
@@ -16,15 +17,15 @@ use crate::fhir::path::Path;
 pub struct Site<'j> {
     /// The object that has it.
     pub holder: Holder<'j>,
-    /// The property that the object is a value of, and the type that has this property.
-    pub place: Option<(TypeId, &'static Property)>,
+    /// The resource that it is in, and the property that the object is a value of.
+    pub scope: Scope<'j>,
 }
 
 /// Adds the rules of an extension's definition, found by its URL.
-pub fn by_url<'r>(
-    check: &mut Check<'r, '_>,
+pub fn by_url<'r, 'j>(
+    check: &mut Check<'r, 'j>,
     object: &Object,
-    site: Site<'_>,
+    site: Site<'j>,
     property: &Property,
     below: &[At<'r>],
     rules: &mut Rules<'r>,
@@ -38,7 +39,11 @@ pub fn by_url<'r>(
     match check.registry.profile(url) {
         Some(Ok(profile)) if Some(profile.type_id) == TYPES.extension => {
             extend(rules, &[At::root(profile)]);
-            if !may_stand(profile, site) {
+            if profile.is_modifier != is_modifier {
+                let right = if is_modifier { "extension" } else { "modifierExtension" };
+                check.fail("extension", || format!("the extension {} stands in {right}", shown(url)), path);
+            }
+            if !may_stand(check, profile, site) {
                 let allowed: Vec<&str> = profile.contexts.iter().map(told).collect();
                 let text =
                     || format!("the extension {} must not stand here, only on {}", shown(url), allowed.join(", "));
@@ -57,9 +62,20 @@ pub fn by_url<'r>(
         None if url.starts_with(CORE) || (is_modifier && check.options.unknown_is_error) => {
             check.fail("extension", || format!("the extension {} is not known", shown(url)), path);
         }
+        None if check.options.is_thorough && !is_example(url) => {
+            check.fail("extension", || format!("the extension {} is not known here", shown(url)), path);
+        }
         None => check.warn("extension", || format!("the extension {} is not known here", shown(url)), path),
     }
 }
+
+/// Whether a URL is one of those that stand for any other in examples.
+fn is_example(url: &str) -> bool {
+    url.contains("example.org") || url.contains("acme.com") || url.contains("nema.org") || url.starts_with(TOOLS)
+}
+
+/// Extensions of HL7's own tools.
+const TOOLS: &str = "http://hl7.org/fhir/tools/StructureDefinition/";
 
 fn url_of(object: &Object) -> Option<&str> {
     object.get_name(&Name::known(names::URL)).and_then(Json::as_str)
@@ -82,19 +98,29 @@ fn is_slice(whole: At<'_>, slicing: &Slicing, one: At<'_>) -> bool {
 fn told(context: &ExtensionContext) -> &str {
     match context {
         ExtensionContext::Element(text) | ExtensionContext::Extension(text) => text,
-        ExtensionContext::Expression => "what an expression says",
+        ExtensionContext::Expression(_) => "what an expression says",
     }
 }
 
 /// Whether an extension may stand where it does, as far as that can be told.
-fn may_stand(profile: &Profile, site: Site<'_>) -> bool {
-    profile.contexts.is_empty() || profile.contexts.iter().any(|context| fits(context, site))
+fn may_stand<'j>(check: &Check<'_, 'j>, profile: &Profile, site: Site<'j>) -> bool {
+    profile.contexts.is_empty() || profile.contexts.iter().any(|context| fits(check, context, site))
 }
 
-fn fits(context: &ExtensionContext, site: Site<'_>) -> bool {
+/// Whether the object is among what an expression finds in the resource.
+fn is_found<'j>(check: &Check<'_, 'j>, expression: &Expression, site: Site<'j>) -> bool {
+    let Ok(items) = expression.eval(site.scope.resource, &check.context(&site.scope)) else { return true };
+    let is_it = |json: Option<&Json>| {
+        json.and_then(Json::as_object).is_some_and(|object| std::ptr::eq(object, site.holder.object))
+    };
+    items.iter().filter_map(Item::as_node).any(|node| is_it(Some(node.json)) || is_it(node.sibling))
+}
+
+fn fits<'j>(check: &Check<'_, 'j>, context: &ExtensionContext, site: Site<'j>) -> bool {
     let owner = site.holder.owner;
     let expression = match context {
-        ExtensionContext::Expression => return true,
+        ExtensionContext::Expression(Some(expression)) => return is_found(check, expression, site),
+        ExtensionContext::Expression(None) => return true,
         ExtensionContext::Extension(url) => {
             let (base, _) = url.split_once('#').unwrap_or((url, ""));
             let holder = url_of(site.holder.object).filter(|_| Some(owner) == TYPES.extension);
@@ -106,7 +132,7 @@ fn fits(context: &ExtensionContext, site: Site<'_>) -> bool {
     if expression == "Element" || type_by_name(expression).is_some_and(|wanted| owner.is_a(wanted)) {
         return true;
     }
-    let Some((outer, property)) = site.place else { return false };
+    let Some((outer, property)) = site.scope.place else { return false };
     let Some((before, last)) = expression.rsplit_once('.') else { return false };
     if property.element != last && property.name.as_str() != last {
         return false;

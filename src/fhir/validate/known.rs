@@ -21,6 +21,10 @@ pub struct KnownTypes {
     pub coding: Option<TypeId>,
     /// `Quantity`
     pub quantity: Option<TypeId>,
+    /// `Attachment`
+    pub attachment: Option<TypeId>,
+    /// `CodeableConcept`
+    pub concept: Option<TypeId>,
     /// `Bundle`
     pub bundle: Option<TypeId>,
     /// `Identifier`
@@ -47,6 +51,8 @@ pub static TYPES: LazyLock<KnownTypes> = LazyLock::new(|| {
         reference: type_by_name("Reference"),
         coding: type_by_name("Coding"),
         quantity: type_by_name("Quantity"),
+        attachment: type_by_name("Attachment"),
+        concept: type_by_name("CodeableConcept"),
         bundle: type_by_name("Bundle"),
         identifier: type_by_name("Identifier"),
         observation: type_by_name("Observation"),

@@ -15,18 +15,22 @@
 //! Absent: whether a reference leads anywhere outside of the resource; contexts of extensions that are expressions; codes of
 //! systems whose content is not at hand.
 
+mod attachment;
 mod binding;
+mod bindings;
 mod bundle;
 mod codes;
 mod compare;
 mod compile;
 mod contained;
+mod definitional;
 mod element;
 mod entries;
 mod entry;
 mod extensions;
 mod invariant;
 mod known;
+mod narrative;
 pub mod primitive;
 mod questionnaire;
 mod reference;
@@ -40,6 +44,7 @@ mod state;
 mod terms;
 mod types;
 mod uris;
+mod vitals;
 mod walk;
 
 pub use entry::{shape, structure, validate};
@@ -57,3 +62,5 @@ mod snapshot_suite;
 mod suite;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod thorough_tests;

@@ -117,7 +117,10 @@ impl Primitive {
             (Self::Decimal | Self::Integer | Self::PositiveInt | Self::UnsignedInt, _) => {
                 ("structure", "must be a JSON number")
             }
-            (_, Json::String(text)) if is_blank(text) => ("value", "must not be empty or only white space"),
+            (Self::String, Json::String(text)) if text.is_empty() => ("value", "must not be empty"),
+            (_, Json::String(text)) if self != Self::String && is_blank(text) => {
+                ("value", "must not be empty or only white space")
+            }
             (Self::Xhtml, Json::String(text)) if is_narrative(text) => return Ok(()),
             (Self::Xhtml, Json::String(_)) => {
                 ("value", "must be one div of well-formed XHTML, without entities of HTML")
@@ -262,7 +265,8 @@ fn is_base64(bytes: &[u8]) -> bool {
         match byte {
             b'=' => padding += 1,
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' if padding == 0 => digits += 1,
-            b' ' | b'\t' | b'\r' | b'\n' => {}
+            // white space stands between groups of four, says the pattern of the type
+            b' ' | b'\t' | b'\r' | b'\n' if (digits + padding).is_multiple_of(4) => {}
             _ => return false,
         }
     }
@@ -368,7 +372,7 @@ mod tests {
             ("unsignedInt", "0 2147483647", "-1 1.5"),
             ("positiveInt", "1", "0 -1"),
             ("decimal", "0 1.00 -1e-9 1e999999999", "\"1\" true"),
-            ("string", "\"a\" \"ä\\n\\t\"", "\"\" \"\\t\\n\" \"\\u0001\" \"\\uffff\" 1 {} []"),
+            ("string", "\"a\" \"ä\\n\\t\" \"\\t\\n\"", "\"\" \"\\u0001\" \"\\uffff\" 1 {} []"),
             ("code", "\"a\" \"a-b\"", "\"\" \"a\\tb\" \"a\\tb\\t\" \"\\ta\" \"a\\t\\tb\" \"a\\u0001b\""),
             ("id", "\"a-1.B\"", "\"a_b\" \"\" \"ä\""),
             ("uri", "\"urn:x\" \"#a\" \"ä\"", "\"a\\tb\" \"\\u00a0ä\" \"\" \"ä\\u0001\""),
@@ -385,8 +389,8 @@ mod tests {
             ),
             (
                 "base64Binary",
-                "\"QUJD\" \"QUI=\" \"QQ==\" \"QU\\nJD\"",
-                "\"QUJD\\n\" \"QUJ\" \"Q===\" \"QU=D\" \"QUJ_\" \"====\"",
+                "\"QUJD\" \"QUI=\" \"QQ==\" \"QUJD\\nQUJD\"",
+                "\"QUJD\\n\" \"QU\\nJD\" \"QUJ\" \"Q===\" \"QU=D\" \"QUJ_\" \"====\"",
             ),
             (
                 "date",

@@ -68,12 +68,22 @@ impl Form<'_> {
     /// The items of one level.
     fn items(&self, check: &mut Check<'_, '_>, asked: &[Json], given: &[Json], path: &Path) {
         let place = path.child("item");
+        let mut last = 0;
         for (n, item) in given.iter().enumerate() {
             let id = text(item, "linkId").unwrap_or("");
-            if !asked.iter().any(|question| text(question, "linkId") == Some(id)) {
+            let at = asked.iter().position(|question| text(question, "linkId") == Some(id));
+            if at.is_none() {
                 let text = || format!("the questionnaire has no item \"{}\" here", shown(id));
                 check.fail(STRUCTURE, text, &place.item(n));
             }
+            if at.is_some_and(|at| at < last) {
+                check.fail(
+                    STRUCTURE,
+                    || "the items must be in the order of the questionnaire".to_owned(),
+                    &place.item(n),
+                );
+            }
+            last = at.unwrap_or(last);
         }
         for question in asked {
             let id = text(question, "linkId");
@@ -102,6 +112,9 @@ impl Form<'_> {
     fn item(&self, check: &mut Check<'_, '_>, question: &Json, item: &Json, is_enabled: bool, path: &Path) {
         let (answers, kind) = (list(item, "answer"), text(question, "type").unwrap_or(""));
         let is_required = is_true(question, "required") && self.is_complete && is_enabled;
+        if text(item, "text").is_some_and(|words| text(question, "text") != Some(words)) {
+            check.fail(STRUCTURE, || "the text must be that of the questionnaire".to_owned(), &path.child("text"));
+        }
         if !is_enabled && !answers.is_empty() {
             check.fail(STRUCTURE, || "has an answer though the item is not enabled".to_owned(), path);
         }
@@ -276,7 +289,8 @@ fn bounded(check: &mut Check<'_, '_>, question: &Json, value: &Json, path: &Path
         [(["minValue", "minQuantity"], Ordering::Less), (["maxValue", "maxQuantity"], Ordering::Greater)]
     {
         for bound in names.iter().filter_map(|name| extension(question, name)) {
-            match order(value, bound) {
+            let is_formal = |json: &Json| json.as_object().is_none() || json.get("code").is_some();
+            match order(value, bound).filter(|_| is_formal(value) && is_formal(bound)) {
                 Some(order) if order == refused => fail("the answer is out of the bounds of the question"),
                 None if matches!(value, Json::Object(_)) => {
                     fail("the answer has a unit that cannot be compared with the bounds")

@@ -4,6 +4,7 @@
 use super::entries::{contained, contained_count, target_kind};
 use super::rules::{At, Target, TypeRule};
 use super::state::{Check, NESTED, STRUCTURE, Scope, shown};
+use super::uris::has_scheme;
 use crate::fhir::definitions::element::Property;
 use crate::fhir::definitions::names;
 use crate::fhir::fhirpath::Node;
@@ -27,7 +28,12 @@ pub fn check<'r, 'j>(
     path: &Path,
 ) {
     let (reference, kind) = (json.text_known(names::REFERENCE), json.text_known(names::TYPE));
+    if reference.is_some_and(|reference| reference.contains([' ', '\t', '\r', '\n', '\u{b}', '\u{c}'])) {
+        return check.fail("value", || "a reference must not have white space".to_owned(), &path.child("reference"));
+    }
     let Some(found) = find(check, scope, reference, kind, path) else { return };
+    said_type(check, kind, &found, property, path);
+    conditional(check, reference, path);
     let Some(kind) = found.kind else { return };
     if !property.targets.is_empty() && !property.targets.contains(&kind) {
         let allowed = property.targets.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
@@ -37,6 +43,57 @@ pub fn check<'r, 'j>(
     for at in rules {
         let types = at.rule().types.iter().filter(|t| t.type_id == property.type_id && !t.targets.is_empty());
         types.for_each(|rule| targets(check, scope, kind, found.node, rule, *at, path));
+    }
+}
+
+/// The type that a reference names though it is none to a server: its id is none, or it goes on after it.
+fn implied(reference: &str) -> Option<ResourceType> {
+    let mut parts = reference.trim_end_matches('/').rsplit('/').skip(1);
+    let last = parts.next()?;
+    let name = if last == "_history" { parts.nth(1)? } else { last };
+    ResourceType::find(name)
+}
+
+/// From an entry of a Bundle with a `fullUrl`, a relative reference is a type and an id (FHIR R4 `bundle.html#references`).
+fn relative(check: &mut Check<'_, '_>, scope: &Scope<'_>, reference: &str, path: &Path) {
+    let slashes = reference.matches('/').count();
+    if check.bundle.is_some()
+        && scope.full_url.is_some()
+        && !has_scheme(reference)
+        && !reference.contains('?')
+        && slashes != 1
+        && slashes != 3
+    {
+        let text = || format!("a relative reference must be a type and an id, not \"{}\"", shown(reference));
+        check.fail("value", text, &path.child("reference"));
+    }
+}
+
+/// Holds `Reference.type` against what the reference leads to, and what it may lead to.
+fn said_type(check: &mut Check<'_, '_>, said: Option<&str>, found: &Found<'_>, property: &Property, path: &Path) {
+    let Some(said) = said else { return };
+    // an absolute URL would be a logical model
+    let name = said;
+    let is_allowed = property.targets.is_empty() || property.targets.iter().any(|kind| kind.name() == name);
+    if !is_allowed || found.kind.is_some_and(|kind| kind.name() != name) {
+        let text = || match found.kind.filter(|kind| kind.name() != name) {
+            Some(kind) => format!("the type is {}, but the reference leads to {kind}", shown(said)),
+            None => format!("a reference to {} is not allowed here", shown(said)),
+        };
+        check.fail(STRUCTURE, text, &path.child("type"));
+    }
+}
+
+/// A search may stand for a reference in a transaction only (FHIR R4 `http.html#trules`).
+fn conditional(check: &mut Check<'_, '_>, reference: Option<&str>, path: &Path) {
+    let search = reference.and_then(|reference| reference.split_once('?'));
+    if !check.options.is_thorough || search.and_then(|(kind, _)| ResourceType::find(kind)).is_none() {
+        return;
+    }
+    let kind = check.bundle.and_then(|bundle| bundle.json.get("type")).and_then(Json::as_str);
+    if kind != Some("transaction") {
+        let text = || "a search may stand for a reference in a transaction only".to_owned();
+        check.fail("value", text, &path.child("reference"));
     }
 }
 
@@ -64,7 +121,13 @@ fn find<'j>(
     }
     if let Some(bundle) = check.bundle {
         if let Some(node) = bundle.find(reference, scope.full_url) {
-            return Some(of(node));
+            let found = of(node);
+            if let (Some(said), Some(kind)) = (target_kind(reference), found.kind)
+                && said != kind
+            {
+                check.fail(STRUCTURE, || format!("the reference names a {said}, but leads to a {kind}"), path);
+            }
+            return Some(found);
         }
         if bundle.holds_all() && scope.full_url.is_some() && bundle.alike(reference).is_some() {
             let text = || {
@@ -76,7 +139,8 @@ fn find<'j>(
             check.fail("not-found", text, path);
         }
     }
-    Some(Found { kind: target_kind(reference).or_else(by_type), node: None })
+    relative(check, scope, reference, path);
+    Some(Found { kind: target_kind(reference).or_else(|| implied(reference)).or_else(by_type), node: None })
 }
 
 /// Holds a target against the profiles that a rule allows.

@@ -109,6 +109,14 @@ impl Registry {
         registry
     }
 
+    /// The same over another registry.
+    #[cfg(test)]
+    pub fn over(parent: &'static Self, resources: impl IntoIterator<Item = Json>) -> Self {
+        let mut registry = Self { parent: Some(parent), ..Self::default() };
+        resources.into_iter().for_each(|resource| registry.add(resource));
+        registry
+    }
+
     fn add(&mut self, resource: Json) {
         let text = |name: &str| resource.get(name).and_then(Json::as_str).unwrap_or("").to_owned();
         let (url, version) = (text("url").into_boxed_str(), text("version").into_boxed_str());
@@ -196,6 +204,40 @@ impl Registry {
             Some(entry) => Some(entry.compiled.get_or_init(|| CodeSystem::new(&entry.source.json()))),
             None => self.parent?.code_system(url),
         }
+    }
+
+    /// Whether a profile is there in the version that a canonical URL names; the base definitions are those of R4.
+    pub fn has_version(&self, canonical: &str) -> bool {
+        let Some((url, version)) = canonical.split_once('|') else { return true };
+        let is_here = |entry: &Entry<_>| {
+            *entry.version == *version || (entry.version.is_empty() && matches!(version, "4.0.1" | "4.0" | "4"))
+        };
+        match self.profiles.get(url) {
+            Some(list) => list.iter().any(is_here),
+            None => self.parent.is_none_or(|parent| parent.has_version(canonical)),
+        }
+    }
+
+    /// The type of the definition with a canonical URL, if it is of those that are kept.
+    pub fn kind_of(&self, canonical: &str) -> Option<&'static str> {
+        if pick(&self.profiles, canonical).is_some() {
+            Some("StructureDefinition")
+        } else if pick(&self.value_sets, canonical).is_some() {
+            Some("ValueSet")
+        } else if pick(&self.code_systems, canonical).is_some() {
+            Some("CodeSystem")
+        } else if pick(&self.questionnaires, canonical).is_some() {
+            Some("Questionnaire")
+        } else {
+            self.parent?.kind_of(canonical)
+        }
+    }
+
+    /// Why no snapshot can be made of a profile that has none; none if one can, or if its base is not known.
+    pub fn unmakeable(&self, definition: &Json) -> Option<String> {
+        let base = definition.get("baseDefinition").and_then(Json::as_str)?;
+        self.snapshot(base, BASES)?.ok()?;
+        self.elements(definition, BASES).err()
     }
 
     /// The URLs of all profiles, with the base definitions.

@@ -21,19 +21,21 @@ pub struct Profile {
     pub type_id: TypeId,
     /// The rules; the first is that of the type itself.
     pub rules: Vec<Rule>,
+    /// Whether it is an extension that changes what its element means.
+    pub is_modifier: bool,
     /// For an extension, where it may stand; empty for anywhere.
     pub contexts: Vec<ExtensionContext>,
 }
 
 /// `StructureDefinition.context`: where an extension may stand.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum ExtensionContext {
     /// On an element, by its path or type.
     Element(Box<str>),
     /// Within the extension with this URL.
     Extension(Box<str>),
-    /// Where an expression says; it is not evaluated.
-    Expression,
+    /// Where an expression says; none where it is not understood.
+    Expression(Option<Box<Expression>>),
 }
 
 /// What a profile asks of one element, or of one slice of it.
@@ -51,6 +53,8 @@ pub struct Rule {
     pub value: Option<Expected>,
     /// The value set that codes come from.
     pub binding: Option<Binding>,
+    /// Further value sets that codes must come from too.
+    pub more: Box<[Binding]>,
     /// The invariants.
     pub constraints: Box<[Arc<Constraint>]>,
     /// Bounds of the value.
@@ -236,6 +240,11 @@ impl<'r> At<'r> {
         &self.profile.rules[self.index as usize]
     }
 
+    /// Whether it is the rule of a slice.
+    pub fn is_slice(self) -> bool {
+        self.rule().id.rsplit('.').next().is_some_and(|last| last.contains(':'))
+    }
+
     /// The rule of the child element at a position of the type.
     pub fn child(self, position: u16) -> Option<Self> {
         let children = &self.rule().children;
@@ -252,6 +261,7 @@ impl Rule {
             && self.types.is_empty()
             && self.value.is_none()
             && self.binding.is_none()
+            && self.more.is_empty()
             && self.bounds.is_none()
     }
 }

@@ -28,7 +28,7 @@ impl<'r> Sliced<'r> {
     fn new(at: At<'r>) -> Option<Self> {
         let slicing = at.rule().slicing.as_deref()?;
         let counts = SmallVec::from_elem(0, slicing.slices.len());
-        Some(Self { at, slicing, counts, last: 0, has_rest: false, is_inner: is_inner(at) })
+        Some(Self { at, slicing, counts, last: 0, has_rest: false, is_inner: at.is_slice() })
     }
 }
 
@@ -69,7 +69,13 @@ impl<'r> Slices<'r> {
             if check.steps == 0 {
                 return;
             }
-            let slice = slice_of(check, scope, sliced.at, sliced.slicing, node);
+            let (slice, other) = slice_of(check, scope, sliced.at, sliced.slicing, node);
+            if let (Some(slice), Some(other)) = (slice, other) {
+                let name = |number: usize| &*sliced.slicing.slices[number].0;
+                let profile = sliced.at.profile.name();
+                let text = || format!("is in the slice {} and in {} too (profile {profile})", name(slice), name(other));
+                check.fail(STRUCTURE, text, path);
+            }
             let Some(rule) = sliced.add(check, slice, path) else { continue };
             if !rules.contains(&rule) {
                 rules.push(rule);
@@ -100,11 +106,6 @@ impl<'r> Slices<'r> {
             }
         }
     }
-}
-
-/// Whether a rule is a slice itself.
-fn is_inner(at: At<'_>) -> bool {
-    at.rule().id.rsplit('.').next().is_some_and(|last| last.contains(':'))
 }
 
 impl<'r> Sliced<'r> {

@@ -14,17 +14,17 @@ use crate::fhir::name::Name;
 /// What a discriminator finds in one value.
 type Found<'j> = SmallVec<[Node<'j>; 4]>;
 
-/// The number of the slice that a value is in, among those of a rule.
+/// The number of the slice that a value is in, among those of a rule, and of another one that it is in too.
 pub fn slice_of<'r, 'j>(
     check: &mut Check<'r, 'j>,
     scope: &Scope<'j>,
     at: At<'r>,
     slicing: &'r Slicing,
     node: Node<'j>,
-) -> Option<usize> {
+) -> (Option<usize>, Option<usize>) {
     let registry = check.registry;
     let criteria = slicing.criteria.get_or_init(|| criteria(registry, at, slicing));
-    let mut default = None;
+    let (mut default, mut first) = (None, None);
     for (number, (name, _)) in slicing.slices.iter().enumerate() {
         if &**name == "@default" {
             default = Some(number);
@@ -34,10 +34,17 @@ pub fn slice_of<'r, 'j>(
         let mut pairs = wanted.iter().zip(&slicing.discriminators);
         if !wanted.is_empty() && pairs.all(|(wanted, discriminator)| matches(check, scope, discriminator, wanted, node))
         {
-            return Some(number);
+            // too deep, everything conforms to everything
+            if check.nested >= NESTED {
+                return (Some(number), None);
+            }
+            if first.is_some() {
+                return (first, Some(number));
+            }
+            first = Some(number);
         }
     }
-    default
+    (first.or(default), None)
 }
 
 /// Whether some slice cannot be told from the others, so that nothing follows from a value that is in none.

@@ -1,6 +1,6 @@
 //! What a validation carries along: the definitions, the findings, the bounds, and where in the resource it is.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 
 use super::entries::BundleIndex;
@@ -44,6 +44,9 @@ pub struct Options {
     pub by_meta: bool,
     /// Whether only the shape is asked for: neither required elements and how many there are, nor the formats of values.
     pub shape_only: bool,
+    /// Whether what a write may pass over is asked too: the displays of codes, what attachments hold, how narratives are built
+    /// and where their links lead, URLs of HL7 that nobody knows, conditional references outside of transactions.
+    pub is_thorough: bool,
     /// `now()` in invariants.
     pub now: Option<Timestamp>,
 }
@@ -74,6 +77,8 @@ pub struct Check<'r, 'j> {
     pub steps: u64,
     /// Whether a resource, by its address, conforms to a profile, by its own, as far as that was asked.
     pub known: HashMap<(usize, usize), bool>,
+    /// The ids of elements, each with the address of the resource that it is in.
+    pub ids: HashSet<(usize, &'j str)>,
     /// Whether a resource conforms to a profile.
     pub conforms: fn(&mut Check<'r, 'j>, &Scope<'j>, Node<'j>, &'r Profile) -> bool,
 }
@@ -169,6 +174,7 @@ impl<'r, 'j> Check<'r, 'j> {
             more: false,
             nested: self.nested + 1,
             known: HashMap::new(),
+            ids: HashSet::new(),
             ..*self
         }
     }

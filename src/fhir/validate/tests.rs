@@ -109,7 +109,7 @@ fn every_fault_has_its_place() {
             r#""text":{"status":"empty","div":"<div xmlns='http://www.w3.org/1999/xhtml'><script>x</script></div>"}"#,
             "invariant Patient.text.div",
         ),
-        (r#""name":[{"family":" "}]"#, "value Patient.name[0].family"),
+        (r#""name":[{"family":""}]"#, "value Patient.name[0].family"),
         (r#""name":[{"id":"a b"}]"#, "value Patient.name[0].id"),
         (r#""name":[{"id":"a","_id":{"id":"b"}}]"#, "structure Patient.name[0]"),
         (r#""extension":[{"url":"x","_url":{"id":"b"},"valueCode":"a"}]"#, "structure Patient.extension[0]"),

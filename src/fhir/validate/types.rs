@@ -4,8 +4,8 @@ use super::known::TYPES;
 use super::registry::Registry;
 use super::rules::At;
 use super::state::{Check, NESTED, Rules, STRUCTURE, Scope, shown};
-use crate::fhir::definitions::conformance::CORE;
-use crate::fhir::definitions::element::{self as model, TypeId};
+use super::vitals;
+use crate::fhir::definitions::element::{self as model, TypeId, TypeKind};
 use crate::fhir::definitions::names;
 use crate::fhir::fhirpath::Node;
 use crate::fhir::json::{Json, Object};
@@ -111,7 +111,10 @@ pub fn typed<'r, 'j>(check: &mut Check<'r, 'j>, scope: &Scope<'j>, node: Node<'j
         at += 1;
         let rule = rule_at.rule();
         let Some(type_id) = node.type_id.filter(|_| !rule.types.is_empty()) else { continue };
-        let mut fitting = rule.types.iter().filter(|t| type_id.is_a(t.type_id));
+        // a code is a string, but not where strings are allowed; the ids of resources are called strings
+        let is_exact = type_id.kind() == TypeKind::Primitive && type_id.name() != "id";
+        let mut fitting =
+            rule.types.iter().filter(|t| if is_exact { type_id == t.type_id } else { type_id.is_a(t.type_id) });
         let Some(first) = fitting.next() else {
             let allowed: Vec<&str> = rule.types.iter().map(|t| t.type_id.name()).collect();
             let profile = rule_at.profile.name();
@@ -178,42 +181,16 @@ pub fn by_meta<'r>(check: &mut Check<'r, '_>, object: &Object, owner: TypeId, ru
         let Some(url) = url.as_str() else { continue };
         claimed(check, url, owner, rules, &place.item(n));
     }
-    if Some(owner) == TYPES.observation {
-        implied(check, object, owner, rules, path);
-    }
-}
-
-/// The LOINC codes of vital signs and the profile that an Observation with the code must conform to (FHIR R4
-/// `observation-vitalsigns.html`, "Profile Details"), sorted.
-const VITAL_SIGNS: [(&str, &str); 10] = [
-    ("2708-6", "oxygensat"),
-    ("29463-7", "bodyweight"),
-    ("39156-5", "bmi"),
-    ("8302-2", "bodyheight"),
-    ("8310-5", "bodytemp"),
-    ("85353-1", "vitalspanel"),
-    ("85354-9", "bp"),
-    ("8867-4", "heartrate"),
-    ("9279-1", "resprate"),
-    ("9843-4", "headcircum"),
-];
-
-/// Adds the rules of the profile that an Observation's code asks for.
-fn implied<'r>(check: &mut Check<'r, '_>, object: &Object, owner: TypeId, rules: &mut Rules<'r>, path: &Path) {
-    let code = object.get_known(names::CODE).and_then(|code| code.get_known(names::CODING));
-    for coding in code.and_then(Json::as_array).unwrap_or_default() {
-        let is_loinc = coding.text_known(names::SYSTEM) == Some("http://loinc.org");
-        let Some(code) = coding.text_known(names::CODE).filter(|_| is_loinc) else { continue };
-        if let Ok(at) = VITAL_SIGNS.binary_search_by(|row| row.0.cmp(code)) {
-            claimed(check, &format!("{CORE}{}", VITAL_SIGNS[at].1), owner, rules, path);
-        }
+    let is_observation = Some(owner) == TYPES.observation;
+    if let Some(url) = is_observation.then(|| vitals::implied(object, check.options.is_thorough)).flatten() {
+        claimed(check, &url, owner, rules, path);
     }
 }
 
 /// Adds the rules of a profile that a resource must conform to.
 pub fn claimed<'r>(check: &mut Check<'r, '_>, url: &str, owner: TypeId, rules: &mut Rules<'r>, path: &Path) {
     let registry: &'r Registry = check.registry;
-    let why = match registry.profile(url) {
+    let why = match registry.profile(url).filter(|_| registry.has_version(url)) {
         Some(Ok(profile)) if owner.is_a(profile.type_id) => return extend(rules, &[At::root(profile)]),
         Some(Ok(profile)) => {
             let text =

@@ -4,19 +4,31 @@ use super::entries::{contained, contained_count};
 use super::known::TYPES;
 use super::primitive::Primitive;
 use super::state::{Check, Scope, shown};
-use crate::fhir::definitions::element::TypeId;
+use crate::fhir::definitions::element::{Property, TypeId};
 use crate::fhir::definitions::names;
 use crate::fhir::json::Json;
 use crate::fhir::path::Path;
 
 /// Checks a uri, url or canonical that has no spaces; where rules are checked, also where a canonical leads.
-pub fn check<'j>(check: &mut Check<'_, 'j>, text: &'j str, type_id: TypeId, scope: &Scope<'j>, path: &Path) {
+pub fn check<'j>(check: &mut Check<'_, 'j>, text: &'j str, property: &Property, scope: &Scope<'j>, path: &Path) {
+    let type_id = property.type_id;
     let is_broken = |primitive: Primitive, text: &str| !primitive.is_text(text);
     if text.starts_with("urn:uuid:") && is_broken(Primitive::Uuid, text.split(['#', '|']).next().unwrap_or(text)) {
         return check.fail("value", || format!("{} is no UUID in lower case", shown(text)), path);
     }
     if text.starts_with("urn:oid:") && is_broken(Primitive::Oid, text.split(['#', '|']).next().unwrap_or(text)) {
         return check.fail("value", || format!("{} is no OID", shown(text)), path);
+    }
+    if check.options.is_thorough && is_root(text) {
+        return check.fail("value", || format!("{} is the OID of a whole registry", shown(text)), path);
+    }
+    let name = property.name.id();
+    let is_own = name == Some(names::FULL_URL) || (name == Some(names::URL) && scope.place.is_none());
+    if check.has_rules && is_own && name == Some(names::URL) && is_canonical(scope) && !has_scheme(text) {
+        return check.fail("value", || format!("a canonical URL must be absolute, not {}", shown(text)), path);
+    }
+    if check.options.is_thorough && Some(type_id) != TYPES.canonical && !is_own && is_unknown(check, text, scope) {
+        return check.fail("not-found", || format!("nothing is known under the URL {}", shown(text)), path);
     }
     if !check.has_rules || Some(type_id) != TYPES.canonical {
         return;
@@ -31,6 +43,9 @@ pub fn check<'j>(check: &mut Check<'_, 'j>, text: &'j str, type_id: TypeId, scop
         Some(id) if contained(scope.root, id).is_none() => {
             check.fail("not-found", || format!("there is no contained resource with the id \"{}\"", shown(id)), path);
         }
+        None if !fits(check, text, property) => {
+            check.fail("value", || format!("{} is the URL of a definition of another kind", shown(text)), path);
+        }
         None if !has_scheme(text) => {
             check.fail("value", || format!("a canonical URL must be absolute, not {}", shown(text)), path);
         }
@@ -38,8 +53,47 @@ pub fn check<'j>(check: &mut Check<'_, 'j>, text: &'j str, type_id: TypeId, scop
     }
 }
 
+/// Whether a canonical leads to a definition of a kind that it may lead to, as far as that is known.
+fn fits(check: &Check<'_, '_>, url: &str, property: &Property) -> bool {
+    let Some(kind) = check.registry.kind_of(url).filter(|_| !property.targets.is_empty()) else { return true };
+    property.targets.iter().any(|target| target.name() == kind)
+}
+
+/// Whether a resource is a definition with a canonical URL: it has a status, and is no Subscription or such.
+fn is_canonical(scope: &Scope<'_>) -> bool {
+    let kind = scope.resource.type_id.map_or("", TypeId::name);
+    scope.resource.json.get("status").is_some() && !matches!(kind, "DeviceDefinition" | "Subscription" | "Endpoint")
+}
+
+/// Whether a URL is one of HL7's definitions of the kinds that are all known, and there is no such definition.
+fn is_unknown(check: &Check<'_, '_>, url: &str, scope: &Scope<'_>) -> bool {
+    let Some(rest) = url.strip_prefix("http://hl7.org/fhir/") else { return false };
+    let kinds = ["StructureDefinition/", "ValueSet/", "CodeSystem/"];
+    let is_kind = kinds.iter().any(|kind| rest.strip_prefix(kind).is_some_and(|name| !name.contains('/')));
+    let contained = scope.root.json.get("contained").and_then(Json::as_array).unwrap_or_default();
+    let is_contained = || contained.iter().any(|one| one.get("url").and_then(Json::as_str) == Some(url));
+    is_kind && check.registry.kind_of(url).is_none() && !is_contained()
+}
+
 /// The system of identifiers and codes that are URIs themselves.
 const URI_SYSTEM: &str = "urn:ietf:rfc:3986";
+
+/// Whether the OID of a URN has at least an arc below those of the registries, as any that somebody owns.
+fn is_root(text: &str) -> bool {
+    text.strip_prefix("urn:oid:").is_some_and(|oid| {
+        let oid = oid.split(['#', '|']).next().unwrap_or(oid);
+        !oid.starts_with("1.3") && oid.rfind('.').is_none_or(|at| at < 4)
+    })
+}
+
+/// Checks that an Identifier's system is absolute.
+pub fn of_identifier(check: &mut Check<'_, '_>, json: &Json, path: &Path) {
+    let system = json.text_known(names::SYSTEM).filter(|system| check.options.is_thorough && !has_scheme(system));
+    if let Some(system) = system {
+        let text = || format!("the system of an identifier must be an absolute URL, not \"{}\"", shown(system));
+        check.fail("value", text, &path.child("system"));
+    }
+}
 
 /// Checks that what names its system as URIs is one: the value of an Identifier, the code of a Coding.
 pub fn of_uri_system(check: &mut Check<'_, '_>, json: &Json, name: u16, path: &Path) {
@@ -52,7 +106,8 @@ pub fn of_uri_system(check: &mut Check<'_, '_>, json: &Json, name: u16, path: &P
     }
 }
 
-fn has_scheme(text: &str) -> bool {
+/// Whether a URI is absolute: it begins with a scheme.
+pub fn has_scheme(text: &str) -> bool {
     text.split_once(':').is_some_and(|(scheme, _)| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))

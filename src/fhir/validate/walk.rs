@@ -4,10 +4,13 @@
 //! `RULES` says whether these rules are asked, or the structure only: writes ask no more than that in most modes, and
 //! what a structure does not need is then not even in the code.
 
+use super::attachment;
 use super::contained;
+use super::definitional;
 use super::element;
 use super::extensions;
 use super::known::TYPES;
+use super::narrative;
 use super::primitive::Primitive;
 use super::questionnaire;
 use super::reference;
@@ -79,12 +82,16 @@ pub fn resource<'r, 'j, const RULES: bool>(
         types::by_meta(check, object, owner, &mut rules, path);
     }
     let holder = Holder { object, owner, is_resource: true, is_contained: site == Site::Contained };
+    if RULES && object.get("_id").is_some() {
+        check.fail(STRUCTURE, || "the id of a resource must not have extensions".to_owned(), &path.child("id"));
+    }
     self::object::<RULES>(check, holder, &rules, &scope, path);
     if RULES {
         for at in &rules {
             element::check(check, &scope, *at, node, path);
         }
         contained::check(check, json, path);
+        definitional::check(check, json, path);
         if Some(owner) == TYPES.bundle {
             bundle::check(check, json, path);
         }
@@ -341,7 +348,7 @@ fn value<'r, 'j, const RULES: bool>(
             return check.fail(STRUCTURE, text, path);
         };
         if RULES && Some(type_id) == TYPES.extension {
-            let site = extensions::Site { holder, place: scope.place };
+            let site = extensions::Site { holder, scope: *scope };
             extensions::by_url(check, object, site, property, below, &mut rules, path);
         }
         let inner = Holder { object, owner: type_id, is_resource: false, is_contained: false };
@@ -370,10 +377,13 @@ fn complex<'r, 'j>(
     if type_id == TYPES.reference {
         reference::check(check, scope, json, property, rules, path);
     } else if type_id == TYPES.coding || type_id == TYPES.quantity {
-        binding::coding(check, json, path);
+        binding::coding(check, json, scope, path);
         uris::of_uri_system(check, json, names::CODE, path);
+    } else if type_id == TYPES.attachment && check.options.is_thorough {
+        attachment::check(check, json, path);
     } else if type_id == TYPES.identifier {
         uris::of_uri_system(check, json, names::VALUE, path);
+        uris::of_identifier(check, json, path);
     }
 }
 
@@ -419,13 +429,14 @@ fn primitive<'j>(
     if let Err((code, text)) = checked {
         return check.fail(code, || format!("{}: {text} (type {})", property.name, property.type_id.name()), path);
     }
-    let is_spaced = || json.as_str().is_some_and(|id| id.contains(char::is_whitespace));
-    if primitive == Primitive::String && property.name.id() == Some(names::ID) && is_spaced() {
-        // the id of an element, an attribute in XML
-        return check.fail("value", || "id: must not have spaces".to_owned(), path);
+    if primitive == Primitive::String && property.name.id() == Some(names::ID) {
+        return element::id(check, json.as_str().unwrap_or(""), scope, path);
+    }
+    if primitive == Primitive::Xhtml && check.options.is_thorough {
+        narrative::check(check, json.as_str().unwrap_or(""), scope, path);
     }
     if primitive == Primitive::Uri && !check.options.shape_only {
-        uris::check(check, json.as_str().unwrap_or(""), property.type_id, scope, path);
+        uris::check(check, json.as_str().unwrap_or(""), property, scope, path);
     }
 }
 
