@@ -11,6 +11,7 @@ mod consistency;
 mod crash;
 mod drain;
 mod fuzz;
+mod mutations;
 mod rest;
 mod search;
 mod support;
