@@ -5,7 +5,7 @@ use super::rules::{At, ExtensionContext, Profile, Slicing};
 use super::state::{Check, Rules, Scope, shown};
 use super::types::{Holder, extend};
 use crate::fhir::definitions::conformance::CORE;
-use crate::fhir::definitions::element::{Property, TypeId, type_by_name};
+use crate::fhir::definitions::element::{Property, type_by_name};
 use crate::fhir::definitions::names;
 use crate::fhir::fhirpath::{Expression, Item};
 use crate::fhir::json::{Json, Object};

@@ -60,7 +60,7 @@ fn attachments_hold_what_they_say() {
         (photo(r#""data":"YWJj","size":3,"hash":"qZk+NkcGgWq6PiVxeFDCbJzQ2J0=""#), ""),
         (photo(r#""data":"YWJj","size":4"#), "structure Patient.photo[0].size"),
         (photo(r#""data":"YWJj","hash":"YWJj""#), "value Patient.photo[0].hash"),
-        (photo(r#""data":"YW Jj""#), "value Patient.photo[0].data"),
+        (photo(r#""data":"YWJj YWJj""#), "value Patient.photo[0].data"),
     ]);
     assert_eq!(
         errors(&photo(r#""data":"YWJj""#).replace("text/plain", "nonsense"), false),

@@ -13,4 +13,5 @@ pub mod patch;
 mod rfc;
 pub mod search;
 mod server;
+pub mod validate;
 pub mod xml;
