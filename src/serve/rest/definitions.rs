@@ -10,7 +10,7 @@ use crate::fhir::json::{Json, write};
 use crate::fhir::types::ResourceKey;
 use crate::repo::{Stored, WriteKind};
 
-/// An operation that has no definition elsewhere.
+/// What is told of an operation that has no definition elsewhere, beside its row.
 struct Own {
     name: &'static str,
     title: &'static str,
@@ -76,12 +76,12 @@ static OWN: [Own; 4] = [
 /// # Errors
 /// `otherwise` where there is none.
 pub fn own(call: &Call<'_>, key: ResourceKey, otherwise: Fault) -> Result<Stored> {
-    let is_own = |own: &&Own| own.name == key.id.as_str();
-    let found = OWN.iter().find(is_own).filter(|_| key.kind.name() == "OperationDefinition");
+    let is_own = |row: &&OperationRow| row.definition.is_none() && row.name == key.id.as_str();
+    let found = OPERATIONS.iter().find(is_own).filter(|_| key.kind.name() == "OperationDefinition");
     match found {
-        Some(own) if otherwise.category() == Category::NotFound => {
+        Some(row) if otherwise.category() == Category::NotFound => {
             let mut body = Vec::new();
-            write(&own.definition(&call.site.base), &mut body);
+            write(&definition(row, &call.site.base), &mut body);
             let updated = Timestamp(call.site.statements.version);
             Ok(Stored { key, version: 1, updated, body: Some(body.into()), kind: WriteKind::Create })
         }
@@ -89,42 +89,44 @@ pub fn own(call: &Call<'_>, key: ResourceKey, otherwise: Fault) -> Result<Stored
     }
 }
 
-impl Own {
-    fn definition(&self, base: &str) -> Json {
-        let text = |text: &str| Json::string(text);
-        let row = OPERATIONS.iter().find(|row| row.name == self.name);
-        let is = |what: fn(&OperationRow) -> bool| Json::Bool(row.is_some_and(what));
-        let kind = row.and_then(|row| row.offered.kind).unwrap_or("Resource");
-        let code_name: String = self.title.split(' ').collect();
-        let parameters = self.parameters.iter().map(|(name, usage, min, max, kind, documentation)| {
-            Json::object([
-                ("name", text(name)),
-                ("use", text(usage)),
-                ("min", Json::integer(*min)),
-                ("max", text(max)),
-                ("documentation", text(documentation)),
-                ("type", text(kind)),
-            ])
-        });
+fn definition(row: &OperationRow, base: &str) -> Json {
+    let text = |text: &str| Json::string(text);
+    let parameter = |(name, usage, min, max, kind, documentation): &Parameter| {
         Json::object([
-            ("resourceType", text("OperationDefinition")),
-            ("id", text(self.name)),
-            ("url", Json::string(format!("{base}/OperationDefinition/{}", self.name))),
-            ("version", text(env!("CARGO_PKG_VERSION"))),
-            ("name", Json::string(code_name)),
-            ("title", text(self.title)),
-            ("status", text("active")),
-            ("kind", text("operation")),
-            ("description", text(self.description)),
-            ("affectsState", is(|row| row.changes)),
-            ("code", text(self.name)),
-            ("resource", Json::Array(vec![text(kind)])),
-            ("system", is(|row| row.offered.system)),
-            ("type", is(|row| row.offered.types)),
-            ("instance", is(|row| row.offered.resources)),
-            ("parameter", Json::Array(parameters.collect())),
+            ("name", text(name)),
+            ("use", text(usage)),
+            ("min", Json::integer(*min)),
+            ("max", text(max)),
+            ("documentation", text(documentation)),
+            ("type", text(kind)),
         ])
+    };
+    let words = row.name.split('-').map(|word| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        first.to_ascii_uppercase() + rest
+    });
+    let mut json = Json::object([
+        ("resourceType", text("OperationDefinition")),
+        ("id", text(row.name)),
+        ("url", Json::string(format!("{base}/OperationDefinition/{}", row.name))),
+        ("version", text(env!("CARGO_PKG_VERSION"))),
+        ("name", Json::string(words.collect::<String>())),
+        ("status", text("active")),
+        ("kind", text("operation")),
+        ("affectsState", Json::Bool(row.changes)),
+        ("code", text(row.name)),
+        ("resource", Json::Array(vec![text(row.offered.kind.unwrap_or("Resource"))])),
+        ("system", Json::Bool(row.offered.system)),
+        ("type", Json::Bool(row.offered.types)),
+        ("instance", Json::Bool(row.offered.resources)),
+    ]);
+    let own = OWN.iter().find(|own| own.name == row.name);
+    if let (Some(own), Some(object)) = (own, json.as_object_mut()) {
+        object.set("title", text(own.title));
+        object.set("description", text(own.description));
+        object.set("parameter", Json::Array(own.parameters.iter().map(parameter).collect()));
     }
+    json
 }
 
 #[cfg(test)]
@@ -134,10 +136,10 @@ mod tests {
 
     #[test]
     fn every_operation_without_a_definition_elsewhere_has_one_here() {
-        for row in OPERATIONS.iter().filter(|row| row.definition.is_none()) {
-            let own = OWN.iter().find(|own| own.name == row.name).unwrap_or_else(|| panic!("${}", row.name));
-            structure(&own.definition("http://h/fhir")).expect("a valid resource");
+        let rows: Vec<&OperationRow> = OPERATIONS.iter().filter(|row| row.definition.is_none()).collect();
+        for row in &rows {
+            structure(&definition(row, "http://h/fhir")).expect(row.name);
         }
-        assert!(OWN.iter().all(|own| OPERATIONS.iter().any(|row| row.name == own.name)));
+        assert!(OWN.iter().all(|own| rows.iter().any(|row| row.name == own.name)));
     }
 }
