@@ -9,6 +9,15 @@ pub const XML_ATTRIBUTES: usize = 64;
 /// Most declarations of XML namespaces in force at a time.
 pub const XML_NAMESPACES: usize = 64;
 
+/// Most readings of a type from end to end at a time, of a tenant; more are refused.
+pub const TENANT_SCANS: usize = 16;
+
+/// Most GraphQL queries that a node answers at a time; more wait.
+pub const GRAPHQL_AT_ONCE: usize = 64;
+
+/// Most patients that the rows of a view can be limited to.
+pub const VIEW_PATIENTS: usize = 10_000;
+
 /// Most columns of a view.
 pub const VIEW_COLUMNS: usize = 4096;
 

@@ -39,6 +39,7 @@ mod params;
 mod pins;
 mod plan;
 mod read;
+mod reading;
 mod recent;
 mod references;
 mod reindex;
@@ -63,6 +64,7 @@ pub use face::{
     MatchMode, Page, Peer, Scan, SearchAnswer, SearchEntry, Stored, Which, WriteEntry, WriteKind, Written,
 };
 pub use open::base_of;
+pub use reading::Reading;
 pub use session::Session;
 pub use tenancy::Status;
 pub use turns::Turn;

@@ -28,7 +28,7 @@ use crate::base::clock::SharedClock;
 use crate::base::config::{Rest, ValidationMode};
 use crate::base::fault::{Fault, Result};
 use crate::base::id::{IdSource, Tenant, TenantName};
-use crate::base::limits::Limits;
+use crate::base::limits::{Limits, TENANT_SCANS};
 use crate::search::index::IndexOptions;
 use crate::store::Store;
 
@@ -127,6 +127,7 @@ impl Ground {
             concepts: self.concepts.clone(),
             turns: Arc::new(Turns::new(limits.tenant_requests)),
             searching: Semaphore::new(limits.tenant_searches),
+            scanning: Arc::new(Semaphore::new(TENANT_SCANS)),
             ids: self.ids.clone(),
             limits: limits.clone(),
             rest: self.rest,

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::face::{
     ExpungeRequest, Handling, HistoryAnswer, HistoryRequest, Page, Scan, SearchAnswer, Stored, WriteEntry, Written,
 };
+use super::reading::Reading;
 use super::tenancy::{Status, Tenancy};
 use super::turns::Turn;
-use super::{expunge, history, labels, read, scan, search, terminology, transaction};
+use super::{expunge, history, labels, read, reading, scan, search, terminology, transaction};
 use crate::access::actor::Actor;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::labels::Labels;
@@ -86,6 +87,14 @@ impl Session {
             return Err(Fault::new(Category::Forbidden, "only an administrator may have a search explained"));
         }
         search::first_page(&self.at, of, params, how).await
+    }
+
+    /// Everything that one of some searches for a type finds, as it is now, to be read piece by piece.
+    ///
+    /// # Errors
+    /// As [`Session::search`]; 429 when too many such readings are under way.
+    pub async fn reading(&self, kind: ResourceType, searches: &[Vec<(String, String)>]) -> Result<Reading> {
+        reading::reading(&self.at, kind, searches).await
     }
 
     /// Whether a search could be done: what is wrong with its parameters is known before anything is done.

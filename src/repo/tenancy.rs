@@ -59,6 +59,8 @@ pub(super) struct Tenancy {
     pub(super) turns: Arc<Turns>,
     /// Searches at a time; more wait, so that the threads are not all of one tenant.
     pub(super) searching: Semaphore,
+    /// Types that are read from end to end at a time; more are refused.
+    pub(super) scanning: Arc<Semaphore>,
     pub(super) store: Store,
     /// The large code systems of the installation.
     pub(super) concepts: Arc<Concepts>,

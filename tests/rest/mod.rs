@@ -12,6 +12,7 @@ mod entries;
 mod everything;
 mod expunge;
 mod fhirpath;
+mod graphql;
 mod headers;
 mod history;
 mod hostile;
@@ -26,6 +27,7 @@ mod repeatable;
 mod searches;
 mod subset;
 mod transactions;
+mod views;
 mod xml;
 
 use serde_json::{Value, json};

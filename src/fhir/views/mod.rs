@@ -3,7 +3,7 @@
 //! A ViewDefinition is read and compiled once (`definition`): its paths become FHIRPath expressions that are checked against
 //! the definitions of FHIR, its columns get an order and a type (`column`), and what is wrong with it is told with its place.
 //! Run on a resource (`run`) it yields rows of cells (`cell`), by the processing algorithm of the specification. A table
-//! is written piece by piece (`text`: CSV, NDJSON, JSON), so that its size is nobody's memory.
+//! is written piece by piece (`writer`; `text`: CSV, NDJSON, JSON; `columnar`: Parquet), so that its size is nobody's memory.
 //!
 //! Invariants:
 //! - The rows of one resource depend on nothing but the resource, the definition, and the time that is given.
@@ -18,10 +18,12 @@
 
 mod cell;
 mod column;
+mod columnar;
 mod definition;
 mod reader;
 mod run;
 mod text;
+mod writer;
 
 #[cfg(test)]
 mod suite;
@@ -31,4 +33,5 @@ mod tests;
 pub use cell::{Cell, Row};
 pub use column::{Column, Storage};
 pub use definition::View;
-pub use text::{TextFormat, TextWriter};
+pub use text::TextFormat;
+pub use writer::TableWriter;

@@ -1,6 +1,7 @@
 //! What the public tests do not ask.
 
-use super::{Storage, TextFormat, TextWriter, View};
+use super::text::TextWriter;
+use super::{Storage, TextFormat, View};
 use crate::base::clock::Timestamp;
 use crate::base::fault::{Fault, Result};
 use crate::base::limits;

@@ -200,6 +200,18 @@ impl Searcher {
         Ok(hits(rows))
     }
 
+    /// The positions of all matches of a search, in the order of the log; 8 bytes each.
+    ///
+    /// # Errors
+    /// As [`Searcher::search`].
+    pub fn positions(&self, query: &Query, limits: &Limits) -> Result<Vec<Seq>> {
+        let Compiled(compiled) = self.compile(query, limits)?;
+        let mut found = Vec::new();
+        each(&self.inner, compiled.as_ref(), &mut |(seq, _)| found.push(Seq(seq)))?;
+        found.sort_unstable();
+        Ok(found)
+    }
+
     /// Every live document of a type, in the order of the log; 16 bytes each.
     ///
     /// # Errors

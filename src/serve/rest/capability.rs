@@ -33,7 +33,10 @@ const DOCUMENTATION: &str = "All interactions work on all types. `_summary` and 
     search and history; a resource that is tagged SUBSETTED is not stored. A body that is the same makes no new version. \
     Unknown search parameters are ignored with a warning, or refused under `Prefer: handling=strict`; a search sees every \
     write that was answered before it arrived. What is sent is stored as it is: decimals as written, the order of properties, \
-    every extension; XML is stored as the JSON that it stands for; only id, meta.versionId and meta.lastUpdated are assigned.";
+    every extension; XML is stored as the JSON that it stands for; only id, meta.versionId and meta.lastUpdated are assigned. \
+    `$graphql` answers queries of GraphQL, without mutations and introspection. `$viewdefinition-run` makes tables of resources: a \
+    ViewDefinition comes with the request (viewResource), or is stored as a Binary and named by `Binary/id` or `ViewDefinition/id` \
+    (viewReference); the formats are csv, ndjson, json and parquet.";
 
 const SECURITY: &str =
     "There is no authorization server yet: every request acts as a development user, on loopback only.";

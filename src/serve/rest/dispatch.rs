@@ -10,13 +10,14 @@ use super::change::{Sent, change};
 use super::conditions::Return;
 use super::inquire::inquire;
 use super::negotiate::{ACCEPT_PATCH, Form, Format, body_format, form_body};
-use super::operation::operation;
+use super::offered::Operation;
+use super::operation::{self, operation};
 use super::params::Params;
 use super::patch::{self, Sort};
 use super::respond::{refuse, respond};
 use super::routes::{Interaction, Shape, Target, allow, interaction, target};
 use super::subset::Shown;
-use super::{binary, expunge, extract, provenance};
+use super::{binary, expunge, extract, graphql, provenance, view_run};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::bundle::read_request;
 use crate::fhir::patch::{Patch, PatchBounds, PatchFormat};
@@ -66,9 +67,11 @@ pub async fn dispatch(
     let is_search = matches!(target.shape, Shape::TypeSearch | Shape::SystemSearch | Shape::CompartmentSearch);
     let is_form = is_search && parts.method == http::Method::POST;
     let is_content = binary::may_be_content(interaction, &target, &parts.uri);
-    let wanted = if is_content { Ok(form) } else { wanted };
+    let has_own_form = operation::has_own_form(&target);
+    let wanted = if is_content || has_own_form { Ok(form) } else { wanted };
     let asked = Asked { site, interaction, target: &target, uri: &parts.uri, headers: &parts.headers, is_form };
     let answer = match (session, wanted) {
+        (Ok(session), Ok(_)) if has_own_form => return (done, Box::pin(asked.formed(session, body)).await),
         (Ok(session), Ok(_)) => asked.answer(&session, body, &mut form).await,
         (Err(fault), _) | (_, Err(fault)) => Err(fault),
     };
@@ -147,6 +150,16 @@ impl Asked<'_> {
             (Interaction::Operation, Sent::Resource(body)) => Box::pin(operation(&call, Some(&body))).await,
             (Interaction::Operation, _) => Box::pin(operation(&call, None)).await,
             _ => inquire(self.interaction, &call).await,
+        }
+    }
+
+    /// The response of an operation whose answer has a form of its own.
+    async fn formed(&self, session: Session, body: Body) -> Response<Body> {
+        match self.target.operation {
+            Some(Operation::GraphQl) => {
+                graphql::respond(self.site, session, self.target, (self.uri, self.headers), body).await
+            }
+            _ => view_run::respond(self.site, &session, self.target, (self.uri, self.headers), body).await,
         }
     }
 

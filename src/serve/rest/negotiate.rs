@@ -148,6 +148,17 @@ pub fn is_content_wanted(headers: &HeaderMap, content_type: &str) -> bool {
     }
 }
 
+/// The media type among some that `Accept` likes best; the first where it has no wish, none where it likes none.
+pub fn preferred<'n>(headers: &HeaderMap, names: &[&'n str]) -> Option<&'n str> {
+    let lines = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let ranges: Vec<Range<'_>> = lines.flat_map(|line| line.split(',')).filter_map(Range::parse).collect();
+    if ranges.is_empty() {
+        return names.first().copied();
+    }
+    let rated = names.iter().filter_map(|name| Some((rate(&ranges, name)?, *name)));
+    rated.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, name)| name)
+}
+
 /// The format that the name of a media type says, such as `application/vnd.xacml+json`.
 fn format_of(name: &str) -> Option<Format> {
     let kind = name.rsplit(['/', '+']).next().unwrap_or_default();

@@ -21,6 +21,8 @@ pub enum Operation {
     Expunge,
     /// Evaluates an expression.
     FhirPath,
+    /// Answers a query of GraphQL.
+    GraphQl,
     /// The last observations of each code.
     Lastn,
     /// Finds who may be the same person.
@@ -37,6 +39,8 @@ pub enum Operation {
     ReindexStatus,
     /// One of the terminology service.
     Terminology(terminology::Operation),
+    /// Makes a table of a ViewDefinition.
+    ViewRun,
 }
 
 /// Where an operation is offered.
@@ -212,6 +216,14 @@ pub static OPERATIONS: &[OperationRow] = &[
         Some("http://hl7.org/fhir/OperationDefinition/CodeSystem-lookup"),
     ),
     OperationRow {
+        name: "graphql",
+        operation: Operation::GraphQl,
+        offered: Offered { system: true, ..Offered::RESOURCES },
+        changes: false,
+        by_get: true,
+        definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-graphql"),
+    },
+    OperationRow {
         name: "lastn",
         operation: Operation::Lastn,
         offered: Offered::on_type("Observation"),
@@ -291,4 +303,20 @@ pub static OPERATIONS: &[OperationRow] = &[
         "ValueSet",
         Some("http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code"),
     ),
+    OperationRow {
+        name: "run",
+        operation: Operation::ViewRun,
+        offered: Offered::SYSTEM,
+        changes: false,
+        by_get: true,
+        definition: Some("http://sql-on-fhir.org/OperationDefinition/$run"),
+    },
+    OperationRow {
+        name: "viewdefinition-run",
+        operation: Operation::ViewRun,
+        offered: Offered::SYSTEM,
+        changes: false,
+        by_get: true,
+        definition: Some("http://sql-on-fhir.org/OperationDefinition/$run"),
+    },
 ];

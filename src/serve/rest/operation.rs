@@ -30,8 +30,19 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
         Some(Operation::MetaAdd | Operation::MetaDelete) => meta::change(call, body).await,
         Some(Operation::Stats) => stats::operation(call, body).await,
         Some(Operation::ReindexStatus) => reindex_status::operation(call),
+        Some(Operation::GraphQl | Operation::ViewRun) => Err(alone(call.target)),
         None => Err(Fault::internal("route of an operation without its name")),
     }
+}
+
+/// Whether the answer of the operation of a path is no resource, but has a form of its own.
+pub fn has_own_form(target: &Target) -> bool {
+    matches!(target.operation, Some(Operation::GraphQl | Operation::ViewRun))
+}
+
+/// The refusal of such an operation within a Bundle.
+pub fn alone(target: &Target) -> Fault {
+    Fault::unsupported(format!("${} is not offered in a Bundle: its answer is no resource", name(target)))
 }
 
 /// Whether the operation of a path changes anything (`OperationDefinition.affectsState`).

@@ -206,6 +206,9 @@ pub static ROUTES: &[Route] = &[
     absent(Method::Delete, Shape::Base, "conditional delete over all types"),
 ];
 
+/// The name of a type that stands in the paths of operations without being one of R4 (SQL on FHIR 2.1).
+const VIEW: &str = "ViewDefinition";
+
 /// What a path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -255,8 +258,12 @@ fn operation(rest: &[&str], name: &str, path: &str) -> Result<Target> {
     let unsupported = || Fault::unsupported(format!("operation ${shown} is not supported"));
     let mut rows = OPERATIONS.iter().filter(|row| row.name == name).peekable();
     rows.peek().ok_or_else(unsupported)?;
+    let of_view = || OPERATIONS.iter().any(|row| row.name == name && row.operation == Operation::ViewRun);
     let (kind, id, version) = match rest {
         [] => (None, None, None),
+        // no type of R4: what stands there belongs to the system
+        [VIEW] if of_view() => (None, None, None),
+        [VIEW, id] if of_view() => (None, Some(ResourceId::parse(id)?), None),
         [kind] => (Some(offered(kind)?), None, None),
         [kind, id] => (Some(offered(kind)?), Some(ResourceId::parse(id)?), None),
         [kind, id, "_history", version] => (Some(offered(kind)?), Some(ResourceId::parse(id)?), Some(*version)),

@@ -1,0 +1,243 @@
+//! `$graphql`: queries over the system or a resource (FHIR R4 `graphql.html`, 3.1.2.2; `docs/GRAPHQL.md`).
+//!
+//! A query is answered on a thread for CPU work, which waits for the store: how many there are at a time is bounded, so that
+//! enough such threads are left for the searches that they wait for.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+use super::call::Site;
+use super::extract;
+use super::params::Params;
+use super::routes::Target;
+use crate::base::fault::{Category, Fault, Issue, Result};
+use crate::base::limits::GRAPHQL_AT_ONCE;
+use crate::fhir::definitions::params::search_params;
+use crate::fhir::graphql::{Entry, Found, Request, Root, Search, Source, answer_text, error_text, execute};
+use crate::fhir::json::{Json, parse_stored, parse_with, pretty};
+use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
+use crate::repo::{Handling, MatchMode, Page, SearchAnswer, Session};
+use crate::search::context::SearchContext;
+use crate::serve::error::wire;
+
+static AT_ONCE: Semaphore = Semaphore::const_new(GRAPHQL_AT_ONCE);
+
+/// The response: `data`, or `errors` under the status of the first of them.
+pub async fn respond(
+    site: &Site,
+    session: Session,
+    target: &Target,
+    (uri, headers): (&Uri, &HeaderMap),
+    body: Body,
+) -> Response<Body> {
+    let params = Params::parse(uri.query().unwrap_or_default(), site.limits.query_bytes);
+    let is_pretty = params.as_ref().is_ok_and(|params| params.pretty);
+    let answer = match params {
+        Ok(params) => answer(site, session, target, (&params, headers), body).await,
+        Err(fault) => Err(fault),
+    };
+    let (status, text, is_transient) = match answer {
+        Ok(text) => (200, text, false),
+        Err(fault) => (wire(&fault).0, error_text(&told(&fault)), fault.is_transient()),
+    };
+    let text = if is_pretty { pretty(&text) } else { text };
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    if is_transient {
+        response.headers_mut().insert("retry-after", HeaderValue::from_static("1"));
+    }
+    response
+}
+
+/// The issues of a fault as strangers may see them: what is a defect is told without its reason.
+fn told(fault: &Fault) -> Vec<Issue> {
+    match fault.category() {
+        Category::Internal => {
+            tracing::error!(%fault, "a query failed");
+            vec![Issue::error("exception", "internal error")]
+        }
+        _ => fault.issues().to_vec(),
+    }
+}
+
+async fn answer(
+    site: &Site,
+    session: Session,
+    target: &Target,
+    (params, headers): (&Params, &HeaderMap),
+    body: Body,
+) -> Result<Vec<u8>> {
+    let body = extract::body(headers, body, site.limits.body_bytes).await?;
+    let request = request(site, params, headers, &body)?;
+    let root = match (target.kind, &target.id) {
+        (Some(kind), Some(id)) => Some(ResourceKey::new(kind, id.clone())),
+        _ => None,
+    };
+    let root = match root {
+        None => Root::System,
+        Some(key) => {
+            let stored = session.read(&key).await?;
+            Root::Resource(Arc::new(parse_stored(stored.body.as_deref().unwrap_or_default())?))
+        }
+    };
+    // It is never closed.
+    let _turn = AT_ONCE.acquire().await.map_err(|_| Fault::unavailable("the server is stopping"))?;
+    let (now, most) = (site.clock.now(), site.limits.page_max);
+    let here =
+        Here { session, handle: Handle::current(), base: site.base.clone(), most, usual: site.limits.page_default };
+    let work = move || execute(&request, &root, &here, now).map(answer_text);
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Fault::internal("the answering of a query stopped"))?
+}
+
+/// The request, by the type of its body; in the URL where there is none.
+fn request(site: &Site, params: &Params, headers: &HeaderMap, body: &Bytes) -> Result<Request> {
+    let nesting = site.limits.nesting;
+    let own = params.pairs.iter().filter(|(name, _)| !name.starts_with('_'));
+    let pairs = || own.clone().map(|(name, value)| (name.as_str(), value.as_str()));
+    if let Some((name, _)) =
+        own.clone().find(|(name, _)| !matches!(name.as_str(), "query" | "variables" | "operationName"))
+    {
+        let shown: String = name.chars().take(60).flat_map(char::escape_debug).collect();
+        return Err(Fault::unsupported(format!("$graphql has no parameter {shown}")));
+    }
+    if body.is_empty() {
+        return Request::of_pairs(pairs(), nesting);
+    }
+    let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).map_err(|_| Fault::invalid("the body is not UTF-8"));
+    let content_type = extract::content_type(headers)?.unwrap_or("application/json");
+    match content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+        "application/graphql" => {
+            let query = text(body)?;
+            Request::of_pairs(pairs().filter(|(name, _)| *name != "query").chain([("query", query.as_str())]), nesting)
+        }
+        "application/x-www-form-urlencoded" => {
+            let form = Params::parse(&text(body)?, site.limits.body_bytes)?;
+            Request::of_pairs(form.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())), nesting)
+        }
+        "application/json" | "application/fhir+json" | "text/json" | "application/graphql+json" => {
+            let json = parse_with(body, nesting)?;
+            if json.get("resourceType").and_then(Json::as_str) != Some("Parameters") {
+                return Request::of_json(body, nesting);
+            }
+            let list = json.get("parameter").and_then(Json::as_array).unwrap_or_default();
+            let pair = |parameter: &'_ Json| -> Option<(String, String)> {
+                let name = parameter.get("name")?.as_str()?;
+                Some((name.to_owned(), parameter.get("valueString")?.as_str()?.to_owned()))
+            };
+            let pairs: Vec<(String, String)> = list.iter().filter_map(pair).collect();
+            Request::of_pairs(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())), nesting)
+        }
+        _ => {
+            let message = "a query is application/json, application/graphql, a form, or Parameters in JSON";
+            Err(Fault::new(Category::UnsupportedMedia, message))
+        }
+    }
+}
+
+/// What is stored here, for a thread that may wait.
+struct Here {
+    session: Session,
+    handle: Handle,
+    base: String,
+    most: usize,
+    usual: usize,
+}
+
+impl Here {
+    fn read_key(&self, key: &ResourceKey, version: Option<i64>) -> Result<Option<Arc<Json>>> {
+        let found = self.handle.block_on(async {
+            match version {
+                Some(version) => self.session.vread(key, version).await,
+                None => self.session.read(key).await,
+            }
+        });
+        match found {
+            Ok(stored) => parse_stored(stored.body.as_deref().unwrap_or_default()).map(|json| Some(Arc::new(json))),
+            Err(fault) if matches!(fault.category(), Category::NotFound | Category::Gone) => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn page(&self, answer: SearchAnswer, offset: usize, size: usize) -> Result<Found> {
+        let mut found = Found { total: answer.total, offset, size, ..Found::default() };
+        for entry in answer.entries.iter().filter(|entry| entry.mode == MatchMode::Match) {
+            let resource = Arc::new(parse_stored(entry.stored.body.as_deref().unwrap_or_default())?);
+            let score = entry.note.score.map(|score| format!("{}", f64::from(score) / 1_000_000.0));
+            found.entries.push(Entry { resource, mode: Some("match"), score });
+        }
+        let end = answer.total.and_then(|total| usize::try_from(total).ok());
+        let last = end.map_or(0, |end| end.saturating_sub(1) / size.max(1) * size);
+        found.first = answer.first.map(|token| cursor(0, size, &token));
+        found.previous = answer.previous.map(|token| cursor(offset.saturating_sub(size), size, &token));
+        found.next = answer.next.map(|token| cursor(offset + size, size, &token));
+        found.last = answer.last.map(|token| cursor(last, size, &token));
+        Ok(found)
+    }
+}
+
+/// A cursor: where its page begins, how large it is, and the token of the page.
+fn cursor(offset: usize, size: usize, token: &str) -> String {
+    format!("{offset}:{size}:{token}")
+}
+
+fn of_cursor(text: &str) -> Option<(usize, usize, &str)> {
+    let (offset, rest) = text.split_once(':')?;
+    let (size, token) = rest.split_once(':')?;
+    Some((offset.parse().ok()?, size.parse().ok()?, token))
+}
+
+impl Source for Here {
+    fn read(&self, kind: ResourceType, id: &ResourceId) -> Result<Option<Arc<Json>>> {
+        self.read_key(&ResourceKey::new(kind, id.clone()), None)
+    }
+
+    fn resolve(&self, reference: &str) -> Result<Option<Arc<Json>>> {
+        let relative = reference.strip_prefix(&self.base).map_or(reference, |rest| rest.trim_start_matches('/'));
+        let (path, version) = match relative.split_once("/_history/") {
+            Some((path, version)) => (path, Some(version.parse::<i64>())),
+            None => (relative, None),
+        };
+        let key = path
+            .split_once('/')
+            .and_then(|(kind, id)| Some(ResourceKey::new(ResourceType::find(kind)?, ResourceId::parse(id).ok()?)));
+        match (key, version.transpose()) {
+            (Some(key), Ok(version)) => self.read_key(&key, version),
+            _ => Ok(None),
+        }
+    }
+
+    fn params(&self, kind: ResourceType) -> Vec<String> {
+        let set = self.session.search_params();
+        let all = search_params(kind).iter().copied().chain(set.added(kind));
+        all.map(|param| param.code.to_string()).collect()
+    }
+
+    fn search(&self, search: &Search) -> Result<Found> {
+        if let Some(text) = &search.cursor {
+            let unknown = || Fault::invalid("the cursor is none that was given here");
+            let (offset, size, token) = of_cursor(text).ok_or_else(unknown)?;
+            return match self.handle.block_on(self.session.page(token))? {
+                Page::Here(answer) => self.page(*answer, offset, size),
+                Page::Elsewhere(_) => self.page(self.handle.block_on(self.session.page_here(token))?, offset, size),
+            };
+        }
+        let size = search.count.unwrap_or(self.usual).min(self.most);
+        let mut params = search.params.clone();
+        params.push(("_count".to_owned(), size.to_string()));
+        let of = SearchContext::Type(search.kind);
+        let answer = self.handle.block_on(self.session.search(of, &params, Handling::Strict))?;
+        self.page(answer, 0, size)
+    }
+
+    fn most(&self) -> usize {
+        self.most
+    }
+}
