@@ -23,6 +23,7 @@ use crate::cli::serve::{ServeArgs, serve};
 use crate::cli::tenant::TenantArgs;
 use crate::cli::terminology::TerminologyArgs;
 use crate::cli::validate::ValidateArgs;
+use crate::cli::view::ViewArgs;
 use crate::repo::base_of;
 
 /// A FHIR R4 server in one binary.
@@ -49,6 +50,8 @@ enum Command {
     Restore(RestoreArgs),
     /// Write all current resources as NDJSON
     Export(ExportArgs),
+    /// Make tables of ViewDefinitions
+    View(ViewArgs),
     /// Add, list and remove tenants
     Tenant(TenantArgs),
     /// Load, list and remove large code systems
@@ -105,6 +108,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Backup(args) => wait(async move { args.run().await })?,
         Command::Restore(args) => wait(async move { args.run().await })?,
         Command::Export(args) => wait(async move { args.run().await })?,
+        Command::View(args) => wait(async move { args.run().await })?,
         Command::Tenant(args) => wait(async move { args.run().await })?,
         Command::Terminology(args) => wait(async move { args.run().await })?,
         Command::Migrate(args) => wait(async move { args.run().await })?,
@@ -208,6 +212,7 @@ mod tests {
             "cresset reindex --tenant ward",
             "cresset load --data ./data --tenant ward a",
             "cresset config",
+            "cresset view run a.json --data ./data --tenant ward --format parquet --out a.parquet --no-header",
             "cresset validate --profile http://x/y --package a.tgz --package b.tgz --output json --strict --errors-only a b",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");

@@ -21,5 +21,6 @@ mod serve;
 mod tenant;
 pub mod terminology;
 mod validate;
+mod view;
 
 pub use command::run;

@@ -113,6 +113,23 @@ on_both_databases! {
         client.get("ViewDefinition/other/$run").expect_outcome(422);
     }
 
+    fn the_command_makes_the_same_table(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        put_patients(&mut client);
+        let file = app.folder().with_file_name("view.json");
+        std::fs::write(&file, demographics().to_string()).unwrap();
+        let expected = client.post("$viewdefinition-run?_format=ndjson", &demographics()).expect(200).text();
+        let output = app.run(&["view", "run", file.to_str().unwrap(), "--format", "ndjson"]);
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+        let out = app.folder().with_file_name("view.parquet");
+        let output = app.run(&["view", "run", file.to_str().unwrap(), "--format", "parquet", "--out", out.to_str().unwrap()]);
+        assert!(output.status.success() && std::fs::read(&out).unwrap().ends_with(b"PAR1"), "{output:?}");
+        std::fs::write(&file, "{}").unwrap();
+        assert!(!app.run(&["view", "run", file.to_str().unwrap()]).status.success());
+    }
+
     fn what_is_wrong_is_told(database) {
         let app = TestApp::start(database);
         let mut client = app.client();

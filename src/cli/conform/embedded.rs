@@ -23,6 +23,7 @@ pub const EMBEDDED: &[(&str, &str)] = scenarios![
     "everything",
     "expunge",
     "fhirpath",
+    "graphql",
     "headers",
     "history",
     "history-system",
@@ -54,6 +55,7 @@ pub const EMBEDDED: &[(&str, &str)] = scenarios![
     "transaction-large",
     "update",
     "update-race",
+    "view-run",
     "vread",
     "xml",
 ];

@@ -23,7 +23,7 @@ pub enum TableFormat {
 
 /// Names of forms, the media types of their answers, and the media types by which they can be asked for, the first of each
 /// form being preferred.
-const FORMATS: [(&str, TableFormat, &str, &[&str]); 3] = [
+const FORMATS: [(&str, TableFormat, &str, &[&str]); 4] = [
     ("json", TableFormat::Json, "application/json", &["application/json", "application/fhir+json", "text/json"]),
     (
         "ndjson",
