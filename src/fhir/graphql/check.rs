@@ -106,9 +106,6 @@ impl<'d> Checker<'d> {
 
     fn field(&mut self, field: &'d Field, scope: &Scope) -> Result<()> {
         self.count(field.place)?;
-        if matches!(field.name.as_str(), "__schema" | "__type") {
-            return Err(unsupported(field.place, "introspection is not offered, but for __typename"));
-        }
         let target = find(scope, &field.name)
             .ok_or_else(|| wrong(field.place, format!("{} has no field {}", scope_name(scope), shown(&field.name))))?;
         let directives = match target {
@@ -137,6 +134,18 @@ impl<'d> Checker<'d> {
     fn target(&self, field: &Field, target: &Target, scope: &Scope) -> Result<Option<Scope>> {
         match target {
             Target::TypeName | Target::ResourceType | Target::Fact(_) => self.none(field).map(|()| None),
+            Target::Schema => {
+                let is_type = field.name == "__type";
+                self.only(field, |name| is_type && name == "name")?;
+                if is_type && field.arguments.is_empty() {
+                    return Err(wrong(field.place, "__type needs the name of the type"));
+                }
+                Ok(Some(Scope::Meta(if is_type { "__Type" } else { "__Schema" })))
+            }
+            Target::Meta(inner) => {
+                self.only(field, |name| name == "includeDeprecated")?;
+                Ok(inner.map(Scope::Meta))
+            }
             Target::Element(found) if is_primitive(found) => self.none(field).map(|()| None),
             Target::Element(found) => {
                 self.element_arguments(field, found)?;

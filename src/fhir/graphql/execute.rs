@@ -82,6 +82,8 @@ pub(super) enum On<'a> {
     Page(&'a Found, ResourceType),
     /// A match.
     Match(&'a Entry, ResourceType),
+    /// A part of the schema.
+    Meta(&'static str),
 }
 
 /// What the elements around say about how fields are answered.
@@ -159,7 +161,7 @@ impl<'d> Run<'d> {
     }
 
     /// The fields of some selections by the name of their answers, in their order (GraphQL, 6.3.2).
-    fn collect(&self, on: On<'_>, selections: &[&'d [Selection]], out: &mut Vec<Asked<'d>>) -> Result<()> {
+    pub fn collect(&self, on: On<'_>, selections: &[&'d [Selection]], out: &mut Vec<Asked<'d>>) -> Result<()> {
         for selection in selections.iter().flat_map(|selections| selections.iter()) {
             match selection {
                 Selection::Field(field) if self.is_wanted(&field.directives)? => Self::add(field, out)?,
@@ -238,7 +240,7 @@ impl<'d> Run<'d> {
     }
 
     /// Counts a value of some bytes.
-    fn made(&mut self, bytes: usize, place: Place) -> Result<()> {
+    pub fn made(&mut self, bytes: usize, place: Place) -> Result<()> {
         self.values += 1;
         self.bytes += bytes;
         if self.values > limits::GRAPHQL_VALUES || self.bytes > limits::GRAPHQL_BYTES {
@@ -272,6 +274,10 @@ impl<'d> Run<'d> {
         let Some(to) = find(&scope(on), &asked.field.name) else { return Ok(()) };
         match (to, on) {
             (To::TypeName, _) => self.plain(asked, out, setting, "string", Json::string(typename(on))),
+            (To::Schema, _) => {
+                let value = self.schema(asked)?;
+                self.plain(asked, out, setting, "schema", value)
+            }
             (To::ResourceType, On::Node { node, .. }) => {
                 let name = node.type_id.map_or("", TypeId::name);
                 self.plain(asked, out, setting, "code", Json::string(name))
@@ -407,6 +413,7 @@ fn scope(on: On<'_>) -> Scope {
         On::Node { node, .. } => node.type_id.map_or(Scope::Resources(Vec::new()), Scope::Type),
         On::Page(_, kind) => Scope::Connection(kind),
         On::Match(_, kind) => Scope::Edge(kind),
+        On::Meta(meta) => Scope::Meta(meta),
     }
 }
 

@@ -21,6 +21,83 @@ pub enum Scope {
     Connection(ResourceType),
     /// A match of such a search.
     Edge(ResourceType),
+    /// A part of the schema: `__Type` ...
+    Meta(&'static str),
+}
+
+/// The types that the schema is told with, their fields, and the types of those that have fields of their own.
+pub const META: [(&str, &[(&str, Option<&str>)]); 6] = [
+    (
+        "__Schema",
+        &[
+            ("types", Some("__Type")),
+            ("queryType", Some("__Type")),
+            ("mutationType", Some("__Type")),
+            ("subscriptionType", Some("__Type")),
+            ("directives", Some("__Directive")),
+            ("description", None),
+        ],
+    ),
+    (
+        "__Type",
+        &[
+            ("kind", None),
+            ("name", None),
+            ("description", None),
+            ("specifiedByURL", None),
+            ("fields", Some("__Field")),
+            ("interfaces", Some("__Type")),
+            ("possibleTypes", Some("__Type")),
+            ("enumValues", Some("__EnumValue")),
+            ("inputFields", Some("__InputValue")),
+            ("ofType", Some("__Type")),
+        ],
+    ),
+    (
+        "__Field",
+        &[
+            ("name", None),
+            ("description", None),
+            ("args", Some("__InputValue")),
+            ("type", Some("__Type")),
+            ("isDeprecated", None),
+            ("deprecationReason", None),
+        ],
+    ),
+    (
+        "__InputValue",
+        &[
+            ("name", None),
+            ("description", None),
+            ("type", Some("__Type")),
+            ("defaultValue", None),
+            ("isDeprecated", None),
+            ("deprecationReason", None),
+        ],
+    ),
+    ("__EnumValue", &[("name", None), ("description", None), ("isDeprecated", None), ("deprecationReason", None)]),
+    (
+        "__Directive",
+        &[
+            ("name", None),
+            ("description", None),
+            ("locations", None),
+            ("args", Some("__InputValue")),
+            ("isRepeatable", None),
+        ],
+    ),
+];
+
+/// The type of a field of a part of the schema, where it has fields of its own; none for no field.
+#[expect(clippy::option_option, reason = "no field, a value, a part with fields")]
+pub fn meta_of(meta: &str, field: &str) -> Option<Option<&'static str>> {
+    let (_, fields) = META.iter().find(|(name, _)| *name == meta)?;
+    fields.iter().find(|(name, _)| *name == field).map(|(_, kind)| *kind)
+}
+
+/// The types that can be stored.
+pub fn stored_types() -> impl Iterator<Item = ResourceType> {
+    ResourceType::all().filter_map(stored)
 }
 
 /// What a field leads to.
@@ -28,6 +105,10 @@ pub enum Scope {
 pub enum Target {
     /// `__typename`
     TypeName,
+    /// `__schema`, `__type`
+    Schema,
+    /// A field of a part of the schema, and the type of its own fields, if it has some.
+    Meta(Option<&'static str>),
     /// `resourceType`
     ResourceType,
     /// An element.
@@ -128,6 +209,8 @@ pub fn find(scope: &Scope, name: &str) -> Option<Target> {
         return Some(Target::TypeName);
     }
     match scope {
+        Scope::Root if matches!(name, "__schema" | "__type") => Some(Target::Schema),
+        Scope::Meta(meta) => meta_of(meta, name).map(Target::Meta),
         Scope::Root => searched(name).or_else(|| stored(ResourceType::find(name)?).map(Target::One)),
         Scope::Type(kind) => of_type(*kind, name),
         Scope::Resources(kinds) => kinds.iter().find_map(|kind| of_type(*kind, name)),
@@ -205,6 +288,9 @@ pub fn condition(name: &str) -> Option<Condition> {
     if name == "Query" {
         return Some(Condition::Other(Scope::Root));
     }
+    if let Some((meta, _)) = META.iter().find(|(meta, _)| *meta == name) {
+        return Some(Condition::Other(Scope::Meta(meta)));
+    }
     let plain = || type_by_name(name).filter(|kind| !matches!(kind.kind(), TypeKind::Primitive | TypeKind::Backbone));
     let backbone = || BACKBONES.iter().find(|(known, _)| known == name).map(|(_, kind)| *kind);
     let connection = || with_ending(name, "Connection").map(|kind| Condition::Other(Scope::Connection(kind)));
@@ -235,5 +321,6 @@ pub fn shown(scope: &Scope) -> String {
         },
         Scope::Connection(kind) => format!("{kind}Connection"),
         Scope::Edge(kind) => format!("{kind}Edge"),
+        Scope::Meta(meta) => (*meta).to_owned(),
     }
 }

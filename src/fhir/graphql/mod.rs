@@ -16,13 +16,14 @@
 //! - Fields of one name in one selection are merged, as GraphQL says; a public test expects a list (see the baseline).
 //! - A resource that a reference leads to may be asked for any field that one of the types has which may stand there.
 //!
-//! Absent: mutations, subscriptions, and introspection but for `__typename`.
+//! Absent: mutations and subscriptions.
 
 mod ast;
 mod check;
 mod execute;
 mod fields;
 mod filter;
+mod introspect;
 mod lexer;
 mod lookup;
 mod parser;

@@ -286,7 +286,9 @@ fn what_is_unknown_or_misused_is_an_error_whatever_the_data_are() {
         ("", "{ Patient(id: \"a b\") { id } }", ""),
         ("", "{ ParametersList { id } }", "Query has no field ParametersList"),
         ("", "{ id }", "Query has no field id"),
-        ("", "{ __schema { types { name } } }", "introspection is not offered"),
+        ("", "{ __schema { types { nonsense } } }", "__Type has no field nonsense"),
+        ("", "{ __type { name } }", "needs the name of the type"),
+        ("Patient/p", "{ __schema { types { name } } }", "Patient has no field __schema"),
     ] {
         let fault = world.fault(path, query);
         let issue = &fault.issues()[0];
@@ -338,4 +340,49 @@ fn what_a_query_costs_is_bounded() {
         "{ managingOrganization { resource { ...o } } } fragment o on Organization { partOf { resource { id } } }";
     assert!(world.run("Patient/p", deep, "{}").is_ok());
     assert!(parse_with(b"{}", 1).is_ok());
+}
+
+/// What graphical clients ask for at their start.
+const INTROSPECTION: &str = "query IntrospectionQuery { __schema { queryType { name } mutationType { name } subscriptionType { name }
+    types { ...FullType } directives { name description locations args { ...InputValue } } } }
+    fragment FullType on __Type { kind name description fields(includeDeprecated: true) { name description args { ...InputValue }
+      type { ...TypeRef } isDeprecated deprecationReason } inputFields { ...InputValue } interfaces { ...TypeRef }
+      enumValues(includeDeprecated: true) { name description isDeprecated deprecationReason } possibleTypes { ...TypeRef } }
+    fragment InputValue on __InputValue { name description type { ...TypeRef } defaultValue }
+    fragment TypeRef on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
+
+#[test]
+fn the_schema_is_told_and_closed() {
+    let world = world();
+    let text = world.ok("", INTROSPECTION);
+    let json = parse_with(text.as_bytes(), 64).expect("JSON");
+    let schema = json.get("__schema").expect("a schema");
+    let text_of = |json: &Json, name: &str| json.get(name).and_then(Json::as_str).map(str::to_owned);
+    let list = |json: &Json, name: &str| json.get(name).and_then(Json::as_array).unwrap_or_default().to_vec();
+    let types = list(schema, "types");
+    let mut names: Vec<String> = types.iter().filter_map(|kind| text_of(kind, "name")).collect();
+    let all = names.len();
+    names.sort();
+    names.dedup();
+    assert!(names.len() == all && all > 900, "{all} types, {} names", names.len());
+    let mut named = Vec::new();
+    let mut follow = |mut kind: Json| {
+        while let Some(inner) = kind.get("ofType").filter(|inner| **inner != Json::Null) {
+            kind = inner.clone();
+        }
+        named.extend(text_of(&kind, "name"));
+    };
+    for field in types.iter().flat_map(|kind| list(kind, "fields")) {
+        follow(field.get("type").expect("a type").clone());
+        list(&field, "args").iter().for_each(|argument| follow(argument.get("type").expect("a type").clone()));
+    }
+    assert!(named.iter().all(|name| names.binary_search(name).is_ok()), "every type that is named is there");
+    println!("{all} types, {} bytes", text.len());
+    let found = world
+        .ok("", r#"{ __type(name: "PatientContact") { name kind fields { name } } none: __type(name: "X") { name } }"#);
+    assert!(
+        found.starts_with(r#"{"__type":{"name":"PatientContact","kind":"OBJECT","fields":[{"name":"id"}"#),
+        "{found}"
+    );
+    assert!(found.ends_with(r#""none":null}"#), "{found}");
 }

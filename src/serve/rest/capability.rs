@@ -34,7 +34,7 @@ const DOCUMENTATION: &str = "All interactions work on all types. `_summary` and 
     Unknown search parameters are ignored with a warning, or refused under `Prefer: handling=strict`; a search sees every \
     write that was answered before it arrived. What is sent is stored as it is: decimals as written, the order of properties, \
     every extension; XML is stored as the JSON that it stands for; only id, meta.versionId and meta.lastUpdated are assigned. \
-    `$graphql` answers queries of GraphQL, without mutations and introspection. `$viewdefinition-run` makes tables of resources: a \
+    `$graphql` answers queries of GraphQL, introspection included, and no mutations. `$viewdefinition-run` makes tables of resources: a \
     ViewDefinition comes with the request (viewResource), or is stored as a Binary and named by `Binary/id` or `ViewDefinition/id` \
     (viewReference); the formats are csv, ndjson, json and parquet.";
 
