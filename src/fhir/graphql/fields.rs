@@ -25,8 +25,11 @@ pub enum Scope {
     Meta(&'static str),
 }
 
+/// Fields by name, each with the type of its own fields, if it has some.
+type MetaFields = &'static [(&'static str, Option<&'static str>)];
+
 /// The types that the schema is told with, their fields, and the types of those that have fields of their own.
-pub const META: [(&str, &[(&str, Option<&str>)]); 6] = [
+pub const META: [(&str, MetaFields); 6] = [
     (
         "__Schema",
         &[
