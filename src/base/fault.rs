@@ -129,6 +129,11 @@ impl Issue {
         Self { severity: "warning", ..Self::error(code, diagnostics) }
     }
 
+    /// A note about something that went well.
+    pub fn information(diagnostics: impl Into<String>) -> Self {
+        Self { severity: "information", ..Self::error("informational", diagnostics) }
+    }
+
     /// The same issue, at the element `expression`.
     #[must_use]
     pub fn at(mut self, expression: impl Into<String>) -> Self {

@@ -76,6 +76,7 @@ impl ValidateArgs {
             by_meta: true,
             shape_only: false,
             is_thorough: true,
+            for_storage: false,
             now: Some(SystemClock.now()),
         };
         let profiles: Vec<&str> = self.profile.iter().map(String::as_str).collect();

@@ -21,8 +21,7 @@ pub fn outcome_text(issues: &[Issue]) -> Vec<u8> {
 
 /// The outcome of something that went well: one issue of severity `information`.
 pub fn success(diagnostics: &str) -> Json {
-    let issue = Issue { severity: "information", ..Issue::error("informational", diagnostics) };
-    outcome(&[issue])
+    outcome(&[Issue::information(diagnostics)])
 }
 
 fn issue_json(issue: &Issue) -> Json {

@@ -9,14 +9,12 @@ use super::params;
 use super::plan::{Precondition, adopt, in_entry, of_kind};
 use super::references::conditions;
 use super::tenancy::Tenancy;
-use crate::base::config::ValidationMode;
+use super::validity::{checked, is_light};
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::fhir::json::Json;
 use crate::fhir::patch::Patch;
 use crate::fhir::resource;
-use crate::fhir::subset::is_subset;
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
-use crate::fhir::validate::{shape, structure};
 
 /// A checked entry: structure valid, references not yet rewritten.
 #[derive(Debug, Clone)]
@@ -124,6 +122,17 @@ impl Drafts {
     }
 }
 
+/// Most issues of a refused transaction.
+const ISSUES: usize = 200;
+
+/// Whether entries are checked in no time.
+pub(super) fn are_light(entries: &[WriteEntry]) -> bool {
+    entries.iter().all(|entry| match &entry.change {
+        Change::Create { resource, .. } | Change::Update { resource, .. } => is_light(resource),
+        Change::Patch { .. } | Change::Delete { .. } => true,
+    })
+}
+
 /// Checks every entry on its own, assigns ids, and collects the conditions.
 pub(super) fn check(at: &Tenancy, entries: Vec<WriteEntry>) -> Result<Drafts> {
     let many = is_many(entries.iter().map(|entry| entry.index));
@@ -143,6 +152,14 @@ pub(super) fn check(at: &Tenancy, entries: Vec<WriteEntry>) -> Result<Drafts> {
                 let fault = in_entry(fault, index);
                 category = fault.category();
                 issues.extend_from_slice(fault.issues());
+                if issues.len() >= ISSUES {
+                    let text = format!(
+                        "only the first {ISSUES} issues are shown; what comes after this entry was not checked"
+                    );
+                    issues.truncate(ISSUES);
+                    issues.push(Issue::information(text));
+                    break;
+                }
             }
         }
     }
@@ -199,24 +216,6 @@ fn draft(at: &Tenancy, entry: WriteEntry) -> Result<Draft> {
         Change::Delete { which, if_match } => Action::Delete { target: target(at, which, None)?, if_match },
     };
     Ok(Draft { index, full_url, action })
-}
-
-/// Checks a resource as it was sent, also what the server then assigns: its structure, as far as the tenant asks for it, and
-/// that it is a whole one (FHIR R4 `search.html`, 3.1.1.5.8).
-///
-/// # Errors
-/// 400 for its structure, 422 for a part of a resource.
-pub(super) fn checked(at: &Tenancy, resource: &Json) -> Result<()> {
-    match at.validation.get() {
-        ValidationMode::Off => shape(resource)?,
-        ValidationMode::Base | ValidationMode::Profiles | ValidationMode::Strict => structure(resource)?,
-    }
-    if !is_subset(resource) {
-        return Ok(());
-    }
-    let message = "the resource is tagged SUBSETTED: it is a part of one, which is not stored";
-    let place = format!("{}.meta.tag", resource.get("resourceType").and_then(Json::as_str).unwrap_or("Resource"));
-    Err(Fault::coded(Category::Unprocessable, "business-rule", message).at(place))
 }
 
 fn fresh(at: &Tenancy, kind: ResourceType) -> Result<ResourceKey> {

@@ -8,9 +8,11 @@ use super::face::{
 use super::reading::Reading;
 use super::tenancy::{Status, Tenancy};
 use super::turns::Turn;
-use super::{expunge, history, labels, read, reading, scan, search, terminology, transaction};
+use super::worker::blocking;
+use super::{expunge, history, labels, read, reading, rehearse, scan, search, terminology, transaction, validity};
 use crate::access::actor::Actor;
-use crate::base::fault::{Category, Fault, Result};
+use crate::base::fault::{Category, Fault, Issue, Result};
+use crate::fhir::json::{Json, parse_stored};
 use crate::fhir::labels::Labels;
 use crate::fhir::terminology::Library;
 use crate::fhir::types::{ResourceKey, ResourceType};
@@ -187,5 +189,34 @@ impl Session {
     /// a fault begins with `Bundle.entry[i]` where the entry has an index.
     pub async fn transaction(&self, entries: Vec<WriteEntry>) -> Result<Vec<Written>> {
         transaction::transaction(&self.at, entries).await
+    }
+
+    /// What validation says of a version that was stored, beside what would have kept it from being stored: warnings and
+    /// notes, as far as the tenant asks for validation.
+    ///
+    /// # Errors
+    /// 500 for a version that cannot be read.
+    pub async fn notes(&self, stored: &Stored) -> Result<Vec<Issue>> {
+        let Some(body) = stored.body.clone() else { return Ok(Vec::new()) };
+        let at = self.at.clone();
+        blocking(move || Ok(validity::notes(&at, &parse_stored(&body)?))).await
+    }
+
+    /// Everything that validation says of a resource, warnings and notes too: about the base definitions, the profiles that it
+    /// claims, and those that are named here.
+    ///
+    /// # Errors
+    /// 404 for a profile named here that is not known, 422 for one that cannot be used.
+    pub async fn validate(&self, resource: Json, profiles: Vec<String>) -> Result<Vec<Issue>> {
+        let at = self.at.clone();
+        blocking(move || validity::judged(&at, &resource, &profiles)).await
+    }
+
+    /// Whether a change would be done as things are now; nothing is done.
+    ///
+    /// # Errors
+    /// Those that [`Session::transaction`] has for it.
+    pub async fn rehearse(&self, entry: WriteEntry) -> Result<()> {
+        rehearse::rehearse(&self.at, entry).await
     }
 }

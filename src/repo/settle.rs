@@ -4,11 +4,12 @@ use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use super::conditional::{Condition, Resolution};
-use super::draft::{Action, Draft, Target, checked};
+use super::draft::{Action, Draft, Target};
 use super::face::{IfMatch, Stored};
 use super::plan::{Assumption, Precondition, in_entry};
 use super::read::gone;
 use super::tenancy::Tenancy;
+use super::validity::checked;
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::id::Seq;
 use crate::fhir::json::{self, Json};

@@ -8,7 +8,7 @@ use tracing::Instrument;
 
 use super::conditional::{Condition, resolve};
 use super::digest::digest;
-use super::draft::{Draft, Drafts, Needed, check, is_many};
+use super::draft::{Draft, Drafts, Needed, are_light, check, is_many};
 use super::face::{Existing, WriteEntry, Written};
 use super::foreseen::foresee;
 use super::integrity::targets as targets_of;
@@ -28,7 +28,7 @@ use crate::store::{VersionKind, VersionRow, body};
 
 /// Resources to be patched that are read at a time.
 const PIECE: usize = 200;
-/// Plans beyond this many resources are made in a thread for CPU work.
+/// Plans beyond this many resources, and those of large ones, are made in a thread for CPU work.
 const INLINE: usize = 4;
 /// How often a plan is made again before it is made under the Writer's lock.
 const ATTEMPTS: usize = 4;
@@ -36,7 +36,7 @@ const ATTEMPTS: usize = 4;
 /// Does all the changes, or none.
 pub(super) async fn transaction(at: &Arc<Tenancy>, entries: Vec<WriteEntry>) -> Result<Vec<Written>> {
     let checking = at.clone();
-    let small = entries.len() <= INLINE;
+    let small = entries.len() <= INLINE && are_light(&entries);
     let drafts = run(small, move || check(&checking, entries)).instrument(span!("check")).await?;
     if drafts.is_plain() {
         let planning = at.clone();
@@ -100,7 +100,7 @@ async fn run<T: Send + 'static>(small: bool, work: impl FnOnce() -> Result<T> + 
 }
 
 /// Looks up what the drafts depend on and builds the plan.
-async fn plan(at: &Arc<Tenancy>, drafts: &Arc<Drafts>) -> Result<Plan> {
+pub(super) async fn plan(at: &Arc<Tenancy>, drafts: &Arc<Drafts>) -> Result<Plan> {
     let mut found = Found::default();
     if drafts.defines {
         // Other definitions are known then, up to a position of the log that is read before they are.

@@ -128,6 +128,14 @@ impl Store {
         self.cursor(tenant, CURSOR).await
     }
 
+    /// What refers to these resources, sorted.
+    ///
+    /// # Errors
+    /// 503 or 500 from the database.
+    pub async fn referrals_to(&self, tenant: Tenant, keys: &[ResourceKey]) -> Result<Vec<Referral>> {
+        to(&mut self.reader().await?.driver(), tenant, keys).await
+    }
+
     /// What these resources refer to, sorted.
     ///
     /// # Errors

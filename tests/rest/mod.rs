@@ -27,6 +27,8 @@ mod repeatable;
 mod searches;
 mod subset;
 mod transactions;
+mod validate;
+mod validity;
 mod views;
 mod xml;
 

@@ -100,6 +100,7 @@ on_both_databases! {
         let app = TestApp::start(database);
         let mut client = app.client();
         let allergy = |id: &str, patient: &str, category: &str| json!({"resourceType": "AllergyIntolerance", "id": id,
+            "clinicalStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}]},
             "category": [category], "patient": {"reference": format!("Patient/{patient}")}});
         for patient in ["p", "q"] {
             put(&mut client, &json!({"resourceType": "Patient", "id": patient, "name": [{"family": patient}]}));
@@ -198,7 +199,9 @@ on_both_databases! {
             "code": {"coding": [{"system": "urn:m", "code": code}]}, "batch": {"lotNumber": lot}, "manufacturer": {"reference": "#maker"}});
         let maker = |name: &str| json!({"resourceType": "Organization", "id": "maker", "name": name});
         let request = |id: &str, contained: Vec<Value>, reference: &str| json!({"resourceType": "MedicationRequest", "id": id, "status": "active",
-            "intent": "order", "subject": {"reference": "Patient/p"}, "contained": contained, "medicationReference": {"reference": reference}});
+            "intent": "order", "subject": {"reference": "Patient/p"}, "medicationReference": {"reference": reference},
+            "supportingInformation": contained.iter().map(|one| json!({"reference": format!("#{}", one["id"].as_str().unwrap())})).collect::<Vec<_>>(),
+            "contained": contained});
         put(&mut client, &json!({"resourceType": "Patient", "id": "p"}));
         put(&mut client, &json!({"resourceType": "Medication", "id": "own", "status": "active", "code": {"coding": [{"system": "urn:m", "code": "a"}]}}));
         put(&mut client, &request("r1", vec![medication("m1", "a", "1"), medication("m2", "b", "2"), maker("Acme")], "#m1"));
@@ -268,7 +271,7 @@ on_both_databases! {
             client.get(&format!("Medication?{bad}")).expect_outcome(400);
         }
         // what is contained goes with what contains it
-        client.put("MedicationRequest/r1", &request("r1", vec![medication("m3", "c", "9")], "#m3")).expect(200);
+        client.put("MedicationRequest/r1", &request("r1", vec![medication("m3", "c", "9"), maker("Acme")], "#m3")).expect(200);
         for (query, total) in [("code=a", 0), ("code=b", 1), ("code=c", 1)] {
             assert_eq!(client.count(&format!("Medication?{query}&_contained=true")), total, "{query}");
         }

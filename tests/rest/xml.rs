@@ -86,7 +86,7 @@ on_both_databases! {
         let mut client = app.client();
         let json = json!({"resourceType": "Patient", "id": "p",
             "text": {"status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">a &lt; b<br/></div>"},
-            "name": [{"given": ["A", null, "C"], "_given": [null, {"id": "g"}, null]}],
+            "name": [{"given": ["A", null, "C"], "_given": [null, {"id": "g", "extension": [{"url": "http://x", "valueString": "B"}]}, null]}],
             "birthDate": "1970-03-30",
             "_birthDate": {"id": "b", "extension": [{"url": "http://x", "valueString": "Easter"}]}});
         client.put("Patient/p", &json).expect(201);

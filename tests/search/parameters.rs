@@ -180,7 +180,6 @@ on_both_databases! {
             ("a", "token", "Patient.where(", json!({}), 422, "expression"),
             ("a", "token", "Patient.langage", json!({}), 422, "expression"),
             ("a", "special", "Patient.language", json!({}), 422, "type"),
-            ("a", "token", "Patient.language", json!({"chain": ["name"]}), 422, "chain"),
             ("a", "composite", "Patient.name", json!({"component": [{"definition": "http://none", "expression": "given"}]}), 422, "component[0].definition"),
         ] {
             let mut resource = definition(code, "Patient", kind, expression, more);

@@ -28,6 +28,12 @@ impl StillApp {
     /// A server over an empty store.
     #[track_caller]
     pub fn start(database: Database) -> Self {
+        Self::with(database, |_| {})
+    }
+
+    /// The same with other settings.
+    #[track_caller]
+    pub fn with(database: Database, change: impl FnOnce(&mut Config) + Send + 'static) -> Self {
         let url = (database == Database::Postgres).then(|| Postgres::shared().database());
         let clock = Arc::new(FixedClock::new(START));
         let (stop, stopping) = tokio::sync::oneshot::channel();
@@ -43,6 +49,7 @@ impl StillApp {
                 config.store.data = folder.path().join("data");
                 config.store.database = url.map(Secret::new);
                 config.access.insecure_no_auth = true;
+                change(&mut config);
                 let clock: SharedClock = hand;
                 let running = Running::start(config, clock.clone(), IdSource::seeded(clock, 42)).await.unwrap();
                 tell.send(running.address()).unwrap();

@@ -93,7 +93,7 @@ fn scope(resource: &Json) -> Scope<'_> {
 fn told(mut check: Check<'_, '_>) -> Vec<Issue> {
     if check.more {
         let text = format!("only the first {ISSUES} issues are shown");
-        check.issues.push(Issue { severity: "information", ..Issue::error("informational", text) });
+        check.issues.push(Issue::information(text));
     }
     check.issues
 }

@@ -47,6 +47,10 @@ pub struct Options {
     /// Whether what a write may pass over is asked too: the displays of codes, what attachments hold, how narratives are built
     /// and where their links lead, URLs of HL7 that nobody knows, conditional references outside of transactions.
     pub is_thorough: bool,
+    /// Whether the resource is to be stored, and not only judged. What many systems send is taken then: an Observation with the
+    /// code of a vital sign need not conform to a profile that it does not claim, and a code that is no URI in the system of URIs
+    /// is a warning.
+    pub for_storage: bool,
     /// `now()` in invariants.
     pub now: Option<Timestamp>,
 }

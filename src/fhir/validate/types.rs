@@ -182,7 +182,10 @@ pub fn by_meta<'r>(check: &mut Check<'r, '_>, object: &Object, owner: TypeId, ru
         claimed(check, url, owner, rules, &place.item(n));
     }
     let is_observation = Some(owner) == TYPES.observation;
-    if let Some(url) = is_observation.then(|| vitals::implied(object, check.options.is_thorough)).flatten() {
+    if let Some(url) = (is_observation && !check.options.for_storage)
+        .then(|| vitals::implied(object, check.options.is_thorough))
+        .flatten()
+    {
         claimed(check, &url, owner, rules, path);
     }
 }

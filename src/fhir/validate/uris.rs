@@ -102,7 +102,11 @@ pub fn of_uri_system(check: &mut Check<'_, '_>, json: &Json, name: u16, path: &P
         && !has_scheme(value)
     {
         let text = || format!("with the system {URI_SYSTEM} it must be a full URI, not \"{}\"", shown(value));
-        check.fail("value", text, &path.child(names::ALL[usize::from(name)]));
+        let path = path.child(names::ALL[usize::from(name)]);
+        if check.options.for_storage && name == names::CODE {
+            return check.warn("value", text, &path);
+        }
+        check.fail("value", text, &path);
     }
 }
 

@@ -97,9 +97,9 @@ enum View {
 }
 
 impl View {
-    fn answer(&self, written: Written, wanted: Return) -> Answer {
+    async fn answer(&self, session: &Session, written: Written, wanted: Return) -> Answer {
         let answer = match self {
-            Self::Resource(kind, shown) => shown.answer(*kind, Answer::written(written, wanted)),
+            Self::Resource(kind, shown) => shown.answer(*kind, Answer::written(session, written, wanted).await),
             Self::Labels => meta::changed(written),
         };
         answer.unwrap_or_else(|fault| failed(&fault))
@@ -306,7 +306,7 @@ async fn all(
     if !entries.is_empty() {
         let written = session.transaction(entries).await?;
         for ((i, view), written) in order.into_iter().zip(written) {
-            answers[i] = room.take(view.answer(written, wanted), false);
+            answers[i] = room.take(view.answer(session, written, wanted).await, false);
         }
     }
     for group in inquiries.chunks(together(Method::Get)) {
@@ -368,7 +368,7 @@ async fn alone(site: &Site, session: &Session, wanted: Return, step: Result<Step
         Err(fault) => return failed(&fault),
     };
     match session.transaction(vec![entry]).await.map(|mut written| written.pop()) {
-        Ok(Some(written)) => view.answer(written, wanted),
+        Ok(Some(written)) => view.answer(session, written, wanted).await,
         Ok(None) => failed(&Fault::internal("a transaction of one entry answered none")),
         Err(fault) => failed(&fault),
     }

@@ -9,11 +9,11 @@ use super::params::Params;
 use super::routes::Target;
 use super::statements::Statements;
 use crate::base::clock::{SharedClock, Timestamp};
-use crate::base::fault::{Fault, Result};
+use crate::base::fault::{Fault, Issue, Result};
 use crate::base::id::{IdSource, TenantName};
 use crate::base::limits::Limits;
 use crate::fhir::json::write;
-use crate::fhir::outcome::success;
+use crate::fhir::outcome::outcome;
 use crate::fhir::types::{ResourceKey, ResourceType};
 use crate::repo::{Existing, Handling, Session, Stored, Written};
 
@@ -139,8 +139,19 @@ impl Answer {
         Ok(Self { status: 200, body: Some(body), ..answer })
     }
 
-    /// The answer to a write; `wanted` is what its body should be.
-    pub fn written(written: Written, wanted: Return) -> Self {
+    /// The answer to a write; `wanted` is what its body should be. An outcome holds what validation has to say of what was
+    /// stored.
+    pub async fn written(session: &Session, written: Written, wanted: Return) -> Self {
+        let is_stored = matches!(written.existing, Existing::Created | Existing::Updated | Existing::Unchanged);
+        let notes = match &written.stored {
+            Some(stored) if wanted == Return::Outcome && is_stored => session.notes(stored).await,
+            _ => Ok(Vec::new()),
+        };
+        // It is stored, whatever becomes of the notes.
+        Self::told(written, wanted, notes.unwrap_or_else(|fault| fault.issues().to_vec()))
+    }
+
+    fn told(written: Written, wanted: Return, notes: Vec<Issue>) -> Self {
         let several;
         let (status, text) = match written.existing {
             Existing::Created => (201, "created"),
@@ -165,7 +176,8 @@ impl Answer {
         }
         if wanted == Return::Outcome {
             let mut out = Vec::new();
-            write(&success(format!("{text} {name}").trim_end()), &mut out);
+            let done = Issue::information(format!("{text} {name}").trim_end());
+            write(&outcome(&[vec![done], notes].concat()), &mut out);
             // 204 has no body by its definition.
             answer.status = if removed { 200 } else { status };
             answer.body = Some(out.into());

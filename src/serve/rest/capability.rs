@@ -249,7 +249,9 @@ fn documentation(kind: ResourceType) -> String {
         "Bundle" => "Bundles are stored as they are; a batch or transaction is posted to the base URL".to_owned(),
         "Binary" => "Content is read and written as it is, or as a resource with its data in base64".to_owned(),
         "AuditEvent" | "Provenance" => format!("{kind} is stored for clients; the server writes none itself yet"),
-        _ => format!("{kind} is checked against the structure of FHIR 4.0.1, not against profiles"),
+        _ => format!(
+            "{kind} is held against FHIR 4.0.1 and, as the mode of the tenant says, the profiles that it claims"
+        ),
     }
 }
 

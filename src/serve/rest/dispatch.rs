@@ -17,7 +17,7 @@ use super::patch::{self, Sort};
 use super::respond::{refuse, respond};
 use super::routes::{Interaction, Shape, Target, allow, interaction, target};
 use super::subset::Shown;
-use super::{binary, expunge, extract, graphql, provenance, view_run};
+use super::{binary, expunge, extract, graphql, provenance, validate, view_run};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::bundle::read_request;
 use crate::fhir::patch::{Patch, PatchBounds, PatchFormat};
@@ -128,7 +128,13 @@ impl Asked<'_> {
         let Self { site, target, .. } = *self;
         let call = Call { site, session, target, params, conditions: &conditions, prefer };
         let sent = match body {
-            Some(body) => Box::pin(self.sent(body)).await?,
+            Some(body) => match Box::pin(self.sent(body)).await {
+                // What cannot be read as a resource is not valid: that is an answer.
+                Err(fault) if validate::is_verdict(target, &fault) => {
+                    return Ok(validate::verdict(fault.issues().to_vec()));
+                }
+                sent => sent?,
+            },
             None => Sent::Nothing,
         };
         match (self.interaction, sent) {
@@ -144,7 +150,8 @@ impl Asked<'_> {
                 let entries = provenance::entries(self.interaction, self.headers, change, &site.ids, limits.nesting)?;
                 let written = Box::pin(session.transaction(entries)).await?.into_iter().next();
                 let written = written.ok_or_else(|| Fault::internal("a transaction of one entry answered none"))?;
-                shown.answer(call.kind()?, Answer::written(written, prefer.answer.unwrap_or(Return::Representation)))
+                let wanted = prefer.answer.unwrap_or(Return::Representation);
+                shown.answer(call.kind()?, Box::pin(Answer::written(session, written, wanted)).await)
             }
             (Interaction::Expunge, _) => Box::pin(expunge::history(&call)).await,
             (Interaction::Operation, Sent::Resource(body)) => Box::pin(operation(&call, Some(&body))).await,

@@ -57,6 +57,7 @@ mod subset;
 mod table;
 mod terminology;
 mod update;
+mod validate;
 mod view_request;
 mod view_run;
 mod which;

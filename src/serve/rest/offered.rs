@@ -39,6 +39,8 @@ pub enum Operation {
     ReindexStatus,
     /// One of the terminology service.
     Terminology(terminology::Operation),
+    /// Says what is wrong with a resource.
+    Validate,
     /// Makes a table of a ViewDefinition.
     ViewRun,
 }
@@ -291,6 +293,14 @@ pub static OPERATIONS: &[OperationRow] = &[
         "ConceptMap",
         Some("http://hl7.org/fhir/OperationDefinition/ConceptMap-translate"),
     ),
+    OperationRow {
+        name: "validate",
+        operation: Operation::Validate,
+        offered: Offered::EVERYWHERE,
+        changes: false,
+        by_get: true,
+        definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-validate"),
+    },
     inquiry(
         "validate-code",
         terminology::Operation::ValidateInCodeSystem,

@@ -5,7 +5,7 @@ use super::offered::{OPERATIONS, Operation, OperationRow};
 use super::routes::Target;
 use super::{
     closure, convert, diff, document, everything, expunge, fhirpath, lastn, meta, patient_match, reindex_status, stats,
-    terminology,
+    terminology, validate,
 };
 use crate::base::fault::{Fault, Result};
 use crate::fhir::json::Json;
@@ -31,6 +31,7 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
         Some(Operation::Stats) => stats::operation(call, body).await,
         Some(Operation::ReindexStatus) => reindex_status::operation(call),
         Some(Operation::GraphQl | Operation::ViewRun) => Err(alone(call.target)),
+        Some(Operation::Validate) => validate::operation(call, body).await,
         None => Err(Fault::internal("route of an operation without its name")),
     }
 }
