@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use cresset::base::clock::{FixedClock, SharedClock, Timestamp};
-use cresset::base::config::{Config, Secret};
+use cresset::base::config::{Config, Secret, ValidationMode};
 use cresset::base::id::IdSource;
 use cresset::cli::running::Running;
 
@@ -28,12 +28,17 @@ impl StillApp {
     /// A server over an empty store.
     #[track_caller]
     pub fn start(database: Database) -> Self {
-        Self::with(database, |_| {})
+        Self::with(database, ValidationMode::default())
     }
 
-    /// The same with other settings.
+    /// The same, which takes what has the shape of a resource.
     #[track_caller]
-    pub fn with(database: Database, change: impl FnOnce(&mut Config) + Send + 'static) -> Self {
+    pub fn without_validation(database: Database) -> Self {
+        Self::with(database, ValidationMode::Off)
+    }
+
+    #[track_caller]
+    fn with(database: Database, mode: ValidationMode) -> Self {
         let url = (database == Database::Postgres).then(|| Postgres::shared().database());
         let clock = Arc::new(FixedClock::new(START));
         let (stop, stopping) = tokio::sync::oneshot::channel();
@@ -49,7 +54,7 @@ impl StillApp {
                 config.store.data = folder.path().join("data");
                 config.store.database = url.map(Secret::new);
                 config.access.insecure_no_auth = true;
-                change(&mut config);
+                config.validation.mode = mode;
                 let clock: SharedClock = hand;
                 let running = Running::start(config, clock.clone(), IdSource::seeded(clock, 42)).await.unwrap();
                 tell.send(running.address()).unwrap();
