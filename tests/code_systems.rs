@@ -68,6 +68,65 @@ on_both_databases! {
         assert_eq!(run(&app, &["terminology", "list"]), "http://hl7.org/fhir/sid/icd-10-cm|2026-04  98505 concepts\n");
     }
 
+    fn what_is_loaded_is_known_to_the_server_that_runs(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let lookup = "CodeSystem/$lookup?system=http://hl7.org/fhir/sid/icd-10-cm&code=E11.9";
+        assert_ne!(client.get(lookup).status, 200);
+        run(&app, &["terminology", "load", "icd-10-cm"]);
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        let found = client.get(lookup).expect(200).text();
+        assert!(found.contains("Type 2 diabetes mellitus without complications"), "{found}");
+        let subsumes = "CodeSystem/$subsumes?system=http://hl7.org/fhir/sid/icd-10-cm&codeA=E11&codeB=E11.9";
+        assert!(client.get(subsumes).expect(200).text().contains("\"subsumes\""));
+        let url = "ValueSet/$expand?url=http://hl7.org/fhir/sid/icd-10-cm?fhir_vs&count=5";
+        let whole = client.get(url).expect(200).json();
+        assert_eq!(whole["expansion"]["total"], 98_505);
+        let expand = |client: &mut crate::support::Client, filter: &str| {
+            let found = client.get(&format!("{url}&filter={filter}")).expect(200).json();
+            let codes = found["expansion"]["contains"].as_array().unwrap().iter();
+            codes.map(|one| one["code"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(expand(&mut client, "type%202%20diabetes%20without%20compl")[..1], ["E11.9"]);
+        assert_eq!(expand(&mut client, "E11.9"), ["E11.9"]);
+        let started = std::time::Instant::now();
+        assert!(!expand(&mut client, "diabtes%20mellitus").is_empty(), "a letter is missing");
+        println!("expand with a filter: {:?}", started.elapsed());
+
+        // searches by what codes mean
+        let system = "http://hl7.org/fhir/sid/icd-10-cm";
+        for (id, coding) in [
+            ("a", json!([{"system": "urn:x", "code": "1"}, {"system": system, "code": "E11.9"}])),
+            ("b", json!([{"system": system, "code": "E10.9"}])),
+            ("c", json!([{"system": system, "code": "S06.0X0A"}])),
+            ("d", json!([{"code": "E11.9"}])),
+        ] {
+            let body = json!({"resourceType": "Condition", "id": id, "subject": {"reference": "Patient/p"}, "code": {"coding": coding}});
+            client.put(&format!("Condition/{id}"), &body).expect(201);
+        }
+        let none = json!({"resourceType": "Condition", "id": "e", "subject": {"reference": "Patient/p"}});
+        client.put("Condition/e", &none).expect(201);
+        let ids = |client: &mut crate::support::Client, query: &str| {
+            let found = client.get(&format!("Condition?_sort=_id&{query}")).expect(200).json();
+            let entries = found["entry"].as_array().cloned().unwrap_or_default();
+            entries.iter().map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned()).collect::<String>()
+        };
+        for (query, expected) in [
+            ("code:below=http://hl7.org/fhir/sid/icd-10-cm%7CE11", "a"),
+            ("code:below=E08-E13", "ab"),
+            ("code:above=S06.0X0A", "c"),
+            ("code:in=http://hl7.org/fhir/sid/icd-10-cm?fhir_vs", "abc"),
+            ("code:not-in=http://hl7.org/fhir/sid/icd-10-cm?fhir_vs", "de"),
+            ("_filter=code%20ss%20E08-E13%20and%20code%20ni%20http://hl7.org/fhir/sid/icd-10-cm?fhir_vs", ""),
+        ] {
+            assert_eq!(ids(&mut client, query), expected, "{query}");
+        }
+        client.get("Condition?code:below=nothing").expect_outcome(400);
+        run(&app, &["terminology", "remove", system]);
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        client.get("Condition?code:below=http://hl7.org/fhir/sid/icd-10-cm%7CE11").expect_outcome(400);
+    }
+
     fn a_load_that_is_killed_leaves_nothing_and_can_be_made_again(database) {
         let app = TestApp::start(database);
         let large = file(&app, "large.json", "1", 60_000);

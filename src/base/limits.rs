@@ -78,6 +78,8 @@ pub struct Limits {
     pub search_values: usize,
     /// Most search parameters that a tenant defines.
     pub search_params: usize,
+    /// Most codes that the value sets and hierarchies of one search may come to.
+    pub value_set_codes: usize,
     /// Longest query string or form body in bytes.
     pub query_bytes: usize,
     /// Most resources that `_include` and `_revinclude` add to one page.
@@ -131,6 +133,7 @@ impl Default for Limits {
             chain_depth: 8,
             search_values: 4096,
             search_params: 4096,
+            value_set_codes: 500_000,
             query_bytes: 2 << 20,
             includes: 10_000,
             scan: 100_000,

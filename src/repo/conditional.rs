@@ -9,9 +9,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::face::{Handling, Stored};
+use super::meaning::Meaning;
 use super::params;
 use super::plan::{Assumption, identifier_hash};
 use super::read;
+use super::resolver::Resolver;
 use super::search;
 use super::tenancy::Tenancy;
 use super::worker::blocking;
@@ -164,6 +166,7 @@ async fn by_search(at: &Arc<Tenancy>, condition: &Condition, most: usize) -> Res
     let params = condition.params();
     let searcher = search::fresh(at).await?;
     let query = search::parsed(at, &at.params.set(), condition.kind, &params, Handling::Strict, at.clock.now())?;
+    let query = Meaning.resolve(at, query).await?;
     if query.contained != ContainedMode::default() {
         return Err(Fault::unsupported(format!("the condition \"{condition}\": _contained is not supported here")));
     }

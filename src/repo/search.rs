@@ -9,6 +9,7 @@ use super::everything::subjects;
 use super::face::{Handling, MatchMode, Page, SearchAnswer, SearchEntry, Stored};
 use super::pins::bytes;
 use super::read::stored;
+use super::resolver::Resolver;
 use super::tenancy::Tenancy;
 use super::token::{Anchor, Asked, PageToken, SPELLED_BYTES};
 use super::versions;
@@ -35,13 +36,14 @@ pub(super) async fn first_page(
     of: SearchContext,
     params: &[(String, String)],
     how: Handling,
+    meaning: &dyn Resolver,
 ) -> Result<SearchAnswer> {
     let (now, mut watch) = (at.clock.now(), Phases::start());
     // The snapshot comes first: every search parameter that was defined before this call is known then.
     let searcher = fresh(at).await?;
     watch.ends("wait");
     let known = at.params.set();
-    let query = Arc::new(parsed(at, &known, of.clone(), params, how, now)?);
+    let query = Arc::new(meaning.resolve(at, parsed(at, &known, of.clone(), params, how, now)?).await?);
     watch.ends("parse");
     let size = usual(at, &query);
     let (asked, snapshot) = (query.clone(), searcher.clone());
@@ -75,7 +77,7 @@ impl Phases {
 }
 
 /// The page of a token, or the node that holds its snapshot.
-pub(super) async fn page_of(at: &Arc<Tenancy>, token: &str) -> Result<Page> {
+pub(super) async fn page_of(at: &Arc<Tenancy>, token: &str, meaning: &dyn Resolver) -> Result<Page> {
     let node = PageToken::decode(token, at.tenant)?.node;
     if node != at.node
         && let Some(cluster) = &at.cluster
@@ -83,12 +85,12 @@ pub(super) async fn page_of(at: &Arc<Tenancy>, token: &str) -> Result<Page> {
     {
         return Ok(Page::Elsewhere(peer));
     }
-    page_here(at, token).await.map(|answer| Page::Here(Box::new(answer)))
+    page_here(at, token, meaning).await.map(|answer| Page::Here(Box::new(answer)))
 }
 
 /// The page of a token as this node can answer it: out of the snapshot that it holds, else by keyset where that neither
 /// skips nor repeats.
-pub(super) async fn page_here(at: &Arc<Tenancy>, token: &str) -> Result<SearchAnswer> {
+pub(super) async fn page_here(at: &Arc<Tenancy>, token: &str, meaning: &dyn Resolver) -> Result<SearchAnswer> {
     let token = PageToken::decode(token, at.tenant)?;
     let now = token.now;
     let params = match token.asked {
@@ -97,7 +99,8 @@ pub(super) async fn page_here(at: &Arc<Tenancy>, token: &str) -> Result<SearchAn
     };
     let held = if token.node == at.node { at.pins.get(token.seq, at.clock.now()) } else { None };
     let known = held.as_ref().map_or_else(|| at.params.set(), |(_, known)| known.clone());
-    let query = Arc::new(parsed(at, &known, token.of.clone(), &params, Handling::Lenient, now)?);
+    let query = parsed(at, &known, token.of.clone(), &params, Handling::Lenient, now)?;
+    let query = Arc::new(meaning.resolve(at, query).await?);
     let size = token.size.min(usual(at, &query).max(at.limits.page_max));
     let (searcher, offset, size) = match held {
         Some((searcher, _)) => (searcher, token.offset, size),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::face::{
     ExpungeRequest, Handling, HistoryAnswer, HistoryRequest, Page, Scan, SearchAnswer, Stored, WriteEntry, Written,
 };
+use super::meaning::Meaning;
 use super::reading::Reading;
 use super::tenancy::{Status, Tenancy};
 use super::turns::Turn;
@@ -88,7 +89,7 @@ impl Session {
         if is_explained && !self.actor.may_explain() {
             return Err(Fault::new(Category::Forbidden, "only an administrator may have a search explained"));
         }
-        search::first_page(&self.at, of, params, how).await
+        search::first_page(&self.at, of, params, how, &Meaning).await
     }
 
     /// Everything that one of some searches for a type finds, as it is now, to be read piece by piece.
@@ -112,7 +113,7 @@ impl Session {
     /// # Errors
     /// 400 for a bad token, 410 when the page is not held any more.
     pub async fn page(&self, token: &str) -> Result<Page> {
-        search::page_of(&self.at, token).await
+        search::page_of(&self.at, token, &Meaning).await
     }
 
     /// The same without asking another node: out of the snapshot that is held here, or by keyset.
@@ -120,7 +121,7 @@ impl Session {
     /// # Errors
     /// As [`Session::page`].
     pub async fn page_here(&self, token: &str) -> Result<SearchAnswer> {
-        search::page_here(&self.at, token).await
+        search::page_here(&self.at, token, &Meaning).await
     }
 
     /// All matches of a search; their bodies are fetched by [`Session::fetch`].

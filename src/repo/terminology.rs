@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::definitions::Made;
 use super::face::Handling;
+use super::resolver::Plain;
 use super::search::first_page;
 use super::tenancy::Tenancy;
 use crate::base::fault::{Fault, Result};
@@ -73,7 +74,7 @@ impl Own {
         let of = SearchContext::Type(ResourceType::parse(kind)?);
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let params = [pair(param, &escaped(value)), pair("_count", VERSIONS), pair("_total", "none")];
-        let answer = self.runtime.block_on(first_page(&self.at, of, &params, Handling::Lenient))?;
+        let answer = self.runtime.block_on(first_page(&self.at, of, &params, Handling::Lenient, &Plain))?;
         let mut made = Vec::new();
         for entry in answer.entries {
             let Some(body) = entry.stored.body else { continue };

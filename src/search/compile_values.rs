@@ -3,15 +3,17 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashSet;
 use tantivy::query::Query as Compiled;
 
+use super::codeset::ConceptTest;
 use super::compile_filter::{any_case, any_case_url, relation};
 use super::index::codec::{Form, ParamHash, Scope, TEXT_MAX, hash64, number};
 use super::index::columns::{Cell, RowTest, Rows, TextTest, Unit};
 use super::index::combine::{all, any, term};
 use super::index::ranges::{Bounds, DateRule, NumberRule};
 use super::index::schema::terms_field;
-use super::index::terms::{Passes, Select, Terms};
+use super::index::terms::{Passes, Rest, Select, Terms};
 use super::kind::{string, uri};
 use super::query::{
     Circle, DateTest, NumberTest, QuantityTest, ReferenceTest, StringTest, SystemTest, Test, TokenTest, UnitTest,
@@ -22,6 +24,9 @@ use crate::fhir::types::ResourceKey;
 
 /// Most alternatives of a parameter that each need a look at every candidate: `:contains`, composites, units.
 const COSTLY_MAX: usize = 256;
+
+/// Most codes of a value set that are looked up one by one.
+const LOOKED_UP_MAX: usize = 1024;
 
 /// The documents with a value of a parameter that passes one of the tests.
 ///
@@ -77,6 +82,7 @@ impl Values {
             Test::Token(test) => self.token(&self.scope.clone(), test),
             Test::AnyCase(test) => self.scans.extend(any_case(&self.scope, test)),
             Test::Reference(test) => self.reference(test),
+            Test::Concepts(test) => self.concepts(test)?,
             Test::Text(text) => self.words.push(bounded(text)?.into()),
             Test::Typed(typed) => self.terms.push(self.scope.typed(typed)),
             Test::Mime(base) => self.terms.push(self.scope.exact(Form::Mime, base)),
@@ -132,6 +138,30 @@ impl Values {
             Ok(term) => self.terms.push(term),
             Err(prefix) => self.prefixes.push(prefix),
         }
+    }
+
+    /// A few codes are looked up; of many, each code that a value has is looked for among them.
+    fn concepts(&mut self, test: &ConceptTest) -> Result<()> {
+        let codes = test
+            .codes
+            .as_ref()
+            .ok_or_else(|| Fault::unsupported("a value set or hierarchy of codes that was not looked up"))?;
+        let both = codes.iter().map(|(system, code)| self.scope.both(system, code));
+        let bare = codes.iter().filter(|_| test.is_code).map(|(_, code)| self.scope.exact(Form::Bare, code));
+        if codes.len() <= LOOKED_UP_MAX {
+            self.terms.extend(both.chain(bare));
+            return Ok(());
+        }
+        for (form, terms) in [(Form::Both, both.collect::<Vec<_>>()), (Form::Bare, bare.collect())] {
+            let head = self.scope.head(form);
+            let rest = |term: &Vec<u8>| term.get(head.len()..).map(Box::<[u8]>::from);
+            let rests: HashSet<Box<[u8]>> = terms.iter().filter_map(rest).collect();
+            if !rests.is_empty() {
+                let among = Rest(Arc::new(move |rest: &[u8]| rests.contains(rest)));
+                self.scans.push(Terms { field: terms_field(), select: Select::Rest(head.into(), among) });
+            }
+        }
+        Ok(())
     }
 
     fn reference(&mut self, test: &ReferenceTest) {
@@ -308,6 +338,7 @@ fn cell(test: &Test) -> Result<Cell> {
         | Test::Typed(_)
         | Test::Mime(_)
         | Test::AnyCase(_)
+        | Test::Concepts(_)
         | Test::String(StringTest::Relation(..))
         | Test::Composite(_) => {
             return Err(Fault::unsupported("this kind of component of a composite parameter is not supported"));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
+use super::codeset::ConceptTest;
 use super::kind::fuzzy::Fuzzy;
 use super::kind::words::Words;
 use super::value::{Span, Typed};
@@ -182,6 +183,8 @@ pub enum Test {
     Token(TokenTest),
     /// `eq` and `ne` of `_filter` on tokens: case does not matter.
     AnyCase(AnyCase),
+    /// What only a terminology can decide of tokens.
+    Concepts(ConceptTest),
     /// `:text` on tokens: a word of the text begins this folded text.
     Text(Box<str>),
     /// `:of-type` on identifiers.
@@ -265,7 +268,7 @@ pub struct AnyCase {
 }
 
 /// A test on tokens: `code`, `system|code`, `|code`, `system|`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TokenTest {
     /// What is asked of the system.
     pub system: SystemTest,
@@ -274,7 +277,7 @@ pub struct TokenTest {
 }
 
 /// What a token test asks of the system.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum SystemTest {
     /// Anything, or nothing.
     Any,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::codeset::Asked;
 use super::query::{Clause, Prefix, ReferenceTest, StringTest, SystemTest, Test, TokenTest, UnitTest, UriTest};
 use crate::base::clock::Timestamp;
 
@@ -77,6 +78,17 @@ impl fmt::Display for Test {
             Self::String(test) => write!(f, "{test}"),
             Self::AnyCase(test) => write!(f, "{}~{}", if test.other { "!" } else { "" }, test.token),
             Self::Token(token) => write!(f, "{token}"),
+            Self::Concepts(test) => {
+                match &test.asked {
+                    Asked::In(url) => write!(f, "in <{url}>")?,
+                    Asked::Above(token) => write!(f, "above {token}")?,
+                    Asked::Below(token) => write!(f, "below {token}")?,
+                }
+                match &test.codes {
+                    Some(codes) => write!(f, " ({} codes)", codes.len()),
+                    None => Ok(()),
+                }
+            }
             Self::Reference(ReferenceTest::Local { types, id }) if types.len() > SHOWN => {
                 write!(f, "{} types/{id}", types.len())
             }

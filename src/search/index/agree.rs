@@ -1,6 +1,8 @@
 //! Random resources and random searches: the index answers as `matches` and as a plain reading of the values do,
 //! whatever was updated, deleted, committed and merged in between.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 use tempfile::TempDir;
@@ -13,6 +15,7 @@ use crate::base::id::Seq;
 use crate::base::limits::Limits;
 use crate::fhir::definitions::params::SearchParam;
 use crate::fhir::types::ResourceId;
+use crate::search::codeset::{Asked, CodeSet, ConceptTest};
 use crate::search::kind::fuzzy;
 use crate::search::kind::words::Words;
 use crate::search::matches::{DocMeta, matches};
@@ -217,11 +220,25 @@ fn ask_words() -> impl Strategy<Value = Words> {
     })
 }
 
+/// A value set of some codes; also one of so many that each value is looked for among them.
+fn ask_concepts() -> impl Strategy<Value = ConceptTest> {
+    let codes = prop::collection::vec((text(), text()), 1..6);
+    (codes, any::<bool>(), prop::sample::select(&[0, 1500][..])).prop_map(|(codes, is_code, more)| {
+        let mut set = CodeSet::default();
+        let fillers = (0..more).map(|n| ("filler".to_owned(), format!("filler {n}")));
+        for (system, code) in codes.into_iter().chain(fillers) {
+            set.insert(&system, &code);
+        }
+        ConceptTest { codes: Some(Arc::new(set)), ..ConceptTest::new(Asked::In("x".into()), is_code) }
+    })
+}
+
 /// Everything that is asked of tokens.
 fn ask_coded() -> impl Strategy<Value = Test> {
     let typed = (text(), text(), text());
     prop_oneof![
         3 => ask_token().prop_map(Test::Token),
+        1 => ask_concepts().prop_map(Test::Concepts),
         1 => words().prop_map(|text| Test::Text(text.into())),
         1 => typed.prop_map(|(a, b, c)| Test::Typed(Typed { system: a.into(), code: b.into(), value: c.into() })),
         1 => text().prop_map(|base| Test::Mime(base.into())),
@@ -467,6 +484,10 @@ fn passes(test: &Test, value: &Value) -> bool {
             }
         },
         (Test::Token(test), Value::Token { system, code, .. }) => token_passes(test, system, code),
+        (Test::Concepts(test), Value::Token { system, code: Some(code), .. }) => {
+            let all: Vec<_> = test.codes.iter().flat_map(|codes| codes.iter()).collect();
+            all.iter().any(|(own, listed)| **listed == **code && system.as_ref().map_or(test.is_code, |s| **s == **own))
+        }
         (Test::AnyCase(test), Value::Token { system, code, .. }) => {
             let small = |text: &Option<Text>| text.as_ref().map(|text| text.to_ascii_lowercase().into());
             let wanted = TokenTest { code: small(&test.token.code), ..test.token.clone() };

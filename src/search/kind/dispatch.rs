@@ -127,6 +127,7 @@ pub fn tuples(components: &[Vec<Value>], out: &mut dyn FnMut(Value)) {
 pub fn passes(test: &Test, value: &Value) -> bool {
     match (test, value) {
         (Test::String(test), Value::String { folded, exact, others }) => string::passes(test, folded, exact, others),
+        (Test::Concepts(test), Value::Token { system, code, .. }) => test.passes(system.as_deref(), code.as_deref()),
         (Test::AnyCase(test), Value::Token { system, code, .. }) => {
             token::passes_any_case(test, system.as_deref(), code.as_deref())
         }

@@ -5,6 +5,7 @@ use super::chain::{reference, to_targets};
 use super::clause::{find, parse as parse_value};
 use super::context::{Trouble, Work, shown};
 use super::filter::{Comparison, Filter, Operation, Step, parse};
+use super::modifier::{in_set, is_coded, related};
 use super::types::check_common;
 use crate::base::fault::{Category, Fault};
 use crate::fhir::definitions::params::{ParamKind, SearchParam};
@@ -239,8 +240,12 @@ fn end(work: &Work<'_>, kind: ResourceType, name: &str, comparison: &Comparison<
     if comparison.operation == Operation::Pr {
         return Ok(Clause::Missing { param, missing: false });
     }
-    let test = test(work, &param, comparison)?;
-    Ok(Clause::Param { param, tests: vec![test] })
+    let tests = vec![test(work, &param, comparison)?];
+    Ok(match comparison.operation {
+        // none of the values is in the value set
+        Operation::Ni => Clause::Not { param, tests },
+        _ => Clause::Param { param, tests },
+    })
 }
 
 /// `_id` is compared as written.
@@ -274,9 +279,14 @@ fn test(work: &Work<'_>, param: &SearchParam, comparison: &Comparison<'_>) -> Re
             let token = token::parse(&with_system(value, 0)).map_err(bad)?;
             Ok(Test::AnyCase(AnyCase { token, other: *operation == Operation::Ne }))
         }
-        (ParamKind::Token, Operation::Ss | Operation::Sb | Operation::In | Operation::Ni) => {
-            let message = format!("search parameter \"_filter\": \"{}\" needs terminology and is", operation.code());
-            Err(Fault::unsupported(format!("{message} not supported")))
+        (ParamKind::Token, Operation::In | Operation::Ni | Operation::Ss | Operation::Sb) if !is_coded(param) => {
+            let what = format!("\"{}\" on elements that are no Coding, CodeableConcept, code", operation.code());
+            Err(Fault::unsupported(format!("search parameter \"_filter\": {what} is not supported")))
+        }
+        (ParamKind::Token, Operation::In | Operation::Ni) => in_set(param, value).map_err(bad),
+        // what the value subsumes is below it
+        (ParamKind::Token, Operation::Ss | Operation::Sb) => {
+            related(param, &with_system(value, 0), *operation == Operation::Sb).map_err(bad)
         }
         (ParamKind::Reference, Operation::Re) => {
             references::parse(value, None, param, work.context.base).map(Test::Reference).map_err(bad)

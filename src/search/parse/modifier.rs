@@ -1,4 +1,4 @@
-//! Modifiers that ask something else than the plain value does: `:text`, `:of-type`, `:below`, `:above`, `:fuzzy`; and the
+//! Modifiers that ask something else than the plain value does: `:text`, `:of-type`, `:in`, `:not-in`, `:below`, `:above`, `:fuzzy`; and the
 //! parameters that are searches of words, `_text` and `_content`.
 
 use std::sync::Arc;
@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::context::{Trouble, Work, bad, tests, unsupported};
 use crate::fhir::definitions::params::{ParamKind, SearchParam, search_param};
 use crate::fhir::types::ResourceType;
+use crate::search::codeset::{Asked, ConceptTest};
 use crate::search::hierarchy::parent;
 use crate::search::kind::{escape::unescape, fuzzy, reference, string, token, uri, words};
 use crate::search::path::types;
-use crate::search::query::{Clause, ReferenceTest, StringTest, Test, WordPlace};
+use crate::search::query::{Clause, ReferenceTest, StringTest, SystemTest, Test, WordPlace};
 
 /// The condition of a parameter with such a modifier; none when it is not one of them, or not for this type.
 pub(super) fn clause(
@@ -43,6 +44,18 @@ pub(super) fn clause(
             })?;
             pairs.into_iter().flatten().collect()
         }
+        (ParamKind::Token, "in") => {
+            need(param, &CODED, modifier, name)?;
+            each(&|value| in_set(param, value))?
+        }
+        (ParamKind::Token, "not-in") => {
+            need(param, &CODED, modifier, name)?;
+            return Ok(Some(Clause::Not { param: param.clone(), tests: each(&|value| in_set(param, value))? }));
+        }
+        (ParamKind::Token, "below" | "above") => {
+            need(param, &CODED, modifier, name)?;
+            each(&|value| related(param, value, modifier == "above"))?
+        }
         (ParamKind::Uri, "below" | "above") => {
             each(&|value| uri::parse(value, Some(modifier == "above")).map(Test::Uri))?
         }
@@ -50,6 +63,47 @@ pub(super) fn clause(
         _ => return Ok(None),
     };
     Ok(Some(Clause::Param { param: param.clone(), tests: found }))
+}
+
+/// Types of elements that have codes of code systems.
+const CODED: [&str; 3] = ["Coding", "CodeableConcept", "code"];
+
+/// Whether elements of a parameter may have codes of code systems.
+pub(super) fn is_coded(param: &SearchParam) -> bool {
+    let mut known = types(param).peekable();
+    known.peek().is_none() || known.any(|found| CODED.contains(&found))
+}
+
+/// Whether all elements of a parameter are codes alone.
+fn is_code(param: &SearchParam) -> bool {
+    let mut known = types(param).peekable();
+    known.peek().is_some() && known.all(|name| name == "code")
+}
+
+/// `:in`: a value set.
+///
+/// # Errors
+/// The reason, when there is none.
+pub(super) fn in_set(param: &SearchParam, value: &str) -> Result<Test, &'static str> {
+    let url = unescape(value)?;
+    if url.is_empty() { Err("a value set is named by its URL") } else { Ok(asked(param, Asked::In(url.into()))) }
+}
+
+/// `:above` and `:below`: a code.
+///
+/// # Errors
+/// The reason, when there is none.
+pub(super) fn related(param: &SearchParam, value: &str, above: bool) -> Result<Test, &'static str> {
+    let test = token::parse(value)?;
+    match (&test.system, &test.code) {
+        (SystemTest::Absent, _) => Err("a code without a system is in no hierarchy"),
+        (_, None) => Err("there is no code in it"),
+        _ => Ok(asked(param, if above { Asked::Above(test) } else { Asked::Below(test) })),
+    }
+}
+
+fn asked(param: &SearchParam, asked: Asked) -> Test {
+    Test::Concepts(ConceptTest::new(asked, is_code(param)))
 }
 
 /// Where a parameter looks for words, if it does and the type has it.

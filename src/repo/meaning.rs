@@ -1,0 +1,208 @@
+//! What a search means by value sets and code systems: the codes of `:in`, `:not-in`, `:above` and `:below`, looked up before it is
+//! compiled (`search/codeset`).
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::read::read;
+use super::resolver::{Later, Resolver};
+use super::tenancy::Tenancy;
+use super::terminology;
+use crate::base::fault::{Category, Fault, Result};
+use crate::fhir::json::{Json, parse_stored};
+use crate::fhir::terminology::compose::{Part, ValueSet};
+use crate::fhir::terminology::context::Context;
+use crate::fhir::terminology::expand::{Wanted, expand};
+use crate::fhir::terminology::{Filter, Library, Op, Params, Query as Selection};
+use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
+use crate::search::codeset::{Asked, CodeSet, ConceptTest, each_mut};
+use crate::search::query::{Query, SystemTest, TokenTest};
+
+/// Most codes of a value set that is more than some code systems or filters of them: all of its concepts are held at once.
+const EXPANDED_MAX: usize = 100_000;
+
+/// See the module.
+pub(super) struct Meaning;
+
+impl Resolver for Meaning {
+    fn resolve<'a>(&'a self, at: &'a Arc<Tenancy>, query: Query) -> Later<'a, Result<Query>> {
+        Box::pin(resolved(at, query))
+    }
+}
+
+/// Looks up the codes that the conditions of a search mean.
+///
+/// # Errors
+/// 400 `not-found` for a value set or code that is not known, `not-supported` for a code system that is not, `too-costly` for too
+/// many codes; 503 or 500 from the database.
+async fn resolved(at: &Arc<Tenancy>, mut query: Query) -> Result<Query> {
+    let mut asked: HashMap<Asked, Option<Arc<CodeSet>>> = HashMap::new();
+    let mut note = |test: &mut ConceptTest| {
+        asked.insert(test.asked.clone(), None);
+        Ok::<(), Fault>(())
+    };
+    each_mut(&mut query.clauses, &mut note)?;
+    if asked.is_empty() {
+        return Ok(query);
+    }
+    let mut wanted = Vec::with_capacity(asked.len());
+    for asked in asked.into_keys() {
+        let named = match &asked {
+            Asked::In(text) => Some(canonical(at, text).await?),
+            Asked::Above(_) | Asked::Below(_) => None,
+        };
+        wanted.push((asked, named));
+    }
+    let most = at.limits.value_set_codes;
+    let installed = at.concepts.installed().await?;
+    let systems: Vec<String> = installed.all().iter().map(|slot| slot.url().to_owned()).collect();
+    let found = terminology::with(at.clone(), move |library| {
+        let mut found = HashMap::with_capacity(wanted.len());
+        let mut left = most;
+        for (asked, named) in wanted {
+            let codes = look_up(library, &systems, &asked, named.as_deref(), left)?;
+            left = left.saturating_sub(codes.len());
+            found.insert(asked, Arc::new(codes));
+        }
+        Ok(found)
+    })
+    .await?;
+    each_mut(&mut query.clauses, &mut |test| {
+        test.codes = found.get(&test.asked).cloned();
+        Ok::<(), Fault>(())
+    })?;
+    Ok(query)
+}
+
+/// The canonical URL of a value set: what is named is one, or a reference to a ValueSet of this server.
+async fn canonical(at: &Tenancy, text: &str) -> Result<String> {
+    let own = text.strip_prefix(&*at.base).map(|rest| rest.trim_start_matches('/'));
+    let Some(id) = own.unwrap_or(text).strip_prefix("ValueSet/") else { return Ok(text.to_owned()) };
+    let unknown = || missing(format!("there is no value set {text}"));
+    let id = ResourceId::parse(id).map_err(|_| unknown())?;
+    let stored = read(at, &ResourceKey::new(ResourceType::parse("ValueSet")?, id)).await;
+    let stored = stored.map_err(|fault| match fault.category() {
+        Category::NotFound | Category::Gone => unknown(),
+        _ => fault,
+    })?;
+    let json = parse_stored(stored.body.as_deref().unwrap_or_default())?;
+    let part = |name: &str| json.get(name).and_then(Json::as_str);
+    let url = part("url").ok_or_else(|| missing(format!("the value set {text} has no url")))?;
+    Ok(part("version").map_or_else(|| url.to_owned(), |version| format!("{url}|{version}")))
+}
+
+fn missing(message: String) -> Fault {
+    Fault::coded(Category::Invalid, "not-found", message)
+}
+
+fn too_costly(most: usize) -> Fault {
+    let message = format!("the value sets and codes of the search come to more than {most} codes");
+    Fault::coded(Category::Invalid, "too-costly", message)
+}
+
+/// The codes that are meant, `most` at most. `large`: the URLs of the large code systems.
+fn look_up(
+    library: &dyn Library,
+    large: &[String],
+    asked: &Asked,
+    value_set: Option<&str>,
+    most: usize,
+) -> Result<CodeSet> {
+    let found = match asked {
+        Asked::In(text) => members(library, value_set.unwrap_or(text), most),
+        Asked::Above(token) => related(library, large, token, Op::Generalizes, most),
+        Asked::Below(token) => related(library, large, token, Op::IsA, most),
+    };
+    // The definition is not what the URL of the request names: to the search it is a bad value.
+    found.map_err(|fault| match fault.category() {
+        Category::NotFound | Category::Unprocessable => Fault::of(Category::Invalid, fault.issues().to_vec()),
+        _ => fault,
+    })
+}
+
+/// The codes of a value set.
+fn members(library: &dyn Library, url: &str, most: usize) -> Result<CodeSet> {
+    let context = Context::new(library, &Params::default(), None)?;
+    let set = context.value_set(url)?.ok_or_else(|| missing(format!("value set {url} is not known here")))?;
+    if let Some(codes) = plain(&context, &set, most)? {
+        return Ok(codes);
+    }
+    let most = most.min(EXPANDED_MAX);
+    let wanted = Wanted { count: Some(most + 1), nested: false, ..Wanted::default() };
+    let expanded = expand(&context, &wanted, &set)?;
+    if expanded.items.len() > most {
+        return Err(too_costly(most));
+    }
+    let mut codes = CodeSet::default();
+    for item in &expanded.items {
+        let found = &item.shown.found;
+        codes.insert(&found.url, &found.concept.code);
+    }
+    Ok(codes)
+}
+
+/// The codes of a value set that only includes code systems or filters of them: one after the other, so there may be many.
+fn plain(context: &Context<'_>, set: &ValueSet, most: usize) -> Result<Option<CodeSet>> {
+    let is_plain = |part: &Part| part.system.is_some() && part.concepts.is_none() && part.value_sets.is_empty();
+    if !set.excludes.is_empty() || !set.includes.iter().all(is_plain) {
+        return Ok(None);
+    }
+    let mut codes = CodeSet::default();
+    for part in &set.includes {
+        let Some(url) = part.system.as_deref() else { return Ok(None) };
+        let resolved = context.resolve(url, part.version.as_deref(), None)?;
+        let Some(system) = resolved.system.filter(|system| system.about().enumerable) else { return Ok(None) };
+        part.filters.iter().try_for_each(|filter| system.check(filter))?;
+        let active_only = set.inactive == Some(false);
+        let query = Selection { filters: &part.filters, active_only, ..Selection::default() };
+        let mut is_full = false;
+        system.select(&query, &mut |concept| {
+            is_full = codes.insert(url, &concept.code) > most;
+            if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if is_full {
+            return Err(too_costly(most));
+        }
+    }
+    Ok(Some(codes))
+}
+
+/// A code, and those above or below it.
+fn related(library: &dyn Library, large: &[String], token: &TokenTest, op: Op, most: usize) -> Result<CodeSet> {
+    let code = token.code.as_deref().unwrap_or_default();
+    let urls: Vec<&str> = match &token.system {
+        SystemTest::Is(url) => vec![url],
+        SystemTest::Any | SystemTest::Absent => large.iter().map(String::as_str).collect(),
+    };
+    let mut codes = CodeSet::default();
+    for url in urls {
+        let Some(system) = library.code_system(url, None)? else {
+            let message =
+                format!("code system {url} is not known here, so what is above and below its codes is not either");
+            return Err(Fault::unsupported(message));
+        };
+        let Some(concept) = system.find(code)? else { continue };
+        codes.insert(url, &concept.code);
+        if !system.about().hierarchy.subsumes() {
+            continue;
+        }
+        let filters = [Filter { property: "concept".into(), op, value: concept.code.clone() }];
+        let mut is_full = false;
+        system.select(&Selection { filters: &filters, ..Selection::default() }, &mut |concept| {
+            is_full = codes.insert(url, &concept.code) > most;
+            if is_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if is_full {
+            return Err(too_costly(most));
+        }
+    }
+    match (codes.len(), &token.system) {
+        (0, SystemTest::Is(url)) => Err(missing(format!("code system {url} has no code {code}"))),
+        (0, _) => {
+            Err(missing(format!("no large code system here has the code {code}: name its system, as SYSTEM|{code}")))
+        }
+        _ => Ok(codes),
+    }
+}
