@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::face::{Handling, Scan, Stored};
+use super::meaning::Meaning;
 use super::read::stored;
+use super::resolver::Resolver;
 use super::search::{fresh, parsed, unfinished};
 use super::tenancy::Tenancy;
 use super::worker::blocking;
@@ -19,7 +21,8 @@ pub(super) async fn scan(
     how: Handling,
 ) -> Result<Scan> {
     let searcher = fresh(at).await?;
-    let mut query = parsed(at, &at.params.set(), of, params, how, at.clock.now())?;
+    let query = parsed(at, &at.params.set(), of, params, how, at.clock.now())?;
+    let mut query = Meaning.resolve(at, query).await?;
     // How much is shown in the end is for the caller.
     query.count_only = false;
     let query = Arc::new(query);
