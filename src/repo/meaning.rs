@@ -17,8 +17,9 @@ use crate::fhir::terminology::context::Context;
 use crate::fhir::terminology::expand::{Wanted, expand};
 use crate::fhir::terminology::{Filter, Library, Op, Params, Query as Selection};
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
-use crate::search::codeset::{Asked, CodeSet, ConceptTest, each_mut};
-use crate::search::query::{Query, SystemTest, TokenTest};
+use crate::search::codeset::{Asked, AskedCode, CodeSet, ConceptTest};
+use crate::search::concept_tests::each_mut;
+use crate::search::query::Query;
 
 /// Most codes of a value set that is more than some code systems or filters of them: all of its concepts are held at once.
 const EXPANDED_MAX: usize = 100_000;
@@ -170,11 +171,11 @@ fn plain(context: &Context<'_>, set: &ValueSet, most: usize) -> Result<Option<Co
 }
 
 /// A code, and those above or below it.
-fn related(library: &dyn Library, large: &[String], token: &TokenTest, op: Op, most: usize) -> Result<CodeSet> {
-    let code = token.code.as_deref().unwrap_or_default();
+fn related(library: &dyn Library, large: &[String], token: &AskedCode, op: Op, most: usize) -> Result<CodeSet> {
+    let code = &*token.code;
     let urls: Vec<&str> = match &token.system {
-        SystemTest::Is(url) => vec![url],
-        SystemTest::Any | SystemTest::Absent => large.iter().map(String::as_str).collect(),
+        Some(url) => vec![url],
+        None => large.iter().map(String::as_str).collect(),
     };
     let mut codes = CodeSet::default();
     for url in urls {
@@ -199,7 +200,7 @@ fn related(library: &dyn Library, large: &[String], token: &TokenTest, op: Op, m
         }
     }
     match (codes.len(), &token.system) {
-        (0, SystemTest::Is(url)) => Err(missing(format!("code system {url} has no code {code}"))),
+        (0, Some(url)) => Err(missing(format!("code system {url} has no code {code}"))),
         (0, _) => {
             Err(missing(format!("no large code system here has the code {code}: name its system, as SYSTEM|{code}")))
         }

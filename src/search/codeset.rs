@@ -2,13 +2,11 @@
 //! (FHIR R4 `search.html`, 3.1.1.4.10).
 //!
 //! Parsing notes what was asked. Before the search is compiled, whoever knows code systems and value sets answers with the
-//! codes that are meant ([`each_mut`], `repo/meaning`); from then on it is a set of codes, in memory and in the index alike.
+//! codes that are meant (`concept_tests`, `repo/meaning`); from then on it is a set of codes, in memory and in the index alike.
 
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
-
-use super::query::{Clause, Test, TokenTest};
 
 /// What was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -16,9 +14,27 @@ pub enum Asked {
     /// In the value set with this canonical URL (perhaps with `|version`), or at this reference.
     In(Box<str>),
     /// A code, or one that subsumes it.
-    Above(TokenTest),
+    Above(AskedCode),
     /// A code, or one that it subsumes.
-    Below(TokenTest),
+    Below(AskedCode),
+}
+
+/// A code whose hierarchy is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AskedCode {
+    /// Its system, if one is named.
+    pub system: Option<Box<str>>,
+    /// The code.
+    pub code: Box<str>,
+}
+
+impl std::fmt::Display for AskedCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.system {
+            Some(system) => write!(f, "{system}|{}", self.code),
+            None => f.write_str(&self.code),
+        }
+    }
 }
 
 /// A test on tokens by their meaning.
@@ -81,44 +97,6 @@ impl ConceptTest {
             None => self.is_code && codes.systems.values().any(|codes| codes.contains(code)),
         }
     }
-}
-
-/// Calls `visit` with each test by meaning, wherever it stands.
-///
-/// # Errors
-/// What `visit` answers.
-pub fn each_mut<E>(
-    clauses: &mut [Clause],
-    visit: &mut dyn FnMut(&mut ConceptTest) -> std::result::Result<(), E>,
-) -> std::result::Result<(), E> {
-    for clause in clauses {
-        match clause {
-            Clause::Param { tests, .. } | Clause::Not { tests, .. } => {
-                for test in tests {
-                    if let Test::Concepts(test) = test {
-                        visit(test)?;
-                    }
-                }
-            }
-            Clause::Chain { targets, .. } => {
-                for (_, target) in targets {
-                    each_mut(std::slice::from_mut(target), visit)?;
-                }
-            }
-            Clause::Has { clause, .. } | Clause::Element { clause, .. } | Clause::Complement(clause) => {
-                each_mut(std::slice::from_mut(&mut **clause), visit)?;
-            }
-            Clause::All(all) | Clause::Any(all) => each_mut(all, visit)?,
-            Clause::Missing { .. }
-            | Clause::Words { .. }
-            | Clause::Id(_)
-            | Clause::LastUpdated(_)
-            | Clause::Hierarchy { .. }
-            | Clause::Working
-            | Clause::Compartment(_) => {}
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod compile;
 mod compile_filter;
 mod compile_values;
 mod compile_words;
+pub mod concept_tests;
 pub mod concepts;
 mod content;
 pub mod context;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::context::{Trouble, Work, bad, tests, unsupported};
 use crate::fhir::definitions::params::{ParamKind, SearchParam, search_param};
 use crate::fhir::types::ResourceType;
-use crate::search::codeset::{Asked, ConceptTest};
+use crate::search::codeset::{Asked, AskedCode, ConceptTest};
 use crate::search::hierarchy::parent;
 use crate::search::kind::{escape::unescape, fuzzy, reference, string, token, uri, words};
 use crate::search::path::types;
@@ -95,11 +95,13 @@ pub(super) fn in_set(param: &SearchParam, value: &str) -> Result<Test, &'static 
 /// The reason, when there is none.
 pub(super) fn related(param: &SearchParam, value: &str, above: bool) -> Result<Test, &'static str> {
     let test = token::parse(value)?;
-    match (&test.system, &test.code) {
-        (SystemTest::Absent, _) => Err("a code without a system is in no hierarchy"),
-        (_, None) => Err("there is no code in it"),
-        _ => Ok(asked(param, if above { Asked::Above(test) } else { Asked::Below(test) })),
-    }
+    let system = match test.system {
+        SystemTest::Absent => return Err("a code without a system is in no hierarchy"),
+        SystemTest::Is(system) => Some(system),
+        SystemTest::Any => None,
+    };
+    let code = AskedCode { system, code: test.code.ok_or("there is no code in it")? };
+    Ok(asked(param, if above { Asked::Above(code) } else { Asked::Below(code) }))
 }
 
 fn asked(param: &SearchParam, asked: Asked) -> Test {
