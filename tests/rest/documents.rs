@@ -36,8 +36,8 @@ fn load(client: &mut Client) -> Value {
         json!({"resourceType": "Patient", "id": "p"}),
         json!({"resourceType": "Patient", "id": "z"}),
         json!({"resourceType": "Practitioner", "id": "d"}),
-        json!({"resourceType": "Organization", "id": "o", "partOf": reference("Organization/top")}),
-        json!({"resourceType": "Organization", "id": "top"}),
+        json!({"resourceType": "Organization", "id": "o", "name": "O", "partOf": reference("Organization/top")}),
+        json!({"resourceType": "Organization", "id": "top", "name": "Top"}),
         json!({"resourceType": "Medication", "id": "pill"}),
         json!({"resourceType": "Observation", "id": "others", "status": "final", "code": {"text": "x"}, "subject": reference("Patient/z")}),
         json!({"resourceType": "Observation", "id": "x", "status": "final", "code": {"text": "x"}, "subject": reference("Patient/p"), "performer": [reference("Practitioner/d")],
@@ -114,7 +114,7 @@ on_both_databases! {
         let app = TestApp::start(database);
         let mut client = app.client();
         let first = json!({"resourceType": "Patient", "id": "a", "meta": {"tag": [{"code": "x"}]}, "name": [{"family": "A", "given": ["x", "y"]}], "birthDate": "1970"});
-        let second = json!({"resourceType": "Patient", "id": "a", "name": [{"family": "B", "given": ["y"]}], "gender": "female", "contact": [{"gender": "male"}]});
+        let second = json!({"resourceType": "Patient", "id": "a", "name": [{"family": "B", "given": ["y"]}], "gender": "female", "contact": [{"name": {"family": "C"}}]});
         client.put("Patient/a", &first).expect(201);
         client.get("Patient/a/$diff").expect_outcome(404);
         client.put("Patient/a", &second).expect(200);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::entries;
-use crate::support::{TestApp, on_both_databases};
+use crate::support::{Database, TestApp, on_both_databases};
 
 /// `Type/id` of the entries with a mode.
 fn keys(bundle: &Value, mode: &str) -> BTreeSet<String> {
@@ -33,10 +33,20 @@ fn next(bundle: &Value) -> Option<String> {
     Some(next["url"].as_str().unwrap().split("/fhir/").nth(1).unwrap().to_owned())
 }
 
+/// A server that takes what is sent: the page of the operation wants `encounter-associatedEncounter` on anything, the definition
+/// of the extension has it on Encounters only.
+fn start(database: Database, variables: &[(&str, &str)]) -> TestApp {
+    let mut app = TestApp::start(database);
+    let mut all = vec![("CRESSET_VALIDATION_MODE", "off")];
+    all.extend_from_slice(variables);
+    app.restart_with(&[], &all);
+    app
+}
+
 /// Two patients with records, and what these refer to.
 fn load(client: &mut crate::support::Client) {
     let all = [
-        json!({"resourceType": "Organization", "id": "o"}),
+        json!({"resourceType": "Organization", "id": "o", "name": "O"}),
         json!({"resourceType": "Practitioner", "id": "p"}),
         json!({"resourceType": "Practitioner", "id": "q"}),
         json!({"resourceType": "Practitioner", "id": "other"}),
@@ -85,7 +95,7 @@ const MEMBERS: [&str; 9] = [
 
 on_both_databases! {
     fn a_record_has_what_it_refers_to_once(database) {
-        let app = TestApp::start(database);
+        let app = start(database, &[]);
         let mut client = app.client();
         load(&mut client);
         let all = client.get("Patient/a/$everything").expect(200).json();
@@ -120,7 +130,7 @@ on_both_databases! {
     }
 
     fn records_are_narrowed_by_time(database) {
-        let app = TestApp::start(database);
+        let app = start(database, &[]);
         let mut client = app.client();
         load(&mut client);
         let observations = |bundle: &Value| -> BTreeSet<String> { keys(bundle, "match").into_iter().filter(|key| key.starts_with("Observation/")).collect() };
@@ -143,7 +153,7 @@ on_both_databases! {
     }
 
     fn encounters_groups_and_all_patients_have_records(database) {
-        let app = TestApp::start(database);
+        let app = start(database, &[]);
         let mut client = app.client();
         load(&mut client);
         let encounter = client.get("Encounter/e/$everything").expect(200).json();
@@ -173,7 +183,7 @@ on_both_databases! {
     }
 
     fn pages_neither_skip_nor_repeat_while_others_write(database) {
-        let app = TestApp::start(database);
+        let app = start(database, &[]);
         let mut client = app.client();
         load(&mut client);
         let observation = |n: usize| json!({"request": {"method": "PUT", "url": format!("Observation/n{n}")}, "resource": {"resourceType": "Observation", "id": format!("n{n}"),
@@ -204,8 +214,7 @@ on_both_databases! {
     }
 
     fn without_a_count_a_record_is_cut_at_its_bound_and_says_so(database) {
-        let mut app = TestApp::start(database);
-        app.restart_with(&[], &[("CRESSET_LIMIT_EVERYTHING", "10")]);
+        let app = start(database, &[("CRESSET_LIMIT_EVERYTHING", "10")]);
         let mut client = app.client();
         load(&mut client);
         let first = client.get("Patient/a/$everything").expect(200).json();
