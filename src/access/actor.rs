@@ -17,6 +17,13 @@ impl Actor {
         }
     }
 
+    /// Whether it may load packages and take them into use.
+    pub fn may_change_packages(&self) -> bool {
+        match self {
+            Self::Development | Self::System => true,
+        }
+    }
+
     /// Whether it may take content away for good (`$expunge`, delete of a history).
     pub fn may_expunge(&self) -> bool {
         match self {

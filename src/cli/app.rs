@@ -52,6 +52,7 @@ impl App {
             base,
             rest: config.rest,
             validation: config.validation.mode,
+            packages: config.packages.active.clone(),
             advertise: listens.map(|address| config.advertised(address)),
             index_heap: config.index.heap_bytes,
         };

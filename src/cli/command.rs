@@ -17,6 +17,7 @@ use crate::cli::conform::ConformArgs;
 use crate::cli::doctor::DoctorArgs;
 use crate::cli::generate::GenerateArgs;
 use crate::cli::load::{LoadArgs, Summary, Target};
+use crate::cli::package::PackageArgs;
 use crate::cli::reindex::ReindexArgs;
 use crate::cli::running::Running;
 use crate::cli::serve::{ServeArgs, serve};
@@ -52,6 +53,8 @@ enum Command {
     Export(ExportArgs),
     /// Make tables of ViewDefinitions
     View(ViewArgs),
+    /// Keep FHIR packages, and have tenants use them
+    Package(PackageArgs),
     /// Add, list and remove tenants
     Tenant(TenantArgs),
     /// Load, list and remove large code systems
@@ -109,6 +112,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Restore(args) => wait(async move { args.run().await })?,
         Command::Export(args) => wait(async move { args.run().await })?,
         Command::View(args) => wait(async move { args.run().await })?,
+        Command::Package(args) => wait(async move { args.run().await })?,
         Command::Tenant(args) => wait(async move { args.run().await })?,
         Command::Terminology(args) => wait(async move { args.run().await })?,
         Command::Migrate(args) => wait(async move { args.run().await })?,
@@ -208,6 +212,8 @@ mod tests {
             "cresset terminology load codesystem a.json --database postgres://x/y",
             "cresset terminology list",
             "cresset terminology remove http://loinc.org|2.76",
+            "cresset package add hl7.fhir.us.core-6.1.0.tgz --data ./data",
+            "cresset package activate hl7.fhir.us.core --tenant ward",
             "cresset doctor --tenant ward",
             "cresset reindex --tenant ward",
             "cresset load --data ./data --tenant ward a",

@@ -7,6 +7,7 @@ use super::cluster::Cluster;
 use super::concepts::Concepts;
 use super::open::{Ground, Open, beside};
 use super::others::Others;
+use super::packages::{PackageId, Packages};
 use super::recent::Memory;
 use super::session::Session;
 use super::tenancy::Status;
@@ -32,6 +33,8 @@ pub struct RepoConfig {
     pub rest: Rest,
     /// How much is asked of resources where a tenant does not say so itself.
     pub validation: ValidationMode,
+    /// The FHIR packages that every tenant has in use unless it says otherwise: name and version.
+    pub packages: Vec<PackageId>,
     /// `host:port` where the other nodes reach this one; `None` when it does not listen.
     pub advertise: Option<String>,
     /// Memory of the index's writer before it flushes a segment, in bytes.
@@ -63,6 +66,7 @@ impl Repo {
         let memory = Memory::new(if store.is_shared() { 0 } else { limits.recent_bytes });
         let (index, rest, validation) = (config.index, config.rest, config.validation);
         let concepts = Concepts::new(store.clone(), beside(&index, "concepts"));
+        let packages = Arc::new(Packages::new(store.clone(), config.packages));
         let ground = Ground {
             store,
             options,
@@ -70,6 +74,7 @@ impl Repo {
             base,
             rest,
             validation,
+            packages,
             clock,
             ids,
             limits,

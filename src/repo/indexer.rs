@@ -72,6 +72,11 @@ impl Visibility {
         }
     }
 
+    /// Has the follower look for something to do.
+    pub(super) fn wake(&self) {
+        self.bell.notify_one();
+    }
+
     fn wanted(&self) -> Seq {
         Seq(self.wanted.load(Ordering::SeqCst))
     }
@@ -165,6 +170,13 @@ impl Indexer {
 
     /// Commits or applies a little; `false`: there is nothing to do at the moment.
     async fn advance(&mut self, progress: &mut Progress) -> Result<bool> {
+        if self.params.has_shifted() {
+            self.adapt(progress).await?;
+            // What was read again is shown by a commit, and there may be no entry that asks for one.
+            let latest = Instant::now();
+            let since = if progress.waiting == 0 { latest } else { progress.since };
+            *progress = Progress { waiting: progress.waiting + 1, since, latest, ..*progress };
+        }
         let wanted = self.visibility.wanted();
         let asked = wanted > self.visibility.reached() && progress.applied >= wanted;
         let due = progress.waiting >= GATHER || progress.left().is_zero();
@@ -187,11 +199,7 @@ impl Indexer {
         let Some(last) = taken.last() else { return Ok(false) };
         let next = Progress { applied: last.seq, is_whole: last.is_last, ..*progress };
         if self.params.follow(&self.store, self.tenant, &taken).await? {
-            if progress.waiting > 0 && progress.is_whole {
-                self.commit(progress.applied).await?;
-                *progress = Progress::at(progress.applied);
-            }
-            self.reindex.change(progress.applied, progress.waiting == 0).await?;
+            self.adapt(progress).await?;
         }
         let taken = self.up_to_date(taken).await?;
         let latest = Instant::now();
@@ -200,6 +208,15 @@ impl Indexer {
         self.apply(taken).await?;
         *progress = Progress { waiting, since, latest, ..next };
         Ok(true)
+    }
+
+    /// Takes in that there are other search parameters.
+    async fn adapt(&mut self, progress: &mut Progress) -> Result<()> {
+        if progress.waiting > 0 && progress.is_whole {
+            self.commit(progress.applied).await?;
+            *progress = Progress::at(progress.applied);
+        }
+        self.reindex.change(progress.applied, progress.waiting == 0).await
     }
 
     /// Reads some documents again for new parameters; `false`: there are none.

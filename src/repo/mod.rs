@@ -36,6 +36,7 @@ mod meaning;
 mod mode;
 mod open;
 mod others;
+mod packages;
 mod params;
 mod pins;
 mod plan;
@@ -68,6 +69,7 @@ pub use face::{
     MatchMode, Page, Peer, Scan, SearchAnswer, SearchEntry, Stored, Which, WriteEntry, WriteKind, Written,
 };
 pub use open::base_of;
+pub use packages::{LoadedPackage, PackageId, PackagesInUse, UsedPackage};
 pub use reading::Reading;
 pub use session::Session;
 pub use tenancy::Status;

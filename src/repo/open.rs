@@ -15,6 +15,7 @@ use super::indexer::{Indexer, Visibility};
 use super::integrity::catch_up;
 use super::loader::Loader;
 use super::mode::Mode;
+use super::packages::{InUse, Packages};
 use super::params::Params;
 use super::pins::Pins;
 use super::recent::{Memory, Recent};
@@ -44,6 +45,8 @@ pub(super) struct Ground {
     pub(super) rest: Rest,
     /// How much is asked of resources where a tenant does not say so itself.
     pub(super) validation: ValidationMode,
+    /// The FHIR packages of all tenants.
+    pub(super) packages: Arc<Packages>,
     pub(super) clock: SharedClock,
     pub(super) ids: IdSource,
     pub(super) limits: Arc<Limits>,
@@ -79,6 +82,7 @@ impl Ground {
         let feed = Arc::new(Feed::new(head.seq));
         let recent = Arc::new(Recent::new(tenant, self.memory.clone()));
         let params = Arc::new(Params::load(store, tenant).await?);
+        let packages = Arc::new(InUse::open(tenant, self.packages.clone(), params.clone()).await?);
         let visibility = Arc::new(Visibility::new(index.get()?.reached()));
         let (stop, stopping) = watch::channel(false);
         if self.rest.referential_integrity {
@@ -105,9 +109,10 @@ impl Ground {
             reindex: Reindex::new(tenant, store, &index, &params, &base),
             params: params.clone(),
             base: base.clone(),
-            stop: stopping,
+            stop: stopping.clone(),
         };
-        let tasks = Mutex::new(vec![writing, tokio::spawn(indexer.run())]);
+        let following = packages.clone().follow(visibility.clone(), stopping);
+        let tasks = Mutex::new(vec![writing, tokio::spawn(indexer.run()), tokio::spawn(following)]);
         let at = Arc::new(Tenancy {
             tenant,
             loader: Loader::start(tenant, store, &recent),
@@ -117,6 +122,7 @@ impl Ground {
             feed,
             visibility,
             params,
+            packages,
             writer: handle,
             terms: Kept::default(),
             pins: Pins::new(limits.page_pins, limits.page_search_bytes, limits.page_pin_seconds),

@@ -4,7 +4,7 @@
 //! applied, never behind, so a resource is never indexed without a parameter that came before it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use super::feed::FeedEntry;
@@ -19,6 +19,9 @@ use crate::store::{Store, VersionRow, body};
 /// Definitions that are read at a time.
 const PIECE: usize = 500;
 
+/// What the sources of the definitions of packages begin with.
+const PACKAGE: &str = "package ";
+
 /// `SearchParameter`
 pub(super) static KIND: LazyLock<ResourceType> =
     LazyLock::new(|| ResourceType::find("SearchParameter").expect("FHIR R4 has search parameters"));
@@ -28,6 +31,8 @@ pub(super) static KIND: LazyLock<ResourceType> =
 pub(super) struct Params {
     state: RwLock<State>,
     position: AtomicI64,
+    /// Packages have changed the set since the follower looked.
+    shifted: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -68,7 +73,8 @@ impl Params {
                 definitions.set(&row.key.to_string(), resource(row)?.as_ref());
             }
         }
-        Ok(Self { state: RwLock::new(State::of(definitions)), position: AtomicI64::new(position.0) })
+        let (state, position) = (RwLock::new(State::of(definitions)), AtomicI64::new(position.0));
+        Ok(Self { state, position, shifted: AtomicBool::new(false) })
     }
 
     /// The parameters.
@@ -79,6 +85,31 @@ impl Params {
     /// Up to where in the log all definitions are in the set.
     pub(super) fn position(&self) -> Seq {
         Seq(self.position.load(Ordering::Acquire))
+    }
+
+    /// Puts the definitions of packages in the place of those that were there before; whether the set has changed.
+    pub(super) fn take_packages(&self, new: &[(String, Json)]) -> bool {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut definitions = state.definitions.clone();
+        let old: Vec<Box<str>> =
+            definitions.sources().filter(|name| name.starts_with(PACKAGE)).map(Into::into).collect();
+        if old.is_empty() && new.is_empty() {
+            return false;
+        }
+        old.iter().for_each(|source| _ = definitions.set(source, None));
+        new.iter().for_each(|(source, json)| _ = definitions.set(source, Some(json)));
+        let next = State::of(definitions);
+        let changed = next.set.fingerprint() != state.set.fingerprint();
+        *state = next;
+        if changed {
+            self.shifted.store(true, Ordering::Release);
+        }
+        changed
+    }
+
+    /// Whether packages have changed the set since this was asked last.
+    pub(super) fn has_shifted(&self) -> bool {
+        self.shifted.load(Ordering::Acquire) && self.shifted.swap(false, Ordering::AcqRel)
     }
 
     /// Takes in what entries of the log define, before the index gets them; whether the set has changed.

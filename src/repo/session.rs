@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::face::{
     ExpungeRequest, Handling, HistoryAnswer, HistoryRequest, Page, Scan, SearchAnswer, Stored, WriteEntry, Written,
 };
 use super::meaning::Meaning;
+use super::packages::{LoadedPackage, PackageId, PackagesInUse};
 use super::reading::Reading;
 use super::tenancy::{Status, Tenancy};
 use super::turns::Turn;
@@ -219,5 +222,58 @@ impl Session {
     /// Those that [`Session::transaction`] has for it.
     pub async fn rehearse(&self, entry: WriteEntry) -> Result<()> {
         rehearse::rehearse(&self.at, entry).await
+    }
+
+    /// What the tenant has of FHIR packages in use.
+    pub fn packages_in_use(&self) -> Arc<PackagesInUse> {
+        self.at.packages.now()
+    }
+
+    /// Name and version of every package that there is.
+    ///
+    /// # Errors
+    /// 503 or 500 from the database.
+    pub async fn packages(&self) -> Result<Vec<PackageId>> {
+        self.at.packages.all().await
+    }
+
+    /// Reads the archive of a package and keeps it, for all tenants.
+    ///
+    /// # Errors
+    /// 400 for what is no package; 403 for those who may not.
+    pub async fn load_package(&self, archive: Bytes) -> Result<LoadedPackage> {
+        self.may_change_packages()?;
+        let loaded = self.at.packages.packages().load(archive).await?;
+        if self.at.packages.refresh().await? {
+            self.at.visibility.wake();
+        }
+        Ok(loaded)
+    }
+
+    /// Removes a package that nobody has in use.
+    ///
+    /// # Errors
+    /// 404 for an unknown one; 409 when it is in use; 403 for those who may not.
+    pub async fn remove_package(&self, name: &str, version: &str) -> Result<()> {
+        self.may_change_packages()?;
+        self.at.packages.packages().remove(name, version).await
+    }
+
+    /// Takes a package into use by the tenant, or out of it; which one that was. Without a version the last one is meant.
+    ///
+    /// # Errors
+    /// 404 for an unknown one; 403 for those who may not.
+    pub async fn use_package(&self, name: &str, version: Option<&str>, is_active: bool) -> Result<PackageId> {
+        self.may_change_packages()?;
+        let chosen = self.at.packages.choose(name, version, is_active).await?;
+        self.at.visibility.wake();
+        Ok(chosen)
+    }
+
+    fn may_change_packages(&self) -> Result<()> {
+        match self.actor.may_change_packages() {
+            true => Ok(()),
+            false => Err(Fault::new(Category::Forbidden, "only an administrator may change packages")),
+        }
     }
 }

@@ -11,6 +11,7 @@ use super::feed::Feed;
 use super::indexer::Visibility;
 use super::loader::Loader;
 use super::mode::Mode;
+use super::packages::InUse;
 use super::params::Params;
 use super::pins::Pins;
 use super::recent::Recent;
@@ -70,6 +71,7 @@ pub(super) struct Tenancy {
     pub(super) feed: Arc<Feed>,
     pub(super) visibility: Arc<Visibility>,
     pub(super) params: Arc<Params>,
+    pub(super) packages: Arc<InUse>,
     pub(super) writer: WriterHandle,
     pub(super) pins: Pins,
     /// Definitions that the terminology service has read.

@@ -1,5 +1,5 @@
 //! The definitions of a tenant for the terminology service: its own code systems, value sets and concept maps, above the large code
-//! systems of the installation and those of R4.
+//! systems of the installation, the packages in use, and those of R4.
 //!
 //! They are found by search, so that a definition counts from the moment its write was answered.
 
@@ -46,8 +46,9 @@ pub(super) async fn with<T: Send + 'static>(
 ) -> Result<T> {
     let turn = TURNS.acquire().await.map_err(|_| Fault::unavailable("the server is shutting down"))?;
     let large = at.concepts.installed().await?;
+    let used = at.packages.now();
     let own = Own { at, runtime: Handle::current(), found: Mutex::default() };
-    let done = tokio::task::spawn_blocking(move || work(&Layers(vec![&own, &*large, &Core]))).await;
+    let done = tokio::task::spawn_blocking(move || work(&Layers(vec![&own, &*large, &used.terms, &Core]))).await;
     drop(turn);
     done.map_err(|_| Fault::internal("a terminology operation stopped"))?
 }

@@ -31,7 +31,8 @@ pub(super) fn checked(at: &Tenancy, resource: &Json) -> Result<()> {
 
 fn valid(at: &Tenancy, mode: ValidationMode, resource: &Json) -> Result<()> {
     let options = options(at, mode);
-    let registry = Registry::core();
+    let (packages, core) = (at.packages.now(), Registry::core());
+    let registry = if mode >= ValidationMode::Profiles { &*packages.registry } else { core };
     if validate(registry, resource, &[], options).iter().all(is_no_error) {
         return Ok(());
     }
@@ -48,7 +49,9 @@ pub(super) fn notes(at: &Tenancy, resource: &Json) -> Vec<Issue> {
         ValidationMode::Off => Vec::new(),
         mode => {
             let options = Options { with_warnings: true, ..options(at, mode) };
-            let mut issues = validate(Registry::core(), resource, &[], options);
+            let packages = at.packages.now();
+            let registry = if mode >= ValidationMode::Profiles { &*packages.registry } else { Registry::core() };
+            let mut issues = validate(registry, resource, &[], options);
             // the mode may have changed since it was stored
             issues.retain(is_no_error);
             issues
@@ -61,7 +64,8 @@ pub(super) fn notes(at: &Tenancy, resource: &Json) -> Vec<Issue> {
 /// # Errors
 /// 404 for a profile that is asked for and not known, 422 for one that cannot be used.
 pub(super) fn judged(at: &Tenancy, resource: &Json, profiles: &[String]) -> Result<Vec<Issue>> {
-    let registry = Registry::core();
+    let packages = at.packages.now();
+    let registry = &*packages.registry;
     for url in profiles {
         let shown: String = url.chars().take(200).flat_map(char::escape_debug).collect();
         match registry.profile(url) {

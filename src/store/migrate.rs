@@ -35,6 +35,7 @@ const STEPS: &[Step] = &[
     step!(4, "0004_nodes"),
     step!(5, "0005_validation"),
     step!(6, "0006_code_systems"),
+    step!(7, "0007_packages"),
 ];
 
 impl Step {

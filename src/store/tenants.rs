@@ -28,7 +28,7 @@ macro_rules! remove {
 }
 
 /// Every table with a column `tenant` but `tenants` itself; a test asks the database whether one is missing.
-pub(super) const TABLES: [Statement; 11] = [
+pub(super) const TABLES: [Statement; 12] = [
     remove!("heads"),
     remove!("versions"),
     remove!("current"),
@@ -40,6 +40,7 @@ pub(super) const TABLES: [Statement; 11] = [
     remove!("jobs"),
     remove!("cursors"),
     remove!("blobs"),
+    remove!("tenant_packages"),
 ];
 
 impl Store {

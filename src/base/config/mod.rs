@@ -10,6 +10,7 @@ mod settings;
 
 pub use load::{Origin, Sources, environment, load, program};
 pub use sections::{
-    Access, Config, Http, IndexSettings, Log, Rest, Secret, StoreSettings, Telemetry, Validation, ValidationMode,
+    Access, Config, Http, IndexSettings, Log, PackageSettings, Rest, Secret, StoreSettings, Telemetry, Validation,
+    ValidationMode,
 };
 pub use settings::{SETTINGS, Setting};

@@ -21,6 +21,8 @@ pub struct Config {
     pub rest: Rest,
     /// What is asked of resources that are written.
     pub validation: Validation,
+    /// The FHIR packages.
+    pub packages: PackageSettings,
     /// The log for people.
     pub log: Log,
     /// The traces for a collector.
@@ -95,6 +97,30 @@ pub struct Rest {
 pub struct Validation {
     /// The mode of the default tenant, and of those that have none of their own.
     pub mode: ValidationMode,
+}
+
+/// The FHIR packages.
+#[derive(Debug, Clone, Default)]
+pub struct PackageSettings {
+    /// Name and version of those that every tenant has in use unless it says otherwise.
+    pub active: Vec<(String, String)>,
+}
+
+impl PackageSettings {
+    /// Reads `NAME#VERSION`, several with commas.
+    ///
+    /// # Errors
+    /// What is expected.
+    pub fn parse(text: &str) -> Result<Vec<(String, String)>, String> {
+        let labels = text.split(',').map(str::trim).filter(|label| !label.is_empty());
+        let pair = |label: &str| match label.split_once('#') {
+            Some((name, version)) if !name.is_empty() && !version.is_empty() => {
+                Ok((name.to_owned(), version.to_owned()))
+            }
+            _ => Err("expected NAME#VERSION, several with commas".to_owned()),
+        };
+        labels.map(pair).collect()
+    }
 }
 
 /// How much is asked of a resource; each mode asks what the ones before it do.

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use crate::base::config::sections::{Config, Secret, ValidationMode};
+use crate::base::config::sections::{Config, PackageSettings, Secret, ValidationMode};
 use crate::base::limits::DEEPEST_NESTING;
 
 /// One setting.
@@ -243,6 +243,16 @@ pub const SETTINGS: &[Setting] = &[
         about: "what is asked of resources: off, base, profiles or strict",
         set: |config, text| ValidationMode::parse(text).map(|value| config.validation.mode = value),
         show: |config| config.validation.mode.name().to_owned(),
+    },
+    Setting {
+        key: "packages.active",
+        variable: "CRESSET_PACKAGES_ACTIVE",
+        about: "FHIR packages that every tenant has in use unless it says otherwise: NAME#VERSION, several with commas",
+        set: |config, text| PackageSettings::parse(text).map(|value| config.packages.active = value),
+        show: |config| {
+            let labels = config.packages.active.iter().map(|(name, version)| format!("{name}#{version}"));
+            labels.collect::<Vec<_>>().join(",")
+        },
     },
     Setting {
         key: "log.filter",

@@ -31,6 +31,7 @@ pub const EMBEDDED: &[(&str, &str)] = scenarios![
     "match",
     "meta",
     "narrative",
+    "packages",
     "patch",
     "read",
     "search-composite",

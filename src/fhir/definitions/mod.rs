@@ -16,6 +16,7 @@ pub mod element;
 pub mod format;
 pub mod names;
 pub mod package;
+pub mod packed;
 pub mod params;
 mod tables;
 pub mod terminology;

@@ -6,13 +6,13 @@ use flate2::read::GzDecoder;
 use tar::Archive;
 
 use crate::base::fault::{Fault, Result};
-use crate::fhir::json::{Json, parse};
+use crate::fhir::json::{Json, Object, parse};
 
 /// Most bytes of one resource of a package.
 const RESOURCE_BYTES: u64 = 64 << 20;
 
 /// Most bytes of all resources of a package.
-const PACKAGE_BYTES: u64 = 1 << 30;
+const PACKAGE_BYTES: u64 = 512 << 20;
 
 /// Most files of a package.
 const FILES: usize = 100_000;
@@ -20,15 +20,54 @@ const FILES: usize = 100_000;
 /// The package whose definitions are part of the program.
 const CORE: &str = "hl7.fhir.r4.core";
 
-/// A package.
-#[derive(Debug, Clone, Default)]
-pub struct Package {
+/// What a package says of itself (`package.json`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Manifest {
     /// Its name, such as `hl7.fhir.us.core`.
     pub name: String,
     /// Its version.
     pub version: String,
+    /// The canonical URL that its definitions stand below; empty without one.
+    pub canonical: String,
     /// Name and version of each package that it needs.
     pub dependencies: Vec<(String, String)>,
+}
+
+impl Manifest {
+    /// Reads it.
+    pub fn read(json: &Json) -> Self {
+        let text = |name: &str| json.get(name).and_then(Json::as_str).unwrap_or("").to_owned();
+        let dependencies =
+            json.get("dependencies").and_then(Json::as_object).into_iter().flat_map(|object| object.iter());
+        let dependencies = dependencies
+            .filter_map(|(name, version)| Some((name.as_str().to_owned(), version.as_str()?.to_owned())))
+            .collect();
+        Self { name: text("name"), version: text("version"), canonical: text("canonical"), dependencies }
+    }
+
+    /// Writes it.
+    pub fn json(&self) -> Json {
+        let mut needs = Object::new();
+        self.dependencies.iter().for_each(|(name, version)| needs.set(name, Json::string(version.as_str())));
+        Json::object([
+            ("name", Json::string(self.name.as_str())),
+            ("version", Json::string(self.version.as_str())),
+            ("canonical", Json::string(self.canonical.as_str())),
+            ("dependencies", Json::Object(needs)),
+        ])
+    }
+
+    /// `name#version`
+    pub fn label(&self) -> String {
+        format!("{}#{}", self.name, self.version)
+    }
+}
+
+/// A package.
+#[derive(Debug, Clone, Default)]
+pub struct Package {
+    /// What it says of itself.
+    pub manifest: Manifest,
     /// Its resources, without examples.
     pub resources: Vec<Json>,
 }
@@ -39,46 +78,59 @@ impl Package {
     /// # Errors
     /// 400 for what is no archive, has no `package.json`, or is too large.
     pub fn read(archive: impl Read) -> Result<Self> {
-        let broken = |error: std::io::Error| Fault::invalid(format!("not a FHIR package: {error}"));
-        let mut package = Self::default();
-        let mut left = PACKAGE_BYTES;
-        for (n, entry) in Archive::new(GzDecoder::new(archive)).entries().map_err(broken)?.enumerate() {
-            let mut entry = entry.map_err(broken)?;
-            if n == FILES {
-                return Err(Fault::invalid(format!("the package has more than {FILES} files")));
-            }
-            let path = entry.path().map_err(broken)?.to_string_lossy().into_owned();
-            let Some(name) = path.strip_prefix("package/").filter(|name| is_resource(name)) else { continue };
-            let size = entry.size();
-            left = left.checked_sub(size).filter(|_| size <= RESOURCE_BYTES).ok_or_else(|| {
-                Fault::invalid(format!(
-                    "the package is too large: at most {RESOURCE_BYTES} bytes a file, {PACKAGE_BYTES} in all"
-                ))
-            })?;
-            let mut text = Vec::new();
-            entry.read_to_end(&mut text).map_err(broken)?;
-            let Ok(json) = parse(text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text)) else { continue };
-            if name == "package.json" {
-                package.manifest(&json);
-            } else if json.get("resourceType").is_some() {
-                package.resources.push(json);
-            }
-        }
-        if package.name.is_empty() {
-            return Err(Fault::invalid("not a FHIR package: it has no package/package.json with a name"));
-        }
-        Ok(package)
+        let mut resources = Vec::new();
+        let manifest = walk(archive, &mut |_, read| {
+            resources.extend(read.ok());
+            Ok(())
+        })?;
+        Ok(Self { manifest, resources })
     }
+}
 
-    fn manifest(&mut self, json: &Json) {
-        let text = |name: &str| json.get(name).and_then(Json::as_str).unwrap_or("").to_owned();
-        (self.name, self.version) = (text("name"), text("version"));
-        let dependencies =
-            json.get("dependencies").and_then(Json::as_object).into_iter().flat_map(|object| object.iter());
-        self.dependencies = dependencies
-            .filter_map(|(name, version)| Some((name.as_str().to_owned(), version.as_str()?.to_owned())))
-            .collect();
+/// Goes through the resources of an archive, each with the name of its file; one that cannot be read is told with the fault.
+///
+/// # Errors
+/// 400 for what is no archive, has no `package.json`, or is too large, with the file where there is one; those of `each`.
+pub fn walk(archive: impl Read, each: &mut dyn FnMut(&str, Result<Json>) -> Result<()>) -> Result<Manifest> {
+    let broken = |error: std::io::Error| Fault::invalid(format!("not a FHIR package: {error}"));
+    let mut manifest = Manifest::default();
+    let mut left = PACKAGE_BYTES;
+    // What is not a file of interest is unpacked too, to get past it.
+    let unpacked = GzDecoder::new(archive).take(PACKAGE_BYTES * 2);
+    for (n, entry) in Archive::new(unpacked).entries().map_err(broken)?.enumerate() {
+        let mut entry = entry.map_err(broken)?;
+        if n == FILES {
+            return Err(Fault::invalid(format!("the package has more than {FILES} files")));
+        }
+        let path = entry.path().map_err(broken)?.to_string_lossy().into_owned();
+        let size = entry.size();
+        let shown: String = path.chars().take(120).flat_map(char::escape_debug).collect();
+        left = left.checked_sub(size).filter(|_| size <= RESOURCE_BYTES).ok_or_else(|| {
+            Fault::invalid(format!(
+                "the package is too large at {shown}: at most {RESOURCE_BYTES} bytes a file, {PACKAGE_BYTES} in all"
+            ))
+        })?;
+        let Some(name) = path.strip_prefix("package/").filter(|name| is_resource(name)) else { continue };
+        let mut text = Vec::new();
+        entry.read_to_end(&mut text).map_err(|error| broken(error).context(&shown))?;
+        let json = parse(text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text));
+        match json {
+            Ok(json) if name == "package.json" => manifest = Manifest::read(&json),
+            Err(fault) if name == "package.json" => return Err(fault.context(&shown)),
+            Ok(json) if json.get("resourceType").is_none() => {}
+            read => each(&shown, read)?,
+        }
     }
+    if !is_name(&manifest.name) || !is_name(&manifest.version) {
+        return Err(Fault::invalid("not a FHIR package: it has no package/package.json with a name and a version"));
+    }
+    Ok(manifest)
+}
+
+/// Whether a text can be the name or version of a package.
+pub fn is_name(text: &str) -> bool {
+    let is_fine = |b: u8| b.is_ascii_alphanumeric() || b".-_+@/".contains(&b);
+    (1..=128).contains(&text.len()) && text.bytes().all(is_fine)
 }
 
 /// Whether a file below `package/` may be a resource or the manifest: not in a folder, which holds examples and such.
@@ -88,22 +140,44 @@ fn is_resource(name: &str) -> bool {
     name.ends_with(".json") && !plain.contains('/') && !plain.starts_with('.')
 }
 
-/// What the packages need and does not stand among them: one text for each, for people.
-pub fn missing(packages: &[Package]) -> Vec<String> {
-    let plain = |name: &str| name.trim_end_matches(".r4").to_owned();
-    let mut texts = Vec::new();
-    for package in packages {
-        for (name, version) in &package.dependencies {
-            let mut same = packages.iter().filter(|other| plain(&other.name) == plain(name)).peekable();
-            if name == CORE || same.clone().any(|other| other.name == *name && other.version == *version) {
+/// How what a package needs is found among those that are there: the exact version; else the same package, or its `.r4`
+/// form, in another version, which is a note; else it is missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// What another version stands in for, one text each, for people.
+    pub replaced: Vec<String>,
+    /// What is missing, as `name#version`.
+    pub missing: Vec<String>,
+}
+
+impl Needs {
+    /// What a package needs, among these.
+    pub fn of(package: &Manifest, among: &[&Manifest]) -> Self {
+        let plain = |name: &str| name.trim_end_matches(".r4").to_owned();
+        let mut needs = Self::default();
+        for (name, version) in package.dependencies.iter().filter(|(name, _)| name != CORE) {
+            let same: Vec<_> = among.iter().filter(|other| plain(&other.name) == plain(name)).collect();
+            if same.iter().any(|other| other.name == *name && other.version == *version) {
                 continue;
             }
-            let needs = format!("{}#{} needs {name}#{version}", package.name, package.version);
-            texts.push(match same.peek() {
-                Some(other) => format!("{needs}, {}#{} is used instead", other.name, other.version),
-                None => format!("{needs}, which is missing"),
-            });
+            match same.first() {
+                Some(other) => needs.replaced.push(format!("{name}#{version}: {} is used instead", other.label())),
+                None => needs.missing.push(format!("{name}#{version}")),
+            }
         }
+        needs
+    }
+}
+
+/// What the packages need and does not stand among them: one text for each, for people.
+pub fn missing(packages: &[Package]) -> Vec<String> {
+    let all: Vec<&Manifest> = packages.iter().map(|package| &package.manifest).collect();
+    let mut texts = Vec::new();
+    for package in &all {
+        let Needs { replaced, missing } = Needs::of(package, &all);
+        let label = package.label();
+        texts.extend(missing.iter().map(|name| format!("{label} needs {name}, which is missing")));
+        texts.extend(replaced.iter().map(|text| format!("{label} needs {text}")));
     }
     texts.sort();
     texts.dedup();
@@ -111,12 +185,13 @@ pub fn missing(packages: &[Package]) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::Write;
 
     use super::*;
 
-    fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+    /// A `.tgz` of these files.
+    pub(in super::super) fn archive(files: &[(&str, &str)]) -> Vec<u8> {
         let mut tar = tar::Builder::new(Vec::new());
         for (path, text) in files {
             let mut header = tar::Header::new_gnu();
@@ -144,11 +219,13 @@ mod tests {
             ("package/notes.txt", "x"),
         ]);
         let package = Package::read(bytes.as_slice()).expect("a package");
-        assert_eq!((package.name.as_str(), package.version.as_str(), package.resources.len()), ("a", "1.0", 1));
-        let other = Package { name: "c".to_owned(), version: "1".to_owned(), ..Package::default() };
+        let Manifest { name, version, .. } = &package.manifest;
+        assert_eq!((name.as_str(), version.as_str(), package.resources.len()), ("a", "1.0", 1));
+        let other = Manifest { name: "c".to_owned(), version: "1".to_owned(), ..Manifest::default() };
+        let other = Package { manifest: other, ..Package::default() };
         assert_eq!(
             missing(&[package, other]),
-            ["a#1.0 needs b#2.0, which is missing", "a#1.0 needs c.r4#1, c#1 is used instead"]
+            ["a#1.0 needs b#2.0, which is missing", "a#1.0 needs c.r4#1: c#1 is used instead"]
         );
     }
 

@@ -1,5 +1,6 @@
 //! The definitions of packages as a [`Library`]: they are known by kind, URL and version, and read when one is needed.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hashbrown::HashMap;
@@ -35,6 +36,12 @@ pub struct Loaded {
     concept_maps: HashMap<Box<str>, Vec<Box<str>>>,
     read: Mutex<HashMap<(&'static str, String), Arc<Json>>>,
     made: Mutex<HashMap<String, Arc<Memory>>>,
+}
+
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Loaded with {} code systems", self.code_systems.len())
+    }
 }
 
 impl Loaded {

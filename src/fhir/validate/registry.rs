@@ -4,7 +4,8 @@
 //! another registry, taken into use as a whole.
 
 use std::borrow::Cow;
-use std::sync::{LazyLock, OnceLock};
+use std::fmt;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use hashbrown::HashMap;
 
@@ -14,18 +15,24 @@ use super::rules::{At, Profile};
 use super::snapshot::generate;
 use crate::fhir::definitions::conformance::{self, CORE, Kind};
 use crate::fhir::definitions::element::{TypeId, TypeKind, all_types};
+use crate::fhir::definitions::packed::Packed;
 use crate::fhir::json::{Json, parse};
 
 /// How deep base definitions without snapshots may stand on one another.
 const BASES: usize = 16;
 
+/// The versions of each URL.
+type Definitions<T> = HashMap<Box<str>, Vec<Entry<T>>>;
+
 /// A set of definitions.
 #[derive(Default)]
 pub struct Registry {
-    profiles: HashMap<Box<str>, Vec<Entry<Result<Profile, String>>>>,
-    value_sets: HashMap<Box<str>, Vec<Entry<ValueSet>>>,
-    code_systems: HashMap<Box<str>, Vec<Entry<CodeSystem>>>,
-    questionnaires: HashMap<Box<str>, Vec<Entry<()>>>,
+    profiles: Definitions<Result<Profile, String>>,
+    value_sets: Definitions<ValueSet>,
+    code_systems: Definitions<CodeSystem>,
+    questionnaires: Definitions<()>,
+    /// Definitions of other types, by type and URL.
+    others: HashMap<Box<str>, Definitions<()>>,
     /// The definitions below these.
     parent: Option<&'static Registry>,
 }
@@ -40,6 +47,8 @@ struct Entry<T> {
 enum Source {
     Embedded(&'static str),
     Loaded(Json),
+    /// Of a package, by its number there.
+    Packed(Arc<Packed>, usize),
 }
 
 impl Source {
@@ -47,7 +56,26 @@ impl Source {
         match self {
             Self::Embedded(text) => Cow::Owned(parse(text.as_bytes()).unwrap_or(Json::Null)),
             Self::Loaded(json) => Cow::Borrowed(json),
+            Self::Packed(package, at) => Cow::Owned(package.json(*at).unwrap_or(Json::Null)),
         }
+    }
+}
+
+/// Adds a definition; of several with one version the last counts.
+fn put<T>(map: &mut Definitions<T>, url: &str, version: &str, source: Source) {
+    let list = map.entry(url.into()).or_default();
+    list.retain(|entry| *entry.version != *version);
+    list.push(Entry { version: version.into(), source, compiled: OnceLock::new() });
+}
+
+/// The URLs and versions of definitions.
+fn named<T>(map: &Definitions<T>) -> impl Iterator<Item = (&str, &str)> {
+    map.iter().flat_map(|(url, list)| list.iter().map(move |entry| (&**url, &*entry.version)))
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Registry of {} profiles", self.profiles.len())
     }
 }
 
@@ -99,39 +127,71 @@ impl Registry {
         &CORE_REGISTRY
     }
 
-    /// The base definitions with further ones: StructureDefinitions, ValueSets, CodeSystems and Questionnaires; anything
-    /// else is left out. Of several with one URL and version the last counts.
+    /// The base definitions with further ones: whatever has a canonical URL, anything else is left out. Of several with one
+    /// URL and version the last counts.
     pub fn with(resources: impl IntoIterator<Item = Json>) -> Self {
-        let mut registry = Self { parent: Some(Self::core()), ..Self::default() };
-        for resource in resources {
-            registry.add(resource);
-        }
-        registry
+        Self::above(Self::core(), resources)
     }
 
     /// The same over another registry.
     #[cfg(test)]
     pub fn over(parent: &'static Self, resources: impl IntoIterator<Item = Json>) -> Self {
+        Self::above(parent, resources)
+    }
+
+    fn above(parent: &'static Self, resources: impl IntoIterator<Item = Json>) -> Self {
         let mut registry = Self { parent: Some(parent), ..Self::default() };
-        resources.into_iter().for_each(|resource| registry.add(resource));
+        for resource in resources {
+            let text = |name: &str| resource.get(name).and_then(Json::as_str).unwrap_or("").to_owned();
+            let (kind, url, version) = (text("resourceType"), text("url"), text("version"));
+            registry.add(&kind, &url, &version, Source::Loaded(resource));
+        }
         registry
     }
 
-    fn add(&mut self, resource: Json) {
-        let text = |name: &str| resource.get(name).and_then(Json::as_str).unwrap_or("").to_owned();
-        let (url, version) = (text("url").into_boxed_str(), text("version").into_boxed_str());
-        fn put<T>(list: &mut Vec<Entry<T>>, version: Box<str>, json: Json) {
-            list.retain(|entry| entry.version != version);
-            list.push(Entry { version, source: Source::Loaded(json), compiled: OnceLock::new() });
-        }
-        match Kind::of(&text("resourceType")) {
-            Some(Kind::Profile) => put(self.profiles.entry(url).or_default(), version, resource),
-            Some(Kind::ValueSet) => put(self.value_sets.entry(url).or_default(), version, resource),
-            Some(Kind::CodeSystem) => put(self.code_systems.entry(url).or_default(), version, resource),
-            None if text("resourceType") == "Questionnaire" => {
-                put(self.questionnaires.entry(url).or_default(), version, resource);
+    /// The base definitions with those of packages, the last of which counts most. Nothing of them is read yet.
+    pub fn of_packages<'p>(packages: impl IntoIterator<Item = &'p Arc<Packed>>) -> Self {
+        let mut registry = Self { parent: Some(Self::core()), ..Self::default() };
+        for package in packages {
+            for (at, row) in package.rows.iter().enumerate() {
+                registry.add(&row.kind, &row.url, &row.version, Source::Packed(package.clone(), at));
             }
-            None => {}
+        }
+        registry
+    }
+
+    fn add(&mut self, kind: &str, url: &str, version: &str, source: Source) {
+        match Kind::of(kind) {
+            Some(Kind::Profile) => put(&mut self.profiles, url, version, source),
+            Some(Kind::ValueSet) => put(&mut self.value_sets, url, version, source),
+            Some(Kind::CodeSystem) => put(&mut self.code_systems, url, version, source),
+            None if kind == "Questionnaire" => put(&mut self.questionnaires, url, version, source),
+            None if url.is_empty() => {}
+            None => put(self.others.entry(kind.into()).or_default(), url, version, source),
+        }
+    }
+
+    /// The definition of a resource type with a canonical URL, as it was loaded: in the version that it names (else in the
+    /// last one), or the last one loaded. Those of R4 itself are without what only people read, such as displays.
+    pub fn definition(&self, kind: &str, canonical: &str) -> Option<Cow<'_, Json>> {
+        let found = match Kind::of(kind) {
+            Some(Kind::Profile) => pick(&self.profiles, canonical).map(|entry| entry.source.json()),
+            Some(Kind::ValueSet) => pick(&self.value_sets, canonical).map(|entry| entry.source.json()),
+            Some(Kind::CodeSystem) => pick(&self.code_systems, canonical).map(|entry| entry.source.json()),
+            None if kind == "Questionnaire" => pick(&self.questionnaires, canonical).map(|entry| entry.source.json()),
+            None => self.others.get(kind).and_then(|map| pick(map, canonical)).map(|entry| entry.source.json()),
+        };
+        found.or_else(|| self.parent?.definition(kind, canonical))
+    }
+
+    /// URL and version of every definition of a resource type, without those of R4 itself; a version may be empty.
+    pub fn added(&self, kind: &str) -> Vec<(&str, &str)> {
+        match Kind::of(kind) {
+            Some(Kind::Profile) => named(&self.profiles).collect(),
+            Some(Kind::ValueSet) => named(&self.value_sets).collect(),
+            Some(Kind::CodeSystem) => named(&self.code_systems).collect(),
+            None if kind == "Questionnaire" => named(&self.questionnaires).collect(),
+            None => self.others.get(kind).into_iter().flat_map(named).collect(),
         }
     }
 
@@ -261,7 +321,7 @@ impl<'s> Sources<'s> for &'s Registry {
 }
 
 /// The definition with a canonical URL: in the version that it names, else the last one.
-fn pick<'e, T>(map: &'e HashMap<Box<str>, Vec<Entry<T>>>, canonical: &str) -> Option<&'e Entry<T>> {
+fn pick<'e, T>(map: &'e Definitions<T>, canonical: &str) -> Option<&'e Entry<T>> {
     let (url, version) = match memchr::memchr(b'|', canonical.as_bytes()) {
         Some(at) => (&canonical[..at], &canonical[at + 1..]),
         None => (canonical, ""),

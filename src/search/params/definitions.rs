@@ -55,6 +55,11 @@ impl Definitions {
         true
     }
 
+    /// Where they come from.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        self.by_source.keys().map(|source| &**source)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.by_source.len()

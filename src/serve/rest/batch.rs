@@ -34,7 +34,7 @@ use crate::serve::error::wire;
 /// for a small entry fewer. Patches of one resource would also be planned again and again.
 fn together(method: Method) -> usize {
     match method {
-        Method::Patch => 4,
+        Method::Patch => 2,
         Method::Get | Method::Head => 16,
         Method::Post | Method::Put | Method::Delete => 256,
     }

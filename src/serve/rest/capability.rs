@@ -9,6 +9,7 @@ use super::routes::{Interaction, ROUTES, Route, Shape, has_endpoint};
 use crate::base::clock::Timestamp;
 use crate::base::config::Rest;
 use crate::fhir::definitions::compartment::members;
+use crate::fhir::definitions::packed::Packed;
 use crate::fhir::definitions::params::{ParamKind, SearchParam, all_params, search_params};
 use crate::fhir::json::Json;
 use crate::fhir::terminology::core::code_systems;
@@ -41,10 +42,43 @@ const DOCUMENTATION: &str = "All interactions work on all types. `_summary` and 
 const SECURITY: &str =
     "There is no authorization server yet: every request acts as a development user, on loopback only.";
 
+/// The packages in use.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Guides<'a>(pub &'a [&'a Packed]);
+
+impl Guides<'_> {
+    /// The same for the same packages.
+    pub fn fingerprint(&self) -> String {
+        self.0.iter().map(|packed| packed.manifest.label()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The implementation guides, by canonical URL and version where they have one.
+    fn guides(&self) -> Vec<Json> {
+        let guides = self.0.iter().map(|packed| {
+            let of_type = packed.rows.iter().find(|row| &*row.kind == "ImplementationGuide");
+            match of_type {
+                Some(row) if !row.version.is_empty() => format!("{}|{}", row.url, row.version),
+                Some(row) => row.url.to_string(),
+                None => packed.manifest.canonical.clone(),
+            }
+        });
+        guides.filter(|url| !url.is_empty()).map(Json::string).collect()
+    }
+
+    /// The profiles of a type.
+    fn profiles(&self, kind: ResourceType) -> Vec<Json> {
+        let rows = self.0.iter().flat_map(|packed| &packed.rows).filter(|row| *row.profile_of == *kind.name());
+        let mut urls: Vec<&str> = rows.map(|row| &*row.url).collect();
+        urls.sort_unstable();
+        urls.dedup();
+        urls.into_iter().map(Json::string).collect()
+    }
+}
+
 /// The CapabilityStatement.
-pub fn statement(about: &About<'_>, added: &ParamSet) -> Json {
+pub fn statement(about: &About<'_>, added: &ParamSet, guides: &Guides<'_>) -> Json {
     let kinds = ResourceType::all().filter(|kind| has_endpoint(*kind));
-    let resources = kinds.map(|kind| resource(kind, about, added)).collect();
+    let resources = kinds.map(|kind| resource(kind, about, added, guides)).collect();
     let security = [("cors", Json::Bool(about.has_cors)), ("description", Json::string(SECURITY))];
     let rest = Json::object([
         ("mode", Json::string("server")),
@@ -64,6 +98,10 @@ pub fn statement(about: &About<'_>, added: &ParamSet) -> Json {
         object.set("fhirVersion", Json::string("4.0.1"));
         object.set("format", texts(&FORMATS));
         object.set("patchFormat", texts(&ACCEPT_PATCH.split(", ").collect::<Vec<_>>()));
+        let guides = guides.guides();
+        if !guides.is_empty() {
+            object.set("implementationGuide", Json::Array(guides));
+        }
         object.set("rest", Json::Array(vec![rest]));
     }
     json
@@ -204,7 +242,7 @@ fn operation(base: &str, row: &OperationRow) -> Json {
     Json::object([("name", Json::string(row.name)), ("definition", Json::string(definition))])
 }
 
-fn resource(kind: ResourceType, about: &About<'_>, added: &ParamSet) -> Json {
+fn resource(kind: ResourceType, about: &About<'_>, added: &ParamSet, guides: &Guides<'_>) -> Json {
     let About { base, rules, .. } = *about;
     let mut json = Json::object([
         ("type", Json::string(kind.name())),
@@ -231,6 +269,7 @@ fn resource(kind: ResourceType, about: &About<'_>, added: &ParamSet) -> Json {
     let params = params.chain(undefined(&UNDEFINED[..2]));
     // An empty array is not FHIR (json.html, 2.6.2).
     for (name, list) in [
+        ("supportedProfile", guides.profiles(kind)),
         ("searchInclude", includes.collect::<Vec<_>>()),
         ("searchRevInclude", reverse.collect()),
         ("searchParam", params.collect()),
@@ -308,10 +347,10 @@ mod tests {
 
     #[test]
     fn the_statements_are_valid_and_their_parameters_have_one_name() {
-        for json in [statement(&about(), &ParamSet::default()), terminology(&about())] {
+        for json in [statement(&about(), &ParamSet::default(), &Guides::default()), terminology(&about())] {
             assert_eq!(structure(&json), Ok(()));
         }
-        let json = statement(&about(), &ParamSet::default());
+        let json = statement(&about(), &ParamSet::default(), &Guides::default());
         let rest = json.get("rest").and_then(Json::as_array).map(|rest| &rest[0]).expect("rest");
         for resource in rest.get("resource").and_then(Json::as_array).expect("resources") {
             let params = resource.get("searchParam").and_then(Json::as_array).unwrap_or_default();
@@ -325,7 +364,7 @@ mod tests {
 
     #[test]
     fn lists_every_type_with_its_interactions() {
-        let json = statement(&about(), &ParamSet::default());
+        let json = statement(&about(), &ParamSet::default(), &Guides::default());
         let rest = json.get("rest").and_then(Json::as_array).map(|rest| &rest[0]).expect("rest");
         let resources = rest.get("resource").and_then(Json::as_array).expect("resources");
         assert_eq!(resources.len(), 145);

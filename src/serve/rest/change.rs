@@ -1,5 +1,7 @@
 //! The interactions that write, by name: each becomes a change that the repository plans and commits.
 
+use bytes::Bytes;
+
 use super::call::Call;
 use super::routes::Interaction;
 use super::{create, delete, patch, update};
@@ -17,6 +19,8 @@ pub enum Sent {
     Resource(Json),
     /// A patch.
     Patch(Patch),
+    /// The archive of a package.
+    Archive(Bytes),
 }
 
 impl Sent {

@@ -21,7 +21,7 @@ struct Own {
 /// Name, use, `min`, `max`, type, documentation.
 type Parameter = (&'static str, &'static str, i64, &'static str, &'static str, &'static str);
 
-static OWN: [Own; 4] = [
+static OWN: [Own; 9] = [
     Own {
         name: "diff",
         title: "Difference",
@@ -58,6 +58,59 @@ static OWN: [Own; 4] = [
             ("validate", "in", 0, "1", "boolean", "whether names are checked against the definitions"),
             ("parameters", "out", 1, "1", "Element", "what was asked, and how it was understood"),
             ("result", "out", 0, "*", "Element", "for every context a part for each item"),
+        ],
+    },
+    Own {
+        name: "package-activate",
+        title: "Use a package",
+        description: "Takes a FHIR package into use by the tenant.",
+        parameters: &[
+            ("name", "in", 1, "1", "string", "name of the package"),
+            ("version", "in", 0, "1", "string", "its version; the last one unless given"),
+            ("package", "out", 0, "*", "Element", "a package: name, version, active, warning, missing"),
+        ],
+    },
+    Own {
+        name: "package-deactivate",
+        title: "Stop using a package",
+        description: "Takes a FHIR package out of use by the tenant.",
+        parameters: &[
+            ("name", "in", 1, "1", "string", "name of the package"),
+            ("version", "in", 0, "1", "string", "its version; the last one unless given"),
+            ("package", "out", 0, "*", "Element", "a package: name, version, active, warning, missing"),
+        ],
+    },
+    Own {
+        name: "package-load",
+        title: "Load a package",
+        description: "Keeps a FHIR package, for all tenants.",
+        parameters: &[
+            ("npmContent", "in", 0, "1", "base64Binary", "the archive, unless it is the body"),
+            ("activate", "in", 0, "1", "boolean", "whether the tenant takes it into use"),
+            ("name", "out", 1, "1", "string", "name of the package"),
+            ("version", "out", 1, "1", "string", "its version"),
+            ("definitions", "out", 1, "1", "integer", "how many definitions it has"),
+            ("active", "out", 1, "1", "boolean", "whether it was taken into use"),
+            ("passedOver", "out", 0, "*", "string", "a file that could not be read, with the reason"),
+        ],
+    },
+    Own {
+        name: "package-remove",
+        title: "Remove a package",
+        description: "Removes a FHIR package that no tenant has in use.",
+        parameters: &[
+            ("name", "in", 1, "1", "string", "name of the package"),
+            ("version", "in", 1, "1", "string", "its version"),
+            ("package", "out", 0, "*", "Element", "a package: name, version, active, warning, missing"),
+        ],
+    },
+    Own {
+        name: "packages",
+        title: "Packages",
+        description: "Lists the FHIR packages: which the tenant has in use, and what they need and do not get.",
+        parameters: &[
+            ("package", "out", 0, "*", "Element", "a package: name, version, active, warning, missing"),
+            ("absent", "out", 0, "*", "string", "a package that is to be in use and is not there"),
         ],
     },
     Own {

@@ -17,7 +17,7 @@ use super::patch::{self, Sort};
 use super::respond::{refuse, respond};
 use super::routes::{Interaction, Shape, Target, allow, interaction, target};
 use super::subset::Shown;
-use super::{binary, expunge, extract, graphql, provenance, validate, view_run};
+use super::{binary, expunge, extract, graphql, packages, provenance, validate, view_run};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::bundle::read_request;
 use crate::fhir::patch::{Patch, PatchBounds, PatchFormat};
@@ -154,6 +154,7 @@ impl Asked<'_> {
                 shown.answer(call.kind()?, Box::pin(Answer::written(session, written, wanted)).await)
             }
             (Interaction::Expunge, _) => Box::pin(expunge::history(&call)).await,
+            (Interaction::Operation, Sent::Archive(archive)) => Box::pin(packages::upload(&call, archive)).await,
             (Interaction::Operation, Sent::Resource(body)) => Box::pin(operation(&call, Some(&body))).await,
             (Interaction::Operation, _) => Box::pin(operation(&call, None)).await,
             _ => inquire(self.interaction, &call).await,
@@ -177,6 +178,9 @@ impl Asked<'_> {
             return binary::sent(self.target, self.headers, body, limits.body_bytes, limits.nesting).await;
         }
         let content_type = extract::content_type(self.headers)?;
+        if packages::is_archive(self.target, content_type) {
+            return extract::body(self.headers, body, limits.body_bytes).await.map(Sent::Archive);
+        }
         let (format, patch) = match self.interaction {
             Interaction::Create | Interaction::Update | Interaction::Bundle | Interaction::Operation => {
                 (body_format(content_type)?, None)

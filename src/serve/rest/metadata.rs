@@ -1,9 +1,11 @@
 //! `GET [base]/metadata` (FHIR R4 `http.html`, 3.1.0.10).
 
 use super::call::{Answer, Call};
+use super::capability::Guides;
 use super::statements::with_base;
 use super::subset::{PARAMS, Shown};
 use crate::base::fault::{Category, Fault, Result};
+use crate::fhir::definitions::packed::Packed;
 use crate::fhir::types::ResourceType;
 
 /// The statement that is asked for, or a part of it.
@@ -13,7 +15,9 @@ use crate::fhir::types::ResourceType;
 pub fn metadata(call: &Call<'_>) -> Result<Answer> {
     call.only(&["mode", PARAMS[0], PARAMS[1]])?;
     let statements = &call.site.statements;
-    let capabilities = statements.capabilities(&call.session.search_params());
+    let used = call.session.packages_in_use();
+    let packages: Vec<&Packed> = used.packages.iter().map(|used| &*used.packed).collect();
+    let capabilities = statements.capabilities(&call.session.search_params(), &Guides(&packages));
     let own = |text| ("CapabilityStatement", text, capabilities.version);
     let (kind, body, version) = match call.params.get("mode") {
         None | Some("" | "full") => own(&capabilities.full),

@@ -41,6 +41,7 @@ mod metadata;
 pub mod negotiate;
 mod offered;
 mod operation;
+mod packages;
 mod params;
 mod patch;
 mod patient_match;

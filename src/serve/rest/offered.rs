@@ -33,6 +33,8 @@ pub enum Operation {
     MetaAdd,
     /// Takes profiles, tags and security labels away.
     MetaDelete,
+    /// What is done with FHIR packages.
+    Packages(PackageOperation),
     /// Statistics of measurements.
     Stats,
     /// Tells how far the index is with search parameters.
@@ -43,6 +45,21 @@ pub enum Operation {
     Validate,
     /// Makes a table of a ViewDefinition.
     ViewRun,
+}
+
+/// What is done with FHIR packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PackageOperation {
+    /// Tells which there are.
+    List,
+    /// Keeps one.
+    Load,
+    /// Removes one.
+    Remove,
+    /// Takes one into use.
+    Activate,
+    /// Takes one out of use.
+    Deactivate,
 }
 
 /// Where an operation is offered.
@@ -144,6 +161,12 @@ const fn inquiry(
 const fn everything(offered: Offered, definition: &'static str) -> OperationRow {
     let operation = Operation::Everything;
     OperationRow { name: "everything", operation, offered, changes: false, by_get: true, definition: Some(definition) }
+}
+
+const fn package(name: &'static str, what: PackageOperation) -> OperationRow {
+    let is_list = matches!(what, PackageOperation::List);
+    let operation = Operation::Packages(what);
+    OperationRow { name, operation, offered: Offered::SYSTEM, changes: !is_list, by_get: is_list, definition: None }
 }
 
 /// Every operation; one of several types has several rows.
@@ -265,6 +288,11 @@ pub static OPERATIONS: &[OperationRow] = &[
         by_get: false,
         definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-meta-delete"),
     },
+    package("package-activate", PackageOperation::Activate),
+    package("package-deactivate", PackageOperation::Deactivate),
+    package("package-load", PackageOperation::Load),
+    package("package-remove", PackageOperation::Remove),
+    package("packages", PackageOperation::List),
     OperationRow {
         name: "reindex-status",
         operation: Operation::ReindexStatus,

@@ -4,8 +4,8 @@ use super::call::{Answer, Call};
 use super::offered::{OPERATIONS, Operation, OperationRow};
 use super::routes::Target;
 use super::{
-    closure, convert, diff, document, everything, expunge, fhirpath, lastn, meta, patient_match, reindex_status, stats,
-    terminology, validate,
+    closure, convert, diff, document, everything, expunge, fhirpath, lastn, meta, packages, patient_match,
+    reindex_status, stats, terminology, validate,
 };
 use crate::base::fault::{Fault, Result};
 use crate::fhir::json::Json;
@@ -29,6 +29,7 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
         Some(Operation::Meta) => meta::operation(call, body).await,
         Some(Operation::MetaAdd | Operation::MetaDelete) => meta::change(call, body).await,
         Some(Operation::Stats) => stats::operation(call, body).await,
+        Some(Operation::Packages(what)) => packages::operation(call, what, body).await,
         Some(Operation::ReindexStatus) => reindex_status::operation(call),
         Some(Operation::GraphQl | Operation::ViewRun) => Err(alone(call.target)),
         Some(Operation::Validate) => validate::operation(call, body).await,

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::capability::{About, statement, terminology};
+use twox_hash::XxHash3_64;
+
+use super::capability::{About, Guides, statement, terminology};
 use crate::base::clock::Timestamp;
 use crate::base::config::Rest;
 use crate::fhir::json::{Json, write};
@@ -22,7 +24,7 @@ pub struct Statements {
     pub version: i64,
     rules: Rest,
     has_cors: bool,
-    capabilities: Mutex<HashMap<u64, Arc<Capabilities>>>,
+    capabilities: Mutex<HashMap<(u64, String), Arc<Capabilities>>>,
 }
 
 /// The CapabilityStatement as text.
@@ -50,27 +52,28 @@ impl Statements {
             has_cors: about.has_cors,
             capabilities: Mutex::default(),
         };
-        statements.capabilities(&ParamSet::default());
+        statements.capabilities(&ParamSet::default(), &Guides::default());
         statements
     }
 
-    /// The CapabilityStatement with some search parameters.
-    pub fn capabilities(&self, params: &ParamSet) -> Arc<Capabilities> {
-        let fingerprint = params.fingerprint();
+    /// The CapabilityStatement with some search parameters and packages.
+    pub fn capabilities(&self, params: &ParamSet, guides: &Guides<'_>) -> Arc<Capabilities> {
+        let key = (params.fingerprint(), guides.fingerprint());
         let mut kept = self.capabilities.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = kept.get(&fingerprint) {
+        if let Some(found) = kept.get(&key) {
             return found.clone();
         }
+        let fingerprint = key.0 ^ XxHash3_64::oneshot(key.1.as_bytes());
         let started = Timestamp(self.version);
         let about = About { base: &self.base, started, rules: self.rules, has_cors: self.has_cors };
-        let full = statement(&about, params);
+        let full = statement(&about, params, guides);
         // Of the fingerprint so much that the version stays a whole number above 0.
         let version = self.version ^ i64::from((fingerprint >> 40) as u32);
         let made = Capabilities { normative: text(&normative(full.clone())), full: text(&full), version };
         if kept.len() >= KEPT {
             kept.clear();
         }
-        kept.entry(fingerprint).or_insert(Arc::new(made)).clone()
+        kept.entry(key).or_insert(Arc::new(made)).clone()
     }
 }
 

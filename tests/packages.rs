@@ -1,0 +1,222 @@
+//! FHIR packages: loaded over HTTP and from the command line, in use by one tenant, in the CapabilityStatement, by searches, on writes,
+//! after a restart, on another node.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Database, TestApp, on_both_databases};
+
+const TONGUES: &str = "http://example.org/CodeSystem/t";
+const PROFILE: &str = "http://example.org/StructureDefinition/named";
+
+/// An archive of these files.
+fn archive(files: &[(&str, String)]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, text) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        tar.append_data(&mut header, path, text.as_bytes()).unwrap();
+    }
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gz.write_all(&tar.into_inner().unwrap()).unwrap();
+    gz.finish().unwrap()
+}
+
+/// A package with a profile of Patient that wants so many names, a search parameter, a value set, and what it needs.
+fn guide(version: &str, names: u32) -> Vec<u8> {
+    let manifest = json!({"name": "example.guide", "version": version, "canonical": "http://example.org",
+        "dependencies": {"hl7.fhir.r4.core": "4.0.1", "example.other": "1.0.0", "example.none": "2.0.0"}});
+    let profile = json!({"resourceType": "StructureDefinition", "id": "named", "url": PROFILE, "version": version, "name": "Named", "status": "active",
+        "type": "Patient", "kind": "resource", "abstract": false, "derivation": "constraint", "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient",
+        "differential": {"element": [{"path": "Patient"}, {"path": "Patient.name", "min": names}]}});
+    let tongue = json!({"resourceType": "SearchParameter", "id": "tongue", "url": "http://example.org/SearchParameter/tongue", "name": "tongue",
+        "status": "active", "description": "x", "code": "tongue", "base": ["Patient"], "type": "token", "expression": "Patient.communication.language"});
+    let guide = json!({"resourceType": "ImplementationGuide", "id": "g", "url": "http://example.org/ImplementationGuide/g", "version": version});
+    let tongues = json!({"resourceType": "CodeSystem", "id": "t", "url": TONGUES, "version": version, "status": "active", "content": "complete",
+        "concept": [{"code": "de", "display": "German"}]});
+    archive(&[
+        ("package/package.json", manifest.to_string()),
+        ("package/CodeSystem-t.json", tongues.to_string()),
+        ("package/StructureDefinition-named.json", profile.to_string()),
+        ("package/SearchParameter-tongue.json", tongue.to_string()),
+        ("package/ImplementationGuide-g.json", guide.to_string()),
+    ])
+}
+
+fn other() -> Vec<u8> {
+    archive(&[("package/package.json", json!({"name": "example.other.r4", "version": "1.1.0"}).to_string())])
+}
+
+const GZIP: [(&str, &str); 1] = [("Content-Type", "application/gzip")];
+
+fn load(client: &mut Client, base: &str, query: &str, bytes: &[u8]) -> Value {
+    client.send("POST", &format!("{base}/$package-load{query}"), &GZIP, bytes).expect(200).json()
+}
+
+fn parts(parameter: &Value, name: &str) -> Vec<Value> {
+    let all = parameter["part"].as_array().unwrap().iter();
+    let named = all.filter(|part| part["name"] == name);
+    named
+        .map(|part| part.as_object().unwrap().iter().find(|(key, _)| key.starts_with("value")).unwrap().1.clone())
+        .collect()
+}
+
+/// The package with a version, as it is listed.
+fn listed(client: &mut Client, base: &str, name: &str, version: &str) -> Value {
+    let list = client.send("GET", &format!("{base}/$packages"), &[], &[]).expect(200).json();
+    let all = list["parameter"].as_array().cloned().unwrap_or_default();
+    let found = all
+        .into_iter()
+        .find(|p| p["part"].is_array() && parts(p, "name") == [name] && parts(p, "version") == [version]);
+    found.unwrap_or_else(|| panic!("{name}#{version} is not listed: {list}"))
+}
+
+fn claims() -> Value {
+    json!({"resourceType": "Patient", "meta": {"profile": [PROFILE]}, "communication": [{"language": {"coding": [{"system": "urn:l", "code": "de"}]}}]})
+}
+
+fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(30), "{what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+on_both_databases! {
+    fn a_package_is_loaded_used_and_removed(database) {
+        let mut app = TestApp::start(database);
+        let mut client = app.client();
+        client.post("Patient", &claims()).expect(201);
+        let told = load(&mut client, "/fhir", "", &guide("1.0.0", 1));
+        let told = json!({"part": told["parameter"]});
+        assert_eq!((parts(&told, "name"), parts(&told, "definitions"), parts(&told, "active")), (vec![json!("example.guide")], vec![json!(4)], vec![json!(false)]));
+        client.post("Patient", &claims()).expect(201);
+        client.get("Patient?tongue=de&_total=accurate").expect(200);
+        let lookup = format!("CodeSystem/$lookup?system={TONGUES}&code=de");
+        assert!(client.get(&lookup).status >= 400);
+        let name = json!({"resourceType": "Parameters", "parameter": [{"name": "name", "valueString": "example.guide"}]});
+        client.post("$package-activate", &name).expect(200);
+        let status = listed(&mut client, "/fhir", "example.guide", "1.0.0");
+        assert_eq!(parts(&status, "active"), [true]);
+        assert_eq!(parts(&status, "missing"), ["example.other#1.0.0", "example.none#2.0.0"]);
+        load(&mut client, "/fhir", "?activate=true", &other());
+        let status = listed(&mut client, "/fhir", "example.guide", "1.0.0");
+        assert_eq!(parts(&status, "missing"), ["example.none#2.0.0"]);
+        assert!(parts(&status, "warning")[0].as_str().unwrap().contains("example.other.r4#1.1.0 is used instead"), "{status}");
+        let check = |client: &mut Client| {
+            let outcome = client.post("Patient", &claims()).expect_outcome(422);
+            assert_eq!(outcome["issue"][0]["expression"][0], "Patient.name", "{outcome}");
+            client.post(&format!("Patient/$validate?profile={PROFILE}"), &json!({"resourceType": "Patient", "name": [{"text": "x"}]})).expect(200);
+            let statement = client.get("metadata").expect(200).json();
+            assert_eq!(statement["implementationGuide"], json!(["http://example.org/ImplementationGuide/g|1.0.0"]));
+            let patient = statement["rest"][0]["resource"].as_array().unwrap().iter().find(|r| r["type"] == "Patient").unwrap().clone();
+            assert_eq!(patient["supportedProfile"], json!([PROFILE]));
+            assert!(patient["searchParam"].as_array().unwrap().iter().any(|p| p["name"] == "tongue"));
+            assert!(client.get(&lookup).expect(200).json().to_string().contains("German"));
+            eventually("the parameter is known of all", || client.count("Patient?tongue=de") == 2);
+        };
+        check(&mut client);
+        drop(client);
+        app.restart(&[]);
+        let mut client = app.client();
+        check(&mut client);
+        // in use: not removed
+        let both = json!({"resourceType": "Parameters", "parameter": [{"name": "name", "valueString": "example.guide"}, {"name": "version", "valueString": "1.0.0"}]});
+        client.post("$package-remove", &both).expect_outcome(409);
+        // and not changed
+        client.send("POST", "/fhir/$package-load", &GZIP, &guide("1.0.0", 2)).expect_outcome(409);
+        load(&mut client, "/fhir", "", &guide("1.0.0", 1));
+        client.post("$package-deactivate", &both).expect(200);
+        client.post("Patient", &claims()).expect(201);
+        client.post(&format!("Patient/$validate?profile={PROFILE}"), &claims()).expect_outcome(404);
+        assert!(client.get("metadata").expect(200).json()["implementationGuide"].as_array().is_none_or(|guides| guides.is_empty() || guides.len() == 1));
+        client.post("$package-remove", &both).expect(200);
+        client.post("$package-activate", &name).expect_outcome(404);
+    }
+
+    fn tenants_choose_for_themselves_and_versions_differ(database) {
+        let mut app = TestApp::start(database);
+        app.kill();
+        assert!(app.run(&["tenant", "add", "ward"]).status.success());
+        let file = app.folder().join("guide.tgz");
+        std::fs::write(&file, guide("1.0.0", 1)).unwrap();
+        let run = |app: &TestApp, arguments: &[&str]| {
+            let output = app.run(arguments);
+            let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            (output.status.success(), text)
+        };
+        let (is_well, text) = run(&app, &["package", "add", &file.display().to_string()]);
+        assert!(is_well && text.contains("example.guide#1.0.0 is there, with 4 definitions"), "{text}");
+        let (is_well, text) = run(&app, &["package", "activate", "example.guide", "--tenant", "ward"]);
+        assert!(is_well && text.contains("ward uses example.guide#1.0.0"), "{text}");
+        let (_, text) = run(&app, &["package", "list", "--tenant", "ward"]);
+        assert!(text.contains("* example.guide#1.0.0") && text.contains("example.none#2.0.0, which is missing"), "{text}");
+        assert!(run(&app, &["package", "list"]).1.contains("  example.guide#1.0.0"));
+        std::fs::write(&file, "nonsense").unwrap();
+        let (is_well, text) = run(&app, &["package", "add", &file.display().to_string()]);
+        assert!(!is_well && text.contains("guide.tgz: not a FHIR package"), "{text}");
+        assert!(!run(&app, &["package", "activate", "example.unknown"]).0);
+        app.restart(&[]);
+        let mut client = app.client();
+        let json = [("Content-Type", "application/fhir+json")];
+        let mut post = |base: &str, version: &str| {
+            let mut body = claims();
+            body["meta"]["profile"] = json!([format!("{PROFILE}{version}")]);
+            client.send("POST", &format!("{base}/Patient"), &json, body.to_string().as_bytes()).status
+        };
+        assert_eq!((post("/fhir", ""), post("/t/ward/fhir", "")), (201, 422));
+        load(&mut app.client(), "/t/ward/fhir", "?activate=true", &guide("1.1.0", 0));
+        assert_eq!((post("/t/ward/fhir", ""), post("/t/ward/fhir", "|1.0.0"), post("/fhir", "|1.0.0")), (201, 422, 201));
+        // the configuration names one for all
+        app.restart_with(&[], &[("CRESSET_PACKAGES_ACTIVE", "example.guide#1.0.0")]);
+        let mut client = app.client();
+        client.post("Patient", &claims()).expect_outcome(422);
+    }
+
+    fn what_is_no_package_is_refused(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let manifest = || ("package/package.json", json!({"name": "a", "version": "1"}).to_string());
+        let big = ("package/big.json", " ".repeat(65 << 20));
+        for (bytes, said) in [
+            (b"nonsense".to_vec(), "not a FHIR package"),
+            (Vec::new(), "not a FHIR package"),
+            (archive(&[("package/x.json", "{}".to_owned())]), "package.json"),
+            (archive(&[("package/package.json", "{".to_owned())]), "package/package.json"),
+            (archive(&[("package/package.json", json!({"name": "a b", "version": "1"}).to_string())]), "package.json"),
+            (archive(&[manifest(), big]), "package/big.json"),
+            (archive(&[manifest()])[..40].to_vec(), "not a FHIR package"),
+        ] {
+            let outcome = client.send("POST", "/fhir/$package-load", &GZIP, &bytes).expect_outcome(400);
+            assert!(outcome["issue"][0]["diagnostics"].as_str().unwrap().contains(said), "{said}: {outcome}");
+        }
+        client.post("$package-load", &json!({"resourceType": "Parameters"})).expect_outcome(400);
+        client.post("$package-load", &json!({"resourceType": "Patient"})).expect_outcome(400);
+        client.post("$package-activate", &json!({"resourceType": "Parameters"})).expect_outcome(400);
+        client.post("Patient/$package-load", &json!({"resourceType": "Parameters"})).expect_outcome(400);
+        client.get("$package-load").expect_outcome(405);
+        let list = client.get("$packages").expect(200).json();
+        assert!(list["parameter"].is_null(), "{list}");
+        // a file that cannot be read does not keep the others out
+        let told = load(&mut client, "/fhir", "", &archive(&[manifest(), ("package/broken.json", "{".to_owned())]));
+        assert!(told.to_string().contains("package/broken.json"), "{told}");
+    }
+}
+
+#[test]
+fn another_node_sees_what_is_in_use() {
+    let first = TestApp::start(Database::Postgres);
+    let second = first.second_node();
+    let (mut here, mut there) = (first.client(), second.client());
+    load(&mut here, "/fhir", "?activate=true", &guide("1.0.0", 1));
+    here.post("Patient", &claims()).expect_outcome(422);
+    eventually("the other node refuses too", || there.post("Patient", &claims()).status == 422);
+    let both = json!({"resourceType": "Parameters", "parameter": [{"name": "name", "valueString": "example.guide"}]});
+    here.post("$package-deactivate", &both).expect(200);
+    eventually("the other node takes it again", || there.post("Patient", &claims()).status == 201);
+}
