@@ -33,7 +33,7 @@ pub fn check(check: &mut Check<'_, '_>, binding: &Binding, is_slice: bool, json:
     let name = name_of(binding);
     let codes = if set.is_open() { String::new() } else { format!(": {}", set.some()) };
     let text = || match told(json) {
-        Some(code) => format!("the code {} is not in the value set {name}{codes}", shown(&code)),
+        Some(code) => format!("the code {code} is not in the value set {name}{codes}"),
         None => format!("there must be a code of the value set {name}{codes}"),
     };
     if binding.is_required {
@@ -81,10 +81,10 @@ const CURRENCIES: &str = "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BG
 fn told(json: &Json) -> Option<String> {
     let text = |name: &str| json.get(name).and_then(Json::as_str);
     match json {
-        Json::String(code) => Some(format!("\"{code}\"")),
+        Json::String(code) => Some(format!("\"{}\"", shown(code))),
         Json::Object(object) => match object.get("coding").and_then(Json::as_array) {
             Some(codings) => codings.first().and_then(told),
-            None => text("code").map(|code| format!("\"{}|{code}\"", text("system").unwrap_or(""))),
+            None => text("code").map(|code| format!("\"{}|{}\"", shown(text("system").unwrap_or("")), shown(code))),
         },
         _ => None,
     }

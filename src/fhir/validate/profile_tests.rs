@@ -430,7 +430,7 @@ fn the_base_definitions_in_full() {
         (r#"{"resourceType":"Patient","contact":[{"gender":"male"}]}"#, "invariant Patient.contact[0] pat-1"),
         (
             r#"{"resourceType":"Patient","gender":"man"}"#,
-            "code-invalid Patient.gender the code \\\"man\\\" is not in the value set http",
+            "code-invalid Patient.gender the code \"man\" is not in the value set http",
         ),
         (r#"{"resourceType":"Patient","name":[{"id":"x"}]}"#, "invariant Patient.name[0] ele-1"),
         (r#"{"resourceType":"Patient","_birthDate":{"id":"x"}}"#, "invariant Patient.birthDate ele-1"),
