@@ -1,6 +1,6 @@
 //! Countries (ISO 3166-1) and currencies (ISO 4217): codes and names, which R4's value sets name and no code system of R4 lists. The
 //! countries are those of the npm package `i18n-iso-countries` 7.14.0 (MIT), the currencies those of the expansion in
-//! `hl7.fhir.r4.expansions` 4.0.1 (CC0-1.0).
+//! `hl7.fhir.r4.expansions` 4.0.1 (CC0-1.0), with those that came later or are of the past.
 
 use std::sync::{Arc, LazyLock};
 
@@ -44,6 +44,11 @@ fn made(url: &str, name: &str, title: &str, concepts: Vec<Json>) -> Arc<Memory> 
         ("concept", Json::Array(concepts)),
     ]);
     Arc::new(Memory::new(&json))
+}
+
+/// Whether a code is one of a currency, also of the past.
+pub fn is_currency(code: &str) -> bool {
+    CURRENCIES.lines().any(|line| line.split_once('\t').is_some_and(|(known, _)| known == code))
 }
 
 /// The code system with a URL, if it is one of these.

@@ -9,6 +9,7 @@ use super::uris::has_scheme;
 use crate::fhir::definitions::names;
 use crate::fhir::json::Json;
 use crate::fhir::path::Path;
+use crate::fhir::terminology::iso::is_currency;
 
 /// What a coded element says: system and code of each coding, and whether there was any.
 type Verdict = (Membership, bool);
@@ -51,7 +52,7 @@ fn name_of(binding: &Binding) -> &str {
 fn known_elsewhere(value_set: &str, code: &str) -> Membership {
     let is_fine = match value_set {
         "http://hl7.org/fhir/ValueSet/mimetypes" => is_mime_type(code),
-        "http://hl7.org/fhir/ValueSet/currencies" => CURRENCIES.split(' ').any(|one| one == code),
+        "http://hl7.org/fhir/ValueSet/currencies" => is_currency(code),
         _ => return Membership::Unknown,
     };
     if is_fine { Membership::Unknown } else { Membership::Out }
@@ -67,15 +68,6 @@ fn is_mime_type(code: &str) -> bool {
     matches!(plain, "xml" | "json" | "ttl")
         || plain.split_once('/').is_some_and(|(kind, name)| is_name(kind) && (is_name(name) || name == "*"))
 }
-
-/// The codes of ISO 4217, those of the past too.
-const CURRENCIES: &str = "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BYR BZD \
-    CAD CDF CHE CHF CHW CLF CLP CNY COP COU CRC CUC CUP CVE CZK DJF DKK DOP DZD EEK EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ \
-    GYD HKD HNL HRK HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LTL LVL LYD MAD \
-    MDL MGA MKD MMK MNT MOP MRO MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB \
-    RWF SAR SBD SCR SDG SEK SGD SHP SLE SLL SOS SRD SSP STD STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD USN USS UYI \
-    UYU UYW UZS VED VEF VES VND VUV WST XAD XAF XAG XAU XBA XBB XBC XBD XCD XCG XDR XOF XPD XPF XPT XSU XTS XUA XXX YER ZAR ZMK ZMW ZWG ZWL \
-    ATS BEF CYP DEM ESP FIM FRF GRD IEP ITL LUF MTL NLG PTE SIT SKK";
 
 /// The code of an element, as people write it.
 fn told(json: &Json) -> Option<String> {
