@@ -1,7 +1,7 @@
 //! Validation of resources (FHIR R4 `validation.html`, `profiling.html`).
 //!
-//! [`structure()`] holds a resource against the shape of the base definitions, on every write: known elements in the
-//! right JSON shape and number, choices of one type, primitives in their formats. [`shape()`] asks less: what storage,
+//! [`structure()`] holds a resource against the shape of the base definitions: known elements in the right JSON shape and
+//! number, choices of one type, primitives in their formats; what fails it is malformed, whatever else is wrong. [`shape()`] asks less: what storage,
 //! search and the conversion between JSON and XML need. [`validate()`] asks everything: the
 //! same walk carries the rules of the types and of all profiles that apply, and checks at each element cardinalities,
 //! types, prescribed values, bindings, slices, references and invariants (`docs/VALIDATION.md`).
@@ -12,8 +12,8 @@
 //! Invariants: every finding has a FHIRPath expression; findings, depth and the cost of invariants are bounded; a
 //! resource without fault costs no allocation of paths and texts.
 //!
-//! Absent: whether a reference leads anywhere outside of the resource; contexts of extensions that are expressions; codes of
-//! systems whose content is not at hand.
+//! Absent: whether a reference leads anywhere outside of the resource; codes of systems whose content is not at
+//! hand, and the terminology service, which bindings do not ask.
 
 mod attachment;
 mod binding;

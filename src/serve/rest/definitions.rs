@@ -21,6 +21,10 @@ struct Own {
 /// Name, use, `min`, `max`, type, documentation.
 type Parameter = (&'static str, &'static str, i64, &'static str, &'static str, &'static str);
 
+/// What the operations about packages share.
+const PACKAGE: Parameter = ("package", "out", 0, "*", "Element", "a package: name, version, active, warning, missing");
+const PACKAGE_NAME: Parameter = ("name", "in", 1, "1", "string", "name of the package");
+
 static OWN: [Own; 9] = [
     Own {
         name: "diff",
@@ -65,9 +69,9 @@ static OWN: [Own; 9] = [
         title: "Use a package",
         description: "Takes a FHIR package into use by the tenant.",
         parameters: &[
-            ("name", "in", 1, "1", "string", "name of the package"),
+            PACKAGE_NAME,
             ("version", "in", 0, "1", "string", "its version; the last one unless given"),
-            ("package", "out", 0, "*", "Element", "a package: name, version, active, warning, missing"),
+            PACKAGE,
         ],
     },
     Own {
@@ -75,9 +79,9 @@ static OWN: [Own; 9] = [
         title: "Stop using a package",
         description: "Takes a FHIR package out of use by the tenant.",
         parameters: &[
-            ("name", "in", 1, "1", "string", "name of the package"),
+            PACKAGE_NAME,
             ("version", "in", 0, "1", "string", "its version; the last one unless given"),
-            ("package", "out", 0, "*", "Element", "a package: name, version, active, warning, missing"),
+            PACKAGE,
         ],
     },
     Own {
@@ -98,20 +102,13 @@ static OWN: [Own; 9] = [
         name: "package-remove",
         title: "Remove a package",
         description: "Removes a FHIR package that no tenant has in use.",
-        parameters: &[
-            ("name", "in", 1, "1", "string", "name of the package"),
-            ("version", "in", 1, "1", "string", "its version"),
-            ("package", "out", 0, "*", "Element", "a package: name, version, active, warning, missing"),
-        ],
+        parameters: &[PACKAGE_NAME, ("version", "in", 1, "1", "string", "its version"), PACKAGE],
     },
     Own {
         name: "packages",
         title: "Packages",
         description: "Lists the FHIR packages: which the tenant has in use, and what they need and do not get.",
-        parameters: &[
-            ("package", "out", 0, "*", "Element", "a package: name, version, active, warning, missing"),
-            ("absent", "out", 0, "*", "string", "a package that is to be in use and is not there"),
-        ],
+        parameters: &[PACKAGE, ("absent", "out", 0, "*", "string", "a package that is to be in use and is not there")],
     },
     Own {
         name: "reindex-status",
