@@ -10,7 +10,8 @@ use crate::base::clock::{Clock, SystemClock};
 use crate::base::fault::{Fault, Issue, Result};
 use crate::base::limits::DEEPEST_NESTING;
 use crate::cli::load::{Document, documents, find};
-use crate::fhir::definitions::package::{self, Package};
+use crate::fhir::definitions::package::{self, Manifest, Package};
+use crate::fhir::definitions::shipped;
 use crate::fhir::json::{Json, parse, write};
 use crate::fhir::outcome::outcome;
 use crate::fhir::validate::{Options, Registry, validate};
@@ -28,6 +29,9 @@ pub struct ValidateArgs {
     /// A FHIR package (.tgz) whose definitions are known
     #[arg(long, value_name = "FILE")]
     package: Vec<PathBuf>,
+    /// Leave out the packages that are part of the program
+    #[arg(long)]
+    without_packages: bool,
     /// How the findings are written
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -62,7 +66,7 @@ impl ValidateArgs {
     /// 400 for a file or package that cannot be read, and for a profile of the arguments that is not known.
     pub fn run(&self) -> Result<bool> {
         let registry = self.registry()?;
-        let registry = registry.as_ref().unwrap_or(Registry::core());
+        let registry = registry.as_ref().unwrap_or(self.below());
         for url in &self.profile {
             match registry.profile(url) {
                 Some(Ok(_)) => {}
@@ -101,15 +105,22 @@ impl ValidateArgs {
         Ok(counts.invalid == 0)
     }
 
+    /// What is known without the packages of the arguments.
+    fn below(&self) -> &'static Registry {
+        if self.without_packages { Registry::core() } else { Registry::shipped() }
+    }
+
     fn registry(&self) -> Result<Option<Registry>> {
         if self.package.is_empty() {
             return Ok(None);
         }
         let packages: Vec<Package> = self.package.iter().map(|path| open(path)).collect::<Result<_>>()?;
-        for text in package::missing(&packages) {
+        let there = if self.without_packages { &[] } else { shipped::packages() };
+        let there: Vec<&Manifest> = there.iter().map(|packed| &packed.manifest).collect();
+        for text in package::missing(&packages, &there) {
             eprintln!("cresset: warning: {text}");
         }
-        Ok(Some(Registry::with(packages.into_iter().flat_map(|package| package.resources))))
+        Ok(Some(Registry::over(self.below(), packages.into_iter().flat_map(|package| package.resources))))
     }
 
     fn tell(&self, out: &mut dyn Write, document: &Document, issues: &[Issue], counts: &mut Counts) -> Result<()> {

@@ -1,4 +1,5 @@
-//! FHIR packages: those of the database, shared by the tenants of this node, and which of them a tenant has in use.
+//! FHIR packages: those of the program and of the database, shared by the tenants of this node, and which of them a tenant has in
+//! use.
 //!
 //! What is in use is one value, swapped as a whole: a request goes on with the one that it began with. Nothing of a package is
 //! read before it is needed but the table of its definitions, and its search parameters.
@@ -19,6 +20,7 @@ use crate::base::fault::{Category, Fault, Result};
 use crate::base::id::Tenant;
 use crate::fhir::definitions::package::{Manifest, Needs};
 use crate::fhir::definitions::packed::{Packed, pack};
+use crate::fhir::definitions::shipped;
 use crate::fhir::json::Json;
 use crate::fhir::terminology::{self, Loaded};
 use crate::fhir::validate::Registry;
@@ -30,6 +32,9 @@ const POLL: Duration = Duration::from_secs(1);
 /// Name and version.
 pub type PackageId = (String, String);
 
+/// Packages in use, in their order, each with whether the tenant has chosen it itself.
+type Choice = Vec<(PackageId, bool)>;
+
 /// A package in use.
 #[derive(Debug)]
 pub struct UsedPackage {
@@ -37,6 +42,9 @@ pub struct UsedPackage {
     pub packed: Arc<Packed>,
     /// What it needs and does not get.
     pub needs: Needs,
+    /// Whether its search parameters count: those of the packages that are part of the program do so only for a tenant that
+    /// has chosen the package itself, since every index would pay for them.
+    has_params: bool,
 }
 
 /// What a tenant has in use.
@@ -78,7 +86,7 @@ pub(super) struct Packages {
     /// Those that every tenant has in use unless it says otherwise.
     configured: Vec<PackageId>,
     read: Mutex<HashMap<PackageId, Weak<Packed>>>,
-    sets: Mutex<HashMap<Vec<PackageId>, Weak<PackagesInUse>>>,
+    sets: Mutex<HashMap<Choice, Weak<PackagesInUse>>>,
     /// Tells the tenants of this node that there is another package.
     news: watch::Sender<()>,
 }
@@ -115,6 +123,9 @@ impl Packages {
         let (packed, content) = packed;
         let manifest = packed.manifest.clone();
         let (name, version) = (&manifest.name, &manifest.version);
+        if let Some(packed) = shipped::find(name, version) {
+            return Ok(LoadedPackage { definitions: packed.rows.len(), manifest, passed_over: made });
+        }
         // A version of a package does not change: nodes rely on it for those that they have in use.
         if self.store.package(name, version).await?.is_some_and(|old| old != content) {
             self.unused(name, version).await?;
@@ -122,7 +133,10 @@ impl Packages {
         self.store.put_package(name, version, content).await?;
         let id = (name.clone(), version.clone());
         self.read.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        self.sets.lock().unwrap_or_else(PoisonError::into_inner).retain(|ids, _| !ids.contains(&id));
+        self.sets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|ids, _| !ids.iter().any(|(other, _)| *other == id));
         self.news.send_replace(());
         Ok(LoadedPackage { definitions: packed.rows.len(), manifest, passed_over: made })
     }
@@ -130,8 +144,12 @@ impl Packages {
     /// Removes a package that nobody has in use.
     ///
     /// # Errors
-    /// 404 for an unknown one; 409 when it is in use.
+    /// 404 for an unknown one; 409 when it is in use, or part of the program.
     pub(super) async fn remove(&self, name: &str, version: &str) -> Result<()> {
+        if shipped::find(name, version).is_some() {
+            let message = format!("{name}#{version} is part of the program: it can only be taken out of use");
+            return Err(Fault::new(Category::Conflict, message));
+        }
         self.unused(name, version).await?;
         match self.store.remove_package(name, version).await? {
             true => Ok(()),
@@ -152,18 +170,30 @@ impl Packages {
         Ok(())
     }
 
+    /// Name and version of every package that there is.
+    async fn all(&self) -> Result<Vec<PackageId>> {
+        let mut all = self.store.packages().await?;
+        all.extend(shipped::packages().iter().map(|packed| id(&packed.manifest)));
+        all.sort_by(|(a, v), (b, w)| (a, order(v)).cmp(&(b, order(w))));
+        all.dedup();
+        Ok(all)
+    }
+
     /// The version that is meant: this one, or the last one that there is.
     ///
     /// # Errors
     /// 404 when there is none.
     pub(super) async fn find(&self, name: &str, version: Option<&str>) -> Result<PackageId> {
-        let all = self.store.packages().await?;
+        let all = self.all().await?;
         let of_name = all.into_iter().filter(|(n, v)| n == name && version.is_none_or(|version| v == version));
         let last = of_name.max_by(|(_, a), (_, b)| order(a).cmp(&order(b)));
         last.ok_or_else(|| unknown(name, version.unwrap_or("*")))
     }
 
     async fn packed(&self, id: &PackageId) -> Result<Option<Arc<Packed>>> {
+        if let Some(packed) = shipped::find(&id.0, &id.1) {
+            return Ok(Some(packed.clone()));
+        }
         let known = self.read.lock().unwrap_or_else(PoisonError::into_inner).get(id).and_then(Weak::upgrade);
         if known.is_some() {
             return Ok(known);
@@ -176,22 +206,22 @@ impl Packages {
 
     /// What a tenant has in use.
     async fn of(&self, tenant: Tenant) -> Result<Arc<PackagesInUse>> {
-        let mut ids = self.configured.clone();
+        let mut ids: Choice = self.configured.iter().map(|id| (id.clone(), false)).collect();
         for PackageChoice { name, version, is_active } in self.store.package_choices(tenant).await? {
-            ids.retain(|(n, v)| *n != name || *v != version);
+            ids.retain(|((n, v), _)| *n != name || *v != version);
             if is_active {
-                ids.push((name, version));
+                ids.push(((name, version), true));
             }
         }
-        ids.sort_by(|(a, v), (b, w)| (a, order(v)).cmp(&(b, order(w))));
+        ids.sort_by(|((a, v), _), ((b, w), _)| (a, order(v)).cmp(&(b, order(w))));
         let known = self.sets.lock().unwrap_or_else(PoisonError::into_inner).get(&ids).and_then(Weak::upgrade);
         if let Some(known) = known {
             return Ok(known);
         }
         let (mut packages, mut absent) = (Vec::new(), Vec::new());
-        for id in &ids {
+        for (id, is_chosen) in &ids {
             match self.packed(id).await? {
-                Some(packed) => packages.push(packed),
+                Some(packed) => packages.push((packed, *is_chosen)),
                 None => absent.push(format!("{}#{}", id.0, id.1)),
             }
         }
@@ -205,12 +235,21 @@ impl Packages {
     }
 }
 
-fn in_use(packages: Vec<Arc<Packed>>, absent: Vec<String>) -> PackagesInUse {
-    let registry = Arc::new(Registry::of_packages(&packages));
+fn id(manifest: &Manifest) -> PackageId {
+    (manifest.name.clone(), manifest.version.clone())
+}
+
+/// Packages, and whether the tenant has chosen each itself.
+fn in_use(packages: Vec<(Arc<Packed>, bool)>, absent: Vec<String>) -> PackagesInUse {
+    let registry = Arc::new(Registry::of_packages(packages.iter().map(|(packed, _)| packed)));
     let terms = Loaded::new(Arc::new(Terms(registry.clone())));
-    let among: Vec<Manifest> = packages.iter().map(|packed| packed.manifest.clone()).collect();
+    let among: Vec<Manifest> = packages.iter().map(|(packed, _)| packed.manifest.clone()).collect();
     let among: Vec<&Manifest> = among.iter().collect();
-    let used = |packed: Arc<Packed>| UsedPackage { needs: Needs::of(&packed.manifest, &among), packed };
+    let used = |(packed, is_chosen): (Arc<Packed>, bool)| {
+        let needs = Needs::of(&packed.manifest, &among);
+        let has_params = is_chosen || shipped::find(&packed.manifest.name, &packed.manifest.version).is_none();
+        UsedPackage { packed, needs, has_params }
+    };
     PackagesInUse { packages: packages.into_iter().map(used).collect(), absent, terms, registry }
 }
 
@@ -265,7 +304,7 @@ impl InUse {
     /// # Errors
     /// 503 or 500 from the database.
     pub(super) async fn all(&self) -> Result<Vec<PackageId>> {
-        self.packages.store.packages().await
+        self.packages.all().await
     }
 
     /// Takes a package into use, or out of it.
@@ -323,7 +362,7 @@ impl InUse {
 /// The search parameters of packages, by where they come from.
 fn search_params(used: &PackagesInUse) -> Vec<(String, Json)> {
     let mut found = Vec::new();
-    for UsedPackage { packed, .. } in &used.packages {
+    for UsedPackage { packed, .. } in used.packages.iter().filter(|used| used.has_params) {
         for (at, row) in packed.rows.iter().enumerate().filter(|(_, row)| &*row.kind == "SearchParameter") {
             let source =
                 format!("package {} {}", packed.manifest.label(), if row.id.is_empty() { &row.url } else { &row.id });

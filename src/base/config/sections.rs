@@ -99,11 +99,21 @@ pub struct Validation {
     pub mode: ValidationMode,
 }
 
+/// The packages of `fhir-profiles/` that every tenant has in use from the start.
+const SHIPPED: [(&str, &str); 3] =
+    [("hl7.fhir.uv.extensions.r4", "5.3.0-ballot-tc1"), ("hl7.fhir.uv.ips", "2.0.0"), ("hl7.terminology.r4", "7.0.1")];
+
 /// The FHIR packages.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct PackageSettings {
     /// Name and version of those that every tenant has in use unless it says otherwise.
     pub active: Vec<(String, String)>,
+}
+
+impl Default for PackageSettings {
+    fn default() -> Self {
+        Self { active: SHIPPED.map(|(name, version)| (name.to_owned(), version.to_owned())).to_vec() }
+    }
 }
 
 impl PackageSettings {

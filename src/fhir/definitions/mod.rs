@@ -6,7 +6,7 @@
 //! any JSON. Known faults of the definitions are corrected at build time (`build/corrections.rs`).
 //!
 //! [`conformance`] holds the profiles, value sets and code systems, as text; [`terminology`] code systems, value sets and concept maps with
-//! what people read, compressed.
+//! what people read, compressed. [`packed`] is the form in which packages are kept, [`shipped`] those that are part of the program.
 //!
 //! Absent: operations.
 
@@ -18,6 +18,7 @@ pub mod names;
 pub mod package;
 pub mod packed;
 pub mod params;
+pub mod shipped;
 mod tables;
 pub mod terminology;
 pub mod types;

@@ -169,11 +169,12 @@ impl Needs {
     }
 }
 
-/// What the packages need and does not stand among them: one text for each, for people.
-pub fn missing(packages: &[Package]) -> Vec<String> {
-    let all: Vec<&Manifest> = packages.iter().map(|package| &package.manifest).collect();
+/// What the packages need and is neither one of them nor of those that are there anyway: one text for each, for people.
+pub fn missing(packages: &[Package], there: &[&Manifest]) -> Vec<String> {
+    let mut all: Vec<&Manifest> = packages.iter().map(|package| &package.manifest).collect();
+    all.extend(there);
     let mut texts = Vec::new();
-    for package in &all {
+    for Package { manifest: package, .. } in packages {
         let Needs { replaced, missing } = Needs::of(package, &all);
         let label = package.label();
         texts.extend(missing.iter().map(|name| format!("{label} needs {name}, which is missing")));
@@ -224,7 +225,11 @@ pub(super) mod tests {
         let other = Manifest { name: "c".to_owned(), version: "1".to_owned(), ..Manifest::default() };
         let other = Package { manifest: other, ..Package::default() };
         assert_eq!(
-            missing(&[package, other]),
+            missing(&[package.clone(), other.clone()], &[]),
+            ["a#1.0 needs b#2.0, which is missing", "a#1.0 needs c.r4#1: c#1 is used instead"]
+        );
+        assert_eq!(
+            missing(&[package], &[&other.manifest]),
             ["a#1.0 needs b#2.0, which is missing", "a#1.0 needs c.r4#1: c#1 is used instead"]
         );
     }

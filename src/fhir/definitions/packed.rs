@@ -27,7 +27,7 @@ const LEVEL: i32 = 9;
 /// Magic number of a skippable frame, and the length of its content (RFC 8878, 3.1.2).
 const TRAILER: [u8; 8] = [0x50, 0x2A, 0x4D, 0x18, 8, 0, 0, 0];
 
-/// Of elements of a snapshot only this is left out; everything else may be asked for.
+/// Of elements of a snapshot only this is left out; everything else may be asked for. `fhir-profiles/update` does the same.
 const FOR_PEOPLE: [&str; 9] = [
     "definition",
     "comment",
@@ -227,9 +227,13 @@ impl Packed {
 fn lean(json: &mut Json) {
     let Some(object) = json.as_object_mut() else { return };
     object.remove("text");
-    let is_structure = object.get("resourceType").and_then(Json::as_str) == Some("StructureDefinition");
-    if !is_structure {
-        return;
+    match object.get("resourceType").and_then(Json::as_str) {
+        Some("StructureDefinition") => {}
+        Some("ImplementationGuide") => {
+            object.remove("definition");
+            return;
+        }
+        _ => return,
     }
     object.remove("mapping");
     if object.get("snapshot").is_some() {

@@ -16,6 +16,7 @@ use super::snapshot::generate;
 use crate::fhir::definitions::conformance::{self, CORE, Kind};
 use crate::fhir::definitions::element::{TypeId, TypeKind, all_types};
 use crate::fhir::definitions::packed::Packed;
+use crate::fhir::definitions::shipped;
 use crate::fhir::json::{Json, parse};
 
 /// How deep base definitions without snapshots may stand on one another.
@@ -121,10 +122,18 @@ pub fn asking(type_id: TypeId) -> Option<At<'static>> {
     *ASKING[type_id.0 as usize].get_or_init(|| base(type_id).filter(|at| !at.rule().is_idle()))
 }
 
+/// The base definitions with the packages that are part of the program.
+static SHIPPED_REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::of_packages(shipped::packages()));
+
 impl Registry {
     /// The base definitions of R4.
     pub fn core() -> &'static Self {
         &CORE_REGISTRY
+    }
+
+    /// The base definitions of R4 with the packages that are part of the program.
+    pub fn shipped() -> &'static Self {
+        &SHIPPED_REGISTRY
     }
 
     /// The base definitions with further ones: whatever has a canonical URL, anything else is left out. Of several with one
@@ -134,7 +143,6 @@ impl Registry {
     }
 
     /// The same over another registry.
-    #[cfg(test)]
     pub fn over(parent: &'static Self, resources: impl IntoIterator<Item = Json>) -> Self {
         Self::above(parent, resources)
     }
