@@ -51,6 +51,11 @@ impl DateTime {
         self.zone
     }
 
+    /// The same on the local clock, as if no zone were written.
+    pub fn without_zone(self) -> Self {
+        Self { zone: None, ..self }
+    }
+
     /// First microsecond, and first microsecond after it, since 1970-01-01T00:00:00Z. `default_zone`, in
     /// minutes east of UTC, is that of a text without a zone.
     pub fn span(&self, default_zone: i16) -> (i64, i64) {

@@ -76,6 +76,36 @@ pub fn ignores_case(param: &SearchParam) -> bool {
     known.peek().is_some() && known.all(is_caseless)
 }
 
+/// Date parameters on elements of type `date` alone, such as `birthdate`.
+static CALENDAR: LazyLock<HashSet<ParamId>> = LazyLock::new(|| of_types(ParamKind::Date, |name| name == "date"));
+
+/// Whether the elements of a date parameter are dates, which have no zones: "dates do not have time zones, and time zones should
+/// not be considered" (`search.html`, 3.1.1.4.7).
+pub fn has_no_zones(param: &SearchParam) -> bool {
+    CALENDAR.contains(&param.id)
+}
+
+/// Token parameters on what has no system.
+static BARE: LazyLock<HashSet<ParamId>> =
+    LazyLock::new(|| of_types(ParamKind::Token, |name| matches!(name, "ContactPoint" | "boolean" | "uri")));
+
+/// Whether the elements of a token parameter have no system: "for token parameters on elements of type ContactPoint, uri, or
+/// boolean, the presence of the pipe symbol SHALL NOT be used" (`search.html`, 3.1.1.4.10).
+pub fn has_no_systems(param: &SearchParam) -> bool {
+    BARE.contains(&param.id)
+}
+
+/// The official parameters of a kind whose elements are all known to be of some types.
+fn of_types(kind: ParamKind, is_one: impl Fn(&str) -> bool) -> HashSet<ParamId> {
+    let all = all_params().iter().filter(|param| param.kind == kind);
+    let fits = |param: &&SearchParam| {
+        let branches = |kind: &ResourceType| operands(&expression_for(*kind, param).unwrap_or_default()).len();
+        let count: usize = param.base.iter().map(branches).sum();
+        count > 0 && types(param).count() == count && types(param).all(&is_one)
+    };
+    all.map(|param| &**param).filter(fits).map(|param| param.id).collect()
+}
+
 /// Whether it cannot be told if the elements of a token parameter are compared without regard to case: those of added
 /// parameters may be anything (`extension.value`), or of several types.
 pub fn may_ignore_case(param: &SearchParam) -> bool {
@@ -120,6 +150,24 @@ mod tests {
         assert_eq!(type_of("Patient", "Patient.name.exists()"), None);
         assert_eq!(operands("A.b | A.c.where(x | y)"), ["A.b", "A.c.where(x | y)"]);
         assert_eq!(operands("A.b and A.c | A.d"), ["A.b and A.c | A.d"]);
+    }
+
+    #[test]
+    fn what_has_no_zones_and_no_systems_is_known() {
+        let urls = |is_one: fn(&SearchParam) -> bool| {
+            let found =
+                all_params().iter().filter(|of| is_one(of)).map(|of| of.url.rsplit('/').next().unwrap_or_default());
+            found.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(
+            urls(has_no_zones),
+            "Basic-created ClaimResponse-payment-date Goal-start-date Goal-target-date individual-birthdate"
+        );
+        let bare = urls(has_no_systems);
+        for name in ["Patient-active", "individual-telecom", "individual-phone", "individual-email"] {
+            assert!(bare.contains(name), "{name} in {bare}");
+        }
+        assert!(!bare.contains("identifier") && !bare.contains("gender"), "{bare}");
     }
 
     /// The test side of a search knows only the parameter, the extraction only the element: they agree when no

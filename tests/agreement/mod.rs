@@ -86,7 +86,7 @@ fn values_of<'a>(
         "_lastUpdated" => {
             let start = updated(n);
             let range = Range { start, end: start + 1000 };
-            vec![Found::Date(Date { range, texts: (Some(written), Some(written)) })]
+            vec![Found::Date(Date { range, texts: (Some(written), Some(written)), is_calendar: false })]
         }
         _ => values(all, param, json, BASE),
     }

@@ -182,7 +182,9 @@ fn of_token(token: &Token<'_>) -> Vec<Ask> {
     let mut asks = Vec::new();
     if let Some(code) = &token.code {
         asks.push(Ask::one("", Wanted::Token(None, Some(code.clone()))));
-        asks.push(Ask::one("", Wanted::Token(Some(system.clone()), Some(code.clone()))));
+        if !token.has_no_system {
+            asks.push(Ask::one("", Wanted::Token(Some(system.clone()), Some(code.clone()))));
+        }
         let typed =
             token.types.iter().map(|(system, kind)| Wanted::Typed((*system).into(), (*kind).into(), code.clone()));
         asks.extend(typed.map(|typed| Ask::one("of-type", typed)));

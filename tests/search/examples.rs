@@ -139,7 +139,8 @@ pub fn values_of<'a>(all: &'static Definitions, example: &'a Example, base: &str
             // a span of a millisecond, whatever the resource says of itself
             "_lastUpdated" => {
                 let range = Range::parse(&example.updated).unwrap();
-                vec![Found::Date(Date { range, texts: (Some(&example.updated), Some(&example.updated)) })]
+                let texts = (Some(example.updated.as_str()), Some(example.updated.as_str()));
+                vec![Found::Date(Date { range, texts, is_calendar: false })]
             }
             "_id" => vec![Found::Uri(&example.id)],
             "_text" => word(0),

@@ -46,6 +46,12 @@ pub fn words(text: &str) -> Vec<String> {
     fold(text).split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
+/// A time as its own clock shows it.
+fn without_zone(text: &str) -> &str {
+    let clock = text.find('T').unwrap_or(text.len());
+    text[clock..].find(['Z', '+', '-']).map_or(text, |zone| &text[..clock + zone])
+}
+
 struct Context<'a> {
     param: &'a Param,
     modifier: &'a str,
@@ -65,7 +71,8 @@ impl Context<'_> {
                 wanted => reference.to.as_ref().is_some_and(|to| self.leads(to, wanted)),
             },
             (Found::Date(date), Wanted::Date(prefix, text)) => {
-                let asked = Range::parse(text)?;
+                // "dates do not have time zones, and time zones should not be considered" (3.1.1.4.7)
+                let asked = Range::parse(if date.is_calendar { without_zone(text) } else { text })?;
                 if *prefix == "ap" && asked.is_open_question(date.range, self.now) {
                     return None;
                 }

@@ -52,6 +52,8 @@ pub struct Token<'a> {
     pub any_case: bool,
     /// Whether it is a MIME type.
     pub is_mime: bool,
+    /// Whether its type has no system: a contact point, a URI, a truth value.
+    pub has_no_system: bool,
 }
 
 /// A reference.
@@ -81,6 +83,8 @@ pub struct Date<'a> {
     pub range: Range,
     /// The text where there is one for both sides, or the texts of start and end.
     pub texts: (Option<&'a str>, Option<&'a str>),
+    /// It is a date, which has no zone.
+    pub is_calendar: bool,
 }
 
 /// Lowest and highest number, both included; none: open.
@@ -208,7 +212,8 @@ fn tokens<'a>(node: Node<'a>, json: &'a Value) -> Vec<Token<'a>> {
         (_, Value::Number(number)) => vec![Token { code: Some(number.to_string()), ..Token::default() }],
         _ => Vec::new(),
     };
-    all.iter_mut().for_each(|token| token.any_case = any_case);
+    let has_no_system = matches!(node.kind, "ContactPoint" | "boolean" | "uri");
+    all.iter_mut().for_each(|token| (token.any_case, token.has_no_system) = (any_case, has_no_system));
     all.retain(|token| token.system.is_some() || token.code.is_some() || token.text.is_some());
     all
 }
@@ -227,7 +232,10 @@ pub fn to<'a>(text: &'a str, all: &Definitions, base: &str) -> Option<To<'a>> {
         return None;
     }
     let plain = text.split("/_history/").next().unwrap_or(text);
-    let own = plain.strip_prefix(base).and_then(|rest| rest.strip_prefix('/')).unwrap_or(plain);
+    // http and https name the same thing (http.html, 3.1.0.1.2)
+    let schemes = [base.to_owned(), base.replacen("http:", "https:", 1)];
+    let below = schemes.iter().find_map(|base| plain.strip_prefix(base.as_str()));
+    let own = below.and_then(|rest| rest.strip_prefix('/')).unwrap_or(plain);
     match own.split_once('/') {
         Some((kind, id)) if all.resources.contains(kind) && is_id(id) => Some(To::Local(kind, id)),
         _ => Some(To::Url(plain)),
@@ -254,12 +262,14 @@ fn period(json: &Value) -> Option<Date<'_>> {
         None => Some(None),
     };
     let (start, end) = (side(texts.0)?, side(texts.1)?);
-    (start.is_some() || end.is_some()).then(|| Date { range: Range::period(start, end), texts })
+    (start.is_some() || end.is_some()).then(|| Date { range: Range::period(start, end), texts, is_calendar: false })
 }
 
 /// An instant has no width; of a Timing the outer limits count (3.1.1.4.7).
 fn date<'a>(kind: &str, json: &'a Value) -> Option<Date<'a>> {
-    let one = |text: &'a str| Some(Date { range: Range::parse(text)?, texts: (Some(text), Some(text)) });
+    let one = |text: &'a str| {
+        Some(Date { range: Range::parse(text)?, texts: (Some(text), Some(text)), is_calendar: kind == "date" })
+    };
     match kind {
         "instant" => one(json.as_str()?).map(|date| {
             let start = date.range.start;
@@ -272,7 +282,7 @@ fn date<'a>(kind: &str, json: &'a Value) -> Option<Date<'a>> {
             let first = parts.iter().min_by_key(|part| part.range.start)?.clone();
             let last = parts.iter().max_by_key(|part| part.range.end)?.clone();
             let range = Range { start: first.range.start, end: last.range.end };
-            Some(Date { range, texts: (first.texts.0, last.texts.1) })
+            Some(Date { range, texts: (first.texts.0, last.texts.1), is_calendar: false })
         }
         _ => one(json.as_str()?),
     }

@@ -6,7 +6,7 @@ use super::number::prefix;
 use crate::base::clock::Timestamp;
 use crate::fhir::definitions::names;
 use crate::fhir::json::{Json, Object};
-use crate::fhir::time;
+use crate::fhir::time::{self, DateTime};
 use crate::search::query::{DateTest, Prefix};
 use crate::search::value::{Span, Value};
 
@@ -18,9 +18,25 @@ const ZONE: i16 = 0;
 /// # Errors
 /// The reason, when it is no date.
 pub fn parse(value: &str, now: Timestamp) -> Result<DateTest, &'static str> {
+    read(value, now, time::parse_search)
+}
+
+/// The same for elements that have no zone: that of the value does not count.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_on_calendar(value: &str, now: Timestamp) -> Result<DateTest, &'static str> {
+    read(value, now, |text| time::parse_search(text).map(DateTime::without_zone))
+}
+
+fn read(
+    value: &str,
+    now: Timestamp,
+    time: impl Fn(&str) -> Result<DateTime, &'static str>,
+) -> Result<DateTest, &'static str> {
     let value = unescape(value)?;
     let (prefix, rest) = prefix(&value)?;
-    let mut span = time::parse_search(rest)?.span(ZONE);
+    let mut span = time(rest)?.span(ZONE);
     if prefix == Prefix::Ap {
         span = time::widen(span, now);
     }
@@ -139,6 +155,16 @@ mod tests {
         for (asked, text, type_name, expected) in cases {
             assert_eq!(finding(asked, text, type_name), expected, "{asked} on {text}");
         }
+    }
+
+    #[test]
+    fn a_date_has_no_zone() {
+        let birth = value(r#""1980-05-05""#, "date").expect("a date");
+        let finds = |text: &str| passes(&parse_on_calendar(text, Timestamp(0)).expect(text), birth);
+        for text in ["ge1980-05-05T23:00:00-11:00", "gt1980-05-05T23:00:00-11:00", "lt1980-05-05T01:00:00+14:00"] {
+            assert!(finds(text) && !passes(&parse(text, Timestamp(0)).expect(text), birth), "{text}");
+        }
+        assert!(finds("1980-05-05") && !finds("1980-05-05T00:00:00Z") && !finds("sa1980-05-05T00:00:00-11:00"));
     }
 
     #[test]

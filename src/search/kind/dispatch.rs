@@ -7,8 +7,8 @@ use super::escape::split;
 use super::{composite, date, near, number, quantity, reference, string, token, uri};
 use crate::base::clock::Timestamp;
 use crate::fhir::definitions::params::{ParamKind, SearchParam};
-use crate::search::path::{ignores_case, may_ignore_case};
-use crate::search::query::{AnyCase, Test, TokenTest};
+use crate::search::path::{has_no_systems, has_no_zones, ignores_case, may_ignore_case};
+use crate::search::query::{AnyCase, DateTest, Test, TokenTest};
 use crate::search::value::Value;
 
 /// What reading a value needs besides the value.
@@ -63,9 +63,9 @@ fn plain(of: &SearchParam, value: &str, reading: &Reading<'_>) -> Result<Test, &
             let mut tests = string::parse(value, string::Mode::StartsWith)?;
             Test::String(tests.swap_remove(0))
         }
-        ParamKind::Token => Test::Token(caseless(of, token::parse(value)?)),
+        ParamKind::Token => Test::Token(caseless(of, token_of(of, value)?)),
         ParamKind::Reference => Test::Reference(reference::parse(value, None, of, reading.base)?),
-        ParamKind::Date => Test::Date(date::parse(value, reading.now)?),
+        ParamKind::Date => Test::Date(dated(of, value, reading.now)?),
         ParamKind::Number => Test::Number(number::parse(value)?),
         ParamKind::Quantity => Test::Quantity(quantity::parse(value)?),
         ParamKind::Uri => Test::Uri(uri::parse(value, None)?),
@@ -75,6 +75,23 @@ fn plain(of: &SearchParam, value: &str, reading: &Reading<'_>) -> Result<Test, &
         }
         ParamKind::Special => Test::Near(near::parse(value)?),
     })
+}
+
+/// Reads a value of a date parameter.
+///
+/// # Errors
+/// The reason, when it is no date.
+pub fn dated(of: &SearchParam, value: &str, now: Timestamp) -> Result<DateTest, &'static str> {
+    if has_no_zones(of) { date::parse_on_calendar(value, now) } else { date::parse(value, now) }
+}
+
+fn token_of(of: &SearchParam, value: &str) -> Result<TokenTest, &'static str> {
+    if has_no_systems(of) && split(value, b'|').count() > 1 {
+        return Err(
+            "contact points, URIs and truth values have no system: there is no `|`; one that belongs to the value is written `\\|`",
+        );
+    }
+    token::parse(value)
 }
 
 /// The test as the values of its parameter are kept: in lowercase when case does not matter.

@@ -14,11 +14,17 @@ fn id_of(text: &str) -> Option<ResourceId> {
     if ResourceId::is_valid(text) { ResourceId::parse(text).ok() } else { None }
 }
 
+/// What stands behind `http:` or `https:`: the two name the same thing (FHIR R4 `http.html`, 3.1.0.1.2).
+fn any_scheme(url: &str) -> Option<&str> {
+    url.strip_prefix("http:").or_else(|| url.strip_prefix("https:"))
+}
+
 /// The resource of this server that a text names: `Type/id`, or that below `base`; with or without
 /// `/_history/version`.
 pub fn local(text: &str, base: &str) -> Option<ResourceKey> {
     let base = base.trim_end_matches('/');
-    let below = text.strip_prefix(base).filter(|_| !base.is_empty()).and_then(|rest| rest.strip_prefix('/'));
+    let (url, base) = any_scheme(text).zip(any_scheme(base)).unwrap_or((text, base));
+    let below = url.strip_prefix(base).filter(|_| !base.is_empty()).and_then(|rest| rest.strip_prefix('/'));
     let (kind, rest) = below.unwrap_or(text).split_once('/')?;
     let id = rest.split_once("/_history/").map_or(rest, |(id, _)| id);
     Some(ResourceKey::new(ResourceType::find(kind)?, id_of(id)?))
@@ -165,14 +171,21 @@ mod tests {
 
     #[test]
     fn finds_every_way_to_write_it() {
-        let written = ["Patient/1", "http://host/fhir/Patient/1", "Patient/1/_history/3"];
-        let asked = ["1", "Patient/1", "http://host/fhir/Patient/1", "http://host/fhir/Patient/1/_history/2"];
+        let written =
+            ["Patient/1", "http://host/fhir/Patient/1", "https://host/fhir/Patient/1", "Patient/1/_history/3"];
+        let asked = [
+            "1",
+            "Patient/1",
+            "http://host/fhir/Patient/1",
+            "https://host/fhir/Patient/1",
+            "http://host/fhir/Patient/1/_history/2",
+        ];
         for text in written {
             let target = target(text, BASE).expect(text);
             for value in asked {
                 assert!(passes(&parse(value, None, subject(), BASE).expect(value), &target), "{value} finds {text}");
             }
-            for value in ["2", "Group/1", "http://other/fhir/Patient/1", "urn:uuid:1"] {
+            for value in ["2", "Group/1", "http://other/fhir/Patient/1", "http://host:1/fhir/Patient/1", "urn:uuid:1"] {
                 assert!(!passes(&parse(value, None, subject(), BASE).expect(value), &target), "{value} finds {text}");
             }
         }

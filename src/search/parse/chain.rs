@@ -30,8 +30,8 @@ pub(super) fn clause(work: &Work<'_>, place: Place<'_>, text: &str) -> Result<Cl
     if place.depth >= most {
         return Err(too_many(place.name, "steps", most).into());
     }
-    if let Some(rest) = place.rest.strip_prefix("_has:") {
-        return has(work, place, rest, text);
+    if let Some(rest) = place.rest.strip_prefix("_has").filter(|rest| rest.is_empty() || rest.starts_with(':')) {
+        return has(work, place, rest.trim_start_matches(':'), text);
     }
     match place.rest.split_once('.') {
         Some((step, rest)) => chain(work, place, step, rest, text),

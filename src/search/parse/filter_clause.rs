@@ -10,7 +10,7 @@ use super::types::check_common;
 use crate::base::fault::{Category, Fault};
 use crate::fhir::definitions::params::{ParamKind, SearchParam};
 use crate::fhir::types::{ResourceId, ResourceType};
-use crate::search::kind::{date, number, reference as references, string, token};
+use crate::search::kind::{date, dispatch, number, reference as references, string, token};
 use crate::search::nested::{self, Meaning, Names, RELATIONSHIPS};
 use crate::search::query::{AnyCase, Clause, DateTest, Prefix, Relation, StringTest, SystemTest, Test, UriTest};
 
@@ -233,7 +233,7 @@ fn end(work: &Work<'_>, kind: ResourceType, name: &str, comparison: &Comparison<
     if name == "_lastUpdated" {
         return Ok(match comparison.operation {
             Operation::Pr => Clause::Complement(Box::new(Clause::Id(Vec::new()))),
-            _ => Clause::LastUpdated(vec![dated(work, name, comparison)?]),
+            _ => Clause::LastUpdated(vec![dated(name, comparison, |text| date::parse(text, work.context.now))?]),
         });
     }
     let param = find(work, kind, name, "_filter")?;
@@ -266,7 +266,9 @@ fn test(work: &Work<'_>, param: &SearchParam, comparison: &Comparison<'_>) -> Re
     let bad = |reason: &str| unfit(&param.code, value, reason);
     match (param.kind, operation) {
         (ParamKind::String, _) => text(param, comparison),
-        (ParamKind::Date, _) => dated(work, &param.code, comparison).map(Test::Date),
+        (ParamKind::Date, _) => {
+            dated(&param.code, comparison, |text| dispatch::dated(param, text, work.context.now)).map(Test::Date)
+        }
         (ParamKind::Number, Operation::Co) => {
             let value = number::parse(plain(&param.code, value)?).map_err(bad)?.value;
             Ok(Test::Implied(value))
@@ -318,7 +320,11 @@ fn text(param: &SearchParam, comparison: &Comparison<'_>) -> Result<Test, Fault>
     Ok(Test::String(StringTest::Relation(relation, folded)))
 }
 
-fn dated(work: &Work<'_>, code: &str, comparison: &Comparison<'_>) -> Result<DateTest, Fault> {
+fn dated(
+    code: &str,
+    comparison: &Comparison<'_>,
+    read: impl Fn(&str) -> Result<DateTest, &'static str>,
+) -> Result<DateTest, Fault> {
     let own = match comparison.operation {
         Operation::Po => Some(Prefix::Ap),
         Operation::Co => Some(Prefix::Co),
@@ -328,7 +334,7 @@ fn dated(work: &Work<'_>, code: &str, comparison: &Comparison<'_>) -> Result<Dat
         Some(_) => plain(code, &comparison.value)?.to_owned(),
         None => prefix(code, "date", comparison)?,
     };
-    let test = date::parse(&text, work.context.now).map_err(|reason| unfit(code, &comparison.value, reason))?;
+    let test = read(&text).map_err(|reason| unfit(code, &comparison.value, reason))?;
     Ok(own.map_or(test, |prefix| DateTest { prefix, ..test }))
 }
 

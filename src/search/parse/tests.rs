@@ -153,6 +153,7 @@ fn what_is_refused() {
         ("general-practitioner:Group.name", "a", "value", "does not refer to Group"),
         ("general-practitioner.birthdate", "x", "not-supported", "unknown search parameter \"birthdate\""),
         ("_has:Observation:patient", "a", "value", "_has:Type:reference:parameter"),
+        ("_has", "a", "value", "_has:Type:reference:parameter"),
         ("_has:Nonsense:patient:code", "a", "value", "unknown resource type \"Nonsense\""),
         ("_has:Observation:code:code", "a", "value", "is not a reference"),
         ("_has:Observation:encounter:code", "a", "value", "does not refer to Patient"),

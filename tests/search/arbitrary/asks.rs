@@ -151,6 +151,8 @@ impl Asker<'_> {
                 let cut = if self.random.chance(60) { code.split(';').next()? } else { code };
                 Some(Wanted::Token(None, Some(cut.to_owned())))
             }
+            // there is no `|` before what has no system
+            _ if token.has_no_system && form != "code" => None,
             _ => self.coded(form, token.system, token.code.as_deref()),
         }
     }
