@@ -4,6 +4,7 @@ use super::face::{Stored, WriteKind};
 use super::tenancy::Tenancy;
 use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault, Result};
+use crate::base::id::Seq;
 use crate::fhir::types::ResourceKey;
 use crate::store::{VersionKind, VersionRow, body};
 
@@ -23,6 +24,12 @@ pub(super) fn stored(row: VersionRow) -> Result<Stored> {
         VersionKind::Delete | VersionKind::Expunged => WriteKind::Delete,
     };
     Ok(Stored { key: row.key, version: row.version, updated: row.updated, body, kind })
+}
+
+/// The resources at some positions of the log, in the order asked for, without those that were expunged since.
+pub(super) async fn at_positions(at: &Tenancy, seqs: &[Seq]) -> Result<Vec<Stored>> {
+    let rows = at.store.by_seqs(at.tenant, seqs).await?;
+    rows.into_iter().filter(|row| row.body.is_some()).map(stored).collect()
 }
 
 /// The current version.

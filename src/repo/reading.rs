@@ -8,7 +8,9 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::face::{Handling, Stored};
-use super::read::stored;
+use super::meaning::Meaning;
+use super::read::at_positions;
+use super::resolver::Resolver;
 use super::search::{fresh, parsed};
 use super::tenancy::Tenancy;
 use super::worker::blocking;
@@ -39,9 +41,11 @@ pub(super) async fn reading(
     let now = at.clock.now();
     let searcher = fresh(at).await?;
     let known = at.params.set();
-    let query =
-        |params: &Vec<(String, String)>| parsed(at, &known, SearchContext::Type(kind), params, Handling::Strict, now);
-    let queries = searches.iter().map(query).collect::<Result<Vec<_>>>()?;
+    let mut queries = Vec::with_capacity(searches.len());
+    for params in searches {
+        let query = parsed(at, &known, SearchContext::Type(kind), params, Handling::Strict, now)?;
+        queries.push(Meaning.resolve(at, query).await?);
+    }
     // It is never closed.
     let _turn = at.searching.acquire().await.map_err(|_| Fault::unavailable("the server is stopping"))?;
     let limits = at.limits.clone();
@@ -72,9 +76,7 @@ impl Reading {
                 return Ok(Vec::new());
             }
             seqs.reverse();
-            let rows = self.at.store.by_seqs(self.at.tenant, &seqs).await?;
-            let whole: Vec<Stored> =
-                rows.into_iter().filter(|row| row.body.is_some()).map(stored).collect::<Result<_>>()?;
+            let whole = at_positions(&self.at, &seqs).await?;
             if !whole.is_empty() {
                 return Ok(whole);
             }

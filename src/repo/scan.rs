@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::face::{Handling, Scan, Stored};
 use super::meaning::Meaning;
-use super::read::stored;
+use super::read::at_positions;
 use super::resolver::Resolver;
 use super::search::{fresh, parsed, unfinished};
 use super::tenancy::Tenancy;
@@ -46,6 +46,5 @@ pub(super) async fn scan(
 /// Some of the matches, by their numbers; what was expunged since is left out.
 pub(super) async fn fetch(at: &Tenancy, scan: &Scan, numbers: &[usize]) -> Result<Vec<Stored>> {
     let seqs: Vec<Seq> = numbers.iter().filter_map(|number| scan.seqs.get(*number).copied()).collect();
-    let rows = at.store.by_seqs(at.tenant, &seqs).await?;
-    rows.into_iter().filter(|row| row.body.is_some()).map(stored).collect()
+    at_positions(at, &seqs).await
 }
