@@ -153,6 +153,38 @@ fn pages_of_a_record_are_followed_on_any_node() {
 }
 
 #[test]
+fn cursors_of_graphql_are_followed_on_any_node() {
+    if !Postgres::available() {
+        return;
+    }
+    let (first, second) = two_nodes();
+    fill(&mut first.client(), 23);
+    let fields =
+        "{ count offset pagesize edges { mode resource { id valueQuantity { value } } } first previous next last }";
+    let ask = |node: &TestApp, arguments: &str| -> Value {
+        let query = json!({"query": format!("{{ ObservationConnection({arguments}) {fields} }}")});
+        let headers = [("content-type", "application/json")];
+        let answer = node.client().with_body("POST", "$graphql", &headers, &query).expect(200).json();
+        answer["data"]["ObservationConnection"].clone()
+    };
+    let follow = |node: &TestApp, page: &Value, link: &str| ask(node, &format!("_cursor: {}", page[link]));
+    let start = ask(&first, "_count: 5, _sort: \"-value-quantity\"");
+    // what others write meanwhile is on none of the pages
+    first.client().put("Observation/late", &observation("late", 999_999)).expect(201);
+    let (mut page, mut found) = (start.clone(), Vec::new());
+    while page["next"].is_string() {
+        let there = follow(&first, &page, "next");
+        page = follow(&second, &page, "next");
+        let bare = |page: &Value| (page["count"].clone(), page["offset"].clone(), page["edges"].clone());
+        assert_eq!(bare(&page), bare(&there), "the page of another node is not that of the holder");
+        found.extend(page["edges"].as_array().unwrap().clone());
+    }
+    assert_eq!((found.len(), &page["offset"], &page["count"]), (18, &json!(20), &json!(23)));
+    let back = follow(&second, &page, "first");
+    assert_eq!(back["edges"], start["edges"]);
+}
+
+#[test]
 fn a_batch_may_ask_for_a_page_of_another_node() {
     if !Postgres::available() {
         return;

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use super::call::Site;
 use super::extract;
 use super::params::Params;
+use super::relay;
 use super::routes::Target;
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::base::limits::GRAPHQL_AT_ONCE;
@@ -90,8 +91,7 @@ async fn answer(
     // It is never closed.
     let _turn = AT_ONCE.acquire().await.map_err(|_| Fault::unavailable("the server is stopping"))?;
     let (now, most) = (site.clock.now(), site.limits.page_max);
-    let here =
-        Here { session, handle: Handle::current(), base: site.base.clone(), most, usual: site.limits.page_default };
+    let here = Here { session, handle: Handle::current(), site: site.clone(), most };
     let work = move || execute(&request, &root, &here, now).map(answer_text);
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|_| Fault::internal("the answering of a query stopped"))?
@@ -146,9 +146,8 @@ fn request(site: &Site, params: &Params, headers: &HeaderMap, body: &Bytes) -> R
 struct Here {
     session: Session,
     handle: Handle,
-    base: String,
+    site: Site,
     most: usize,
-    usual: usize,
 }
 
 impl Here {
@@ -173,14 +172,59 @@ impl Here {
             let score = entry.note.score.map(|score| format!("{}", f64::from(score) / 1_000_000.0));
             found.entries.push(Entry { resource, mode: Some("match"), score });
         }
-        let end = answer.total.and_then(|total| usize::try_from(total).ok());
-        let last = end.map_or(0, |end| end.saturating_sub(1) / size.max(1) * size);
-        found.first = answer.first.map(|token| cursor(0, size, &token));
-        found.previous = answer.previous.map(|token| cursor(offset.saturating_sub(size), size, &token));
-        found.next = answer.next.map(|token| cursor(offset + size, size, &token));
-        found.last = answer.last.map(|token| cursor(last, size, &token));
+        link(&mut found, [answer.first, answer.previous, answer.next, answer.last]);
         Ok(found)
     }
+
+    /// The page of a token, wherever it is held.
+    fn held(&self, kind: ResourceType, token: &str, (offset, size): (usize, usize)) -> Result<Found> {
+        let peer = match self.handle.block_on(self.session.page(token))? {
+            Page::Here(answer) => return self.page(*answer, offset, size),
+            Page::Elsewhere(peer) => peer,
+        };
+        let path = SearchContext::Type(kind).to_string();
+        let asked = self.handle.block_on(relay::ask(&self.site, (&path, token), "", &peer));
+        let here = || self.page(self.handle.block_on(self.session.page_here(token))?, offset, size);
+        match asked {
+            Ok(Some(bundle)) => of_bundle(&bundle, offset, size),
+            Ok(None) => here(),
+            // It may come back: only what this node can answer by itself is better than to try again.
+            Err(away) => here().map_err(|own| if own.category() == Category::Gone { away } else { own }),
+        }
+    }
+}
+
+/// Gives a page the cursors of its first, previous, next and last one.
+fn link(found: &mut Found, [first, previous, next, last]: [Option<String>; 4]) {
+    let (offset, size) = (found.offset, found.size);
+    let end = found.total.and_then(|total| usize::try_from(total).ok());
+    let last_offset = end.map_or(0, |end| end.saturating_sub(1) / size.max(1) * size);
+    found.first = first.map(|token| cursor(0, size, &token));
+    found.previous = previous.map(|token| cursor(offset.saturating_sub(size), size, &token));
+    found.next = next.map(|token| cursor(offset + size, size, &token));
+    found.last = last.map(|token| cursor(last_offset, size, &token));
+}
+
+/// A page as another node answers it.
+fn of_bundle(bundle: &[u8], offset: usize, size: usize) -> Result<Found> {
+    let bundle = parse_stored(bundle)?;
+    let total = bundle.get("total").and_then(Json::as_number).and_then(|total| total.as_str().parse().ok());
+    let mut found = Found { total, offset, size, ..Found::default() };
+    for entry in bundle.get("entry").and_then(Json::as_array).unwrap_or_default() {
+        let search = entry.get("search");
+        let mode = search.and_then(|search| search.get("mode")?.as_str());
+        let (Some("match"), Some(resource)) = (mode, entry.get("resource")) else { continue };
+        let score = search.and_then(|search| Some(search.get("score")?.as_number()?.as_str().to_owned()));
+        found.entries.push(Entry { resource: Arc::new(resource.clone()), mode: Some("match"), score });
+    }
+    let links = bundle.get("link").and_then(Json::as_array).unwrap_or_default();
+    let token = |relation: &str| -> Option<String> {
+        let is_it = |link: &&Json| link.get("relation").and_then(Json::as_str) == Some(relation);
+        let (_, query) = links.iter().find(is_it)?.get("url")?.as_str()?.split_once('?')?;
+        Params::parse(query, query.len()).ok()?.get("_page").map(str::to_owned)
+    };
+    link(&mut found, ["first", "previous", "next", "last"].map(token));
+    Ok(found)
 }
 
 /// A cursor: where its page begins, how large it is, and the token of the page.
@@ -200,7 +244,7 @@ impl Source for Here {
     }
 
     fn resolve(&self, reference: &str) -> Result<Option<Arc<Json>>> {
-        let relative = reference.strip_prefix(&self.base).map_or(reference, |rest| rest.trim_start_matches('/'));
+        let relative = reference.strip_prefix(&self.site.base).map_or(reference, |rest| rest.trim_start_matches('/'));
         let (path, version) = match relative.split_once("/_history/") {
             Some((path, version)) => (path, Some(version.parse::<i64>())),
             None => (relative, None),
@@ -224,12 +268,9 @@ impl Source for Here {
         if let Some(text) = &search.cursor {
             let unknown = || Fault::invalid("the cursor is none that was given here");
             let (offset, size, token) = of_cursor(text).ok_or_else(unknown)?;
-            return match self.handle.block_on(self.session.page(token))? {
-                Page::Here(answer) => self.page(*answer, offset, size),
-                Page::Elsewhere(_) => self.page(self.handle.block_on(self.session.page_here(token))?, offset, size),
-            };
+            return self.held(search.kind, token, (offset, size));
         }
-        let size = search.count.unwrap_or(self.usual).min(self.most);
+        let size = search.count.unwrap_or(self.site.limits.page_default).min(self.most);
         let mut params = search.params.clone();
         params.push(("_count".to_owned(), size.to_string()));
         let of = SearchContext::Type(search.kind);

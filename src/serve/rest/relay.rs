@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-use super::call::Call;
+use super::call::Site;
 use super::params::encode;
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::id::TenantName;
@@ -21,19 +21,19 @@ pub const SECRET: HeaderName = HeaderName::from_static("x-cresset-cluster");
 /// The header with the tenant whose page it is, unless it is the default one.
 pub const TENANT: HeaderName = HeaderName::from_static("x-cresset-tenant");
 
-/// The page of a call below `path` as `peer` answers it, in JSON; `None` when that node does not hold it any more.
+/// The page of a token below `path` as `peer` answers it, in JSON; `None` when that node does not hold it any more. `form`: what
+/// its links carry along.
 ///
 /// # Errors
 /// 503, transient, when the node is not reached, does not answer in time, or answers with something else.
-pub async fn ask(call: &Call<'_>, path: &str, peer: &Peer) -> Result<Option<Bytes>> {
-    let limits = &call.site.limits;
-    let token = call.params.get("_page").unwrap_or_default();
-    let body = format!("{path}?_page={}{}", encode(token), call.params.form());
+pub async fn ask(site: &Site, (path, token): (&str, &str), form: &str, peer: &Peer) -> Result<Option<Bytes>> {
+    let limits = &site.limits;
+    let body = format!("{path}?_page={}{form}", encode(token));
     let mut secret = HeaderValue::from_str(peer.secret.reveal())
         .map_err(|_| Fault::internal("the secret of the cluster is not the text of a header"))?;
     secret.set_sensitive(true);
     let mut headers = HeaderMap::from_iter([(SECRET, secret)]);
-    if let Some(name) = call.site.tenant.as_ref().and_then(|name| HeaderValue::from_str(name.as_str()).ok()) {
+    if let Some(name) = site.tenant.as_ref().and_then(|name| HeaderValue::from_str(name.as_str()).ok()) {
         headers.insert(TENANT, name);
     }
     hand_on(&mut headers);

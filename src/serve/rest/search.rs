@@ -96,7 +96,8 @@ async fn page(call: &Call<'_>, token: &str) -> Result<Answer> {
         Page::Here(answer) => return linked(call, token, &answer),
         Page::Elsewhere(peer) => peer,
     };
-    match relay::ask(call, &context(call.target).to_string(), &peer).await {
+    let place = context(call.target).to_string();
+    match relay::ask(call.site, (&place, token), &call.params.form(), &peer).await {
         Ok(Some(body)) => Ok(Answer::whole(body)),
         Ok(None) => held(call).await,
         // It may come back: only what this node can answer by itself is better than to try again.
