@@ -110,6 +110,8 @@ pub struct Limits {
     pub connections: u32,
     /// How long the head of a request may take, and a connection be idle, in seconds.
     pub head_seconds: u64,
+    /// How long a client may take nothing of its answer, in seconds.
+    pub write_seconds: u64,
     /// Most requests of a tenant at a time; more are refused.
     pub tenant_requests: usize,
     /// Most searches of a tenant at a time; more wait.
@@ -149,6 +151,7 @@ impl Default for Limits {
             tenant_idle_seconds: 900,
             connections: 16_384,
             head_seconds: 60,
+            write_seconds: 60,
             tenant_requests: 1024,
             tenant_searches: 32,
             writer_queue: 4096,

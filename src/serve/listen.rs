@@ -2,7 +2,7 @@
 //!
 //! HTTP/1.1 by hyper. A head that does not arrive in time ends its connection, so whoever opens many and says nothing
 //! holds them only that long; what the kernel holds beyond the bound waits. What hyper refuses by itself is explained in
-//! [`Explained`].
+//! [`Explained`]; who takes nothing of an answer is let go of by [`Stalling`].
 
 use std::future::Future;
 use std::io::ErrorKind;
@@ -26,6 +26,7 @@ use super::explained::Explained;
 use super::layers::Layers;
 use super::rest::negotiate::Form;
 use super::rest::respond::refuse;
+use super::stalling::Stalling;
 use super::unread::Unread;
 use crate::base::fault::Fault;
 use crate::base::limits::Limits;
@@ -43,12 +44,15 @@ pub(super) struct Listening {
     pub(super) most: u32,
     /// How long the head of a request may take, and a connection be idle.
     pub(super) head: Duration,
+    /// How long a client may take nothing of its answer.
+    pub(super) write: Duration,
 }
 
 impl Listening {
     pub(super) fn new(router: Router, layers: Arc<Layers>, drain: Duration, limits: &Limits) -> Self {
         let head = Duration::from_secs(limits.head_seconds.max(1));
-        Self { router, layers, drain, most: limits.connections.max(1), head }
+        let write = Duration::from_secs(limits.write_seconds.max(1));
+        Self { router, layers, drain, most: limits.connections.max(1), head, write }
     }
 
     /// Answers until `shutdown`, then until all requests under way are answered or the drain time is over.
@@ -85,6 +89,7 @@ impl Listening {
         let service = service_fn(|request: Request<Incoming>| self.answer(request.map(|body| unread.watch(body))));
         let mut builder = Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(self.head);
+        let stream = Stalling::new(stream, self.write);
         let io = TokioIo::new(Explained::new(stream, self.layers.clone(), unread.clone()));
         let mut connection = builder.serve_connection(io, service);
         // An error means that the server is gone, which ends the connection as well.

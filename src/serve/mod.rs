@@ -16,6 +16,7 @@ mod listen;
 mod metrics;
 pub mod rest;
 mod server;
+mod stalling;
 mod unread;
 
 pub use backend::{Backend, Later};

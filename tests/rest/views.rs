@@ -1,5 +1,9 @@
 //! `$viewdefinition-run` and `ViewDefinition/$run`.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
@@ -181,4 +185,87 @@ on_both_databases! {
         let rows = client.post("$viewdefinition-run?_limit=1001", &parameters(&demographics(), &[])).expect(200).json();
         assert_eq!(rows.as_array().map(Vec::len), Some(1001));
     }
+}
+
+/// Tables of a tenant that are made at a time.
+const TABLES: usize = 16;
+
+/// A server with patients enough for a table of 40 MB, far more than the buffers between a server and its client hold.
+fn with_large_table(variables: &[(&str, &str)]) -> (TestApp, Value) {
+    let mut app = TestApp::over(None);
+    app.restart_with(&[], variables);
+    let mut client = app.client();
+    for start in [0, 500, 1000, 1500] {
+        let entry = |n: usize| json!({"request": {"method": "PUT", "url": format!("Patient/p{n}")}, "resource": {"resourceType": "Patient", "id": format!("p{n}")}});
+        let entries: Vec<Value> = (start..start + 500).map(entry).collect();
+        client.post("", &json!({"resourceType": "Bundle", "type": "batch", "entry": entries})).expect(200);
+    }
+    let view = json!({"resourceType": "ViewDefinition", "resource": "Patient", "constant": [{"name": "long", "valueString": "x".repeat(20_000)}],
+        "select": [{"column": [{"name": "id", "path": "id"}, {"name": "long", "path": "%long"}]}]});
+    (app, view)
+}
+
+/// Asks for a table, and reads the beginning of it.
+fn begin(app: &TestApp, view: &Value) -> TcpStream {
+    let body = view.to_string();
+    let mut stream = TcpStream::connect(app.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let head = "POST /fhir/$viewdefinition-run?_format=csv HTTP/1.1\r\nHost: h\r\nContent-Type: application/fhir+json\r\nConnection: close";
+    write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200");
+    stream
+}
+
+/// Until a table can be asked for again.
+fn until_there_is_room(app: &TestApp) {
+    let started = Instant::now();
+    let small = json!({"resourceType": "ViewDefinition", "resource": "Group", "select": [{"column": [{"name": "id", "path": "id"}]}]});
+    while app.client().post("$viewdefinition-run", &small).status == 429 {
+        assert!(started.elapsed() < Duration::from_secs(30), "the places of tables are still taken");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_client_that_goes_away_ends_its_table() {
+    let (app, view) = with_large_table(&[]);
+    let streams: Vec<TcpStream> = (0..TABLES).map(|_| begin(&app, &view)).collect();
+    let outcome = app.client().post("$viewdefinition-run", &view).expect_outcome(429);
+    assert_eq!(outcome["issue"][0]["code"], "throttled", "{outcome}");
+    drop(streams);
+    until_there_is_room(&app);
+}
+
+#[test]
+fn a_client_that_takes_nothing_is_let_go_of() {
+    let (app, view) = with_large_table(&[("CRESSET_LIMIT_WRITE_SECONDS", "2")]);
+    let mut streams: Vec<TcpStream> = (0..TABLES).map(|_| begin(&app, &view)).collect();
+    app.client().post("$viewdefinition-run", &view).expect_outcome(429);
+    until_there_is_room(&app);
+    // what it had in its buffers comes still, then the connection ends before the table does
+    let mut rest = Vec::new();
+    let ended = streams[0].read_to_end(&mut rest);
+    assert!(rest.len() < 39_000_000, "{ended:?} after {} bytes", rest.len());
+}
+
+#[test]
+fn a_client_that_is_slow_gets_its_whole_table() {
+    let (app, view) = with_large_table(&[("CRESSET_LIMIT_WRITE_SECONDS", "2")]);
+    let mut stream = begin(&app, &view);
+    let (mut piece, mut text) = (vec![0; 1 << 20], Vec::new());
+    loop {
+        let count = stream.read(&mut piece).unwrap();
+        if count == 0 {
+            break;
+        }
+        text.extend_from_slice(&piece[..count]);
+        if text.len() < 8 << 20 {
+            // longer in all than it may take nothing
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+    let lines = text.windows(5).filter(|window| window == b"xxxx\n").count();
+    assert!(lines == 2000 && text.ends_with(b"\r\n0\r\n\r\n"), "{lines} lines");
 }

@@ -334,6 +334,7 @@ pub const SETTINGS: &[Setting] = &[
     limit!(tenant_idle_seconds, "CRESSET_LIMIT_TENANT_IDLE_SECONDS", "how long a tenant stays open without use"),
     limit!(connections, "CRESSET_LIMIT_CONNECTIONS", "most connections at a time"),
     limit!(head_seconds, "CRESSET_LIMIT_HEAD_SECONDS", "how long the head of a request may take"),
+    limit!(write_seconds, "CRESSET_LIMIT_WRITE_SECONDS", "how long a client may take nothing of its answer"),
     limit!(tenant_requests, "CRESSET_LIMIT_TENANT_REQUESTS", "most requests of a tenant at a time"),
     limit!(tenant_searches, "CRESSET_LIMIT_TENANT_SEARCHES", "most searches of a tenant at a time"),
     limit!(writer_queue, "CRESSET_LIMIT_WRITER_QUEUE", "most writes waiting for the Writer"),
