@@ -15,7 +15,7 @@ use proptest::sample::Index;
 type Body = fn(&[u8]) -> bool;
 
 /// The targets, with the number of documents that their property test makes. Of those one in fifty must be taken.
-const TARGETS: [(&str, Body, u32); 9] = [
+const TARGETS: [(&str, Body, u32); 11] = [
     ("json", bodies::json::json, 4000),
     ("xml", bodies::xml::xml, 2000),
     ("search", bodies::search::search, 1000),
@@ -25,6 +25,8 @@ const TARGETS: [(&str, Body, u32); 9] = [
     ("page", bodies::page::page, 500),
     ("http", bodies::http::http, 500),
     ("validate", bodies::validate::validated, 500),
+    ("graphql", bodies::graphql::graphql, 1000),
+    ("view", bodies::view::view, 1000),
 ];
 
 fn folder(kind: &str, target: &str) -> PathBuf {
@@ -159,7 +161,7 @@ macro_rules! targets {
     )*};
 }
 
-targets! { json xml search fhirpath patch bundle page http validate }
+targets! { json xml search fhirpath patch bundle page http validate graphql view }
 
 #[test]
 fn words_of_dictionaries_are_read() {

@@ -12,7 +12,7 @@ const XML: &str = "application/fhir+xml";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Generous: what is asserted is that memory does not grow with the hostility, only with the size of what is allowed.
-const BOUND_MIB: u64 = 512;
+pub(super) const BOUND_MIB: u64 = 512;
 
 /// A request of which nothing may be stored unless it is answered with success.
 struct Hostile {
@@ -159,7 +159,7 @@ fn searches() -> Vec<Hostile> {
     ]
 }
 
-fn kib(pid: u32, field: &str) -> u64 {
+pub(super) fn kib(pid: u32, field: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with(field)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()

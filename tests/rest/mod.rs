@@ -16,6 +16,7 @@ mod graphql;
 mod headers;
 mod history;
 mod hostile;
+mod hostile_queries;
 mod integrity;
 mod interactions;
 mod meta;

@@ -1,7 +1,7 @@
 //! References: whether what they lead to is of a type, or conforms to a profile, that is allowed
 //! (FHIR R4 `references.html`).
 
-use super::entries::{BundleIndex, Literal, contained, contained_count, target_kind};
+use super::entries::{contained, contained_count, target_kind};
 use super::rules::{At, Target, TypeRule};
 use super::state::{Check, NESTED, STRUCTURE, Scope, shown};
 use super::uris::has_scheme;
@@ -112,9 +112,7 @@ fn find<'j>(
         if check.steps == 0 {
             return None;
         }
-        // `#` alone is the resource around, for those that are contained
-        let is_whole = id.is_empty() && std::ptr::eq(scope.root.json, scope.resource.json);
-        let found = contained(scope.root, id).filter(|_| !is_whole || !check.options.is_thorough);
+        let found = contained(scope.root, id);
         if found.is_none() {
             let text = || format!("ref-1: there is no contained resource with the id \"{}\"", shown(id));
             check.fail("invariant", text, path);
@@ -129,13 +127,8 @@ fn find<'j>(
             {
                 check.fail(STRUCTURE, || format!("the reference names a {said}, but leads to a {kind}"), path);
             }
-            if let Some(count) = bundle.matches(reference, scope.full_url).filter(|n| bundle.holds_all() && *n != 1) {
-                let text = || format!("{} leads to {count} entries of the bundle, not one", shown(reference));
-                check.fail("not-found", text, path);
-            }
             return Some(found);
         }
-        by_uuid(check, bundle, scope, reference, path);
         if bundle.holds_all() && scope.full_url.is_some() && bundle.alike(reference).is_some() {
             let text = || {
                 let shown = shown(reference);
@@ -148,20 +141,6 @@ fn find<'j>(
     }
     relative(check, scope, reference, path);
     Some(Found { kind: target_kind(reference).or_else(|| implied(reference)).or_else(by_type), node: None })
-}
-
-/// An entry whose UUID is the id of a relative reference is what that means, so it must be of the type too.
-fn by_uuid<'j>(check: &mut Check<'_, 'j>, bundle: &BundleIndex<'j>, scope: &Scope<'j>, reference: &str, path: &Path) {
-    let is_uuid = |url: &str| url.starts_with("urn:uuid:");
-    let Some(literal) = Literal::parse(reference).filter(|literal| literal.base.is_empty()) else { return };
-    if !scope.full_url.is_some_and(is_uuid) {
-        return;
-    }
-    let found = bundle.find(&format!("urn:uuid:{}", literal.id), None).and_then(|node| node.type_id?.resource_type());
-    if let Some(kind) = found.filter(|kind| *kind != literal.kind) {
-        let text = || format!("the reference names a {}, but the entry with this id is a {kind}", literal.kind);
-        check.fail(STRUCTURE, text, path);
-    }
 }
 
 /// Holds a target against the profiles that a rule allows.

@@ -162,6 +162,9 @@ fn check_status(root: &Part<'_>) -> Result<()> {
 fn constants(root: &Part<'_>) -> Result<Vec<Constant>> {
     let mut found: Vec<Constant> = Vec::new();
     for part in root.list("constant")? {
+        if found.len() >= limits::VIEW_COLUMNS {
+            return Err(part.wrong("", format!("a view has at most {} constants", limits::VIEW_COLUMNS)));
+        }
         let name = part.needed("name")?;
         let shown = name.escape_debug();
         check_name(&part, name)?;
@@ -358,6 +361,10 @@ impl Compiler<'_> {
     fn column(&mut self, part: &Part<'_>, context: Option<TypeId>, nulls: &mut Row) -> Result<OwnColumn> {
         let name = part.needed("name")?;
         check_name(part, name)?;
+        // Before their names are compared with one another.
+        if self.columns.len() >= limits::VIEW_COLUMNS {
+            return Err(part.wrong("", format!("a view has at most {} columns", limits::VIEW_COLUMNS)));
+        }
         if self.columns.iter().any(|column| *column.name == *name) {
             return Err(part.wrong("name", format!("column '{name}' is defined twice")));
         }

@@ -6,6 +6,7 @@
 
 pub mod bundle;
 pub mod fhirpath;
+pub mod graphql;
 pub mod http;
 pub mod json;
 pub mod page;
@@ -14,4 +15,5 @@ mod rfc;
 pub mod search;
 mod server;
 pub mod validate;
+pub mod view;
 pub mod xml;

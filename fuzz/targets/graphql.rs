@@ -1,0 +1,6 @@
+//! The target `graphql`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    cresset_fuzz::bodies::graphql::graphql(data);
+});
