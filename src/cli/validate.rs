@@ -81,6 +81,7 @@ impl ValidateArgs {
             shape_only: false,
             is_thorough: true,
             for_storage: false,
+            takes_unstorable: true,
             now: Some(SystemClock.now()),
         };
         let profiles: Vec<&str> = self.profile.iter().map(String::as_str).collect();

@@ -83,6 +83,7 @@ pub(super) fn judged(at: &Tenancy, resource: &Json, profiles: &[String]) -> Resu
         unknown_is_error: at.validation.get() == ValidationMode::Strict,
         by_meta: true,
         is_thorough: true,
+        takes_unstorable: true,
         now: Some(at.clock.now()),
         ..Options::default()
     };
@@ -97,6 +98,7 @@ fn options(at: &Tenancy, mode: ValidationMode) -> Options {
         shape_only: false,
         is_thorough: mode == ValidationMode::Strict,
         for_storage: mode < ValidationMode::Strict,
+        takes_unstorable: false,
         now: Some(at.clock.now()),
     }
 }

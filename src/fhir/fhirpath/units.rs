@@ -136,26 +136,42 @@ pub fn convert(quantity: &Quantity, unit: &Unit) -> Option<Quantity> {
     Some(Quantity { value, unit: unit.clone() })
 }
 
-/// As [`convert`], by an explicit `toQuantity(unit)`: a calendar month or year is taken for the definite one beside it.
+/// As [`convert`], by an explicit `toQuantity(unit)`: what lies between the calendar and definite durations is reckoned in the
+/// system of the source, and then becomes the unit beside it in the other ("Time-valued unit conversions").
 pub fn convert_explicitly(quantity: &Quantity, unit: &Unit) -> Option<Quantity> {
+    if let (Unit::Calendar(_), Unit::Ucum(code)) = (&quantity.unit, unit)
+        && let Some(beside) = CalendarUnit::of_ucum(code)
+    {
+        return Some(Quantity { unit: unit.clone(), ..convert(quantity, &Unit::Calendar(beside))? });
+    }
     convert(quantity, unit).or_else(|| {
         let value = convert_value(quantity.value, code(&quantity.unit), code(unit))?;
         Some(Quantity { value, unit: unit.clone() })
     })
 }
 
-/// The sum or difference, in the finer unit of the two; none when they measure different things.
+/// The sum or difference, in the finer unit of the two, in that of the calendar where one is; none when they measure different
+/// things, or when a month or year would have to be converted, which only `toQuantity` does.
 pub fn add(left: &Quantity, right: &Quantity, minus: bool) -> Option<Quantity> {
+    if left.unit != right.unit && (is_variable(&left.unit) || is_variable(&right.unit)) {
+        return None;
+    }
     let finer = match (scale(code(&left.unit)), scale(code(&right.unit))) {
         (Some(a), Some(b)) if b.factor < a.factor => &right.unit,
         _ => &left.unit,
     };
+    let is_mixed = matches!(left.unit, Unit::Calendar(_)) != matches!(right.unit, Unit::Calendar(_));
+    let of_calendar = match finer {
+        Unit::Ucum(code) if is_mixed => CalendarUnit::of_ucum(code).map(Unit::Calendar),
+        _ => None,
+    };
+    let finer = of_calendar.as_ref().unwrap_or(finer);
     let (a, b) = (convert(left, finer)?, convert(right, finer)?);
     let value = if minus { a.value.checked_sub(b.value)? } else { a.value.checked_add(b.value)? };
     Some(Quantity { value, unit: finer.clone() })
 }
 
-/// The product; calendar months and years have none.
+/// The product; durations of the calendar have none, but with a number.
 pub fn multiply(left: &Quantity, right: &Quantity) -> Option<Quantity> {
     let value = left.value.checked_mul(right.value)?;
     combine(value, left, right, false)
@@ -178,7 +194,8 @@ fn combine(value: Decimal, left: &Quantity, right: &Quantity, divided: bool) -> 
     if a == "1" && !divided {
         return Some(Quantity { value, unit: right.unit.clone() });
     }
-    if is_variable(&left.unit) || is_variable(&right.unit) || a.len() + b.len() > MAX_UNIT {
+    let is_calendar = |unit: &Unit| matches!(unit, Unit::Calendar(_));
+    if is_calendar(&left.unit) || is_calendar(&right.unit) || a.len() + b.len() > MAX_UNIT {
         return None;
     }
     let unit = if divided { unit_divide(a, b) } else { unit_multiply(a, b) }.ok()?;
@@ -226,6 +243,19 @@ mod tests {
         equals(add(&quantity("3", "m"), &quantity("3", "cm"), true), "297", "cm");
         assert!(add(&quantity("3", "m"), &quantity("3", "s"), false).is_none());
         assert!(divide(&quantity("3", "m"), &quantity("0", "s")).is_none());
+    }
+
+    #[test]
+    fn durations_of_the_calendar_keep_to_themselves() {
+        let explicitly = |value, from, to| convert_explicitly(&quantity(value, from), &Unit::from_quoted(to));
+        assert_eq!(explicitly("182.5", "days", "a"), Some(quantity("0.5", "a")));
+        assert_eq!(explicitly("7", "days", "wk"), Some(quantity("1", "wk")));
+        assert_eq!(explicitly("1", "a", "d"), Some(quantity("365.25", "d")));
+        assert_eq!(add(&quantity("60", "s"), &quantity("2", "minutes"), false), Some(quantity("180", "seconds")));
+        assert_eq!(add(&quantity("1", "year"), &quantity("1", "year"), false), Some(quantity("2", "year")));
+        assert_eq!(add(&quantity("1", "year"), &quantity("12", "months"), false), None);
+        assert_eq!(multiply(&quantity("12", "days"), &quantity("45", "m")), None);
+        assert_eq!(multiply(&quantity("12", "days"), &quantity("2", "1")), Some(quantity("24", "days")));
     }
 
     #[test]

@@ -12,10 +12,13 @@ use crate::fhir::path::Path;
 /// though base64 may have it elsewhere.
 pub fn check(check: &mut Check<'_, '_>, attachment: &Json, path: &Path) {
     let text = |name: &str| attachment.get(name).and_then(Json::as_str);
+    let is_spaced = |text: &str| text.bytes().any(|byte| byte.is_ascii_whitespace());
+    if text("hash").is_some_and(is_spaced) {
+        check.fail("value", || "the hash must not have white space".to_owned(), &path.child("hash"));
+    }
     let Some(data) = text("data") else { return };
     let Ok(content) = STANDARD.decode(data) else {
-        let has_space = data.bytes().any(|byte| byte.is_ascii_whitespace());
-        if has_space {
+        if is_spaced(data) {
             check.fail(
                 "value",
                 || "the base64 of an attachment must not have white space".to_owned(),

@@ -10,6 +10,9 @@ pub fn check(check: &mut Check<'_, '_>, bundle: &Json, path: &Path) {
     let kind = bundle.get("type").and_then(Json::as_str).unwrap_or("");
     let may_lack = matches!(kind, "batch" | "transaction" | "batch-response" | "transaction-response" | "history");
     let entries = path.child("entry");
+    if kind == "document" && check.options.is_thorough {
+        document(check, bundle, &entries.item(0));
+    }
     for (n, entry) in bundle.get("entry").and_then(Json::as_array).unwrap_or_default().iter().enumerate() {
         let place = entries.item(n);
         let Some(resource) = entry.get("resource") else {
@@ -61,4 +64,52 @@ fn searched(check: &mut Check<'_, '_>, kind: &str, entry: &Json, resource: &Json
     } else if resource.get("id").is_none() {
         check.fail("required", || "what a search has found must have an id".to_owned(), &place.child("id"));
     }
+}
+
+/// What the Composition of a document refers to is in the document (FHIR R4 `documents.html#content`).
+fn document(check: &mut Check<'_, '_>, bundle: &Json, path: &Path) {
+    let first = bundle.get("entry").and_then(Json::as_array).and_then(|entries| entries.first());
+    let Some((entry, composition)) = first.and_then(|entry| Some((entry, entry.get("resource")?))) else { return };
+    let full_url = entry.get("fullUrl").and_then(Json::as_str);
+    let place = path.child("resource");
+    for name in ["subject", "author", "custodian"] {
+        present(check, composition.get(name), full_url, &place.child(name));
+    }
+    let attesters = place.child("attester");
+    for (n, attester) in list(composition, "attester").iter().enumerate() {
+        present(check, attester.get("party"), full_url, &attesters.item(n).child("party"));
+    }
+    let events = place.child("event");
+    for (n, event) in list(composition, "event").iter().enumerate() {
+        present(check, event.get("detail"), full_url, &events.item(n).child("detail"));
+    }
+    sections(check, composition, full_url, &place);
+}
+
+fn sections(check: &mut Check<'_, '_>, owner: &Json, full_url: Option<&str>, path: &Path) {
+    let all = path.child("section");
+    for (n, section) in list(owner, "section").iter().enumerate() {
+        let place = all.item(n);
+        present(check, section.get("entry"), full_url, &place.child("entry"));
+        sections(check, section, full_url, &place);
+    }
+}
+
+/// Each of one or more references leads to an entry.
+fn present(check: &mut Check<'_, '_>, references: Option<&Json>, full_url: Option<&str>, path: &Path) {
+    let Some(references) = references else { return };
+    let single = std::slice::from_ref(references);
+    for (n, one) in references.as_array().unwrap_or(single).iter().enumerate() {
+        let Some(text) = one.get("reference").and_then(Json::as_str).filter(|text| !text.starts_with('#')) else {
+            continue;
+        };
+        if check.bundle.is_some_and(|index| index.find(text, full_url).is_none()) {
+            let place = if references.as_array().is_some() { path.item(n) } else { *path };
+            check.fail("not-found", || format!("{} is not in the document", shown(text)), &place);
+        }
+    }
+}
+
+fn list<'j>(json: &'j Json, name: &str) -> &'j [Json] {
+    json.get(name).and_then(Json::as_array).unwrap_or_default()
 }

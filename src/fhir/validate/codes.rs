@@ -60,6 +60,11 @@ impl CodeSystem {
         if self.is_case_sensitive { code.into() } else { code.to_lowercase().into() }
     }
 
+    /// Whether all its codes are known.
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
     /// Whether it has a code.
     pub fn has(&self, code: &str) -> bool {
         if self.is_case_sensitive {

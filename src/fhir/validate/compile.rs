@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use super::bindings::{additional, binding};
 use super::invariant::Constraint;
 use super::rules::{
-    At, Binding, Discriminator, DiscriminatorKind, Expected, ExtensionContext, Probe, Profile, Rule, Slicing,
-    SlicingRules, Target, TypeRule, ValueBounds,
+    At, Binding, Discriminator, DiscriminatorKind, Expected, ExtensionContext, NarrativeControl, Probe, Profile, Rule,
+    Slicing, SlicingRules, Target, TypeRule, ValueBounds,
 };
 use crate::fhir::definitions::conformance::CORE;
 use crate::fhir::definitions::element::{self, Property, TypeId, TypeKind, type_by_name};
@@ -244,6 +244,7 @@ impl<'b> Builder<'b> {
             more: additional(element),
             constraints: constraints(element, &is_known),
             bounds: bounds(element),
+            narrative: narrative(element),
             children: Box::default(),
             needed: Box::default(),
             slicing: slicing(element).map(Box::new),
@@ -319,6 +320,7 @@ impl Rule {
             || !self.more.is_empty()
             || !self.constraints.is_empty()
             || self.bounds.is_some()
+            || self.narrative.is_some()
     }
 }
 
@@ -440,6 +442,22 @@ fn expected(element: &Object) -> Option<Expected> {
             _ => None,
         }
     })
+}
+
+fn narrative(element: &Object) -> Option<Box<NarrativeControl>> {
+    let mut control = NarrativeControl::default();
+    let mut languages = Vec::new();
+    for extension in items(element, "extension") {
+        let url = extension.get("url").and_then(Json::as_str).and_then(|url| url.strip_prefix(CORE));
+        let value = extension.get("valueCode").and_then(Json::as_str);
+        match (url, value) {
+            (Some("narrative-language-control"), Some(code)) => languages.push(code.into()),
+            (Some("narrative-source-control"), Some(level)) => control.by_source = level != "success",
+            _ => {}
+        }
+    }
+    control.languages = languages.into();
+    (control.by_source || !control.languages.is_empty()).then(|| Box::new(control))
 }
 
 fn bounds(element: &Object) -> Option<Box<ValueBounds>> {

@@ -3,7 +3,10 @@
 
 use hashbrown::HashSet;
 
+use super::codes::Membership;
+use super::report;
 use super::state::{Check, shown};
+use crate::fhir::definitions::element::{TypeId, type_by_name};
 use crate::fhir::json::Json;
 use crate::fhir::path::Path;
 
@@ -15,6 +18,9 @@ pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
     match text(resource, "resourceType") {
         Some("CodeSystem") => code_system(check, resource, path),
         Some("StructureDefinition") => structure(check, resource, path),
+        Some("MeasureReport") => report::check(check, resource, path),
+        Some("ConceptMap") => concept_map(check, resource, path),
+        Some("ValueSet") => value_set(check, resource, path),
         Some("Measure") if list(resource, "library").is_empty() => measure(check, resource, path),
         _ => {}
     }
@@ -56,6 +62,110 @@ fn structure(check: &mut Check<'_, '_>, definition: &Json, path: &Path) {
             || format!("no snapshot can be made of the differential: {}", shown(&why)),
             &path.child("differential"),
         );
+    }
+    let kind = text(definition, "type").unwrap_or("");
+    let is_model =
+        text(definition, "kind") == Some("logical") && text(definition, "derivation") == Some("specialization");
+    if is_model && !kind.contains(':') && type_by_name(kind).is_none() {
+        let text = || format!("\"{}\" is no type of FHIR, and the type of a model of one's own is a URL", shown(kind));
+        check.fail("value", text, &path.child("type"));
+    }
+    let (differential, list_of) = (path.child("differential"), definition.get("differential"));
+    let elements = differential.child("element");
+    if let Some(n) = check.registry.refixed(definition) {
+        let text = || "the base fixes another value for this element".to_owned();
+        check.fail("value", text, &elements.item(n));
+    }
+    for (n, element) in list_of.map_or(&[][..], |one| list(one, "element")).iter().enumerate() {
+        types(check, element, &elements.item(n));
+    }
+}
+
+/// The profiles of a type are profiles of that type.
+fn types(check: &mut Check<'_, '_>, element: &Json, path: &Path) {
+    let all = path.child("type");
+    for (n, one) in list(element, "type").iter().enumerate() {
+        let (place, Some(code)) = (all.item(n), text(one, "code").and_then(type_by_name)) else { continue };
+        let urls = place.child("profile");
+        for (m, url) in list(one, "profile").iter().enumerate() {
+            let profile = url.as_str().and_then(|url| check.registry.profile(url)).and_then(Result::ok);
+            let is_general = matches!(code.name(), "Resource" | "DomainResource" | "Element" | "BackboneElement");
+            let fits = |kind: TypeId| kind == code || (is_general && kind.is_a(code));
+            if let Some(profile) = profile.filter(|profile| !fits(profile.type_id)) {
+                let text = || format!("this profile is for {}, not for {}", profile.type_id.name(), code.name());
+                check.fail("value", text, &urls.item(m));
+            }
+        }
+    }
+}
+
+/// The codes that are mapped are in the value sets of the map.
+fn concept_map(check: &mut Check<'_, '_>, map: &Json, path: &Path) {
+    let set = |name: &str| ["Uri", "Canonical"].iter().find_map(|form| text(map, &format!("{name}{form}")));
+    let (source, target) = (set("source"), set("target"));
+    let groups = path.child("group");
+    for (n, group) in list(map, "group").iter().enumerate() {
+        let group_place = groups.item(n);
+        let elements = group_place.child("element");
+        for (m, element) in list(group, "element").iter().enumerate() {
+            let place = elements.item(m);
+            mapped(check, source, text(group, "source"), text(element, "code"), &place);
+            let targets = place.child("target");
+            for (k, one) in list(element, "target").iter().enumerate() {
+                mapped(check, target, text(group, "target"), text(one, "code"), &targets.item(k));
+            }
+        }
+    }
+}
+
+fn mapped(check: &mut Check<'_, '_>, set: Option<&str>, system: Option<&str>, code: Option<&str>, path: &Path) {
+    let (Some(url), Some(system), Some(code)) = (set, system, code) else { return };
+    let known = check.registry.value_set(url);
+    if known.is_some_and(|set| set.contains(Some(system), code) == Membership::Out) {
+        let text = || format!("the code \"{}\" is not in the value set {}", shown(code), shown(url));
+        check.fail("code-invalid", text, &path.child("code"));
+    }
+}
+
+/// Filters name concepts that their code systems have.
+fn value_set(check: &mut Check<'_, '_>, set: &Json, path: &Path) {
+    let compose = path.child("compose");
+    for name in ["include", "exclude"] {
+        let all = compose.child(name);
+        for (n, part) in set.get("compose").map_or(&[][..], |one| list(one, name)).iter().enumerate() {
+            let (place, Some(system)) = (all.item(n), text(part, "system")) else { continue };
+            let filters = place.child("filter");
+            for (m, filter) in list(part, "filter").iter().enumerate() {
+                self::filter(check, system, filter, &filters.item(m));
+            }
+        }
+    }
+}
+
+fn filter(check: &mut Check<'_, '_>, system: &str, filter: &Json, path: &Path) {
+    let (Some(property), Some(op), Some(value)) = (text(filter, "property"), text(filter, "op"), text(filter, "value"))
+    else {
+        return;
+    };
+    let (system, code) = match (property, op) {
+        ("concept" | "code", "is-a" | "descendent-of" | "is-not-a" | "generalizes" | "=") => (system, value),
+        (_, "=") => {
+            let definition = check.registry.definition("CodeSystem", system);
+            let properties = definition.as_deref().map_or(&[][..], |json| list(json, "property"));
+            let kind =
+                properties.iter().find(|one| text(one, "code") == Some(property)).and_then(|one| text(one, "type"));
+            match (kind, value.rsplit_once('#')) {
+                (Some("code"), _) => (system, value),
+                (Some("Coding"), Some((system, code))) => (system, code),
+                _ => return,
+            }
+        }
+        _ => return,
+    };
+    let known = check.registry.code_system(system).filter(|known| known.is_complete());
+    if known.is_some_and(|known| !known.has(code)) {
+        let text = || format!("the code system {} has no code \"{}\"", shown(system), shown(code));
+        check.fail("code-invalid", text, &path.child("value"));
     }
 }
 

@@ -4,6 +4,7 @@ use super::binding;
 use super::compare;
 use super::invariant::Outcome;
 use super::rules::{At, Expected, ValueBounds};
+use super::sections;
 use super::state::{Check, Scope, shown};
 use crate::fhir::fhirpath::Node;
 use crate::fhir::json::{Json, write};
@@ -17,6 +18,9 @@ pub fn check<'r, 'j>(check: &mut Check<'r, 'j>, scope: &Scope<'j>, at: At<'r>, n
     }
     if let Some(bounds) = &rule.bounds {
         bounded(check, bounds, at, node.json, path);
+    }
+    if let Some(control) = rule.narrative.as_ref().filter(|_| check.options.is_thorough) {
+        sections::check(check, control, node.json, scope, path);
     }
     if let Some(binding) = &rule.binding
         && (binding.is_required || check.options.with_warnings)
@@ -53,7 +57,8 @@ pub fn check<'r, 'j>(check: &mut Check<'r, 'j>, scope: &Scope<'j>, at: At<'r>, n
 /// Checks the id of an element, an attribute in XML: no spaces, and no other element of the resource has it.
 pub fn id<'j>(check: &mut Check<'_, 'j>, id: &'j str, scope: &Scope<'j>, path: &Path) {
     if id.contains(char::is_whitespace) {
-        return check.fail("value", || "id: must not have spaces".to_owned(), path);
+        let is_spared = check.options.takes_unstorable;
+        return check.unless(is_spared, "value", || "id: must not have spaces".to_owned(), path);
     }
     let resource = std::ptr::from_ref(scope.resource.json).addr();
     // a snapshot and its differential name the same elements

@@ -14,6 +14,8 @@ pub struct BundleIndex<'j> {
     /// The Bundle.
     pub json: &'j Json,
     by_url: HashMap<&'j str, Node<'j>>,
+    /// Further entries with a URL that another has.
+    again: Vec<(&'j str, Node<'j>)>,
     /// Whether a resource of this type and id is in some entry, whatever its URL.
     by_key: HashMap<(&'j str, &'j str), Node<'j>>,
     /// Whether it is a document or message, in which references lead to other entries.
@@ -25,12 +27,17 @@ impl<'j> BundleIndex<'j> {
     pub fn new(bundle: &'j Json) -> Self {
         let kind = bundle.get("type").and_then(Json::as_str);
         let holds_all = matches!(kind, Some("document" | "message"));
-        let mut index = Self { json: bundle, by_url: HashMap::new(), by_key: HashMap::new(), holds_all };
+        let mut index =
+            Self { json: bundle, by_url: HashMap::new(), again: Vec::new(), by_key: HashMap::new(), holds_all };
         for entry in bundle.get("entry").and_then(Json::as_array).unwrap_or_default() {
             let Some(resource) = entry.get("resource") else { continue };
             let node = Node::resource(resource);
             if let Some(url) = entry.get("fullUrl").and_then(Json::as_str) {
-                index.by_url.entry(url).or_insert(node);
+                if index.by_url.contains_key(url) {
+                    index.again.push((url, node));
+                } else {
+                    index.by_url.insert(url, node);
+                }
             }
             let text = |name: &str| resource.get(name).and_then(Json::as_str);
             if let (Some(kind), Some(id)) = (text("resourceType"), text("id")) {
@@ -54,6 +61,22 @@ impl<'j> BundleIndex<'j> {
         Literal::parse(reference).filter(|literal| literal.base.is_empty())?;
         let base = full_url.and_then(Literal::parse).map(|literal| literal.base)?;
         self.by_url.get(format!("{base}{reference}").as_str()).copied()
+    }
+
+    /// How many entries a reference leads to, if several have its URL: those of the version that it names, or all.
+    pub fn matches(&self, reference: &str, full_url: Option<&str>) -> Option<usize> {
+        let first = self.find(reference, full_url).filter(|_| !self.again.is_empty())?;
+        let (plain, version) = reference.split_once("/_history/").map_or((reference, None), |(a, b)| (a, Some(b)));
+        let ends = |url: &str| url.strip_suffix(plain).is_some_and(|base| base.is_empty() || base.ends_with('/'));
+        let kind = first.type_id;
+        let others = self.again.iter().filter(|(url, node)| ends(url) && node.type_id == kind).map(|(_, node)| *node);
+        let all: Vec<Node<'_>> = [first].into_iter().chain(others).collect();
+        let is_it = |node: &&Node<'_>| {
+            version.is_none_or(|wanted| {
+                node.json.get("meta").and_then(|meta| meta.get("versionId")).and_then(Json::as_str) == Some(wanted)
+            })
+        };
+        (all.len() > 1).then(|| all.iter().filter(is_it).count())
     }
 
     /// A resource with the type and id of a reference, whatever its URL.

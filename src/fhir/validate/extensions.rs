@@ -5,7 +5,7 @@ use super::rules::{At, ExtensionContext, Profile, Slicing};
 use super::state::{Check, Rules, Scope, shown};
 use super::types::{Holder, extend};
 use crate::fhir::definitions::conformance::CORE;
-use crate::fhir::definitions::element::{Property, type_by_name};
+use crate::fhir::definitions::element::{Property, properties, type_by_name};
 use crate::fhir::definitions::names;
 use crate::fhir::fhirpath::{Expression, Item};
 use crate::fhir::json::{Json, Object};
@@ -131,6 +131,10 @@ fn fits<'j>(check: &Check<'_, 'j>, context: &ExtensionContext, site: Site<'j>) -
     // every element is one, and so is a resource here
     if expression == "Element" || type_by_name(expression).is_some_and(|wanted| owner.is_a(wanted)) {
         return true;
+    }
+    // classes of R5 that stand for the types with a canonical URL
+    if matches!(expression, "CanonicalResource" | "MetadataResource") && owner.resource_type().is_some() {
+        return properties(owner).iter().any(|property| property.element == "url");
     }
     let Some((outer, property)) = site.scope.place else { return false };
     let Some((before, last)) = expression.rsplit_once('.') else { return false };

@@ -1,7 +1,7 @@
 //! References: whether what they lead to is of a type, or conforms to a profile, that is allowed
 //! (FHIR R4 `references.html`).
 
-use super::entries::{contained, contained_count, target_kind};
+use super::entries::{BundleIndex, Literal, contained, contained_count, target_kind};
 use super::rules::{At, Target, TypeRule};
 use super::state::{Check, NESTED, STRUCTURE, Scope, shown};
 use super::uris::has_scheme;
@@ -32,6 +32,9 @@ pub fn check<'r, 'j>(
         return check.fail("value", || "a reference must not have white space".to_owned(), &path.child("reference"));
     }
     let Some(found) = find(check, scope, reference, kind, path) else { return };
+    if reference.is_none() {
+        return said_only(check, kind, property, path);
+    }
     said_type(check, kind, &found, property, path);
     conditional(check, reference, path);
     let Some(kind) = found.kind else { return };
@@ -84,6 +87,15 @@ fn said_type(check: &mut Check<'_, '_>, said: Option<&str>, found: &Found<'_>, p
     }
 }
 
+/// A type without a reference says what is meant, which nobody follows.
+fn said_only(check: &mut Check<'_, '_>, said: Option<&str>, property: &Property, path: &Path) {
+    let is_other =
+        |name: &&str| !property.targets.is_empty() && !property.targets.iter().any(|kind| kind.name() == *name);
+    if let Some(said) = said.filter(is_other) {
+        check.warn(STRUCTURE, || format!("a reference to {} is not allowed here", shown(said)), &path.child("type"));
+    }
+}
+
 /// A search may stand for a reference in a transaction only (FHIR R4 `http.html#trules`).
 fn conditional(check: &mut Check<'_, '_>, reference: Option<&str>, path: &Path) {
     let search = reference.and_then(|reference| reference.split_once('?'));
@@ -106,13 +118,15 @@ fn find<'j>(
 ) -> Option<Found<'j>> {
     let of = |node: Node<'j>| Found { kind: node.type_id.and_then(|id| id.resource_type()), node: Some(node) };
     let by_type = || kind.and_then(|kind| ResourceType::find(kind.rsplit('/').next().unwrap_or(kind)));
-    let Some(reference) = reference else { return Some(Found { kind: by_type(), node: None }) };
+    let Some(reference) = reference else { return Some(Found { kind: None, node: None }) };
     if let Some(id) = reference.strip_prefix('#') {
         check.charge(contained_count(scope.root), path);
         if check.steps == 0 {
             return None;
         }
-        let found = contained(scope.root, id);
+        // `#` alone is the resource around, for those that are contained
+        let is_whole = id.is_empty() && std::ptr::eq(scope.root.json, scope.resource.json);
+        let found = contained(scope.root, id).filter(|_| !is_whole || !check.options.is_thorough);
         if found.is_none() {
             let text = || format!("ref-1: there is no contained resource with the id \"{}\"", shown(id));
             check.fail("invariant", text, path);
@@ -127,8 +141,13 @@ fn find<'j>(
             {
                 check.fail(STRUCTURE, || format!("the reference names a {said}, but leads to a {kind}"), path);
             }
+            if let Some(count) = bundle.matches(reference, scope.full_url).filter(|n| bundle.holds_all() && *n != 1) {
+                let text = || format!("{} leads to {count} entries of the bundle, not one", shown(reference));
+                check.fail("not-found", text, path);
+            }
             return Some(found);
         }
+        by_uuid(check, bundle, scope, reference, path);
         if bundle.holds_all() && scope.full_url.is_some() && bundle.alike(reference).is_some() {
             let text = || {
                 let shown = shown(reference);
@@ -141,6 +160,20 @@ fn find<'j>(
     }
     relative(check, scope, reference, path);
     Some(Found { kind: target_kind(reference).or_else(|| implied(reference)).or_else(by_type), node: None })
+}
+
+/// An entry whose UUID is the id of a relative reference is what that means, so it must be of the type too.
+fn by_uuid<'j>(check: &mut Check<'_, 'j>, bundle: &BundleIndex<'j>, scope: &Scope<'j>, reference: &str, path: &Path) {
+    let is_uuid = |url: &str| url.starts_with("urn:uuid:");
+    let Some(literal) = Literal::parse(reference).filter(|literal| literal.base.is_empty()) else { return };
+    if !scope.full_url.is_some_and(is_uuid) {
+        return;
+    }
+    let found = bundle.find(&format!("urn:uuid:{}", literal.id), None).and_then(|node| node.type_id?.resource_type());
+    if let Some(kind) = found.filter(|kind| *kind != literal.kind) {
+        let text = || format!("the reference names a {}, but the entry with this id is a {kind}", literal.kind);
+        check.fail(STRUCTURE, text, path);
+    }
 }
 
 /// Holds a target against the profiles that a rule allows.

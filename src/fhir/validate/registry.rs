@@ -17,7 +17,7 @@ use crate::fhir::definitions::conformance::{self, CORE, Kind};
 use crate::fhir::definitions::element::{TypeId, TypeKind, all_types};
 use crate::fhir::definitions::packed::Packed;
 use crate::fhir::definitions::shipped;
-use crate::fhir::json::{Json, parse};
+use crate::fhir::json::{Json, Object, parse};
 
 /// How deep base definitions without snapshots may stand on one another.
 const BASES: usize = 16;
@@ -278,7 +278,9 @@ impl Registry {
     pub fn has_version(&self, canonical: &str) -> bool {
         let Some((url, version)) = canonical.split_once('|') else { return true };
         let is_here = |entry: &Entry<_>| {
-            *entry.version == *version || (entry.version.is_empty() && matches!(version, "4.0.1" | "4.0" | "4"))
+            *entry.version == *version
+                || begins(&entry.version, version)
+                || (entry.version.is_empty() && matches!(version, "4.0.1" | "4.0" | "4"))
         };
         match self.profiles.get(url) {
             Some(list) => list.iter().any(is_here),
@@ -304,8 +306,25 @@ impl Registry {
     /// Why no snapshot can be made of a profile that has none; none if one can, or if its base is not known.
     pub fn unmakeable(&self, definition: &Json) -> Option<String> {
         let base = definition.get("baseDefinition").and_then(Json::as_str)?;
+        if definition.get("url").and_then(Json::as_str) == Some(base) {
+            return Some("its base definition is itself".to_owned());
+        }
         self.snapshot(base, BASES)?.ok()?;
         self.elements(definition, BASES).err()
+    }
+
+    /// Where a differential gives an element another fixed value than its base does: the position in the differential.
+    pub fn refixed(&self, definition: &Json) -> Option<usize> {
+        let base = self.snapshot(definition.get("baseDefinition")?.as_str()?, BASES)?.ok()?;
+        let differential = definition.get("differential")?.get("element")?.as_array()?;
+        differential.iter().position(|element| {
+            let same = |other: &&Json| other.get("path") == element.get("path") && other.get("sliceName").is_none();
+            let Some(old) = base.iter().find(same).filter(|_| element.get("sliceName").is_none()) else { return false };
+            let mut given = element.as_object().into_iter().flat_map(Object::iter);
+            given.any(|(name, value)| {
+                name.as_str().starts_with("fixed") && old.get(name.as_str()).is_some_and(|old| old != value)
+            })
+        })
     }
 
     /// The URLs of all profiles, with the base definitions.
@@ -328,6 +347,11 @@ impl<'s> Sources<'s> for &'s Registry {
     }
 }
 
+/// Whether a version is one of those that a shorter one stands for: 1.2.0 for 1.2.
+fn begins(version: &str, part: &str) -> bool {
+    !part.is_empty() && version.strip_prefix(part).is_some_and(|rest| rest.starts_with('.'))
+}
+
 /// The definition with a canonical URL: in the version that it names, else the last one.
 fn pick<'e, T>(map: &'e Definitions<T>, canonical: &str) -> Option<&'e Entry<T>> {
     let (url, version) = match memchr::memchr(b'|', canonical.as_bytes()) {
@@ -335,5 +359,6 @@ fn pick<'e, T>(map: &'e Definitions<T>, canonical: &str) -> Option<&'e Entry<T>>
         None => (canonical, ""),
     };
     let list = map.get(url)?;
-    list.iter().find(|entry| *entry.version == *version).or_else(|| list.last())
+    let exact = list.iter().find(|entry| *entry.version == *version);
+    exact.or_else(|| list.iter().rfind(|entry| begins(&entry.version, version))).or_else(|| list.last())
 }

@@ -59,6 +59,8 @@ pub struct Rule {
     pub constraints: Box<[Arc<Constraint>]>,
     /// Bounds of the value.
     pub bounds: Option<Box<ValueBounds>>,
+    /// What the parts of a narrative must say of themselves.
+    pub narrative: Option<Box<NarrativeControl>>,
     /// The rules of the child elements, by the position of the element in its type, sorted.
     pub children: Box<[(u16, u32)]>,
     /// Those of the children that must be there.
@@ -103,6 +105,15 @@ pub struct Binding {
     pub is_required: bool,
     /// The canonical URL of the value set.
     pub value_set: Box<str>,
+}
+
+/// What a profile asks of the parts of a narrative, by the extensions `narrative-language-control` and `narrative-source-control`.
+#[derive(Debug, Default)]
+pub struct NarrativeControl {
+    /// The languages that must have a section, or `_no` for no sections, `_yes` for some, `_resource` for that of the resource.
+    pub languages: Box<[Box<str>]>,
+    /// Whether each part names its source in its class.
+    pub by_source: bool,
 }
 
 /// Bounds of a primitive value or quantity.

@@ -105,6 +105,16 @@ impl Node {
         Some(node)
     }
 
+    /// Leaves a choice the type of one form only.
+    fn restrict(&mut self, form: &str) {
+        let stem = self.name.trim_end_matches("[x]");
+        let is_form =
+            |json: &&Json| json.get("code").and_then(Json::as_str).is_some_and(|code| form_name(stem, code) == form);
+        if let Some(kept) = self.types().iter().find(is_form).cloned() {
+            self.element.set("type", Json::Array(vec![kept]));
+        }
+    }
+
     fn size(&self) -> usize {
         1 + self.children.iter().chain(&self.slices).map(Self::size).sum::<usize>()
     }
@@ -176,8 +186,13 @@ impl Maker<'_> {
                 self.expand(node);
             }
             let found = child(node, name);
-            let (at, form) = found.ok_or_else(|| format!("`{path}` is no element of the base (at `{name}`)"))?;
+            let (at, mut form) = found.ok_or_else(|| format!("`{path}` is no element of the base (at `{name}`)"))?;
+            let is_of_extension = node.name == "extension" && node.slice.is_some();
             node = &mut node.children[at];
+            // an extension has one value: a form is all that the choice has
+            if let Some(form) = form.take_if(|_| is_of_extension && slice.is_none()) {
+                node.restrict(&form);
+            }
             plain = format!("{plain}.{}", node.name);
             if let Some(slice) = slice.as_ref().or(form.as_ref()) {
                 // a slice begins as the element of the base, not as what the differential has made of that
@@ -206,13 +221,7 @@ impl Maker<'_> {
         made.element.set("sliceName", Json::string(name));
         made.element.set("min", Json::integer(0));
         if node.name.ends_with("[x]") {
-            let stem = node.name.trim_end_matches("[x]");
-            let is_form = |json: &&Json| {
-                json.get("code").and_then(Json::as_str).is_some_and(|code| form_name(stem, code) == name)
-            };
-            if let Some(form) = made.types().iter().find(is_form).cloned() {
-                made.element.set("type", Json::Array(vec![form]));
-            }
+            made.restrict(name);
         }
         if node.element.get("slicing").is_none() {
             node.element.set("slicing", implied_slicing(node));

@@ -51,6 +51,9 @@ pub struct Options {
     /// code of a vital sign need not conform to a profile that it does not claim, and a code that is no URI in the system of URIs
     /// is a warning.
     pub for_storage: bool,
+    /// Whether what the JSON schema of FHIR allows and other validators take, but no server can give back in both formats, is a
+    /// warning only: control characters in texts, empty arrays of primitives, ids of elements with spaces.
+    pub takes_unstorable: bool,
     /// `now()` in invariants.
     pub now: Option<Timestamp>,
 }
@@ -119,6 +122,12 @@ impl<'r, 'j> Check<'r, 'j> {
     pub fn fail(&mut self, code: &'static str, text: impl FnOnce() -> String, path: &Path) {
         self.failed = true;
         self.note("error", code, text, path);
+    }
+
+    /// Notes an error, or a warning if it is spared.
+    #[cold]
+    pub fn unless(&mut self, is_spared: bool, code: &'static str, text: impl FnOnce() -> String, path: &Path) {
+        if is_spared { self.warn(code, text, path) } else { self.fail(code, text, path) }
     }
 
     /// Notes a warning, if warnings are wanted.

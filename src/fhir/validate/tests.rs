@@ -140,7 +140,7 @@ fn every_fault_has_its_place() {
         ("[]", "structure Resource"),
         ("{}", "required Resource"),
         (r#"{"resourceType":1}"#, "structure Resource"),
-        (r#"{"resourceType":"DomainResource"}"#, "value Resource"),
+        (r#"{"resourceType":"DomainResource"}"#, "value DomainResource"),
     ] {
         assert_eq!(findings(text), [expected]);
     }

@@ -132,10 +132,7 @@ fn references_and_canonicals() {
         (r#""reference":"Organization/a b""#, "value Patient.managingOrganization.reference"),
         (r#""reference":"Organization/1","type":"Organization""#, ""),
         (r#""reference":"Organization/1","type":"Practitioner""#, "structure Patient.managingOrganization.type"),
-        (
-            r#""type":"http://hl7.org/fhir/StructureDefinition/Organization""#,
-            "structure Patient.managingOrganization.type",
-        ),
+        (r#""type":"http://hl7.org/fhir/StructureDefinition/Organization""#, ""),
         (r#""reference":"Practitioner/1/x/_history""#, ""),
         (r#""reference":"Practitioner/""#, ""),
         (r#""reference":"Practitioner/1?x=y""#, "structure Patient.managingOrganization"),
@@ -199,4 +196,169 @@ fn definitions_beyond_their_invariants() {
         (found("match"), "required Bundle.entry[0].resource.id"),
         (found("outcome"), "value Bundle.entry[0].resource"),
     ]);
+}
+
+#[test]
+fn what_cannot_be_stored_is_a_warning_where_that_is_allowed() {
+    let cases = [
+        patient(r#""name":[{"id":"a b","family":"x"}]"#),
+        patient(r#""name":[{"family":"x\u0001y"}]"#),
+        patient(r#""name":[{"family":"x","given":[]}]"#),
+        narrative("x").replace("</div>", "</div>\u{a0}"),
+        narrative("x").replace("</div>", "</div> and more"),
+    ];
+    for resource in cases {
+        assert!(!errors(&resource, true).is_empty(), "{resource}");
+        let json = parse(resource.as_bytes()).expect("JSON");
+        let options = Options { is_thorough: true, takes_unstorable: true, ..Options::default() };
+        assert!(validate(Registry::core(), &json, &[], options).is_empty(), "{resource}");
+        let told = validate(Registry::core(), &json, &[], Options { with_warnings: true, ..options });
+        assert!(told.iter().any(|issue| issue.severity == "warning"), "{resource}");
+    }
+    // an object is none, nor a list that must have items
+    for (resource, expected) in [
+        (patient(r#""name":[]"#), "structure Patient.name"),
+        (r#"{"resourceType":"Patients"}"#.to_owned(), "value Patients"),
+        (r#"{"resourceType":"Pat ient"}"#.to_owned(), "value Resource"),
+    ] {
+        let json = parse(resource.as_bytes()).expect("JSON");
+        let options = Options { is_thorough: true, takes_unstorable: true, ..Options::default() };
+        let found = validate(Registry::core(), &json, &[], options);
+        let told: Vec<String> =
+            found.iter().map(|one| format!("{} {}", one.code, one.expression.as_deref().unwrap_or(""))).collect();
+        assert_eq!(told, [expected], "{resource}");
+    }
+}
+
+#[test]
+fn definitions_are_about_what_there_is() {
+    let map = |code: &str| {
+        format!(
+            r#"{{"resourceType":"ConceptMap","status":"draft","sourceUri":"http://hl7.org/fhir/ValueSet/administrative-gender",
+            "group":[{{"source":"http://hl7.org/fhir/administrative-gender","target":"http://example.org/t",
+            "element":[{{"code":"{code}","target":[{{"code":"x","equivalence":"equal"}}]}}]}}]}}"#
+        )
+    };
+    let set = |value: &str| {
+        format!(
+            r#"{{"resourceType":"ValueSet","status":"draft","compose":{{"include":[{{"system":"http://hl7.org/fhir/administrative-gender",
+            "filter":[{{"property":"concept","op":"is-a","value":"{value}"}}]}}]}}}}"#
+        )
+    };
+    let structure = |rest: &str| {
+        format!(
+            r#"{{"resourceType":"StructureDefinition","url":"http://example.org/s","name":"S","status":"draft","abstract":false,{rest}}}"#
+        )
+    };
+    let model = |kind: &str| {
+        structure(&format!(
+            r#""kind":"logical","type":"{kind}","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Element",
+            "derivation":"specialization","differential":{{"element":[{{"id":"X","path":"X"}}]}}"#
+        ))
+    };
+    let profile = |element: &str| {
+        structure(&format!(
+            r#""kind":"resource","type":"Observation","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Observation",
+            "derivation":"constraint","differential":{{"element":[{{"id":"Observation.value[x]","path":"Observation.value[x]",{element}}}]}}"#
+        ))
+    };
+    only_thorough(&[
+        (map("male"), ""),
+        (map("nonsense"), "code-invalid ConceptMap.group[0].element[0].code"),
+        (set("male"), ""),
+        (set("nonsense"), "code-invalid ValueSet.compose.include[0].filter[0].value"),
+        (model("http://example.org/Boo"), ""),
+        (model("Boo"), "value StructureDefinition.type"),
+        (
+            profile(
+                r#""type":[{"code":"Quantity","profile":["http://hl7.org/fhir/StructureDefinition/SimpleQuantity"]}]"#,
+            ),
+            "",
+        ),
+        (
+            profile(r#""type":[{"code":"Quantity","profile":["http://hl7.org/fhir/StructureDefinition/Count"]}]"#),
+            "value StructureDefinition.differential.element[0].type[0].profile[0]",
+        ),
+    ]);
+}
+
+#[test]
+fn narratives_have_the_sections_that_a_profile_asks_for() {
+    let profile = |name: &str, code: &str| {
+        parse(
+            format!(
+                r#"{{"resourceType":"StructureDefinition","url":"http://example.org/p","name":"P","status":"draft","kind":"resource",
+                "abstract":false,"type":"Patient","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Patient","derivation":"constraint",
+                "differential":{{"element":[{{"id":"Patient.text","path":"Patient.text","extension":[
+                {{"url":"http://hl7.org/fhir/StructureDefinition/narrative-{name}-control","valueCode":"{code}"}}]}}]}}}}"#
+            )
+            .as_bytes(),
+        )
+        .expect("JSON")
+    };
+    let (plain, german) = ("<p>a</p>", "<div lang='de' class='original'>b</div>");
+    for (name, code, inner, is_right) in [
+        ("language", "_no", plain, true),
+        ("language", "_no", german, false),
+        ("language", "_yes", plain, false),
+        ("language", "_yes", german, true),
+        ("language", "de", german, true),
+        ("language", "_resource", german, false),
+        ("source", "warning", plain, false),
+        ("source", "warning", german, true),
+        ("source", "success", plain, true),
+        ("source", "warning", "text", false),
+    ] {
+        let registry = Registry::with([profile(name, code)]);
+        let resource = narrative(inner)
+            .replace("{\"resourceType\":\"Patient\",", "{\"resourceType\":\"Patient\",\"language\":\"en\",");
+        let json = parse(resource.as_bytes()).expect("JSON");
+        let options = Options { is_thorough: true, ..Options::default() };
+        let found = validate(&registry, &json, &["http://example.org/p"], options);
+        assert_eq!(found.is_empty(), is_right, "{name} {code} {inner}: {found:?}");
+    }
+}
+
+#[test]
+fn references_lead_to_one_entry_of_their_type() {
+    let bundle = |kind: &str, reference: &str, others: &str| {
+        format!(
+            r#"{{"resourceType":"Bundle","type":"{kind}","entry":[{{"fullUrl":"urn:uuid:54fc3e09-e279-4b74-a8ff-2649ec968642","resource":
+            {{"resourceType":"Patient","generalPractitioner":[{{"reference":"{reference}"}}]}}}},{others}]}}"#
+        )
+    };
+    let organization = r#"{"fullUrl":"urn:uuid:5d9588d8-3cd6-4b32-8fb7-ad13694e069d","resource":{"resourceType":"Organization","name":"x"}}"#;
+    let id = "5d9588d8-3cd6-4b32-8fb7-ad13694e069d";
+    let place = "structure Bundle.entry[0].resource.generalPractitioner[0]";
+    assert_eq!(errors(&bundle("collection", &format!("Practitioner/{id}"), organization), false), place);
+    assert_eq!(errors(&bundle("collection", &format!("Organization/{id}"), organization), false), "");
+}
+
+#[test]
+fn a_document_has_what_its_composition_refers_to() {
+    let bundle = |kind: &str, entry: &str| {
+        format!(
+            r#"{{"resourceType":"Bundle","type":"{kind}","identifier":{{"system":"http://example.org/ids","value":"x"}},"timestamp":"2020-01-01T00:00:00Z",
+            "entry":[{{"fullUrl":"http://example.org/fhir/Composition/1","resource":{{"resourceType":"Composition","id":"1","status":"final",
+            "type":{{"text":"x"}},"date":"2020","title":"x","author":[{{"reference":"Device/1"}}],
+            "section":[{{"title":"x","entry":[{{"reference":"{entry}"}}]}}]}}}},
+            {{"fullUrl":"http://example.org/fhir/Device/1","resource":{{"resourceType":"Device","id":"1"}}}}]}}"#
+        )
+    };
+    only_thorough(&[
+        (bundle("document", "Device/1"), ""),
+        (bundle("document", "Device/2"), "not-found Bundle.entry[0].resource.section[0].entry[0]"),
+        (
+            bundle("document", "urn:uuid:54fc3e09-e279-4b74-a8ff-2649ec968642"),
+            "not-found Bundle.entry[0].resource.section[0].entry[0]",
+        ),
+        (bundle("collection", "Device/2"), ""),
+    ]);
+}
+
+#[test]
+fn a_type_without_a_reference_is_not_held_against_the_element() {
+    let patient = |inner: &str| patient(&format!(r#""managingOrganization":{{"display":"x","type":"Basic"{inner}}}"#));
+    assert_eq!(errors(&patient(""), true), "");
+    assert!(!errors(&patient(r#","reference":"Basic/1""#), true).is_empty());
 }

@@ -10,12 +10,12 @@ use super::definitional;
 use super::element;
 use super::extensions;
 use super::known::TYPES;
-use super::narrative;
 use super::primitive::Primitive;
 use super::questionnaire;
 use super::reference;
 use super::registry::{asking, base};
 use super::rules::At;
+use super::single;
 use super::slices::Slices;
 use super::state::{Check, DEPTH, Rules, STRUCTURE, Scope, shown};
 use super::types::{self, Holder};
@@ -67,7 +67,10 @@ pub fn resource<'r, 'j, const RULES: bool>(
         None => return check.fail("required", || "the resource has no resourceType".to_owned(), path),
     };
     let Some(kind) = ResourceType::find(name) else {
-        return check.fail("value", || format!("unknown resource type \"{}\"", shown(name)), path);
+        let is_name = site == Site::Root && name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphabetic());
+        let named = Path::root(name);
+        let place = if is_name && !name.is_empty() { &named } else { path };
+        return check.fail("value", || format!("unknown resource type \"{}\"", shown(name)), place);
     };
     let root = Path::root(kind.name());
     let path = if site == Site::Root { &root } else { path };
@@ -247,7 +250,7 @@ fn values<'r, 'j, const RULES: bool>(
         value::<RULES>(check, element.value, element.sibling, holder, property, &below, &mut slices, scope, path);
         return slices.finish(check, path);
     }
-    let Some((values, siblings)) = lists(check, element, path) else { return };
+    let Some((values, siblings)) = lists(check, element, holder.owner, path) else { return };
     let len = values.len().max(siblings.len());
     if !check.options.shape_only && property.max.is_some_and(|max| len > max.into()) {
         check.fail(STRUCTURE, || format!("has {len} items, more than allowed"), path);
@@ -270,7 +273,12 @@ fn not_single(element: &Element<'_>) -> Option<String> {
 }
 
 /// The items of a repeating element and what `_name` says of each.
-fn lists<'j>(check: &mut Check<'_, 'j>, element: &Element<'j>, path: &Path) -> Option<(&'j [Json], &'j [Json])> {
+fn lists<'j>(
+    check: &mut Check<'_, 'j>,
+    element: &Element<'j>,
+    owner: TypeId,
+    path: &Path,
+) -> Option<(&'j [Json], &'j [Json])> {
     let name = &element.property.name;
     let values = match element.value {
         Some(Json::Array(items)) => Some(items.as_slice()),
@@ -281,7 +289,10 @@ fn lists<'j>(check: &mut Check<'_, 'j>, element: &Element<'j>, path: &Path) -> O
         None => None,
     };
     if values.is_some_and(<[Json]>::is_empty) {
-        check.fail(STRUCTURE, || "must not be an empty array".to_owned(), path);
+        let is_spared = check.options.takes_unstorable
+            && TYPES.primitives[element.property.type_id.0 as usize].is_some()
+            && TYPES.required[owner.0 as usize] >> element.property.position & 1 == 0;
+        check.unless(is_spared, STRUCTURE, || "must not be an empty array".to_owned(), path);
     }
     let siblings = match element.sibling {
         Some(Json::Array(items)) => items.as_slice(),
@@ -322,7 +333,7 @@ fn value<'r, 'j, const RULES: bool>(
     if let (Some(primitive), Some(json), None) = (primitive, value, sibling)
         && (!RULES || (below.is_empty() && asking(type_id).is_none()))
     {
-        return self::primitive(check, primitive, json, property, scope, path);
+        return single::check(check, primitive, json, property, scope, path);
     }
     let node = Node { json, sibling, type_id: Some(type_id) };
     let mut rules = Rules::new();
@@ -335,7 +346,7 @@ fn value<'r, 'j, const RULES: bool>(
     if let Some(primitive) = primitive {
         let is_filled = matches!(json, Json::Null) && sibling.is_some();
         if !is_filled && value.is_some() {
-            self::primitive(check, primitive, json, property, scope, path);
+            single::check(check, primitive, json, property, scope, path);
         }
         if let Some(sibling) = sibling {
             let inner = scope.deeper(Some((holder.owner, property)));
@@ -412,32 +423,6 @@ fn inside<'r, 'j, const RULES: bool>(
         types::typed(check, &scope, node, &mut rules, path);
     }
     resource::<RULES>(check, json, &rules, site, &scope, path);
-}
-
-/// A primitive value.
-fn primitive<'j>(
-    check: &mut Check<'_, 'j>,
-    primitive: Primitive,
-    json: &'j Json,
-    property: &Property,
-    scope: &Scope<'j>,
-    path: &Path,
-) {
-    // of narratives the rest is asked by `txt-1` and `txt-2`
-    let is_shape = check.options.shape_only || (check.has_rules && primitive == Primitive::Xhtml);
-    let checked = if is_shape { primitive.shape(json) } else { primitive.check(json) };
-    if let Err((code, text)) = checked {
-        return check.fail(code, || format!("{}: {text} (type {})", property.name, property.type_id.name()), path);
-    }
-    if primitive == Primitive::String && property.name.id() == Some(names::ID) {
-        return element::id(check, json.as_str().unwrap_or(""), scope, path);
-    }
-    if primitive == Primitive::Xhtml && check.options.is_thorough {
-        narrative::check(check, json.as_str().unwrap_or(""), scope, path);
-    }
-    if primitive == Primitive::Uri && !check.options.shape_only {
-        uris::check(check, json.as_str().unwrap_or(""), property, scope, path);
-    }
 }
 
 /// `_name` of a primitive: an Element.

@@ -12,6 +12,8 @@ use crate::base::limits::{XML_ATTRIBUTES, XML_NAMESPACES};
 
 /// The namespace of FHIR's elements.
 pub const FHIR: &str = "http://hl7.org/fhir";
+/// The namespace of what links a document to its schema.
+const SCHEMAS: &str = "http://www.w3.org/2001/XMLSchema-instance";
 /// The namespace of narratives.
 pub const XHTML: &str = "http://www.w3.org/1999/xhtml";
 
@@ -326,6 +328,8 @@ impl<'a> Scanner<'a> {
             FHIR => Some(Namespace::Fhir),
             XHTML => Some(Namespace::Xhtml),
             "" if prefix.is_empty() => None,
+            // what editors add for schemas, and nothing in a resource can use
+            SCHEMAS if !prefix.is_empty() => return Ok(()),
             other => {
                 let message = format!("the namespace \"{}\" has no place in a resource", shown(other));
                 return Err(self.fault(at, message));

@@ -179,9 +179,10 @@ fn whole_documents_that_are_wrong() {
         ("<Patient xmlns=\"http://hl7.org/fhir\"/><a/>", "more than one root"),
         ("<Patient xmlns=\"http://hl7.org/fhir\"/>x", "outside of the root"),
         ("<!DOCTYPE a [<!ENTITY b \"c\">]><Patient xmlns=\"http://hl7.org/fhir\"/>", "DTD"),
+        ("<Patient xmlns=\"http://hl7.org/fhir\" xmlns:x=\"urn:x\"/>", "no place"),
         (
-            "<Patient xmlns=\"http://hl7.org/fhir\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"/>",
-            "no place",
+            "<Patient xmlns=\"http://hl7.org/fhir\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:schemaLocation=\"a b\"/>",
+            "unknown attribute",
         ),
         ("<Patient xmlns=\"http://hl7.org/fhir\" id=\"a\"/>", "unknown attribute"),
         ("\u{feff}\u{feff}<Patient xmlns=\"http://hl7.org/fhir\"/>", "character"),

@@ -58,7 +58,7 @@ fn checked(registry: &Registry, json: &Json, profiles: &[&str], options: Options
     for issue in &found {
         assert!(issue.diagnostics.chars().count() < TEXT, "{}", issue.diagnostics);
         let place = issue.expression.as_deref().unwrap_or("");
-        let is_place = place.starts_with(|c: char| c.is_ascii_uppercase());
+        let is_place = place.starts_with(|c: char| c.is_ascii_alphabetic());
         assert!(is_place || issue.severity == "information", "{place}: {}", issue.diagnostics);
     }
     found

@@ -7,13 +7,13 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use super::args;
 use crate::base::fault::Result;
 use crate::fhir::fhirpath::code::{Code, Machine};
-use crate::fhir::fhirpath::convert::{describe, single_value};
+use crate::fhir::fhirpath::convert::{decimal_of, describe, single_value};
 use crate::fhir::fhirpath::node::Step;
 use crate::fhir::fhirpath::number;
 use crate::fhir::fhirpath::temporal::TemporalKind;
 use crate::fhir::fhirpath::trouble;
 use crate::fhir::fhirpath::units;
-use crate::fhir::fhirpath::value::{Collection, Item, Quantity, maybe, truth};
+use crate::fhir::fhirpath::value::{Collection, Item, Quantity, Unit, maybe, truth};
 
 /// Most digits after the point.
 const MAX_SCALE: i64 = 28;
@@ -101,9 +101,16 @@ pub fn precision<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code])
 /// `comparable(quantity)`: whether the units measure the same.
 pub fn comparable<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let other = args::value(m, arguments, 0)?;
+    // a number is a quantity of the unit `1`
+    let quantity = |item: Item<'a>| match item {
+        Item::Quantity(quantity) => Some(quantity),
+        other => decimal_of(&other).map(|value| Quantity { value, unit: Unit::one() }),
+    };
     Ok(match single_value(&input, "comparable()")?.zip(other) {
-        Some((Item::Quantity(a), Item::Quantity(b))) => truth(units::is_comparable(&a, &b)),
-        Some(_) => return Err(trouble::evaluation("comparable() needs two quantities")),
+        Some((a, b)) => match quantity(a).zip(quantity(b)) {
+            Some((a, b)) => truth(units::is_comparable(&a, &b)),
+            None => return Err(trouble::evaluation("comparable() needs two quantities")),
+        },
         None => Collection::new(),
     })
 }

@@ -1,0 +1,78 @@
+//! One primitive value: its format, and what an id, a narrative and a URI are held to beyond that.
+
+use std::borrow::Cow;
+
+use super::element;
+use super::narrative;
+use super::primitive::Primitive;
+use super::state::{Check, Scope};
+use super::uris;
+use crate::fhir::definitions::element::Property;
+use crate::fhir::definitions::names;
+use crate::fhir::json::Json;
+use crate::fhir::path::Path;
+use crate::fhir::xml::{Scanner, Token, is_xml};
+
+/// Checks a primitive value.
+pub fn check<'j>(
+    check: &mut Check<'_, 'j>,
+    primitive: Primitive,
+    json: &'j Json,
+    property: &Property,
+    scope: &Scope<'j>,
+    path: &Path,
+) {
+    // of narratives the rest is asked by `txt-1` and `txt-2`
+    let is_shape = check.options.shape_only || (check.has_rules && primitive == Primitive::Xhtml);
+    let plain = json.as_str().filter(|_| check.options.takes_unstorable).and_then(|text| storable(primitive, text));
+    if plain.is_some() {
+        let text = || {
+            format!(
+                "{}: cannot be stored with control characters, nor a narrative with something after its div",
+                property.name
+            )
+        };
+        check.warn("value", text, path);
+    }
+    let judged = plain.as_ref().unwrap_or(json);
+    let checked = if is_shape { primitive.shape(judged) } else { primitive.check(judged) };
+    if let Err((code, text)) = checked {
+        return check.fail(code, || format!("{}: {text} (type {})", property.name, property.type_id.name()), path);
+    }
+    if primitive == Primitive::String && property.name.id() == Some(names::ID) {
+        return element::id(check, json.as_str().unwrap_or(""), scope, path);
+    }
+    if primitive == Primitive::Xhtml && check.options.is_thorough {
+        narrative::check(check, json.as_str().unwrap_or(""), scope, path);
+    }
+    if primitive == Primitive::Uri && !check.options.shape_only {
+        uris::check(check, json.as_str().unwrap_or(""), property, scope, path);
+    }
+}
+
+/// What could be stored in place of a text that cannot, though others take it: one with control characters, or a narrative with
+/// something after its `div`.
+fn storable(primitive: Primitive, text: &str) -> Option<Json> {
+    let is_foreign = |c: char| !is_xml(c.encode_utf8(&mut [0; 4]));
+    if primitive != Primitive::Xhtml {
+        return (!is_xml(text)).then(|| Json::string(text.replace(is_foreign, "?")));
+    }
+    let plain = if is_xml(text) { Cow::Borrowed(text) } else { Cow::Owned(text.replace(is_foreign, "")) };
+    let end = end_of_first(&plain).unwrap_or(plain.len());
+    (plain[..end].len() < text.len()).then(|| Json::string(&plain[..end]))
+}
+
+/// Where the first element of a text ends.
+fn end_of_first(text: &str) -> Option<usize> {
+    let mut scan = Scanner::new(text).ok()?;
+    let mut depth = 0_usize;
+    loop {
+        match scan.token().ok()? {
+            Token::Start(tag) if !tag.is_empty => depth += 1,
+            Token::End if depth == 1 => return text.get(..scan.end()).map(str::len),
+            Token::End => depth = depth.checked_sub(1)?,
+            Token::Eof => return None,
+            _ => {}
+        }
+    }
+}
