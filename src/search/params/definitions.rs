@@ -100,7 +100,7 @@ struct Builder<'a> {
     effects: HashMap<&'a str, Effect>,
     by_url: HashMap<&'a str, Arc<SearchParam>>,
     /// Who has a code of a type.
-    taken: HashMap<(ResourceType, &'a str), &'a str>,
+    taken: HashMap<(ResourceType, String), &'a str>,
     hashes: HashMap<ParamHash, ParamId>,
 }
 
@@ -120,9 +120,11 @@ impl<'a> Builder<'a> {
         if of.code.starts_with('_') {
             return Err(unusable("code", "names that begin with `_` are those of the specification"));
         }
-        if let Some((kind, other)) = of.base.iter().find_map(|kind| Some((kind, self.taken.get(&(*kind, &*of.code))?)))
-        {
-            return Err(taken(&of.code, *kind, other));
+        // Names that differ in case only do not mean different things (`search.html`, 3.1.1.1).
+        let code = of.code.to_ascii_lowercase();
+        let taken_by = |kind: &ResourceType| Some((*kind, *self.taken.get(&(*kind, code.clone()))?));
+        if let Some((kind, other)) = of.base.iter().find_map(taken_by) {
+            return Err(taken(&of.code, kind, other));
         }
         let components = self.components(of)?;
         let param = Arc::new(param(of, components));
@@ -136,7 +138,7 @@ impl<'a> Builder<'a> {
             self.hashes.insert(hash, param.id);
         }
         for kind in &param.base {
-            self.taken.insert((*kind, &of.code), source);
+            self.taken.insert((*kind, code.clone()), source);
         }
         Ok(Effect::Added(param))
     }
@@ -162,14 +164,28 @@ impl<'a> Builder<'a> {
 /// names an official definition.
 fn official(of: &Definition) -> Result<Option<Arc<SearchParam>>> {
     let known: Vec<_> = of.base.iter().filter_map(|kind| Some((*kind, search_param(*kind, &of.code)?))).collect();
-    let Some((kind, first)) = known.first() else { return Ok(None) };
+    let Some((kind, first)) = known.first() else {
+        // Names that differ in case only do not mean different things (`search.html`, 3.1.1.1).
+        let alike = |kind: &ResourceType| {
+            let found = search_params(*kind).iter().find(|param| param.code.eq_ignore_ascii_case(&of.code))?;
+            Some((*kind, found.code.to_string()))
+        };
+        return match of.base.iter().find_map(alike) {
+            None => Ok(None),
+            Some((kind, code)) => Err(of_the_specification(&code, kind)),
+        };
+    };
     let names_it =
         of.url.starts_with(OFFICIAL) || of.derived_from.as_ref().is_some_and(|url| url.starts_with(OFFICIAL));
     if names_it && known.len() == of.base.len() && known.iter().all(|(_, param)| param.kind == of.kind) {
         return Ok(Some((*first).clone()));
     }
-    let message = format!("the specification has a search parameter \"{}\" of {kind}; another code is needed", of.code);
-    Err(Fault::coded(Category::Conflict, "duplicate", message).at("SearchParameter.code"))
+    Err(of_the_specification(&of.code, *kind))
+}
+
+fn of_the_specification(code: &str, kind: ResourceType) -> Fault {
+    let message = format!("the specification has a search parameter \"{code}\" of {kind}; another code is needed");
+    Fault::coded(Category::Conflict, "duplicate", message).at("SearchParameter.code")
 }
 
 fn taken(code: &str, kind: ResourceType, other: &str) -> Fault {

@@ -135,6 +135,12 @@ fn a_code_belongs_to_one_definition_of_a_type() {
     let (one, two) =
         (with("a", "Patient", "token", "Patient.language"), with("a", "Patient", "token", "Patient.gender"));
     let other = with("a", "Group", "token", "Group.language");
+    let upper = with("A", "Patient", "token", "Patient.gender");
+    let fault = effect(&[("SearchParameter/1", &one), ("SearchParameter/2", &upper)], 1).expect_err("but for its case");
+    assert_eq!(fault.category(), Category::Conflict);
+    let gender = with("Gender", "Patient", "token", "Patient.language");
+    let fault = effect(&[("SearchParameter/1", &gender)], 0).expect_err("the specification's, but for its case");
+    assert_eq!(fault.category(), Category::Conflict);
     let fault = effect(&[("SearchParameter/1", &one), ("SearchParameter/2", &two)], 1).expect_err("it is taken");
     assert_eq!(fault.category(), Category::Conflict);
     assert!(fault.message().contains("SearchParameter/1"), "{}", fault.message());

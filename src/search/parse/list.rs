@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::context::{Trouble, Work, bad, known_type, shown, tests, unsupported};
-use crate::base::fault::{Fault, Result};
+use crate::base::fault::Fault;
 use crate::fhir::definitions::params::{SearchParam, search_param};
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
 use crate::search::query::{Clause, ReferenceTest, SystemTest, Test, TokenTest};
@@ -19,6 +19,19 @@ const FUNCTIONS: [(&str, &[&str], &str); 4] = [
 ];
 const LOINC: &str = "http://loinc.org";
 const USES: &str = "http://terminology.hl7.org/CodeSystem/list-example-use-codes";
+
+/// The codes that Lists of a function have (`$current-problems`), as the values of a search.
+///
+/// # Errors
+/// The reason, for what is no function.
+pub fn codes_of_list(function: &str) -> Result<String, &'static str> {
+    let found = FUNCTIONS.iter().find(|(name, ..)| *name == function || name.strip_prefix('$') == Some(function));
+    let (_, codes, used) = found.ok_or(
+        "the lists with a function are $current-problems, $current-medications, $current-allergies, $current-drug-allergies",
+    )?;
+    let of_loinc = codes.iter().map(|code| format!("{LOINC}|{code}"));
+    Ok(of_loinc.chain([format!("{USES}|{used}")]).collect::<Vec<_>>().join(","))
+}
 
 /// The condition of a `_list`.
 ///

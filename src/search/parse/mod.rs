@@ -24,4 +24,5 @@ mod types;
 mod tests;
 
 pub use context::ParseContext;
+pub use list::codes_of_list;
 pub use request::parse;
