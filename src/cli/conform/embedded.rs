@@ -31,6 +31,7 @@ pub const EMBEDDED: &[(&str, &str)] = scenarios![
     "match",
     "meta",
     "narrative",
+    "operations-small",
     "packages",
     "patch",
     "read",

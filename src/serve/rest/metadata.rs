@@ -1,8 +1,12 @@
 //! `GET [base]/metadata` (FHIR R4 `http.html`, 3.1.0.10).
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+
 use super::call::{Answer, Call};
 use super::capability::Guides;
-use super::statements::with_base;
+use super::statements::{Capabilities, with_base};
 use super::subset::{PARAMS, Shown};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::definitions::packed::Packed;
@@ -15,9 +19,7 @@ use crate::fhir::types::ResourceType;
 pub fn metadata(call: &Call<'_>) -> Result<Answer> {
     call.only(&["mode", PARAMS[0], PARAMS[1]])?;
     let statements = &call.site.statements;
-    let used = call.session.packages_in_use();
-    let packages: Vec<&Packed> = used.packages.iter().map(|used| &*used.packed).collect();
-    let capabilities = statements.capabilities(&call.session.search_params(), &Guides(&packages));
+    let capabilities = capabilities(call);
     let own = |text| ("CapabilityStatement", text, capabilities.version);
     let (kind, body, version) = match call.params.get("mode") {
         None | Some("" | "full") => own(&capabilities.full),
@@ -33,8 +35,23 @@ pub fn metadata(call: &Call<'_>) -> Result<Answer> {
     if call.conditions.is_version(version) {
         return Ok(Answer { status: 304, ..answer });
     }
-    let base = &call.site.base;
-    let is_own = *base == statements.base;
-    let body = if is_own { body.clone() } else { with_base(body, &statements.base, base) };
+    let body = based(call, body);
     shown.answer(kind, Answer { status: 200, body: Some(body), ..answer })
+}
+
+/// The whole CapabilityStatement.
+pub fn full(call: &Call<'_>) -> Bytes {
+    based(call, &capabilities(call).full)
+}
+
+fn capabilities(call: &Call<'_>) -> Arc<Capabilities> {
+    let used = call.session.packages_in_use();
+    let packages: Vec<&Packed> = used.packages.iter().map(|used| &*used.packed).collect();
+    call.site.statements.capabilities(&call.session.search_params(), &Guides(&packages))
+}
+
+/// A statement with the base URL of the tenant.
+fn based(call: &Call<'_>, text: &Bytes) -> Bytes {
+    let (from, to) = (&call.site.statements.base, &call.site.base);
+    if from == to { text.clone() } else { with_base(text, from, to) }
 }

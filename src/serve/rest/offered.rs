@@ -17,6 +17,8 @@ pub enum Operation {
     Document,
     /// A whole record.
     Everything,
+    /// Finds a List by its function.
+    FindList,
     /// Takes content away for good.
     Expunge,
     /// Evaluates an expression.
@@ -35,14 +37,20 @@ pub enum Operation {
     MetaDelete,
     /// What is done with FHIR packages.
     Packages(PackageOperation),
+    /// Another identifier of a system.
+    PreferredId,
     /// Statistics of measurements.
     Stats,
     /// Tells how far the index is with search parameters.
     ReindexStatus,
+    /// What a CapabilityStatement says of some types.
+    Subset,
     /// One of the terminology service.
     Terminology(terminology::Operation),
     /// Says what is wrong with a resource.
     Validate,
+    /// Tells the versions of FHIR.
+    Versions,
     /// Makes a table of a ViewDefinition.
     ViewRun,
 }
@@ -169,6 +177,10 @@ const fn package(name: &'static str, what: PackageOperation) -> OperationRow {
     OperationRow { name, operation, offered: Offered::SYSTEM, changes: !is_list, by_get: is_list, definition: None }
 }
 
+const fn asked(name: &'static str, operation: Operation, offered: Offered, definition: &'static str) -> OperationRow {
+    OperationRow { name, operation, offered, changes: false, by_get: true, definition: Some(definition) }
+}
+
 /// Every operation; one of several types has several rows.
 pub static OPERATIONS: &[OperationRow] = &[
     inquiry("batch-validate-code", terminology::Operation::BatchValidate, "ValueSet", None),
@@ -288,6 +300,25 @@ pub static OPERATIONS: &[OperationRow] = &[
         by_get: false,
         definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-meta-delete"),
     },
+    asked("find", Operation::FindList, Offered::on_type("List"), "http://hl7.org/fhir/OperationDefinition/List-find"),
+    asked(
+        "preferred-id",
+        Operation::PreferredId,
+        Offered::on_type("NamingSystem"),
+        "http://hl7.org/fhir/OperationDefinition/NamingSystem-preferred-id",
+    ),
+    asked(
+        "subset",
+        Operation::Subset,
+        Offered::on_both("CapabilityStatement"),
+        "http://hl7.org/fhir/OperationDefinition/CapabilityStatement-subset",
+    ),
+    asked(
+        "versions",
+        Operation::Versions,
+        Offered::SYSTEM,
+        "http://hl7.org/fhir/OperationDefinition/CapabilityStatement-versions",
+    ),
     package("package-activate", PackageOperation::Activate),
     package("package-deactivate", PackageOperation::Deactivate),
     package("package-load", PackageOperation::Load),

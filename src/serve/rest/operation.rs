@@ -4,8 +4,8 @@ use super::call::{Answer, Call};
 use super::offered::{OPERATIONS, Operation, OperationRow};
 use super::routes::Target;
 use super::{
-    closure, convert, diff, document, everything, expunge, fhirpath, lastn, meta, packages, patient_match,
-    reindex_status, stats, terminology, validate,
+    closure, convert, diff, document, everything, expunge, fhirpath, lastn, list_find, meta, packages, patient_match,
+    preferred_id, reindex_status, statement_subset, stats, terminology, validate, versions,
 };
 use crate::base::fault::{Fault, Result};
 use crate::fhir::json::Json;
@@ -21,6 +21,10 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
         Some(Operation::Diff) => diff::operation(call, body).await,
         Some(Operation::Document) => document::operation(call, body).await,
         Some(Operation::Everything) => everything::operation(call, body).await,
+        Some(Operation::FindList) => list_find::operation(call, body).await,
+        Some(Operation::PreferredId) => preferred_id::operation(call, body).await,
+        Some(Operation::Subset) => statement_subset::operation(call, body).await,
+        Some(Operation::Versions) => versions::operation(call),
         Some(Operation::Terminology(which)) => terminology::operation(call, body, which).await,
         Some(Operation::Expunge) => expunge::operation(call, body).await,
         Some(Operation::FhirPath) => fhirpath::operation(call, body).await,
