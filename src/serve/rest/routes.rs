@@ -264,6 +264,8 @@ fn operation(rest: &[&str], name: &str, path: &str) -> Result<Target> {
         // no type of R4: what stands there belongs to the system
         [VIEW] if of_view() => (None, None, None),
         [VIEW, id] if of_view() => (None, Some(ResourceId::parse(id)?), None),
+        // the one thing that can be done with what has no endpoint
+        ["Parameters"] if name == "validate" => (Some(ResourceType::parse("Parameters")?), None, None),
         [kind] => (Some(offered(kind)?), None, None),
         [kind, id] => (Some(offered(kind)?), Some(ResourceId::parse(id)?), None),
         [kind, id, "_history", version] => (Some(offered(kind)?), Some(ResourceId::parse(id)?), Some(*version)),

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::call::{Answer, Call};
 use super::offered::Operation;
-use super::routes::Target;
+use super::routes::{Target, has_endpoint};
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::fhir::json::{Json, parse_stored};
 use crate::fhir::outcome::outcome_text;
@@ -55,6 +55,13 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
             Category::Invalid,
             "value",
             "the modes update, delete and profile are for a resource by its id",
+        ));
+    }
+    if mode != Mode::General && !call.target.kind.is_none_or(has_endpoint) {
+        return Err(Fault::coded(
+            Category::Invalid,
+            "value",
+            "Parameters are not stored: there is nothing to be done with them",
         ));
     }
     if mode == Mode::Profile && profiles.is_empty() {
@@ -131,6 +138,17 @@ fn of_type(call: &Call<'_>, resource: &Json) -> Vec<Issue> {
     }
 }
 
+/// Whether a body is the input of the operation, not the resource itself. Where the resource is of type Parameters, it is the
+/// input that has one of these as a parameter.
+fn is_input(call: &Call<'_>, body: &Json) -> bool {
+    let has_resource = || {
+        let parameters = body.get("parameter").and_then(Json::as_array).unwrap_or_default();
+        parameters.iter().any(|parameter| parameter.get("name").and_then(Json::as_str) == Some("resource"))
+    };
+    body.get("resourceType").and_then(Json::as_str) == Some("Parameters")
+        && (call.target.kind.is_none_or(has_endpoint) || has_resource())
+}
+
 /// The change that is to be acceptable.
 fn change(call: &Call<'_>, mode: Mode, resource: Option<Json>) -> Result<Option<Change>> {
     let if_match = || call.conditions.if_match();
@@ -158,9 +176,7 @@ impl Asked {
             asked.set(name, value).map_err(|fault| fault.at(name.as_str()))?;
         }
         match body {
-            Some(body) if body.get("resourceType").and_then(Json::as_str) == Some("Parameters") => {
-                asked.parameters(body)?
-            }
+            Some(body) if is_input(call, body) => asked.parameters(body)?,
             Some(body) => asked.resource = Some(body.clone()),
             None => {}
         }
