@@ -17,6 +17,7 @@ pub mod concept;
 pub mod context;
 pub mod core;
 pub mod display;
+pub mod ecl;
 pub mod expand;
 pub mod expansion;
 pub mod face;

@@ -67,8 +67,11 @@ pub fn matches(wanted: &str, version: &str) -> bool {
     }
 }
 
-/// `url|version` in its parts.
+/// `url|version` in its parts. In an expression constraint bars stand around terms.
 pub fn split(canonical: &str) -> (&str, Option<&str>) {
+    if canonical.contains("?fhir_vs=ecl/") {
+        return (canonical, None);
+    }
     match canonical.split_once('|') {
         Some((url, version)) => (url, Some(version).filter(|version| !version.is_empty())),
         None => (canonical, None),

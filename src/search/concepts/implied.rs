@@ -1,8 +1,10 @@
 //! Value sets whose content follows from their URL (FHIR R4 `snomedct.html`, 4.3.1.0.9; `loinc.html`, 4.3.3.9).
 
+use std::borrow::Cow;
+
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::json::Json;
-use crate::fhir::terminology::About;
+use crate::fhir::terminology::{About, ecl};
 
 const SNOMED: &str = "http://snomed.info/sct";
 const LOINC: &str = "http://loinc.org/vs/";
@@ -21,7 +23,7 @@ pub fn value_set(about: &About, url: &str) -> Result<Option<Json>> {
     };
     let Some((property, op, value)) = filter else { return Ok(None) };
     let string = |text: &str| Json::string(text);
-    let filter = Json::object([("property", string(property)), ("op", string(op)), ("value", string(value))]);
+    let filter = Json::object([("property", string(property)), ("op", string(op)), ("value", string(&value))]);
     let mut include = vec![("system", string(&about.url))];
     if let Some(version) = &about.version {
         include.push(("version", string(version)));
@@ -42,24 +44,46 @@ fn wrong(url: &str, what: &str) -> Fault {
     Fault::coded(Category::Unprocessable, "invalid", format!("value set {url}: {what}"))
 }
 
-type Filter<'a> = Option<(&'static str, &'static str, &'a str)>;
+type Filter<'a> = Option<(&'static str, &'static str, Cow<'a, str>)>;
 
 fn snomed(url: &str) -> Result<Filter<'_>> {
     let Some((base, query)) = url.split_once("?fhir_vs=") else { return Ok(None) };
     if base != SNOMED && !base.starts_with("http://snomed.info/sct/") {
         return Ok(None);
     }
+    if let Some(constraint) = query.strip_prefix("ecl/") {
+        let constraint = decoded(constraint);
+        ecl::parse(&constraint).map_err(|fault| fault.at(url.to_owned()))?;
+        return Ok(Some(("constraint", "=", constraint)));
+    }
     let id = |id: &'_ str| (6..=18).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit());
     match query.split_once('/') {
-        None if query == "refset" => Ok(Some(("concept", "descendent-of", REFERENCE_SETS))),
-        Some(("isa", concept)) if id(concept) => Ok(Some(("concept", "is-a", concept))),
-        Some(("refset", concept)) if id(concept) => Ok(Some(("concept", "in", concept))),
-        Some(("ecl", _)) => {
-            let what = "expression constraints (ECL) are not supported".to_owned();
-            Err(Fault::coded(Category::Unprocessable, "not-supported", format!("value set {url}: {what}")))
-        }
-        _ => Err(wrong(url, "it is none of isa/CONCEPT, refset/CONCEPT, refset")),
+        None if query == "refset" => Ok(Some(("concept", "descendent-of", REFERENCE_SETS.into()))),
+        Some(("isa", concept)) if id(concept) => Ok(Some(("concept", "is-a", concept.into()))),
+        Some(("refset", concept)) if id(concept) => Ok(Some(("concept", "in", concept.into()))),
+        _ => Err(wrong(url, "it is none of isa/CONCEPT, refset/CONCEPT, refset, ecl/CONSTRAINT")),
     }
+}
+
+/// A part of a URL without percent signs, as far as it has any that mean something.
+fn decoded(text: &str) -> Cow<'_, str> {
+    let text = if text.contains('+') { Cow::Owned(text.replace('+', " ")) } else { Cow::Borrowed(text) };
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        let code = text.as_bytes()[text.len() - bytes.len()..]
+            .get(..2)
+            .filter(|_| byte == b'%')
+            .and_then(|code| std::str::from_utf8(code).ok());
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(decoded) => {
+                out.push(decoded);
+                bytes.nth(1);
+            }
+            None => out.push(byte),
+        }
+    }
+    String::from_utf8(out).map_or(text, Cow::Owned)
 }
 
 fn loinc(url: &str) -> Result<Filter<'_>> {
@@ -68,8 +92,8 @@ fn loinc(url: &str) -> Result<Filter<'_>> {
         return Err(wrong(url, "it is neither an answer list nor a part of LOINC"));
     }
     match id.get(..2) {
-        Some("LL") => Ok(Some(("LIST", "=", id))),
-        Some("LP") => Ok(Some(("ancestor", "=", id))),
+        Some("LL") => Ok(Some(("LIST", "=", id.into()))),
+        Some("LP") => Ok(Some(("ancestor", "=", id.into()))),
         _ => Err(wrong(url, "it is neither an answer list (LL) nor a part (LP) of LOINC")),
     }
 }

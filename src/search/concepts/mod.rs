@@ -11,8 +11,10 @@
 
 mod about;
 mod build;
+mod constraint;
 mod convert;
 mod implied;
+mod lookup;
 mod order;
 mod schema;
 mod select;

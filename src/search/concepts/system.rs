@@ -5,17 +5,16 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use tantivy::collector::Count;
-use tantivy::query::{AllQuery, BooleanQuery, EnableScoring, Occur, Query as Compiled};
-use tantivy::schema::{IndexRecordOption, Value as _};
-use tantivy::{DocAddress, DocSet, Index, IndexReader, ReloadPolicy, Searcher, TERMINATED, TantivyDocument, Term};
+use tantivy::query::{AllQuery, BooleanQuery, Occur, Query as Compiled};
+use tantivy::{Index, IndexReader, ReloadPolicy, Searcher};
 
-use super::schema::{self, ANCESTORS, CODE, FLAGS, FOLDED, PARENTS, PLACE, PLACE_COLUMN};
+use super::lookup::Lookup;
+use super::schema::{self, ANCESTORS, CODE, FLAGS, PARENTS, PLACE};
 use super::select::{self, codes, either, nothing, number, others, wrong};
-use super::{about, convert, implied};
-use crate::base::fault::{Fault, Result};
-use crate::fhir::codes;
+use super::{about, constraint, convert, implied};
+use crate::base::fault::Result;
 use crate::fhir::json::Json;
-use crate::fhir::terminology::{About, CodeSystem, Concept, Filter, Op, Query};
+use crate::fhir::terminology::{About, CodeSystem, Concept, Filter, Op, Query, ecl};
 use crate::search::index::error::failed;
 
 const SNOMED: &str = "http://snomed.info/sct";
@@ -35,9 +34,6 @@ impl std::fmt::Debug for ConceptIndex {
         f.debug_struct("ConceptIndex").field("system", &self.about.canonical()).finish_non_exhaustive()
     }
 }
-
-/// A concept that was found: how well it fits, its place, and where it is stored.
-type Found = (f32, u64, DocAddress);
 
 impl ConceptIndex {
     /// Opens the index; `about` is the CodeSystem resource without concepts.
@@ -60,91 +56,14 @@ impl ConceptIndex {
         self.reader.searcher()
     }
 
-    /// Where the concept with a code is.
-    fn address(&self, searcher: &Searcher, code: &str) -> Result<Option<DocAddress>> {
-        let term = match self.about.case_sensitive {
-            true => Term::from_field_text(CODE, code),
-            false => Term::from_field_text(FOLDED, &code.to_lowercase()),
-        };
-        for (ordinal, segment) in searcher.segment_readers().iter().enumerate() {
-            let inverted = segment.inverted_index(term.field()).map_err(failed("open codes"))?;
-            let postings = inverted.read_postings(&term, IndexRecordOption::Basic);
-            let postings = postings.map_err(|error| failed("read codes")(error.into()))?;
-            if let Some(doc) = postings.map(|postings| postings.doc()).filter(|doc| *doc != TERMINATED) {
-                return Ok(Some(DocAddress::new(ordinal as u32, doc)));
-            }
-        }
-        Ok(None)
-    }
-
-    fn place(searcher: &Searcher, at: DocAddress) -> Result<u64> {
-        let segment = searcher.segment_reader(at.segment_ord);
-        let column = segment.fast_fields().u64(PLACE_COLUMN).map_err(failed("open places"))?;
-        column.first(at.doc_id).ok_or_else(|| Fault::internal("search index: a concept has no place"))
-    }
-
-    fn read(searcher: &Searcher, at: DocAddress) -> Result<codes::Concept> {
-        let document: TantivyDocument = searcher.doc(at).map_err(failed("read a concept"))?;
-        let stored = document.get_first(schema::STORED_FORM).and_then(|value| value.as_bytes());
-        codes::Concept::decode(&mut stored.unwrap_or_default())
-    }
-
-    fn stored(&self, searcher: &Searcher, code: &str) -> Result<Option<codes::Concept>> {
-        self.address(searcher, code)?.map(|at| Self::read(searcher, at)).transpose()
-    }
-
-    /// The concepts of a query, those that fit best first, and of these by place.
-    fn found(&self, searcher: &Searcher, query: &dyn Compiled, is_ranked: bool) -> Result<Vec<Found>> {
-        let scoring = match is_ranked {
-            true => EnableScoring::enabled_from_searcher(searcher),
-            false => EnableScoring::disabled_from_searcher(searcher),
-        };
-        let weight = query.weight(scoring).map_err(failed("search concepts"))?;
-        let mut found = Vec::new();
-        for (ordinal, segment) in searcher.segment_readers().iter().enumerate() {
-            let places = segment.fast_fields().u64(PLACE_COLUMN).map_err(failed("open places"))?;
-            let mut scorer = weight.scorer(segment, 1.0).map_err(failed("search concepts"))?;
-            let mut doc = scorer.doc();
-            while doc != TERMINATED {
-                let score = if is_ranked { scorer.score() } else { 0.0 };
-                let place = places.first(doc).unwrap_or(u64::MAX);
-                found.push((score, place, DocAddress::new(ordinal as u32, doc)));
-                doc = scorer.advance();
-            }
-        }
-        found.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        Ok(found)
-    }
-
-    fn codes_of(&self, searcher: &Searcher, query: &dyn Compiled) -> Result<Vec<Box<str>>> {
-        let found = self.found(searcher, query, false)?;
-        found.into_iter().map(|(_, _, at)| Ok(Self::read(searcher, at)?.code)).collect()
-    }
-
-    /// The place of the concept with a code, if there is one.
-    fn place_of(&self, searcher: &Searcher, code: &str) -> Result<Option<u64>> {
-        self.address(searcher, code)?.map(|at| Self::place(searcher, at)).transpose()
-    }
-
-    /// All codes above a code, and itself.
-    fn above(&self, searcher: &Searcher, code: &str) -> Result<Vec<Box<str>>> {
-        let mut found: Vec<Box<str>> = Vec::new();
-        let mut seen = hashbrown::HashSet::new();
-        let mut left: Vec<Box<str>> = vec![code.into()];
-        while let Some(code) = left.pop() {
-            let Some(concept) = self.stored(searcher, &code)? else { continue };
-            if seen.insert(concept.code.clone()) {
-                left.extend(concept.parents);
-                found.push(concept.code);
-            }
-        }
-        Ok(found)
+    fn lookup<'s>(&self, searcher: &'s Searcher) -> Lookup<'s> {
+        Lookup { searcher, case_sensitive: self.about.case_sensitive }
     }
 
     /// What a filter on the concepts themselves asks.
     fn hierarchical(&self, searcher: &Searcher, filter: &Filter, value: &str) -> Result<Box<dyn Compiled>> {
         let below = |place: Option<u64>, field| place.map_or_else(nothing, |place| number(field, place));
-        let place = || self.place_of(searcher, value);
+        let place = || self.lookup(searcher).place_of(value);
         Ok(match filter.op {
             Op::IsA | Op::IsNotA => {
                 let Some(place) = place()? else {
@@ -160,7 +79,7 @@ impl ConceptIndex {
                 Box::new(BooleanQuery::intersection(vec![below(place()?, ANCESTORS), leaf]))
             }
             Op::Generalizes => {
-                let above = self.above(searcher, value)?;
+                let above = self.lookup(searcher).above(value)?;
                 codes(above.iter().map(|code| &**code))
             }
             Op::In if &*self.about.url == SNOMED => {
@@ -189,16 +108,17 @@ impl ConceptIndex {
         };
         let mut ways = Vec::with_capacity(values.len());
         for value in values {
-            let place = self.place_of(searcher, value)?;
+            let place = self.lookup(searcher).place_of(value)?;
             ways.push(match (&*filter.property, place) {
                 ("parent", Some(place)) => number(PARENTS, place),
                 ("ancestor", Some(place)) => number(ANCESTORS, place),
                 ("child", Some(_)) => {
-                    let parents = self.stored(searcher, value)?.map(|concept| concept.parents).unwrap_or_default();
+                    let parents =
+                        self.lookup(searcher).stored(value)?.map(|concept| concept.parents).unwrap_or_default();
                     codes(parents.iter().map(|code| &**code))
                 }
                 (_, Some(_)) => {
-                    let above = self.above(searcher, value)?;
+                    let above = self.lookup(searcher).above(value)?;
                     codes(above.iter().map(|code| &**code).filter(|code| *code != value))
                 }
                 (_, None) => nothing(),
@@ -234,6 +154,10 @@ impl ConceptIndex {
             }
         };
         match &*filter.property {
+            "constraint" | "expression" if &*self.about.url == SNOMED => match filter.op {
+                Op::Equals => constraint::compile(&self.lookup(searcher), &ecl::parse(&filter.value)?),
+                _ => Err(wrong(filter, "an expression constraint is asked for with =")),
+            },
             "concept" | "code" => self.hierarchical(searcher, filter, &filter.value),
             "parent" | "ancestor" | "child" | "descendant" => self.related(searcher, filter),
             "inactive" => flag(schema::INACTIVE),
@@ -274,11 +198,15 @@ impl CodeSystem for ConceptIndex {
     }
 
     fn find(&self, code: &str) -> Result<Option<Cow<'_, Concept>>> {
-        let found = self.stored(&self.searcher(), code)?;
+        let found = self.lookup(&self.searcher()).stored(code)?;
         Ok(found.map(|concept| Cow::Owned(convert::concept(concept))))
     }
 
     fn check(&self, filter: &Filter) -> Result<()> {
+        let is_constraint = matches!(&*filter.property, "constraint" | "expression");
+        if is_constraint && filter.op == Op::Equals && &*self.about.url == SNOMED {
+            return ecl::parse(&filter.value).map(drop);
+        }
         let searcher = self.searcher();
         // What can be compiled has the right form; whether there is such a property is another matter.
         self.filter(&searcher, filter)?;
@@ -302,7 +230,7 @@ impl CodeSystem for ConceptIndex {
 
     fn passes(&self, code: &str, filters: &[Filter]) -> Result<bool> {
         let searcher = self.searcher();
-        let Some(place) = self.place_of(&searcher, code)? else { return Ok(false) };
+        let Some(place) = self.lookup(&searcher).place_of(code)? else { return Ok(false) };
         let mut parts = vec![number(PLACE, place)];
         for filter in filters {
             parts.push(self.filter(&searcher, filter)?);
@@ -315,8 +243,8 @@ impl CodeSystem for ConceptIndex {
         let searcher = self.searcher();
         let compiled = self.compile(&searcher, query)?;
         let is_ranked = query.text.is_some();
-        for (_, _, at) in self.found(&searcher, compiled.as_ref(), is_ranked)?.into_iter().skip(query.skip) {
-            let concept = convert::concept(Self::read(&searcher, at)?);
+        for (_, _, at) in self.lookup(&searcher).found(compiled.as_ref(), is_ranked)?.into_iter().skip(query.skip) {
+            let concept = convert::concept(self.lookup(&searcher).read(at)?);
             if visit(Cow::Owned(concept)).is_break() {
                 break;
             }
@@ -333,7 +261,7 @@ impl CodeSystem for ConceptIndex {
 
     fn subsumes(&self, ancestor: &str, descendant: &str) -> Result<bool> {
         let searcher = self.searcher();
-        let places = (self.place_of(&searcher, ancestor)?, self.place_of(&searcher, descendant)?);
+        let places = (self.lookup(&searcher).place_of(ancestor)?, self.lookup(&searcher).place_of(descendant)?);
         let (Some(above), Some(below)) = places else { return Ok(false) };
         let query = BooleanQuery::intersection(vec![number(PLACE, below), number(ANCESTORS, above)]);
         Ok(searcher.search(&query, &Count).map_err(failed("search concepts"))? > 0)
@@ -341,14 +269,14 @@ impl CodeSystem for ConceptIndex {
 
     fn parents(&self, code: &str) -> Result<Vec<Box<str>>> {
         let searcher = self.searcher();
-        let Some(concept) = self.stored(&searcher, code)? else { return Ok(Vec::new()) };
-        self.codes_of(&searcher, codes(concept.parents.iter().map(|code| &**code)).as_ref())
+        let Some(concept) = self.lookup(&searcher).stored(code)? else { return Ok(Vec::new()) };
+        self.lookup(&searcher).codes_of(codes(concept.parents.iter().map(|code| &**code)).as_ref())
     }
 
     fn children(&self, code: &str) -> Result<Vec<Box<str>>> {
         let searcher = self.searcher();
-        let Some(place) = self.place_of(&searcher, code)? else { return Ok(Vec::new()) };
-        self.codes_of(&searcher, number(PARENTS, place).as_ref())
+        let Some(place) = self.lookup(&searcher).place_of(code)? else { return Ok(Vec::new()) };
+        self.lookup(&searcher).codes_of(number(PARENTS, place).as_ref())
     }
 
     fn implicit_value_set(&self, url: &str) -> Result<Option<Json>> {

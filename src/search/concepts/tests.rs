@@ -253,6 +253,12 @@ fn urls_of_large_systems_imply_value_sets() {
     assert!(found.contains(r#""op":"in","value":"723264001""#), "{found}");
     assert!(snomed.implicit_value_set("http://snomed.info/sct?fhir_vs=isa/x").is_err());
     assert!(snomed.implicit_value_set("http://snomed.info/sct?fhir_vs=ecl/<<1").is_err());
+    for constraint in ["%3C%3C%20731121009%20%7CDiabetes%7C", "<< 731121009 |Diabetes|", "<<+731121009+|Diabetes|"] {
+        let url = format!("http://snomed.info/sct?fhir_vs=ecl/{constraint}");
+        let found = text(snomed.implicit_value_set(&url).unwrap());
+        let filter = r#""filter":[{"property":"constraint","op":"=","value":"<< 731121009 |Diabetes|"}]"#;
+        assert!(found.contains(filter), "{found}");
+    }
     assert!(snomed.implicit_value_set("http://other?fhir_vs=isa/73211009").unwrap().is_none());
     let (_folder, loinc) = index(&[], &about("http://loinc.org"));
     assert_eq!(loinc.about().value_set.as_deref(), Some("http://loinc.org/vs"));
@@ -260,4 +266,94 @@ fn urls_of_large_systems_imply_value_sets() {
     assert!(found.contains(r#""property":"LIST","op":"=","value":"LL715-4""#), "{found}");
     assert!(loinc.implicit_value_set("http://loinc.org/vs/LP14635-4").unwrap().is_some());
     assert!(loinc.implicit_value_set("http://loinc.org/vs/x").is_err());
+}
+
+/// Findings with sites, a set of them, and two drugs with strengths; of our own invention, as their ids.
+fn constrained() -> Vec<Concept> {
+    let code = |code: &str, value: &str| Property { code: code.into(), value: PropertyValue::Code(value.into()) };
+    let of = |mut concept: Concept, properties: Vec<Property>| {
+        concept.properties = properties;
+        concept
+    };
+    let strength = |value: &str| Property { code: "400003".into(), value: PropertyValue::Decimal(value.into()) };
+    let site = |value: &str| code("400001", value);
+    let member = || code("memberOf", "500001");
+    vec![
+        concept("100001", "Thing", &[]),
+        concept("200001", "Finding", &["100001"]),
+        concept("200002", "Pain", &["200001"]),
+        of(concept("200003", "Knee pain", &["200002", "200004"]), vec![site("300002"), member()]),
+        of(concept("200004", "Finding of knee", &["200001"]), vec![site("300002")]),
+        of(
+            concept("200005", "Severe pain of the left knee", &["200003"]),
+            vec![site("300003"), site("300001"), code("400002", "200002"), member()],
+        ),
+        concept("300001", "Body structure", &["100001"]),
+        concept("300002", "Knee", &["300001"]),
+        concept("300003", "Left knee", &["300002"]),
+        concept("400000", "Attribute", &["100001"]),
+        concept("400001", "Site", &["400000"]),
+        concept("400002", "Due to", &["400000"]),
+        concept("500000", "Reference set", &["100001"]),
+        concept("500001", "Pains", &["500000"]),
+        of(concept("600001", "Weak drug", &["100001"]), vec![strength("5")]),
+        of(concept("600002", "Strong drug", &["100001"]), vec![strength("10.0")]),
+    ]
+}
+
+#[test]
+fn expression_constraints_select() {
+    let about = ABOUT.replace("http://x/cs", "http://snomed.info/sct");
+    let (_folder, index) = index(&constrained(), &about);
+    let cases: &[(&str, &[&str])] = &[
+        ("200003 |Knee pain|", &["200003"]),
+        ("<< 200002", &["200002", "200003", "200005"]),
+        ("< 200001 MINUS << 200002", &["200004"]),
+        ("<! 200001", &["200002", "200004"]),
+        ("<<! 200002", &["200002", "200003"]),
+        ("> 200003", &["100001", "200001", "200002", "200004"]),
+        (">> 200002", &["100001", "200001", "200002"]),
+        (">! 200003", &["200002", "200004"]),
+        (">>! 300003", &["300002", "300003"]),
+        ("< (200002 OR 300001)", &["200003", "200005", "300002", "300003"]),
+        ("<< 200002 AND << 200004", &["200003", "200005"]),
+        ("^ 500001", &["200003", "200005"]),
+        ("^ < 500000", &["200003", "200005"]),
+        ("^ * AND < 200003", &["200005"]),
+        ("^ 500000", &[]),
+        ("<< 200001 : 400001 = 300002", &["200003", "200004"]),
+        ("<< 200001 : 400001 = << 300002", &["200003", "200004", "200005"]),
+        ("<< 200001 : { 400001 |Site| = < 300002 |Knee| }", &["200005"]),
+        ("<< 200002 : 400001 = << 300002, 400002 = *", &["200005"]),
+        ("* : 400001 = 300003 OR 400003 = #5", &["200005", "600001"]),
+        ("* : < 400000 = 200002", &["200005"]),
+        ("* : * = 300003", &["200005"]),
+        ("* : 400001 != << 300002", &["200005"]),
+        ("< 200001 : [2..*] 400001 = *", &["200005"]),
+        ("< 200001 : [1..1] 400001 = *", &["200003", "200004"]),
+        ("< 200001 : [0..0] 400001 = *", &["200002"]),
+        ("< 200001 : [0..1] 400001 = *", &["200002", "200003", "200004"]),
+        ("< 200001 : [0..*] 400001 = *", &["200002", "200003", "200004", "200005"]),
+        ("<< 300001 : R 400001 = << 200002", &["300001", "300002", "300003"]),
+        ("<< 300001 : [0..0] R 400001 = << 200002", &[]),
+        ("<< 300001 : [2..*] R 400001 = << 200001", &["300002"]),
+        ("<< 200001 . 400001", &["300001", "300002", "300003"]),
+        ("* : 400003 >= #6", &["600002"]),
+        ("* : 400003 = #10", &["600002"]),
+        ("* : 400003 < #6.5", &["600001"]),
+    ];
+    for (constraint, expected) in cases {
+        let filters = [filter("constraint", "=", constraint)];
+        index.check(&filters[0]).unwrap();
+        let mut found = select(&index, &Query { filters: &filters, ..Query::default() });
+        found.sort();
+        assert_eq!(found, *expected, "{constraint}");
+        for concept in constrained() {
+            let passes = index.passes(&concept.code, &filters).unwrap();
+            assert_eq!(passes, expected.contains(&&*concept.code), "{} in {constraint}", concept.code);
+        }
+    }
+    let refused = index.check(&filter("constraint", "=", "< 200001 : { 400001 = *, 400002 = * }")).unwrap_err();
+    assert_eq!(refused.issues()[0].code, "not-supported");
+    assert!(index.check(&filter("constraint", "is-a", "200001")).is_err());
 }

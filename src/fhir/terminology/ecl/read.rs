@@ -1,0 +1,465 @@
+//! The text of an expression constraint (ECL 2.2, short and long form), read from left to right.
+
+use super::{Attribute, Constraint, Order, Refinement, Relation, Test};
+use crate::base::fault::{Category, Fault, Result};
+
+/// Longest text, in bytes.
+const TEXT: usize = 16 << 10;
+/// Most parts.
+const PARTS: usize = 1000;
+/// Most parentheses and operators within one another.
+const DEPTH: usize = 32;
+
+/// The operators before a concept, longer ones first, with their long forms.
+const RELATIONS: [(&str, &str, Relation); 8] = [
+    ("<<!", "childOrSelfOf", Relation::SelfOrChild),
+    (">>!", "parentOrSelfOf", Relation::SelfOrParent),
+    ("<<", "descendantOrSelfOf", Relation::SelfOrBelow),
+    (">>", "ancestorOrSelfOf", Relation::SelfOrAbove),
+    ("<!", "childOf", Relation::Child),
+    (">!", "parentOf", Relation::Parent),
+    ("<", "descendantOf", Relation::Below),
+    (">", "ancestorOf", Relation::Above),
+];
+
+/// Reads an expression constraint.
+///
+/// # Errors
+/// 422: `invalid` for what is none, with its place; `not-supported` for what is not offered; `too-costly` for one that is too large.
+pub fn parse(text: &str) -> Result<Constraint> {
+    if text.len() > TEXT {
+        return Err(costly(format!("an expression constraint has at most {TEXT} bytes")));
+    }
+    let mut reader = Reader { text, at: 0, parts: 0, depth: 0 };
+    let found = reader.constraint()?;
+    reader.space()?;
+    if reader.at < text.len() { Err(reader.expected("its end")) } else { Ok(found) }
+}
+
+fn costly(text: String) -> Fault {
+    Fault::coded(Category::Unprocessable, "too-costly", text)
+}
+
+fn absent(what: &str) -> Fault {
+    let text = format!("expression constraint: {what} are not supported");
+    Fault::coded(Category::Unprocessable, "not-supported", text)
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    at: usize,
+    parts: usize,
+    depth: usize,
+}
+
+impl<'t> Reader<'t> {
+    fn rest(&self) -> &'t str {
+        &self.text[self.at..]
+    }
+
+    fn expected(&self, what: &str) -> Fault {
+        let near: String = self.rest().chars().take(24).flat_map(char::escape_debug).collect();
+        let place = self.text[..self.at].chars().count() + 1;
+        let text = format!("expression constraint, character {place}: expected {what} before \"{near}\"");
+        Fault::coded(Category::Unprocessable, "invalid", text)
+    }
+
+    /// Passes over blanks and comments.
+    fn space(&mut self) -> Result<()> {
+        loop {
+            self.at += self.rest().len() - self.rest().trim_start().len();
+            let Some(comment) = self.rest().strip_prefix("/*") else { return Ok(()) };
+            let end = comment.find("*/").ok_or_else(|| self.expected("the end of the comment"))?;
+            self.at += end + 4;
+        }
+    }
+
+    fn take(&mut self, symbol: &str) -> Result<bool> {
+        self.space()?;
+        let is_next = self.rest().starts_with(symbol);
+        self.at += if is_next { symbol.len() } else { 0 };
+        Ok(is_next)
+    }
+
+    fn need(&mut self, symbol: &str) -> Result<()> {
+        if self.take(symbol)? { Ok(()) } else { Err(self.expected(&format!("\"{symbol}\""))) }
+    }
+
+    /// A word in any case, with no letter after it.
+    fn word(&mut self, word: &str) -> Result<bool> {
+        self.space()?;
+        let is_next = self.rest().get(..word.len()).is_some_and(|next| next.eq_ignore_ascii_case(word))
+            && !self.rest()[word.len()..].starts_with(|c: char| c.is_alphanumeric());
+        self.at += if is_next { word.len() } else { 0 };
+        Ok(is_next)
+    }
+
+    fn part(&mut self) -> Result<()> {
+        self.parts += 1;
+        if self.parts > PARTS {
+            return Err(costly(format!("an expression constraint has at most {PARTS} parts")));
+        }
+        Ok(())
+    }
+
+    fn within<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.depth == DEPTH {
+            return Err(costly(format!("an expression constraint is at most {DEPTH} deep")));
+        }
+        self.depth += 1;
+        let found = read(self);
+        self.depth -= 1;
+        found
+    }
+
+    fn constraint(&mut self) -> Result<Constraint> {
+        let first = self.operand()?;
+        if self.take(":")? {
+            let refinement = self.within(Self::refinement)?;
+            return Ok(Constraint::Refined(Box::new(first), Box::new(refinement)));
+        }
+        self.space()?;
+        if self.rest().starts_with('.') {
+            let mut found = first;
+            while self.take(".")? {
+                found = Constraint::Values(Box::new(found), Box::new(self.operand()?));
+            }
+            return Ok(found);
+        }
+        if self.word("MINUS")? {
+            return Ok(Constraint::Without(Box::new(first), Box::new(self.operand()?)));
+        }
+        let mut list = vec![first];
+        if self.both()? {
+            list.push(self.operand()?);
+            while self.both()? {
+                list.push(self.operand()?);
+            }
+            return Ok(Constraint::All(list));
+        }
+        while self.word("OR")? {
+            list.push(self.operand()?);
+        }
+        Ok(if list.len() == 1 { list.remove(0) } else { Constraint::Either(list) })
+    }
+
+    /// `AND`, or the comma that stands for it.
+    fn both(&mut self) -> Result<bool> {
+        Ok(self.word("AND")? || self.take(",")?)
+    }
+
+    /// A concept, any, or a constraint in parentheses, with the operators before it.
+    fn operand(&mut self) -> Result<Constraint> {
+        self.part()?;
+        let found = self.within(Self::operated)?;
+        self.space()?;
+        if self.rest().starts_with("{{") {
+            return Err(absent("filters ({{ ... }})"));
+        }
+        Ok(found)
+    }
+
+    fn operated(&mut self) -> Result<Constraint> {
+        if self.take("!!<")? || self.take("!!>")? {
+            return Err(absent("the bottom and the top of a set (!!<, !!>)"));
+        }
+        for (short, long, relation) in RELATIONS {
+            if self.take(short)? || self.word(long)? {
+                return Ok(Constraint::Related(relation, Box::new(self.operand()?)));
+            }
+        }
+        if self.take("^")? || self.word("memberOf")? {
+            self.space()?;
+            if self.rest().starts_with('[') {
+                return Err(absent("columns of reference sets (^ [ ... ])"));
+            }
+            return Ok(Constraint::Members(Box::new(self.operand()?)));
+        }
+        if self.take("*")? || self.word("ANY")? {
+            return Ok(Constraint::Any);
+        }
+        if self.take("(")? {
+            let found = self.constraint()?;
+            self.need(")")?;
+            return Ok(found);
+        }
+        self.concept()
+    }
+
+    /// An id, and the term between bars that people read.
+    fn concept(&mut self) -> Result<Constraint> {
+        self.space()?;
+        let rest = self.rest();
+        let id = &rest[..rest.bytes().take_while(u8::is_ascii_digit).count()];
+        if !(6..=18).contains(&id.len()) {
+            return Err(self.expected("the id of a concept"));
+        }
+        self.at += id.len();
+        if self.take("|")? {
+            let end = self.rest().find('|').ok_or_else(|| self.expected("the bar after the term"))?;
+            self.at += end + 1;
+        }
+        Ok(Constraint::Concept(id.into()))
+    }
+
+    fn refinement(&mut self) -> Result<Refinement> {
+        let mut list = vec![self.refined()?];
+        if self.both()? {
+            list.push(self.refined()?);
+            while self.both()? {
+                list.push(self.refined()?);
+            }
+            return Ok(Refinement::All(list));
+        }
+        while self.word("OR")? {
+            list.push(self.refined()?);
+        }
+        Ok(if list.len() == 1 { list.remove(0) } else { Refinement::Either(list) })
+    }
+
+    fn refined(&mut self) -> Result<Refinement> {
+        self.part()?;
+        let cardinality = self.cardinality()?;
+        if self.take("{")? {
+            let group = self.within(Self::refinement)?;
+            self.need("}")?;
+            return grouped(group, cardinality);
+        }
+        if cardinality.is_none() && self.rest().starts_with('(') {
+            // either attributes in parentheses, or an attribute whose name is in parentheses
+            let start = self.at;
+            if let Ok(attribute) = self.attribute(cardinality) {
+                return Ok(Refinement::Attribute(attribute));
+            }
+            self.at = start;
+            self.need("(")?;
+            let found = self.within(Self::refinement)?;
+            self.need(")")?;
+            return Ok(found);
+        }
+        Ok(Refinement::Attribute(self.attribute(cardinality)?))
+    }
+
+    /// `[1..*]`
+    fn cardinality(&mut self) -> Result<Option<(usize, Option<usize>)>> {
+        if !self.take("[")? {
+            return Ok(None);
+        }
+        let least = self.count()?;
+        if !self.take("..")? {
+            self.word("to")?;
+        }
+        let most = if self.take("*")? || self.word("many")? { None } else { Some(self.count()?) };
+        self.need("]")?;
+        if most.is_some_and(|most| most < least) {
+            return Err(self.expected("a cardinality whose end is not below its beginning"));
+        }
+        self.space()?;
+        Ok(Some((least, most)))
+    }
+
+    fn count(&mut self) -> Result<usize> {
+        self.space()?;
+        let rest = self.rest();
+        let digits = &rest[..rest.bytes().take_while(u8::is_ascii_digit).count()];
+        let count = digits.parse().map_err(|_| self.expected("a number"))?;
+        self.at += digits.len();
+        Ok(count)
+    }
+
+    fn attribute(&mut self, cardinality: Option<(usize, Option<usize>)>) -> Result<Attribute> {
+        let is_reversed = self.word("R")? || self.word("reverseOf")?;
+        let name = self.operand()?;
+        let (least, most) = cardinality.unwrap_or((1, None));
+        let order = self.order()?;
+        Ok(Attribute { least, most, is_reversed, name, test: self.test(order)? })
+    }
+
+    fn order(&mut self) -> Result<Order> {
+        let orders = [
+            ("!=", Order::Other),
+            ("<>", Order::Other),
+            ("<=", Order::AtMost),
+            (">=", Order::AtLeast),
+            ("=", Order::Same),
+            ("<", Order::Less),
+            (">", Order::More),
+        ];
+        for (symbol, order) in orders {
+            if self.take(symbol)? {
+                return Ok(order);
+            }
+        }
+        if self.word("NOT")? {
+            self.need("=")?;
+            return Ok(Order::Other);
+        }
+        Err(self.expected("a comparison"))
+    }
+
+    fn test(&mut self, order: Order) -> Result<Test> {
+        self.space()?;
+        if self.take("#")? {
+            let rest = self.rest();
+            let is_number = |byte: &u8| byte.is_ascii_digit() || b"+-.".contains(byte);
+            let number = &rest[..rest.bytes().take_while(is_number).count()];
+            let value = number.parse().map_err(|_| self.expected("a number"))?;
+            self.at += number.len();
+            return Ok(Test::Number(order, value));
+        }
+        let is_other = match order {
+            Order::Same => false,
+            Order::Other => true,
+            _ => return Err(self.expected("a number (#...)")),
+        };
+        if self.rest().starts_with('"') {
+            return Ok(Test::Text(is_other, vec![self.quoted()?]));
+        }
+        if self.rest().strip_prefix('(').is_some_and(|rest| rest.trim_start().starts_with('"')) {
+            self.need("(")?;
+            let mut texts = Vec::new();
+            while !self.take(")")? {
+                texts.push(self.quoted()?);
+            }
+            return Ok(Test::Text(is_other, texts));
+        }
+        for word in ["true", "false"] {
+            if self.word(word)? {
+                return Ok(Test::Text(is_other, vec![word.into()]));
+            }
+        }
+        let concepts = self.operand()?;
+        Ok(if is_other { Test::NotIn(concepts) } else { Test::In(concepts) })
+    }
+
+    /// A text in quotes, with `\"` and `\\`.
+    fn quoted(&mut self) -> Result<Box<str>> {
+        self.need("\"")?;
+        let mut text = String::new();
+        let mut chars = self.rest().char_indices();
+        while let Some((at, c)) = chars.next() {
+            match c {
+                '"' => {
+                    self.at += at + 1;
+                    return Ok(text.into());
+                }
+                '\\' => text.extend(chars.next().map(|(_, c)| c)),
+                c => text.push(c),
+            }
+        }
+        Err(self.expected("the end of the text"))
+    }
+}
+
+/// Attributes in a group: one alone is the same without it.
+fn grouped(group: Refinement, cardinality: Option<(usize, Option<usize>)>) -> Result<Refinement> {
+    match (group, cardinality) {
+        (group @ Refinement::Attribute(_), None | Some((1, None))) => Ok(group),
+        (Refinement::Attribute(attribute), Some((0, Some(0)))) if (attribute.least, attribute.most) == (1, None) => {
+            Ok(Refinement::Attribute(Attribute { least: 0, most: Some(0), ..attribute }))
+        }
+        (Refinement::Attribute(_), _) => Err(absent("cardinalities of groups ([n..m] { ... })")),
+        _ => Err(absent("groups of several attributes ({ ..., ... })")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn concept(id: &str) -> Constraint {
+        Constraint::Concept(id.into())
+    }
+
+    fn related(relation: Relation, id: &str) -> Constraint {
+        Constraint::Related(relation, Box::new(concept(id)))
+    }
+
+    #[test]
+    fn constraints_are_read() {
+        let below = |id: &str| related(Relation::Below, id);
+        let cases = [
+            ("404684003 |Clinical finding|", concept("404684003")),
+            ("*", Constraint::Any),
+            ("<404684003", below("404684003")),
+            ("descendantOrSelfOf 404684003", related(Relation::SelfOrBelow, "404684003")),
+            ("<<! 404684003", related(Relation::SelfOrChild, "404684003")),
+            (">!404684003|x|", related(Relation::Parent, "404684003")),
+            ("^ 700043003", Constraint::Members(Box::new(concept("700043003")))),
+            (
+                "< 111111 AND < 222222, < 333333",
+                Constraint::All(vec![below("111111"), below("222222"), below("333333")]),
+            ),
+            ("(<111111 or /* why */ <222222) MINUS 333333", {
+                let either = Constraint::Either(vec![below("111111"), below("222222")]);
+                Constraint::Without(Box::new(either), Box::new(concept("333333")))
+            }),
+            ("<111111 . 222222", Constraint::Values(Box::new(below("111111")), Box::new(concept("222222")))),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}")), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn refinements_are_read() {
+        let Constraint::Refined(focus, refinement) =
+            parse("< 111111 : [0..3] 222222 |a| = << 333333, { R 444444 != (555555 OR 666666) }")
+                .expect("a constraint")
+        else {
+            panic!("no refinement")
+        };
+        assert_eq!(*focus, related(Relation::Below, "111111"));
+        let Refinement::All(list) = *refinement else { panic!("not all") };
+        let [Refinement::Attribute(one), Refinement::Attribute(two)] = &*list else { panic!("not two: {list:?}") };
+        assert_eq!((one.least, one.most, one.is_reversed), (0, Some(3), false));
+        assert_eq!(one.test, Test::In(related(Relation::SelfOrBelow, "333333")));
+        assert!(two.is_reversed && matches!(two.test, Test::NotIn(Constraint::Either(_))));
+        let test = |text: &str| match parse(text).expect(text) {
+            Constraint::Refined(_, refinement) => match *refinement {
+                Refinement::Attribute(attribute) => attribute.test,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(test("* : 222222 >= #2.5"), Test::Number(Order::AtLeast, 2.5));
+        assert_eq!(test("*:222222 = \"a\\\"b\""), Test::Text(false, vec!["a\"b".into()]));
+        assert_eq!(test("*:222222 != (\"a\" \"b\")"), Test::Text(true, vec!["a".into(), "b".into()]));
+        assert!(matches!(test("*: (222222 OR 333333) = *"), Test::In(Constraint::Any)));
+        assert!(matches!(parse("*: (222222 = 333333 OR 444444 = 555555), 666666 = *"), Ok(Constraint::Refined(..))));
+    }
+
+    #[test]
+    fn what_is_none_is_refused_with_its_place() {
+        for (text, code, part) in [
+            ("", "invalid", "character 1"),
+            ("< 12", "invalid", "the id of a concept"),
+            ("< 111111 |x", "invalid", "the bar after the term"),
+            ("< 111111 222222", "invalid", "character 10"),
+            ("111111 AND 222222 OR 333333", "invalid", "its end"),
+            ("<111111: 222222", "invalid", "a comparison"),
+            ("<111111: 222222 > 333333", "invalid", "a number"),
+            ("<111111: [2..1] 222222 = *", "invalid", "a cardinality"),
+            ("<111111: {222222 = *, 333333 = *}", "not-supported", "groups of several"),
+            ("<111111 {{ term = \"x\" }}", "not-supported", "filters"),
+            ("!!> 111111", "not-supported", "top"),
+        ] {
+            let fault = parse(text).expect_err(text);
+            let issue = &fault.issues()[0];
+            assert_eq!(issue.code, code, "{text}: {}", issue.diagnostics);
+            assert!(issue.diagnostics.contains(part), "{text}: {}", issue.diagnostics);
+        }
+    }
+
+    #[test]
+    fn size_and_depth_are_bounded() {
+        for text in [
+            format!("{}111111{}", "(".repeat(40), ")".repeat(40)),
+            "<".repeat(80) + "111111",
+            vec!["111111"; 1001].join(" OR "),
+            "1".repeat(TEXT + 1),
+        ] {
+            assert_eq!(parse(&text).expect_err("too large").issues()[0].code, "too-costly");
+        }
+    }
+}
