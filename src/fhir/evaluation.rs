@@ -13,7 +13,7 @@ use crate::fhir::fhirpath::{
 };
 use crate::fhir::json::{Json, Object, parse_with};
 use crate::fhir::name::Name;
-use crate::fhir::validate::{Definitions, Registry};
+use crate::fhir::validate::Definitions;
 
 /// What one request may cost.
 const BOUNDS: Bounds = Bounds { steps: 1_000_000, items: 10_000, text: 1 << 20 };
@@ -119,7 +119,7 @@ impl Evaluation {
     ///
     /// # Errors
     /// 400 for an expression that is missing, not understood or cannot be evaluated; `too-costly` when a bound is reached.
-    pub fn run(&self, now: Timestamp) -> Result<Json> {
+    pub fn run(&self, now: Timestamp, services: &Definitions<'_>) -> Result<Json> {
         let text = self.expression.as_deref();
         let text =
             text.ok_or_else(|| Fault::coded(Category::Invalid, "required", "the parameter expression is missing"))?;
@@ -135,10 +135,9 @@ impl Evaluation {
             compile_with(text, &options)
         };
         let log = Log::default();
-        let services = Definitions(Registry::core());
         let context = Context {
             variables: &variables,
-            services: Some(&services),
+            services: Some(services),
             tracer: Some(&log),
             now: Some(now),
             bounds: BOUNDS,
@@ -469,7 +468,8 @@ mod tests {
         let mut evaluation = Evaluation::default();
         evaluation.add_body(parse(body.as_bytes()).expect("JSON"), 50)?;
         let mut text = Vec::new();
-        write(&evaluation.run(Timestamp(1_700_000_000_000_000))?, &mut text);
+        let services = Definitions(crate::fhir::validate::Registry::core(), None);
+        write(&evaluation.run(Timestamp(1_700_000_000_000_000), &services)?, &mut text);
         Ok(String::from_utf8(text).expect("UTF-8"))
     }
 

@@ -54,6 +54,11 @@ impl Installed {
         self.systems.iter().filter(move |slot| slot.row.url == url)
     }
 
+    /// Those whose indexes are ready.
+    pub(super) fn ready(&self) -> Self {
+        Self { systems: self.systems.iter().filter(|slot| slot.is_ready()).cloned().collect() }
+    }
+
     /// All of them, by URL and version.
     pub(super) fn all(&self) -> &[Arc<Slot>] {
         &self.systems
@@ -106,6 +111,11 @@ impl Slot {
         }
     }
 
+    /// Whether its index is there.
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(*self.lock(), Made::Ready(_))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Made> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -143,6 +153,11 @@ impl Concepts {
     pub(super) fn new(store: Store, folder: PathBuf) -> Arc<Self> {
         let (looking, building) = (Semaphore::new(1), Semaphore::new(1));
         Arc::new(Self { store, folder, state: Mutex::default(), looking, building })
+    }
+
+    /// What was there at the last look.
+    pub(super) fn seen(&self) -> Arc<Installed> {
+        self.lock().installed.clone()
     }
 
     /// What is there, as of a second ago at most.

@@ -12,6 +12,7 @@
 //!
 //! Deliberately absent: HTTP, and the decision what a request means.
 
+mod answers;
 pub mod backup;
 mod cluster;
 mod concepts;

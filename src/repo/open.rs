@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
+use super::answers::Remembered;
 use super::cluster::Cluster;
 use super::concepts::Concepts;
 use super::definitions::Kept;
@@ -125,6 +126,7 @@ impl Ground {
             packages,
             writer: handle,
             terms: Kept::default(),
+            answers: Remembered::default(),
             pins: Pins::new(limits.page_pins, limits.page_search_bytes, limits.page_pin_seconds),
             clock: clock.clone(),
             node: self.node,

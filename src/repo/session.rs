@@ -20,6 +20,7 @@ use crate::fhir::json::{Json, parse_stored};
 use crate::fhir::labels::Labels;
 use crate::fhir::terminology::Library;
 use crate::fhir::types::{ResourceKey, ResourceType};
+use crate::fhir::validate::{Answers, Registry};
 use crate::search::context::SearchContext;
 use crate::search::index::Coverage;
 use crate::search::params::ParamSet;
@@ -222,6 +223,19 @@ impl Session {
     /// Those that [`Session::transaction`] has for it.
     pub async fn rehearse(&self, entry: WriteEntry) -> Result<()> {
         rehearse::rehearse(&self.at, entry).await
+    }
+
+    /// The large code systems of the installation: URL and version of each.
+    pub fn large_systems(&self) -> Vec<(String, String)> {
+        let seen = self.at.concepts.seen();
+        seen.all().iter().map(|slot| (slot.url().to_owned(), slot.version().to_owned())).collect()
+    }
+
+    /// All definitions for validation and FHIRPath, and the large code systems beside them.
+    pub fn knowledge(&self) -> (Arc<Registry>, Option<Arc<Answers>>) {
+        let registry = self.at.packages.now().registry.clone();
+        let answers = self.at.answers(&registry);
+        (registry, answers)
     }
 
     /// What the tenant has of FHIR packages in use.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use super::answers::Remembered;
 use super::cluster::Cluster;
 use super::concepts::Concepts;
 use super::definitions::Kept;
@@ -23,6 +24,7 @@ use crate::base::config::Rest;
 use crate::base::id::{IdSource, Seq, Tenant};
 use crate::base::limits::Limits;
 use crate::fhir::definitions::params::SearchParam;
+use crate::fhir::validate::{Answers, Registry};
 use crate::search::index::Searcher;
 use crate::store::Store;
 
@@ -76,6 +78,8 @@ pub(super) struct Tenancy {
     pub(super) pins: Pins,
     /// Definitions that the terminology service has read.
     pub(super) terms: Kept,
+    /// What validation asks of the large code systems.
+    pub(super) answers: Remembered,
     pub(super) clock: SharedClock,
     pub(super) ids: IdSource,
     pub(super) limits: Arc<Limits>,
@@ -89,6 +93,11 @@ pub(super) struct Tenancy {
 }
 
 impl Tenancy {
+    /// The large code systems beside definitions, if there are any.
+    pub(super) fn answers(&self, registry: &Arc<Registry>) -> Option<Arc<Answers>> {
+        self.answers.get(registry, &self.concepts)
+    }
+
     /// How far the parts are.
     pub(super) fn status(&self) -> Status {
         let searcher = self.index.searcher().ok();

@@ -5,7 +5,7 @@ use crate::base::config::ValidationMode;
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::fhir::json::Json;
 use crate::fhir::subset::is_subset;
-use crate::fhir::validate::{Options, Registry, shape, structure, validate};
+use crate::fhir::validate::{Options, Registry, shape, structure, validate_with};
 
 /// A resource of more values than this is checked in a thread for CPU work.
 const LIGHT: usize = 4000;
@@ -32,13 +32,15 @@ pub(super) fn checked(at: &Tenancy, resource: &Json) -> Result<()> {
 fn valid(at: &Tenancy, mode: ValidationMode, resource: &Json) -> Result<()> {
     let options = options(at, mode);
     let (packages, core) = (at.packages.now(), Registry::core());
+    let answers = at.answers(&packages.registry);
     let registry = if mode >= ValidationMode::Profiles { &*packages.registry } else { core };
-    if validate(registry, resource, &[], options).iter().all(is_no_error) {
+    if validate_with(registry, answers.as_deref(), resource, &[], options).iter().all(is_no_error) {
         return Ok(());
     }
     // What is not even a resource in its shape is malformed, whatever else is wrong with it.
     structure(resource)?;
-    let mut issues = validate(registry, resource, &[], Options { with_warnings: true, ..options });
+    let mut issues =
+        validate_with(registry, answers.as_deref(), resource, &[], Options { with_warnings: true, ..options });
     issues.sort_by_key(is_no_error);
     Err(Fault::of(Category::Unprocessable, issues))
 }
@@ -50,8 +52,9 @@ pub(super) fn notes(at: &Tenancy, resource: &Json) -> Vec<Issue> {
         mode => {
             let options = Options { with_warnings: true, ..options(at, mode) };
             let packages = at.packages.now();
+            let answers = at.answers(&packages.registry);
             let registry = if mode >= ValidationMode::Profiles { &*packages.registry } else { Registry::core() };
-            let mut issues = validate(registry, resource, &[], options);
+            let mut issues = validate_with(registry, answers.as_deref(), resource, &[], options);
             // the mode may have changed since it was stored
             issues.retain(is_no_error);
             issues
@@ -65,6 +68,7 @@ pub(super) fn notes(at: &Tenancy, resource: &Json) -> Vec<Issue> {
 /// 404 for a profile that is asked for and not known, 422 for one that cannot be used.
 pub(super) fn judged(at: &Tenancy, resource: &Json, profiles: &[String]) -> Result<Vec<Issue>> {
     let packages = at.packages.now();
+    let answers = at.answers(&packages.registry);
     let registry = &*packages.registry;
     for url in profiles {
         let shown: String = url.chars().take(200).flat_map(char::escape_debug).collect();
@@ -87,7 +91,7 @@ pub(super) fn judged(at: &Tenancy, resource: &Json, profiles: &[String]) -> Resu
         now: Some(at.clock.now()),
         ..Options::default()
     };
-    Ok(validate(registry, resource, &profiles, options))
+    Ok(validate_with(registry, answers.as_deref(), resource, &profiles, options))
 }
 
 fn options(at: &Tenancy, mode: ValidationMode) -> Options {

@@ -172,7 +172,7 @@ fn failure(case: &Case) -> Option<String> {
     let json = case.input.as_deref().map_or(Json::Object(Object::new()), input);
     let node = Node::resource(&json);
     let now = Some(Timestamp(1_700_000_000_000_000));
-    let services = Definitions(Registry::core());
+    let services = Definitions(Registry::core(), None);
     let context = Context { now, services: Some(&services), ..Context::new(node) };
     let options = Options { is_strict: case.is_strict, context: node.type_id, ..Options::default() };
     let result: Result<Collection<'_>> =

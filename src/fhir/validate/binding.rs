@@ -1,7 +1,8 @@
 //! Codes against the value sets that their elements are bound to, and against their own code systems (FHIR R4
 //! `terminologies.html`).
 
-use super::codes::{Membership, ValueSet};
+use super::bound::Bound;
+use super::codes::Membership;
 use super::known::TYPES;
 use super::rules::Binding;
 use super::state::{Check, Scope, shown};
@@ -16,23 +17,27 @@ type Verdict = (Membership, bool);
 
 /// Checks the codes of an element against its binding.
 pub fn check(check: &mut Check<'_, '_>, binding: &Binding, is_slice: bool, json: &Json, path: &Path) {
-    let Some(set) = check.registry.value_set(&binding.value_set) else {
+    if !binding.is_required && !check.options.with_warnings {
+        // whatever came of it would not be told
+        return;
+    }
+    let Some(set) = Bound::find(check.registry, check.answers, &binding.value_set) else {
         let text = || format!("the value set {} is not known here, so the code was not checked", binding.value_set);
         return check.warn("not-found", text, path);
     };
     if binding.is_required && *json == Json::Null {
         return check.fail("required", || format!("there must be a code of the value set {}", name_of(binding)), path);
     }
-    let (membership, has_code) = match (membership(set, json), json.as_str()) {
+    let (membership, has_code) = match (membership(&set, json), json.as_str()) {
         ((Membership::Unknown, true), Some(code)) => (known_elsewhere(name_of(binding), code), true),
         (found, _) => found,
     };
     // a value is in a slice whose codes it has, whatever their system
-    if membership != Membership::Out || (is_slice && set.has_plain(json)) || (!binding.is_required && !has_code) {
+    if membership != Membership::Out || (is_slice && set.set.has_plain(json)) || (!binding.is_required && !has_code) {
         return;
     }
     let name = name_of(binding);
-    let codes = if set.is_open() { String::new() } else { format!(": {}", set.some()) };
+    let codes = if set.set.is_open() { String::new() } else { format!(": {}", set.set.some()) };
     let text = || match told(json) {
         Some(code) => format!("the code {code} is not in the value set {name}{codes}"),
         None => format!("there must be a code of the value set {name}{codes}"),
@@ -83,7 +88,7 @@ fn told(json: &Json) -> Option<String> {
 }
 
 /// Whether a coded element is in a value set, and whether it has a code at all.
-pub fn membership(set: &ValueSet, json: &Json) -> Verdict {
+pub fn membership(set: &Bound<'_>, json: &Json) -> Verdict {
     match json {
         Json::String(code) => (set.contains(None, code), true),
         Json::Object(object) => match object.get_known(names::CODING).and_then(Json::as_array) {
@@ -104,9 +109,9 @@ fn better(one: Verdict, other: Verdict) -> Verdict {
     (membership, one.1 || other.1)
 }
 
-fn coding_in(set: &ValueSet, coding: &Json) -> Verdict {
+fn coding_in(set: &Bound<'_>, coding: &Json) -> Verdict {
     match (coding.text_known(names::SYSTEM), coding.text_known(names::CODE)) {
-        (None, Some(code)) if set.has_systems() && set.contains(None, code) != Membership::Out => {
+        (None, Some(code)) if set.set.has_systems() && set.contains(None, code) != Membership::Out => {
             (Membership::Unknown, true)
         }
         (system, Some(code)) => (set.contains(Some(system.unwrap_or("")), code), true),
@@ -125,10 +130,15 @@ pub fn coding(check: &mut Check<'_, '_>, coding: &Json, scope: &Scope<'_>, path:
         check.fail("value", text, &path.child("system"));
     }
     let Some(code) = coding.text_known(names::CODE) else { return };
-    let Some(known) = check.registry.code_system(system) else { return };
-    if known.is_complete && !known.has(code) {
+    let known = check.registry.code_system(system);
+    let version = coding.get("version").and_then(Json::as_str);
+    let is_none = match known.filter(|known| known.is_complete) {
+        Some(known) => !known.has(code),
+        None => check.answers.is_some_and(|answers| answers.code(system, version, code) == Membership::Out),
+    };
+    if is_none {
         let text = || format!("the code \"{}\" is not in the code system {}", shown(code), shown(system));
-        check.fail("code-invalid", text, &path.child("code"));
+        return check.fail("code-invalid", text, &path.child("code"));
     }
     let Some(display) =
         coding.text_known(names::DISPLAY).filter(|display| check.options.is_thorough && !display.trim().is_empty())
@@ -136,8 +146,14 @@ pub fn coding(check: &mut Check<'_, '_>, coding: &Json, scope: &Scope<'_>, path:
         return;
     };
     let language = scope.resource.json.get("language").and_then(Json::as_str);
-    if let Some(right) = known.other_display(code, display, language) {
+    if let Some(right) = known.and_then(|known| known.other_display(code, display, language)) {
         let text = || format!("the display \"{}\" is not that of the code, \"{right}\"", shown(display));
-        check.fail("value", text, &path.child("display"));
+        return check.fail("value", text, &path.child("display"));
+    }
+    // what a release of a large code system calls a concept is not all that people may call it
+    let large = check.answers.filter(|answers| check.options.with_warnings && answers.has_system(system));
+    if let Some(right) = large.and_then(|answers| answers.other_display(system, version, code, display)) {
+        let text = || format!("the display \"{}\" is none of the code, which is called \"{right}\"", shown(display));
+        check.warn("value", text, &path.child("display"));
     }
 }

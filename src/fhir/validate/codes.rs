@@ -1,11 +1,17 @@
 //! Value sets as sets of codes (FHIR R4 `valueset.html#compositions`), as far as their code systems are known.
 //!
-//! What cannot be known here stays open: a system whose content is not at hand, or a filter that is not understood.
+//! Filters are read as the terminology service reads them. What cannot be known here stays open: a system whose content is not at
+//! hand, or a filter that is not understood; the terminology service may know more (`answers`).
+
+use std::ops::ControlFlow;
 
 use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 
+use crate::base::fault::{Fault, Result};
 use crate::fhir::json::Json;
+use crate::fhir::terminology::memory::Memory;
+use crate::fhir::terminology::{CodeSystem as _, Filter, Query};
 
 /// A code system with all its codes.
 #[derive(Debug)]
@@ -26,7 +32,6 @@ struct Concept {
     /// What it is called, with the language where that is said; the display first.
     displays: SmallVec<[Display; 1]>,
     parents: SmallVec<[Box<str>; 1]>,
-    properties: Vec<(Box<str>, Box<str>)>,
 }
 
 impl CodeSystem {
@@ -103,23 +108,6 @@ impl CodeSystem {
         }
         false
     }
-
-    /// Whether a code passes a filter; none when the filter is not understood.
-    fn passes(&self, code: &str, filter: &Json) -> Option<bool> {
-        let text = |name: &str| filter.get(name).and_then(Json::as_str);
-        let (property, op, value) = (text("property")?, text("op")?, text("value")?);
-        Some(match (property, op) {
-            ("concept", "is-a") => self.is_a(code, value),
-            ("concept", "descendent-of") => code != value && self.is_a(code, value),
-            ("concept", "is-not-a") => !self.is_a(code, value),
-            ("concept" | "code", "in") => value.split(',').any(|one| one.trim() == code),
-            ("concept" | "code", "=") => value == code,
-            (_, "=") => {
-                self.codes.get(code)?.properties.iter().any(|(name, found)| **name == *property && **found == *value)
-            }
-            _ => return None,
-        })
-    }
 }
 
 /// The display of a concept and its designations.
@@ -132,19 +120,16 @@ fn displays(concept: &Json) -> impl Iterator<Item = Display> {
 
 impl Concept {
     fn add_property(&mut self, property: &Json) {
-        let Some(name) = property.get("code").and_then(Json::as_str) else { return };
+        if !matches!(property.get("code").and_then(Json::as_str), Some("parent" | "subsumedBy")) {
+            return;
+        }
         let values = property.as_object().into_iter().flat_map(|object| object.iter());
         let value = values.filter(|(name, _)| name.as_str().starts_with("value")).find_map(|(_, value)| match value {
             Json::String(text) => Some(text.clone()),
-            Json::Bool(value) => Some(value.to_string().into()),
-            Json::Number(number) => Some(number.as_str().into()),
             _ => None,
         });
         if let Some(value) = value {
-            if name == "parent" || name == "subsumedBy" {
-                self.parents.push(value.clone());
-            }
-            self.properties.push((name.into(), value));
+            self.parents.push(value);
         }
     }
 }
@@ -164,8 +149,8 @@ pub enum Membership {
 pub trait Sources<'s> {
     /// The ValueSet resource with a canonical URL.
     fn value_set(&self, canonical: &str) -> Option<std::borrow::Cow<'s, Json>>;
-    /// The code system with a URL.
-    fn code_system(&self, url: &str) -> Option<&'s CodeSystem>;
+    /// The CodeSystem resource with a URL.
+    fn code_system(&self, url: &str) -> Option<std::borrow::Cow<'s, Json>>;
 }
 
 /// A value set as the set of its codes.
@@ -173,6 +158,8 @@ pub trait Sources<'s> {
 pub struct ValueSet {
     /// The systems of each code.
     codes: HashMap<Box<str>, SmallVec<[u16; 1]>>,
+    /// The systems of each code in lower case, of systems where case does not matter.
+    folded: HashMap<Box<str>, SmallVec<[u16; 1]>>,
     /// The URLs of the systems.
     systems: Vec<Box<str>>,
     /// Systems of which nobody knows here which codes are in the value set.
@@ -192,7 +179,8 @@ impl ValueSet {
         set
     }
 
-    fn unknown() -> Self {
+    /// One of which nobody knows what is in it.
+    pub fn unknown() -> Self {
         Self { is_unknown: true, ..Self::default() }
     }
 
@@ -251,35 +239,46 @@ impl ValueSet {
             concepts.iter().filter_map(|c| c.get("code")?.as_str()).for_each(|code| set.insert(system, code));
             return set;
         }
-        let Some(known) = sources.code_system(system).filter(|known| known.is_complete) else {
-            set.open.insert(system.into());
-            return set;
+        let json = sources.code_system(system);
+        let is_complete = |json: &Json| json.get("content").and_then(Json::as_str) == Some("complete");
+        let selected = match &json {
+            Some(json) if is_complete(json) => set.select(part, system, &Memory::new(json)),
+            _ => Err(Fault::not_found("the code system is not at hand")),
         };
-        let filters = part.get("filter").and_then(Json::as_array).unwrap_or_default();
-        for code in known.codes.keys() {
-            let mut passes = filters.iter().map(|filter| known.passes(code, filter));
-            match passes.try_fold(true, |all, one| one.map(|one| all && one)) {
-                Some(true) => set.insert(system, code),
-                Some(false) => {}
-                None => {
-                    set.open.insert(system.into());
-                    return set;
-                }
-            }
+        if selected.is_err() {
+            set = Self::default();
+            set.open.insert(system.into());
         }
         set
     }
 
-    fn insert(&mut self, system: &str, code: &str) {
+    /// The codes of a code system that pass all filters.
+    fn select(&mut self, part: &Json, system: &str, known: &Memory) -> Result<()> {
+        let filters = part.get("filter").and_then(Json::as_array).unwrap_or_default();
+        let filters = filters.iter().map(Filter::parse).collect::<Result<Vec<Filter>>>()?;
+        filters.iter().try_for_each(|filter| known.check(filter))?;
+        let is_folded = !known.about().case_sensitive;
+        known.select(&Query { filters: &filters, ..Query::default() }, &mut |concept| {
+            self.insert(system, &concept.code);
+            if is_folded {
+                let number = self.number(system);
+                note(&mut self.folded, &concept.code.to_lowercase(), number);
+            }
+            ControlFlow::Continue(())
+        })
+    }
+
+    fn number(&mut self, system: &str) -> u16 {
         let number = self.systems.iter().position(|known| **known == *system).unwrap_or_else(|| {
             self.systems.push(system.into());
             self.systems.len() - 1
         });
-        let systems = self.codes.entry_ref(code).or_default();
-        let number = u16::try_from(number).unwrap_or(u16::MAX);
-        if !systems.contains(&number) {
-            systems.push(number);
-        }
+        u16::try_from(number).unwrap_or(u16::MAX)
+    }
+
+    fn insert(&mut self, system: &str, code: &str) {
+        let number = self.number(system);
+        note(&mut self.codes, code, number);
     }
 
     fn add(&mut self, other: Self) {
@@ -287,16 +286,24 @@ impl ValueSet {
         for (code, systems) in &other.codes {
             systems.iter().for_each(|n| self.insert(&other.systems[usize::from(*n)], code));
         }
+        for (code, systems) in &other.folded {
+            for system in systems {
+                let number = self.number(&other.systems[usize::from(*system)]);
+                note(&mut self.folded, code, number);
+            }
+        }
         self.open.extend(other.open);
     }
 
     fn remove(&mut self, other: &Self) {
         // what may or may not be excluded is left in
         let systems = &self.systems;
-        self.codes.retain(|code, numbers| {
-            numbers.retain(|n| other.contains(Some(&systems[usize::from(*n)]), code) != Membership::In);
-            !numbers.is_empty()
-        });
+        for codes in [&mut self.codes, &mut self.folded] {
+            codes.retain(|code, numbers| {
+                numbers.retain(|n| other.contains(Some(&systems[usize::from(*n)]), code) != Membership::In);
+                !numbers.is_empty()
+            });
+        }
     }
 
     /// What is in both.
@@ -309,6 +316,14 @@ impl ValueSet {
                     .filter(|system| two.contains(Some(system), code) != Membership::Out)
                     .for_each(|s| both.insert(s, code));
             }
+            for (code, systems) in &one.folded {
+                for system in systems.iter().map(|n| &*one.systems[usize::from(*n)]) {
+                    if two.contains(Some(system), code) != Membership::Out {
+                        let number = both.number(system);
+                        note(&mut both.folded, code, number);
+                    }
+                }
+            }
         }
         self.open.retain(|system| other.is_unknown || other.open.contains(system));
         both.open = self.open;
@@ -317,10 +332,11 @@ impl ValueSet {
 
     /// Whether a code is in it; without a system, whether it is in it under any.
     pub fn contains(&self, system: Option<&str>, code: &str) -> Membership {
-        let found = self.codes.get(code);
-        let is_in = found.is_some_and(|systems| {
+        let has = |systems: &SmallVec<[u16; 1]>| {
             system.is_none_or(|wanted| systems.iter().any(|n| *self.systems[usize::from(*n)] == *wanted))
-        });
+        };
+        let is_in = self.codes.get(code).is_some_and(has)
+            || (!self.folded.is_empty() && self.folded.get(&*code.to_lowercase()).is_some_and(has));
         if is_in {
             return Membership::In;
         }
@@ -342,6 +358,16 @@ impl ValueSet {
         self.systems.len() > 1
     }
 
+    /// Whether something of any system may be in it.
+    pub fn is_unknown(&self) -> bool {
+        self.is_unknown
+    }
+
+    /// The systems of which nobody knows here which codes are in it.
+    pub fn open_systems(&self) -> impl Iterator<Item = &str> {
+        self.open.iter().map(|url| &**url)
+    }
+
     /// Whether nobody knows here what is in it.
     pub fn is_open(&self) -> bool {
         self.is_unknown || !self.open.is_empty()
@@ -354,5 +380,13 @@ impl ValueSet {
         let more = if codes.len() > 12 { " ..." } else { "" };
         codes.truncate(12);
         codes.join(", ") + more
+    }
+}
+
+/// Adds a system to those of a code.
+fn note(codes: &mut HashMap<Box<str>, SmallVec<[u16; 1]>>, code: &str, number: u16) {
+    let systems = codes.entry_ref(code).or_default();
+    if !systems.contains(&number) {
+        systems.push(number);
     }
 }

@@ -2,6 +2,7 @@
 
 use hashbrown::{HashMap, HashSet};
 
+use super::answers::Answers;
 use super::entries::BundleIndex;
 use super::registry::Registry;
 use super::rules::At;
@@ -44,10 +45,22 @@ fn without_rules(resource: &Json, options: Options) -> Result<()> {
 /// [`Options::by_meta`] those that it claims. The issues are in the order of the walk, at most 100, and one more that
 /// says when there were more; a resource is valid when none is an error.
 pub fn validate(registry: &Registry, resource: &Json, profiles: &[&str], options: Options) -> Vec<Issue> {
+    validate_with(registry, None, resource, profiles, options)
+}
+
+/// As [`validate`], with large code systems beside the registry.
+pub fn validate_with(
+    registry: &Registry,
+    answers: Option<&Answers>,
+    resource: &Json,
+    profiles: &[&str],
+    options: Options,
+) -> Vec<Issue> {
     let kind = resource.text_known(names::RESOURCE_TYPE).unwrap_or("");
     let index = (kind == "Bundle").then(|| BundleIndex::new(resource));
-    let services = Terms(registry);
+    let services = Terms(registry, answers);
     let mut check = new(registry, options, true, index.as_ref());
+    check.answers = answers;
     check.services = Some(&services);
     let root = Path::root(if kind.is_empty() { "Resource" } else { kind });
     let mut rules = Rules::new();
@@ -69,6 +82,7 @@ fn new<'r, 'j>(
 ) -> Check<'r, 'j> {
     Check {
         registry,
+        answers: None,
         options,
         has_rules,
         issues: Vec::new(),

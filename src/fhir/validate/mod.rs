@@ -12,12 +12,15 @@
 //! Invariants: every finding has a FHIRPath expression; findings, depth and the cost of invariants are bounded; a
 //! resource without fault costs no allocation of paths and texts.
 //!
-//! Absent: whether a reference leads anywhere outside of the resource; codes of systems whose content is not at
-//! hand, and the terminology service, which bindings do not ask.
+//! Codes of large code systems are asked of the terminology service ([`Answers`]).
+//!
+//! Absent: whether a reference leads anywhere outside of the resource; codes of systems whose content is not at hand.
 
+mod answers;
 mod attachment;
 mod binding;
 mod bindings;
+mod bound;
 mod bundle;
 mod codes;
 mod compare;
@@ -50,7 +53,8 @@ mod uris;
 mod vitals;
 mod walk;
 
-pub use entry::{shape, structure, validate};
+pub use answers::Answers;
+pub use entry::{shape, structure, validate, validate_with};
 pub use registry::Registry;
 pub use services::Definitions;
 pub use state::Options;

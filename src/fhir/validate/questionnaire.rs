@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 
+use super::bound::Bound;
 use super::codes::Membership;
 use super::compare::{is_same, order};
 use super::state::{Check, STRUCTURE, shown};
@@ -257,7 +258,8 @@ fn option(
     if count > 1 && is_exclusive.and_then(Json::as_bool) == Some(true) {
         check.fail(STRUCTURE, || "this option excludes every other answer".to_owned(), path);
     }
-    let Some(set) = text(question, "answerValueSet").and_then(|url| check.registry.value_set(url)) else { return };
+    let set = text(question, "answerValueSet").and_then(|url| Bound::find(check.registry, check.answers, url));
+    let Some(set) = set else { return };
     let membership = match value_given {
         Json::String(code) => set.contains(None, code),
         coding => set.contains(text(coding, "system"), text(coding, "code").unwrap_or("")),

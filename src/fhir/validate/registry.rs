@@ -192,6 +192,19 @@ impl Registry {
         found.or_else(|| self.parent?.definition(kind, canonical))
     }
 
+    /// As [`definition`](Self::definition), without those of R4 itself.
+    pub fn added_definition(&self, kind: &str, canonical: &str) -> Option<Cow<'_, Json>> {
+        if std::ptr::eq(self, Self::core()) {
+            return None;
+        }
+        let found = match Kind::of(kind) {
+            Some(Kind::ValueSet) => pick(&self.value_sets, canonical).map(|entry| entry.source.json()),
+            Some(Kind::CodeSystem) => pick(&self.code_systems, canonical).map(|entry| entry.source.json()),
+            _ => None,
+        };
+        found.or_else(|| self.parent?.added_definition(kind, canonical))
+    }
+
     /// URL and version of every definition of a resource type, without those of R4 itself; a version may be empty.
     pub fn added(&self, kind: &str) -> Vec<(&str, &str)> {
         match Kind::of(kind) {
@@ -342,8 +355,11 @@ impl<'s> Sources<'s> for &'s Registry {
         }
     }
 
-    fn code_system(&self, url: &str) -> Option<&'s CodeSystem> {
-        Registry::code_system(self, url)
+    fn code_system(&self, url: &str) -> Option<Cow<'s, Json>> {
+        match pick(&self.code_systems, url) {
+            Some(entry) => Some(entry.source.json()),
+            None => Sources::code_system(&self.parent?, url),
+        }
     }
 }
 

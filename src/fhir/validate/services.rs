@@ -1,22 +1,23 @@
 //! What FHIRPath asks of definitions (`conformsTo`, `memberOf`, `subsumes`, `htmlChecks`), answered by a registry.
 
-use super::entry::validate;
+use super::answers::Answers;
+use super::entry::validate_with;
 use super::registry::Registry;
 use super::state::{Options, shown};
 use super::terms::Terms;
 use crate::base::fault::{Fault, Result};
 use crate::fhir::fhirpath::{Item, Node, Services};
 
-/// The definitions of a registry, as services of FHIRPath.
-pub struct Definitions<'r>(pub &'r Registry);
+/// The definitions of a registry, with large code systems beside them, as services of FHIRPath.
+pub struct Definitions<'r>(pub &'r Registry, pub Option<&'r Answers>);
 
 impl<'a> Services<'a> for Definitions<'_> {
     fn member_of(&self, coded: &Item<'a>, value_set: &str) -> Result<Option<bool>> {
-        Terms(self.0).member_of(coded, value_set)
+        Terms(self.0, self.1).member_of(coded, value_set)
     }
 
     fn subsumes(&self, ancestor: &Item<'a>, descendant: &Item<'a>) -> Result<Option<bool>> {
-        Terms(self.0).subsumes(ancestor, descendant)
+        Terms(self.0, self.1).subsumes(ancestor, descendant)
     }
 
     fn conforms_to(&self, node: Node<'a>, structure: &str) -> Result<Option<bool>> {
@@ -29,12 +30,12 @@ impl<'a> Services<'a> for Definitions<'_> {
             // an element is only validated within its resource
             return Ok(None);
         }
-        let issues = validate(self.0, node.json, &[structure], Options::default());
+        let issues = validate_with(self.0, self.1, node.json, &[structure], Options::default());
         Ok(Some(!issues.iter().any(|issue| matches!(issue.severity, "error" | "fatal"))))
     }
 
     fn html_checks(&self, text: &str) -> Result<bool> {
-        let terms: &dyn Services<'a> = &Terms(self.0);
+        let terms: &dyn Services<'a> = &Terms(self.0, self.1);
         terms.html_checks(text)
     }
 }
@@ -57,7 +58,7 @@ mod tests {
         );
         let patient = patient.expect("JSON");
         let node = Node::resource(&patient);
-        let services = Definitions(Registry::core());
+        let services = Definitions(Registry::core(), None);
         let context = Context { services: Some(&services), ..Context::new(node) };
         let items = compile(text)?.eval(node, &context)?;
         boolean(&items, text)

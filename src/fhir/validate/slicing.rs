@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::bound::Bound;
 use super::codes::Membership;
 use super::compare;
 use super::registry::Registry;
@@ -75,8 +76,8 @@ fn matches<'r, 'j>(
             found.iter().any(is_of)
         }
         Criterion::Code(url) => {
-            let set = check.registry.value_set(url);
-            set.is_some_and(|set| found.iter().any(|node| has_code(set, node.json)))
+            let set = Bound::find(check.registry, check.answers, url);
+            set.is_some_and(|set| found.iter().any(|node| has_code(&set, node.json)))
         }
         Criterion::Profile(urls) => found.iter().any(|node| conforms(check, scope, *node, urls)),
     }
@@ -97,7 +98,7 @@ fn is_value(json: &Json, wanted: &Wanted) -> bool {
     if wanted.is_fixed { compare::is_same(json, &wanted.value) } else { compare::has_pattern(json, &wanted.value) }
 }
 
-fn has_code(set: &super::codes::ValueSet, json: &Json) -> bool {
+fn has_code(set: &Bound<'_>, json: &Json) -> bool {
     let text = |name: &str| json.get(name).and_then(Json::as_str);
     match json {
         Json::String(code) => set.contains(None, code) == Membership::In,

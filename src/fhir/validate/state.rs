@@ -3,6 +3,7 @@
 use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 
+use super::answers::Answers;
 use super::entries::BundleIndex;
 use super::registry::Registry;
 use super::rules::{At, Profile};
@@ -62,6 +63,8 @@ pub struct Options {
 pub struct Check<'r, 'j> {
     /// The definitions.
     pub registry: &'r Registry,
+    /// Large code systems beside them.
+    pub answers: Option<&'r Answers>,
     /// What is to be checked.
     pub options: Options,
     /// Whether rules are checked at all, or the structure only.

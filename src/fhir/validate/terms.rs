@@ -1,7 +1,9 @@
 //! What FHIRPath asks of terminology (`memberOf`, `subsumes`) and of narratives (`htmlChecks`), answered by a registry; what
 //! invariants may ask while a resource is validated.
 
+use super::answers::Answers;
 use super::binding;
+use super::bound::Bound;
 use super::codes::Membership;
 use super::registry::Registry;
 use super::state::shown;
@@ -10,15 +12,15 @@ use crate::fhir::fhirpath::{Item, Services};
 use crate::fhir::json::Json;
 use crate::fhir::xml::narrative_problem;
 
-/// The value sets and code systems of a registry, as services of FHIRPath.
-pub struct Terms<'r>(pub &'r Registry);
+/// The value sets and code systems of a registry, with large code systems beside them, as services of FHIRPath.
+pub struct Terms<'r>(pub &'r Registry, pub Option<&'r Answers>);
 
 impl<'a> Services<'a> for Terms<'_> {
     fn member_of(&self, coded: &Item<'a>, value_set: &str) -> Result<Option<bool>> {
-        let set = self.0.value_set(value_set);
+        let set = Bound::find(self.0, self.1, value_set);
         let set = set.ok_or_else(|| Fault::invalid(format!("the value set {} is not known", shown(value_set))))?;
         let membership = match coded {
-            Item::Node(node) => binding::membership(set, node.json).0,
+            Item::Node(node) => binding::membership(&set, node.json).0,
             Item::String(text) => set.contains(None, text),
             _ => Membership::Unknown,
         };
@@ -44,7 +46,11 @@ impl<'a> Services<'a> for Terms<'_> {
             match self.0.code_system(x.0).filter(|system| system.has(x.1) && system.has(y.1)) {
                 Some(system) if system.is_a(y.1, x.1) => return Ok(Some(true)),
                 Some(_) => {}
-                None => is_known = false,
+                None => match self.1.and_then(|answers| answers.is_above(x.0, x.1, y.1)) {
+                    Some(true) => return Ok(Some(true)),
+                    Some(false) => {}
+                    None => is_known = false,
+                },
             }
         }
         if !shares_system && !above.is_empty() && !below.is_empty() {

@@ -5,6 +5,7 @@ use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::evaluation::Evaluation;
 use crate::fhir::json::{Json, parse_stored, write};
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
+use crate::fhir::validate::Definitions;
 
 /// The parameters of a URL.
 const PARAMS: [&str; 4] = ["expression", "context", "resource", "validate"];
@@ -32,6 +33,7 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
         None => None,
     };
     let (kind, now) = (call.target.kind, call.site.clock.now());
+    let (registry, answers) = call.session.knowledge();
     let work = move || -> Result<Vec<u8>> {
         if let Some(body) = stored {
             let json = parse_stored(&body).map_err(|fault| Fault::internal(format!("a stored resource: {fault}")))?;
@@ -39,7 +41,7 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
         }
         check_type(&evaluation, kind)?;
         let mut out = Vec::new();
-        write(&evaluation.run(now)?, &mut out);
+        write(&evaluation.run(now, &Definitions(&registry, answers.as_deref()))?, &mut out);
         Ok(out)
     };
     let done = tokio::task::spawn_blocking(work).await;
