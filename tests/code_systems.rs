@@ -93,6 +93,32 @@ on_both_databases! {
         assert!(!expand(&mut client, "diabtes%20mellitus").is_empty(), "a letter is missing");
         println!("expand with a filter: {:?}", started.elapsed());
 
+        // the statement names it with its version
+        let terms = client.get("metadata?mode=terminology").expect(200).json();
+        let systems = terms["codeSystem"].as_array().unwrap();
+        let listed: Vec<_> = systems.iter().filter(|one| one["uri"] == "http://hl7.org/fhir/sid/icd-10-cm").collect();
+        assert_eq!(listed.len(), 1);
+        assert_eq!(listed[0]["version"], json!([{"code": "2026-04", "isDefault": true}]));
+
+        // what it does not have is refused on writes, and known to expressions
+        let condition = |code: &str| {
+            let coding = json!([{"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": code}]);
+            json!({"resourceType": "Condition", "subject": {"reference": "Patient/p"}, "code": {"coding": coding}})
+        };
+        let refused = client.post("Condition", &condition("E11.999")).expect(422).text();
+        assert!(refused.contains("Condition.code.coding[0].code") && refused.contains("E11.999"), "{refused}");
+        let judged = client.post("Condition/$validate", &condition("E11.999")).text();
+        assert!(judged.contains("is not in the code system http://hl7.org/fhir/sid/icd-10-cm"), "{judged}");
+        for (expression, expected) in [
+            ("code.memberOf('http://hl7.org/fhir/sid/icd-10-cm?fhir_vs')", "\"valueBoolean\":true"),
+            ("code.coding.subsumedBy(%context.code.coding)", "\"valueBoolean\":true"),
+        ] {
+            let resource = json!({"name": "resource", "resource": condition("E11.9")});
+            let body = json!({"resourceType": "Parameters", "parameter": [{"name": "expression", "valueString": expression}, resource]});
+            let found = client.post("$fhirpath", &body).expect(200).text();
+            assert!(found.contains(expected), "{expression}: {found}");
+        }
+
         // searches by what codes mean
         let system = "http://hl7.org/fhir/sid/icd-10-cm";
         for (id, coding) in [

@@ -14,6 +14,7 @@ use crate::fhir::definitions::params::{ParamKind, SearchParam, all_params, searc
 use crate::fhir::json::Json;
 use crate::fhir::terminology::core::code_systems;
 use crate::fhir::terminology::grammar::SYSTEMS;
+use crate::fhir::terminology::version::compare;
 use crate::fhir::types::ResourceType;
 use crate::search::params::ParamSet;
 
@@ -107,8 +108,8 @@ pub fn statement(about: &About<'_>, added: &ParamSet, guides: &Guides<'_>) -> Js
     json
 }
 
-/// The TerminologyCapabilities: there is no terminology service yet, and they say so.
-pub fn terminology(about: &About<'_>) -> Json {
+/// The TerminologyCapabilities, with the large code systems that are loaded: URL and version of each.
+pub fn terminology(about: &About<'_>, large: &[(String, String)]) -> Json {
     let text = "The code systems, value sets and concept maps of FHIR R4 and those that are stored here; UCUM, MIME types and languages \
         by their grammar. A stored definition counts from the moment its write was answered.";
     let mut json = head("TerminologyCapabilities", about, text);
@@ -121,14 +122,32 @@ pub fn terminology(about: &About<'_>) -> Json {
         ("parameter", Json::Array(parameters.collect())),
         ("textFilter", Json::string(TEXT_FILTER)),
     ]);
-    let systems = code_systems().map(|(url, version)| {
+    let version = |version: &str, is_default: bool| {
+        Json::object([("code", Json::string(version)), ("isDefault", flag(is_default))])
+    };
+    let system = |url: &str, versions: Vec<Json>| {
         let mut system = Json::object([("uri", Json::string(url))]);
-        if let (Some(object), Some(version)) = (system.as_object_mut(), version) {
-            let version = Json::object([("code", Json::string(version)), ("isDefault", flag(true))]);
-            object.set("version", Json::Array(vec![version]));
+        if let Some(object) = system.as_object_mut().filter(|_| !versions.is_empty()) {
+            object.set("version", Json::Array(versions));
         }
         system
+    };
+    let mut urls: Vec<&str> = large.iter().map(|(url, _)| &**url).collect();
+    urls.sort_unstable();
+    urls.dedup();
+    let own = code_systems().filter(|(url, _)| !urls.contains(url));
+    let own = own.map(|(url, known)| system(url, known.map(|known| version(known, true)).into_iter().collect()));
+    let loaded = urls.iter().map(|url| {
+        let mut versions: Vec<&str> = large
+            .iter()
+            .filter(|(of, version)| of == url && !version.is_empty())
+            .map(|(_, version)| &**version)
+            .collect();
+        versions.sort_by(|a, b| compare(b, a));
+        // without a version the latest one is meant
+        system(url, versions.iter().enumerate().map(|(at, known)| version(known, at == 0)).collect())
     });
+    let systems = own.chain(loaded);
     if let Some(object) = json.as_object_mut() {
         object.set("lockedDate", flag(false));
         object.set("codeSystem", Json::Array(systems.collect()));
@@ -347,7 +366,7 @@ mod tests {
 
     #[test]
     fn the_statements_are_valid_and_their_parameters_have_one_name() {
-        for json in [statement(&about(), &ParamSet::default(), &Guides::default()), terminology(&about())] {
+        for json in [statement(&about(), &ParamSet::default(), &Guides::default()), terminology(&about(), &[])] {
             assert_eq!(structure(&json), Ok(()));
         }
         let json = statement(&about(), &ParamSet::default(), &Guides::default());

@@ -20,11 +20,12 @@ pub fn metadata(call: &Call<'_>) -> Result<Answer> {
     call.only(&["mode", PARAMS[0], PARAMS[1]])?;
     let statements = &call.site.statements;
     let capabilities = capabilities(call);
+    let terms = statements.terminology(&call.session.large_systems());
     let own = |text| ("CapabilityStatement", text, capabilities.version);
     let (kind, body, version) = match call.params.get("mode") {
         None | Some("" | "full") => own(&capabilities.full),
         Some("normative") => own(&capabilities.normative),
-        Some("terminology") => ("TerminologyCapabilities", &statements.terminology, statements.version),
+        Some("terminology") => ("TerminologyCapabilities", &terms.text, terms.version),
         Some(_) => {
             return Err(Fault::coded(Category::Invalid, "value", "mode is full, normative or terminology"));
         }

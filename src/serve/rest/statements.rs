@@ -16,8 +16,6 @@ use crate::search::params::ParamSet;
 /// The statements of a server, made once for every set of search parameters.
 #[derive(Debug)]
 pub struct Statements {
-    /// `mode=terminology`
-    pub terminology: Bytes,
     /// The base URL that stands in them.
     pub base: String,
     /// For `ETag` of what only a start of the server changes.
@@ -25,6 +23,20 @@ pub struct Statements {
     rules: Rest,
     has_cors: bool,
     capabilities: Mutex<HashMap<(u64, String), Arc<Capabilities>>>,
+    /// The last one, with the large code systems that it names.
+    terminology: Mutex<Option<(Large, Arc<Terminology>)>>,
+}
+
+/// URLs and versions of large code systems.
+type Large = Vec<(String, String)>;
+
+/// The TerminologyCapabilities as text.
+#[derive(Debug)]
+pub struct Terminology {
+    /// `mode=terminology`
+    pub text: Bytes,
+    /// For `ETag`.
+    pub version: i64,
 }
 
 /// The CapabilityStatement as text.
@@ -45,15 +57,32 @@ impl Statements {
     /// Those of a server.
     pub fn new(about: &About<'_>) -> Self {
         let statements = Self {
-            terminology: text(&terminology(about)),
             base: about.base.to_owned(),
             version: about.started.0,
             rules: about.rules,
             has_cors: about.has_cors,
             capabilities: Mutex::default(),
+            terminology: Mutex::default(),
         };
         statements.capabilities(&ParamSet::default(), &Guides::default());
         statements
+    }
+
+    /// The TerminologyCapabilities with the large code systems that are loaded: URL and version of each.
+    pub fn terminology(&self, large: &[(String, String)]) -> Arc<Terminology> {
+        let mut kept = self.terminology.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, made)) = kept.as_ref().filter(|(named, _)| named == large) {
+            return made.clone();
+        }
+        let started = Timestamp(self.version);
+        let about = About { base: &self.base, started, rules: self.rules, has_cors: self.has_cors };
+        let names: Vec<u8> =
+            large.iter().flat_map(|(url, version)| format!("{url}|{version}\n").into_bytes()).collect();
+        let fingerprint = if names.is_empty() { 0 } else { XxHash3_64::oneshot(&names) };
+        let version = self.version ^ i64::from((fingerprint >> 40) as u32);
+        let made = Arc::new(Terminology { text: text(&terminology(&about, large)), version });
+        *kept = Some((large.to_vec(), made.clone()));
+        made
     }
 
     /// The CapabilityStatement with some search parameters and packages.
