@@ -1,6 +1,6 @@
 //! The text of an expression constraint (ECL 2.2, short and long form), read from left to right.
 
-use super::{Attribute, Constraint, Order, Refinement, Relation, Test};
+use super::constraint::{Attribute, Constraint, Order, Refinement, Relation, Test};
 use crate::base::fault::{Category, Fault, Result};
 
 /// Longest text, in bytes.
