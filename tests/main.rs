@@ -12,6 +12,7 @@ mod crash;
 mod drain;
 mod fuzz;
 mod mutations;
+mod own_definitions;
 mod packages;
 mod rest;
 mod search;

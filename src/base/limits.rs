@@ -12,6 +12,12 @@ pub const XML_NAMESPACES: usize = 64;
 /// Most readings of a type from end to end at a time, of a tenant; more are refused.
 pub const TENANT_SCANS: usize = 16;
 
+/// Most conformance resources of a tenant that are definitions for validation; what is beyond is stored and not used.
+pub const OWN_DEFINITIONS: usize = 4096;
+
+/// Most bytes of their texts, without what only people read.
+pub const OWN_DEFINITION_BYTES: usize = 32 << 20;
+
 /// Most GraphQL queries that a node answers at a time; more wait.
 pub const GRAPHQL_AT_ONCE: usize = 64;
 

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 
 use super::feed::{Feed, FeedEntry};
+use super::own::Own;
 use super::params::Params;
 use super::reindex::Reindex;
 use super::shelf::Shelf;
@@ -90,6 +91,7 @@ pub(super) struct Indexer {
     pub(super) index: Arc<Shelf>,
     pub(super) visibility: Arc<Visibility>,
     pub(super) params: Arc<Params>,
+    pub(super) own: Arc<Own>,
     pub(super) reindex: Reindex,
     pub(super) base: Arc<str>,
     pub(super) stop: watch::Receiver<bool>,
@@ -201,6 +203,7 @@ impl Indexer {
         if self.params.follow(&self.store, self.tenant, &taken).await? {
             self.adapt(progress).await?;
         }
+        self.own.follow(&self.store, self.tenant, &taken).await?;
         let taken = self.up_to_date(taken).await?;
         let latest = Instant::now();
         let since = if progress.waiting == 0 { latest } else { progress.since };

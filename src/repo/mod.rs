@@ -37,6 +37,7 @@ mod meaning;
 mod mode;
 mod open;
 mod others;
+mod own;
 mod packages;
 mod params;
 mod pins;

@@ -16,6 +16,7 @@ use super::indexer::{Indexer, Visibility};
 use super::integrity::catch_up;
 use super::loader::Loader;
 use super::mode::Mode;
+use super::own::Own;
 use super::packages::{InUse, Packages};
 use super::params::Params;
 use super::pins::Pins;
@@ -29,7 +30,7 @@ use super::writer::Writer;
 use crate::base::clock::SharedClock;
 use crate::base::config::{Rest, ValidationMode};
 use crate::base::fault::{Fault, Result};
-use crate::base::id::{IdSource, Tenant, TenantName};
+use crate::base::id::{IdSource, Seq, Tenant, TenantName};
 use crate::base::limits::{Limits, TENANT_SCANS};
 use crate::search::index::IndexOptions;
 use crate::store::Store;
@@ -77,18 +78,15 @@ impl Ground {
     pub(super) async fn open(&self, tenant: Tenant, name: Option<&TenantName>) -> Result<Open> {
         let Self { store, clock, limits, .. } = self;
         let base = name.map_or_else(|| self.base.clone(), |name| base_of(&self.base, name).into());
-        let head = store.head(tenant).await?;
-        let (folder, options) = (self.folder(tenant), self.options.clone());
-        let index = Arc::new(blocking(move || Shelf::open(&folder, options, head.seq)).await?);
-        let feed = Arc::new(Feed::new(head.seq));
+        let (index, head) = self.shelf(tenant).await?;
+        let feed = Arc::new(Feed::new(head));
         let recent = Arc::new(Recent::new(tenant, self.memory.clone()));
         let params = Arc::new(Params::load(store, tenant).await?);
         let packages = Arc::new(InUse::open(tenant, self.packages.clone(), params.clone()).await?);
+        let own = Arc::new(Own::load(store, tenant).await?);
         let visibility = Arc::new(Visibility::new(index.get()?.reached()));
         let (stop, stopping) = watch::channel(false);
-        if self.rest.referential_integrity {
-            refer(store, tenant, &base).await?;
-        }
+        self.refer(tenant, &base).await?;
         let writer = Writer {
             tenant,
             store: store.clone(),
@@ -109,11 +107,12 @@ impl Ground {
             visibility: visibility.clone(),
             reindex: Reindex::new(tenant, store, &index, &params, &base),
             params: params.clone(),
+            own: own.clone(),
             base: base.clone(),
             stop: stopping.clone(),
         };
-        let following = packages.clone().follow(visibility.clone(), stopping);
-        let tasks = Mutex::new(vec![writing, tokio::spawn(indexer.run()), tokio::spawn(following)]);
+        let following = tokio::spawn(packages.clone().follow(visibility.clone(), stopping));
+        let tasks = Mutex::new(vec![writing, tokio::spawn(indexer.run()), following]);
         let at = Arc::new(Tenancy {
             tenant,
             loader: Loader::start(tenant, store, &recent),
@@ -124,6 +123,7 @@ impl Ground {
             visibility,
             params,
             packages,
+            own,
             writer: handle,
             terms: Kept::default(),
             answers: Remembered::default(),
@@ -143,6 +143,18 @@ impl Ground {
             base,
         });
         Ok(Open { at, stop, tasks })
+    }
+
+    /// Brings the referrals of a tenant up to the head of its log, where references are enforced.
+    async fn refer(&self, tenant: Tenant, base: &str) -> Result<()> {
+        if self.rest.referential_integrity { refer(&self.store, tenant, base).await } else { Ok(()) }
+    }
+
+    /// The index of a tenant, and where its log ends.
+    async fn shelf(&self, tenant: Tenant) -> Result<(Arc<Shelf>, Seq)> {
+        let head = self.store.head(tenant).await?.seq;
+        let (folder, options) = (self.folder(tenant), self.options.clone());
+        Ok((Arc::new(blocking(move || Shelf::open(&folder, options, head)).await?), head))
     }
 
     /// Removes what this node keeps of a tenant that is closed.

@@ -12,6 +12,7 @@ use super::feed::Feed;
 use super::indexer::Visibility;
 use super::loader::Loader;
 use super::mode::Mode;
+use super::own::Own;
 use super::packages::InUse;
 use super::params::Params;
 use super::pins::Pins;
@@ -74,6 +75,8 @@ pub(super) struct Tenancy {
     pub(super) visibility: Arc<Visibility>,
     pub(super) params: Arc<Params>,
     pub(super) packages: Arc<InUse>,
+    /// Its conformance resources.
+    pub(super) own: Arc<Own>,
     pub(super) writer: WriterHandle,
     pub(super) pins: Pins,
     /// Definitions that the terminology service has read.
@@ -93,6 +96,11 @@ pub(super) struct Tenancy {
 }
 
 impl Tenancy {
+    /// All definitions for validation.
+    pub(super) fn registry(&self) -> Arc<Registry> {
+        self.own.registry(&self.packages.now().registry)
+    }
+
     /// The large code systems beside definitions, if there are any.
     pub(super) fn answers(&self, registry: &Arc<Registry>) -> Option<Arc<Answers>> {
         self.answers.get(registry, &self.concepts)

@@ -8,10 +8,11 @@ use tracing::Instrument;
 
 use super::conditional::{Condition, resolve};
 use super::digest::digest;
-use super::draft::{Draft, Drafts, Needed, are_light, check, is_many};
+use super::draft::{Action, Draft, Drafts, Needed, Target, are_light, check, is_many};
 use super::face::{Existing, WriteEntry, Written};
 use super::foreseen::foresee;
 use super::integrity::targets as targets_of;
+use super::own;
 use super::params;
 use super::plan::{Assumption, Delete, Plan, Precondition, Step, encode_write, in_entry};
 use super::read::stored;
@@ -43,7 +44,7 @@ pub(super) async fn transaction(at: &Arc<Tenancy>, entries: Vec<WriteEntry>) -> 
         let planned = run(small, move || build(&planning, drafts.entries, &Found::default()));
         let plan = planned.instrument(span!("plan")).await?;
         return match at.writer.submit(Work::Ready(plan)).await? {
-            Verdict::Done(written) => Ok(written),
+            Verdict::Done(written) => Ok(in_effect(at, false, written).await),
             _ => Err(Fault::internal("a plan without conditions went stale")),
         };
     }
@@ -54,23 +55,33 @@ pub(super) async fn transaction(at: &Arc<Tenancy>, entries: Vec<WriteEntry>) -> 
             return Ok(plan.steps.into_iter().map(present).collect());
         }
         if let Verdict::Done(written) = at.writer.submit(Work::Ready(plan)).await? {
-            return Ok(in_effect(at, &drafts, written).await);
+            return Ok(in_effect(at, waits(&drafts), written).await);
         }
     }
     let (here, last) = (at.clone(), drafts.clone());
     let serial = Work::Serial(Box::new(move || Box::pin(async move { plan(&here, &last).await })));
     match at.writer.submit(serial).await? {
-        Verdict::Done(written) => Ok(in_effect(at, &drafts, written).await),
+        Verdict::Done(written) => Ok(in_effect(at, waits(&drafts), written).await),
         _ => Err(Fault::internal("a plan made under the lock went stale")),
     }
 }
 
-/// What was written, once the search parameters in it have taken effect on this node. An index that lags behind does not
-/// make the write undone.
-async fn in_effect(at: &Tenancy, drafts: &Drafts, written: Vec<Written>) -> Vec<Written> {
-    if drafts.defines
-        && let Err(fault) = at.visibility.wait(at.feed.head()).await
-    {
+/// Whether what was written is only known to have taken effect when the log was followed: search parameters, and what a
+/// conditional delete took, which is not told.
+fn waits(drafts: &Drafts) -> bool {
+    let is_unsaid = |draft: &Draft| match &draft.action {
+        Action::Delete { target: Target::Found { condition, .. }, .. } => own::defines(condition.kind),
+        _ => false,
+    };
+    drafts.defines || drafts.entries.iter().any(is_unsaid)
+}
+
+/// What was written, once the definitions in it have taken effect on this node. An index that lags behind does not make the
+/// write undone.
+async fn in_effect(at: &Tenancy, waits: bool, written: Vec<Written>) -> Vec<Written> {
+    let stored = written.iter().filter_map(|written| written.stored.as_ref());
+    stored.filter(|stored| own::defines(stored.key.kind)).for_each(|stored| at.own.wrote(stored));
+    if waits && let Err(fault) = at.visibility.wait(at.feed.head()).await {
         tracing::warn!(%fault, "a search parameter is stored and will take effect later");
     }
     written

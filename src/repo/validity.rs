@@ -31,9 +31,9 @@ pub(super) fn checked(at: &Tenancy, resource: &Json) -> Result<()> {
 
 fn valid(at: &Tenancy, mode: ValidationMode, resource: &Json) -> Result<()> {
     let options = options(at, mode);
-    let (packages, core) = (at.packages.now(), Registry::core());
-    let answers = at.answers(&packages.registry);
-    let registry = if mode >= ValidationMode::Profiles { &*packages.registry } else { core };
+    let (all, core) = (at.registry(), Registry::core());
+    let answers = at.answers(&all);
+    let registry = if mode >= ValidationMode::Profiles { &*all } else { core };
     if validate_with(registry, answers.as_deref(), resource, &[], options).iter().all(is_no_error) {
         return Ok(());
     }
@@ -51,15 +51,28 @@ pub(super) fn notes(at: &Tenancy, resource: &Json) -> Vec<Issue> {
         ValidationMode::Off => Vec::new(),
         mode => {
             let options = Options { with_warnings: true, ..options(at, mode) };
-            let packages = at.packages.now();
-            let answers = at.answers(&packages.registry);
-            let registry = if mode >= ValidationMode::Profiles { &*packages.registry } else { Registry::core() };
+            let all = at.registry();
+            let answers = at.answers(&all);
+            let registry = if mode >= ValidationMode::Profiles { &*all } else { Registry::core() };
             let mut issues = validate_with(registry, answers.as_deref(), resource, &[], options);
             // the mode may have changed since it was stored
             issues.retain(is_no_error);
+            issues.extend(unusable(registry, resource));
             issues
         }
     }
+}
+
+/// Why a profile that was stored will be of no use.
+fn unusable(registry: &Registry, resource: &Json) -> Option<Issue> {
+    let text = |name: &str| resource.get(name).and_then(Json::as_str);
+    if text("resourceType") != Some("StructureDefinition") || text("derivation") != Some("constraint") {
+        return None;
+    }
+    let url = text("url")?;
+    let canonical = text("version").map_or_else(|| url.to_owned(), |version| format!("{url}|{version}"));
+    let why = registry.profile(&canonical)?.err()?;
+    Some(Issue::warning("not-supported", format!("as a profile it cannot be used: {why}")).at("StructureDefinition"))
 }
 
 /// Everything that there is to say of a resource, whatever the tenant asks for on writes.
@@ -67,9 +80,9 @@ pub(super) fn notes(at: &Tenancy, resource: &Json) -> Vec<Issue> {
 /// # Errors
 /// 404 for a profile that is asked for and not known, 422 for one that cannot be used.
 pub(super) fn judged(at: &Tenancy, resource: &Json, profiles: &[String]) -> Result<Vec<Issue>> {
-    let packages = at.packages.now();
-    let answers = at.answers(&packages.registry);
-    let registry = &*packages.registry;
+    let all = at.registry();
+    let answers = at.answers(&all);
+    let registry = &*all;
     for url in profiles {
         let shown: String = url.chars().take(200).flat_map(char::escape_debug).collect();
         match registry.profile(url) {

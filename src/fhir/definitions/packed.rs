@@ -224,7 +224,7 @@ impl Packed {
 }
 
 /// Takes away what only people read.
-fn lean(json: &mut Json) {
+pub fn lean(json: &mut Json) {
     let Some(object) = json.as_object_mut() else { return };
     object.remove("text");
     match object.get("resourceType").and_then(Json::as_str) {

@@ -55,7 +55,7 @@ mod walk;
 
 pub use answers::Answers;
 pub use entry::{shape, structure, validate, validate_with};
-pub use registry::Registry;
+pub use registry::{OwnDefinition, Registry};
 pub use services::Definitions;
 pub use state::Options;
 

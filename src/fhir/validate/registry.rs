@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, LazyLock, OnceLock};
 
+use bytes::Bytes;
 use hashbrown::HashMap;
 
 use super::codes::{CodeSystem, Sources, ValueSet};
@@ -35,7 +36,7 @@ pub struct Registry {
     /// Definitions of other types, by type and URL.
     others: HashMap<Box<str>, Definitions<()>>,
     /// The definitions below these.
-    parent: Option<&'static Registry>,
+    parent: Option<Below>,
 }
 
 /// One definition.
@@ -45,9 +46,39 @@ struct Entry<T> {
     compiled: OnceLock<T>,
 }
 
+/// What is below a registry.
+enum Below {
+    /// What is there as long as the program.
+    Always(&'static Registry),
+    /// What is there as long as it is in use.
+    InUse(Arc<Registry>),
+}
+
+/// A definition of a tenant.
+#[derive(Debug, Clone)]
+pub struct OwnDefinition {
+    /// Its resource type.
+    pub kind: Box<str>,
+    /// Its canonical URL.
+    pub url: Box<str>,
+    /// Its version; empty without one.
+    pub version: Box<str>,
+    /// Its JSON.
+    pub text: Bytes,
+}
+
+impl OwnDefinition {
+    /// Bytes of its text.
+    pub fn size(&self) -> usize {
+        self.text.len()
+    }
+}
+
 enum Source {
     Embedded(&'static str),
     Loaded(Json),
+    /// Of a tenant.
+    Text(Bytes),
     /// Of a package, by its number there.
     Packed(Arc<Packed>, usize),
 }
@@ -57,6 +88,7 @@ impl Source {
         match self {
             Self::Embedded(text) => Cow::Owned(parse(text.as_bytes()).unwrap_or(Json::Null)),
             Self::Loaded(json) => Cow::Borrowed(json),
+            Self::Text(text) => Cow::Owned(parse(text).unwrap_or(Json::Null)),
             Self::Packed(package, at) => Cow::Owned(package.json(*at).unwrap_or(Json::Null)),
         }
     }
@@ -67,6 +99,27 @@ fn put<T>(map: &mut Definitions<T>, url: &str, version: &str, source: Source) {
     let list = map.entry(url.into()).or_default();
     list.retain(|entry| *entry.version != *version);
     list.push(Entry { version: version.into(), source, compiled: OnceLock::new() });
+}
+
+/// Takes definitions from below, not compiled: below those with the same URL, or all of them.
+fn again<T>(map: &mut Definitions<T>, below: &Definitions<T>, all: bool) {
+    for (url, list) in below {
+        if !all && !map.contains_key(url) {
+            continue;
+        }
+        let above = map.remove(url).unwrap_or_default();
+        let taken = |entry: &Entry<T>| match &entry.source {
+            Source::Packed(package, at) => {
+                let source = Source::Packed(package.clone(), *at);
+                Some(Entry { version: entry.version.clone(), source, compiled: OnceLock::new() })
+            }
+            _ => None,
+        };
+        let is_other = |entry: &Entry<T>| above.iter().all(|own| own.version != entry.version);
+        let mut merged: Vec<Entry<T>> = list.iter().filter_map(taken).filter(is_other).collect();
+        merged.extend(above);
+        map.insert(url.clone(), merged);
+    }
 }
 
 /// The URLs and versions of definitions.
@@ -148,7 +201,7 @@ impl Registry {
     }
 
     fn above(parent: &'static Self, resources: impl IntoIterator<Item = Json>) -> Self {
-        let mut registry = Self { parent: Some(parent), ..Self::default() };
+        let mut registry = Self { parent: Some(Below::Always(parent)), ..Self::default() };
         for resource in resources {
             let text = |name: &str| resource.get(name).and_then(Json::as_str).unwrap_or("").to_owned();
             let (kind, url, version) = (text("resourceType"), text("url"), text("version"));
@@ -159,13 +212,36 @@ impl Registry {
 
     /// The base definitions with those of packages, the last of which counts most. Nothing of them is read yet.
     pub fn of_packages<'p>(packages: impl IntoIterator<Item = &'p Arc<Packed>>) -> Self {
-        let mut registry = Self { parent: Some(Self::core()), ..Self::default() };
+        let mut registry = Self { parent: Some(Below::Always(Self::core())), ..Self::default() };
         for package in packages {
             for (at, row) in package.rows.iter().enumerate() {
                 registry.add(&row.kind, &row.url, &row.version, Source::Packed(package.clone(), at));
             }
         }
         registry
+    }
+
+    /// Those of a tenant above those of packages; of several with one URL and version the last counts.
+    pub fn own(packages: Arc<Self>, definitions: impl IntoIterator<Item = OwnDefinition>) -> Self {
+        let mut registry = Self::default();
+        let mut has_terms = false;
+        for OwnDefinition { kind, url, version, text } in definitions {
+            has_terms |= matches!(Kind::of(&kind), Some(Kind::ValueSet | Kind::CodeSystem));
+            registry.add(&kind, &url, &version, Source::Text(text));
+        }
+        again(&mut registry.profiles, &packages.profiles, false);
+        again(&mut registry.code_systems, &packages.code_systems, false);
+        // A value set of a package may be made of what the tenant defines, so it is compiled anew.
+        again(&mut registry.value_sets, &packages.value_sets, has_terms);
+        registry.parent = Some(Below::InUse(packages));
+        registry
+    }
+
+    fn below(&self) -> Option<&Self> {
+        match self.parent.as_ref()? {
+            Below::Always(registry) => Some(registry),
+            Below::InUse(registry) => Some(registry),
+        }
     }
 
     fn add(&mut self, kind: &str, url: &str, version: &str, source: Source) {
@@ -189,7 +265,7 @@ impl Registry {
             None if kind == "Questionnaire" => pick(&self.questionnaires, canonical).map(|entry| entry.source.json()),
             None => self.others.get(kind).and_then(|map| pick(map, canonical)).map(|entry| entry.source.json()),
         };
-        found.or_else(|| self.parent?.definition(kind, canonical))
+        found.or_else(|| self.below()?.definition(kind, canonical))
     }
 
     /// As [`definition`](Self::definition), without those of R4 itself.
@@ -202,7 +278,7 @@ impl Registry {
             Some(Kind::CodeSystem) => pick(&self.code_systems, canonical).map(|entry| entry.source.json()),
             _ => None,
         };
-        found.or_else(|| self.parent?.added_definition(kind, canonical))
+        found.or_else(|| self.below()?.added_definition(kind, canonical))
     }
 
     /// URL and version of every definition of a resource type, without those of R4 itself; a version may be empty.
@@ -224,7 +300,7 @@ impl Registry {
     /// The profile with a canonical URL; none when it is not known, an error when it cannot be used.
     pub fn profile(&self, canonical: &str) -> Option<Result<&Profile, &str>> {
         let entry = pick(&self.profiles, canonical);
-        let Some(entry) = entry else { return self.parent?.profile(canonical) };
+        let Some(entry) = entry else { return self.below()?.profile(canonical) };
         let compiled = entry.compiled.get_or_init(|| {
             let definition = entry.source.json();
             let elements = self.elements(&definition, BASES)?;
@@ -254,7 +330,7 @@ impl Registry {
     fn snapshot(&self, canonical: &str, depth: usize) -> Option<Result<Vec<Json>, String>> {
         match pick(&self.profiles, canonical) {
             Some(entry) => Some(self.elements(&entry.source.json(), depth)),
-            None => self.parent?.snapshot(canonical, depth),
+            None => self.below()?.snapshot(canonical, depth),
         }
     }
 
@@ -275,7 +351,7 @@ impl Registry {
     pub fn value_set(&self, canonical: &str) -> Option<&ValueSet> {
         match pick(&self.value_sets, canonical) {
             Some(entry) => Some(entry.compiled.get_or_init(|| ValueSet::new(&entry.source.json(), &self))),
-            None => self.parent?.value_set(canonical),
+            None => self.below()?.value_set(canonical),
         }
     }
 
@@ -283,7 +359,7 @@ impl Registry {
     pub fn code_system(&self, url: &str) -> Option<&CodeSystem> {
         match pick(&self.code_systems, url) {
             Some(entry) => Some(entry.compiled.get_or_init(|| CodeSystem::new(&entry.source.json()))),
-            None => self.parent?.code_system(url),
+            None => self.below()?.code_system(url),
         }
     }
 
@@ -297,7 +373,7 @@ impl Registry {
         };
         match self.profiles.get(url) {
             Some(list) => list.iter().any(is_here),
-            None => self.parent.is_none_or(|parent| parent.has_version(canonical)),
+            None => self.below().is_none_or(|parent| parent.has_version(canonical)),
         }
     }
 
@@ -312,7 +388,7 @@ impl Registry {
         } else if pick(&self.questionnaires, canonical).is_some() {
             Some("Questionnaire")
         } else {
-            self.parent?.kind_of(canonical)
+            self.below()?.kind_of(canonical)
         }
     }
 
@@ -342,7 +418,7 @@ impl Registry {
 
     /// The URLs of all profiles, with the base definitions.
     pub fn profile_urls(&self) -> impl Iterator<Item = &str> {
-        let below = self.parent.into_iter().flat_map(|parent| parent.profiles.keys());
+        let below = self.below().into_iter().flat_map(|parent| parent.profiles.keys());
         self.profiles.keys().chain(below).map(|url| &**url)
     }
 }
@@ -351,14 +427,14 @@ impl<'s> Sources<'s> for &'s Registry {
     fn value_set(&self, canonical: &str) -> Option<Cow<'s, Json>> {
         match pick(&self.value_sets, canonical) {
             Some(entry) => Some(entry.source.json()),
-            None => Sources::value_set(&self.parent?, canonical),
+            None => Sources::value_set(&self.below()?, canonical),
         }
     }
 
     fn code_system(&self, url: &str) -> Option<Cow<'s, Json>> {
         match pick(&self.code_systems, url) {
             Some(entry) => Some(entry.source.json()),
-            None => Sources::code_system(&self.parent?, url),
+            None => Sources::code_system(&self.below()?, url),
         }
     }
 }
