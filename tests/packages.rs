@@ -87,7 +87,154 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// A registry of these packages: name, version, archive, and whether its checksum is right. It answers until the test ends.
+fn registry(packages: Vec<(&'static str, &'static str, Vec<u8>, bool)>) -> String {
+    use sha1::Digest as _;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let base = url.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                if std::io::Read::read(&mut stream, &mut byte).unwrap_or(0) == 0 {
+                    break;
+                }
+                head.push(byte[0]);
+            }
+            let head = String::from_utf8_lossy(&head).into_owned();
+            let path = head.split(' ').nth(1).unwrap_or("/").trim_start_matches('/').to_owned();
+            let archive = packages.iter().find(|(name, version, ..)| path == format!("{name}/-/{version}.tgz"));
+            let of_name: Vec<_> = packages.iter().filter(|(name, ..)| path == *name).collect();
+            let body = match archive {
+                Some((_, _, archive, _)) => archive.clone(),
+                None => {
+                    let mut about = json!({"versions": {}});
+                    for (name, version, archive, is_right) in &of_name {
+                        let sum: String =
+                            sha1::Sha1::digest(archive).iter().map(|byte| format!("{byte:02x}")).collect();
+                        let sum = if *is_right { sum } else { "0".repeat(40) };
+                        about["versions"][version] =
+                            json!({"dist": {"tarball": format!("{base}/{name}/-/{version}.tgz"), "shasum": sum}});
+                    }
+                    about.to_string().into_bytes()
+                }
+            };
+            let status = if archive.is_some() || !of_name.is_empty() { "200 OK" } else { "404 Not Found" };
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
+        }
+    });
+    url
+}
+
+/// A package without definitions that needs others.
+fn plain(name: &str, version: &str, needs: &[(&str, &str)]) -> Vec<u8> {
+    let needs: serde_json::Map<String, Value> =
+        needs.iter().map(|(name, version)| ((*name).to_owned(), json!(version))).collect();
+    archive(&[("package/package.json", json!({"name": name, "version": version, "dependencies": needs}).to_string())])
+}
+
 on_both_databases! {
+    fn packages_come_from_a_registry_that_is_allowed(database) {
+        let mut app = TestApp::start(database);
+        let ask = |name: &str, version: &str| json!({"resourceType": "Parameters", "parameter": [{"name": "name", "valueString": name},
+            {"name": "version", "valueString": version}, {"name": "activate", "valueBoolean": true}]});
+        let outcome = app.client().post("$package-install", &ask("example.guide", "1.0.0")).expect_outcome(422);
+        assert!(outcome.to_string().contains("packages.registry"), "{outcome}");
+        let registry = registry(vec![
+            ("example.guide", "1.0.0", guide("1.0.0", 1), true),
+            ("example.guide", "1.1.0-ballot", guide("1.1.0-ballot", 1), true),
+            ("example.other", "1.0.0", plain("example.other", "1.0.0", &[("example.third", "3.0.x"), ("hl7.terminology.r4", "6.5.0"), ("hl7.fhir.r4.core", "4.0.1")]), true),
+            ("example.third", "3.0.9", plain("example.third", "3.0.9", &[("example.guide", "1.0.0")]), true),
+            ("example.third", "3.0.10", plain("example.third", "3.0.10", &[("example.dev", "dev")]), true),
+            ("example.changed", "1.0.0", plain("example.changed", "1.0.0", &[]), false),
+            ("example.liar", "1.0.0", plain("example.lie", "1.0.0", &[]), true),
+        ]);
+        app.restart_with(&[], &[("CRESSET_PACKAGES_REGISTRY", &registry)]);
+        let mut client = app.client();
+        let told = client.post("$package-install", &ask("example.guide", "1.0.x")).expect(200).json();
+        let all = told["parameter"].as_array().unwrap();
+        let fetched: Vec<String> = all.iter().filter(|p| p["name"] == "package").map(|p| format!("{}#{}", parts(p, "name")[0].as_str().unwrap(), parts(p, "version")[0].as_str().unwrap())).collect();
+        assert_eq!(fetched, ["example.guide#1.0.0", "example.other#1.0.0", "example.third#3.0.10"], "{told}");
+        let texts = |name: &str| all.iter().filter(|p| p["name"] == name).map(|p| p["valueString"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+        assert_eq!(texts("present"), ["hl7.terminology.r4#7.0.1"]);
+        let missing = texts("missing");
+        assert!(missing.len() == 2 && missing[0].starts_with("example.none#2.0.0: ") && missing[1].contains("builds in progress"), "{missing:?}");
+        client.post("Patient", &claims()).expect_outcome(422);
+        let status = listed(&mut client, "/fhir", "example.other", "1.0.0");
+        assert_eq!((parts(&status, "active"), parts(&status, "missing")), (vec![json!(true)], vec![]), "what it needs was had: {status}");
+        for (name, version, status, said) in [
+            ("example.changed", "1.0.0", 503, "SHA-1"),
+            ("example.liar", "1.0.0", 400, "says that it is example.lie#1.0.0"),
+            ("example.unknown", "1.0.0", 404, "example.unknown"),
+            ("example.guide", "9.x", 404, "example.guide#9.x"),
+            ("example.guide", "current", 400, "builds in progress"),
+            ("../etc", "1.0.0", 400, "no name and version"),
+        ] {
+            let outcome = client.post("$package-install", &ask(name, version)).expect_outcome(status);
+            assert!(outcome["issue"][0]["diagnostics"].as_str().unwrap().contains(said), "{said}: {outcome}");
+        }
+        drop(client);
+        app.kill();
+        let file = app.folder().join("registry.toml");
+        std::fs::write(&file, format!("[packages]\nregistry = \"{registry}\"\n")).unwrap();
+        let output = app.run(&["package", "install", "example.guide@1.1.0-ballot", "--activate", "--config", &file.display().to_string()]);
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && text.contains("default uses example.guide#1.1.0-ballot") && text.contains("example.other#1.0.0 was there"), "{text}");
+    }
+
+    fn a_backup_holds_packages_and_code_systems(database) {
+        let mut app = TestApp::start(database);
+        let mut client = app.client();
+        load(&mut client, "/fhir", "?activate=true", &guide("1.0.0", 1));
+        load(&mut client, "/fhir", "", &guide("1.1.0", 0));
+        let off = json!({"resourceType": "Parameters", "parameter": [{"name": "name", "valueString": "hl7.fhir.uv.ips"}]});
+        client.post("$package-deactivate", &off).expect(200);
+        let codes: Vec<Value> = (0..3000).map(|n| json!({"code": format!("c{n}"), "display": format!("Concept number {n}")})).collect();
+        let system = json!({"resourceType": "CodeSystem", "url": "http://x/large", "version": "1", "status": "active", "content": "complete", "concept": codes});
+        let file = app.folder().join("large.json");
+        std::fs::write(&file, system.to_string()).unwrap();
+        let run = |app: &TestApp, arguments: &[&str]| {
+            let output = app.run(arguments);
+            let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            assert!(output.status.success(), "{arguments:?}: {text}");
+            text
+        };
+        run(&app, &["terminology", "load", "codesystem", &file.display().to_string()]);
+        client.post("Patient", &json!({"resourceType": "Patient"})).expect(201);
+        let folder = tempfile::tempdir().unwrap();
+        let backup = folder.path().display().to_string();
+        assert!(run(&app, &["backup", "--to", &backup]).contains("packages and large code systems: 3"));
+        // what is gone does not stay, what is there is not copied again
+        client.post("$package-remove", &json!({"resourceType": "Parameters", "parameter": [{"name": "name", "valueString": "example.guide"}, {"name": "version", "valueString": "1.1.0"}]})).expect(200);
+        assert!(run(&app, &["backup", "--to", &backup]).contains("packages and large code systems: 2"));
+        for other in [Database::Sqlite, database] {
+            let mut restored = TestApp::start(other);
+            restored.kill();
+            let said = run(&restored, &["restore", "--from", &backup]);
+            assert!(said.contains("package example.guide#1.0.0: restored") && said.contains("code system http://x/large|1: restored, 3000 concepts"), "{said}");
+            restored.restart(&[]);
+            let mut client = restored.client();
+            client.post("Patient", &claims()).expect_outcome(422);
+            assert_eq!(parts(&listed(&mut client, "/fhir", "hl7.fhir.uv.ips", "2.0.0"), "active"), [false]);
+            let lookup = client.get("CodeSystem/$lookup?system=http://x/large&code=c2999").expect(200).json();
+            assert!(lookup.to_string().contains("Concept number 2999"), "{lookup}");
+        }
+        // damage is told, and nothing is begun
+        let damaged = std::fs::read_dir(folder.path().join(".installation")).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.display().to_string().contains("package-"));
+        let damaged = damaged.unwrap();
+        let bytes = std::fs::read(&damaged).unwrap();
+        std::fs::write(&damaged, &bytes[..bytes.len() - 5]).unwrap();
+        let mut last = TestApp::start(database);
+        last.kill();
+        let output = last.run(&["restore", "--from", &backup]);
+        assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("it is damaged"));
+        app.kill();
+    }
+
     fn a_package_is_loaded_used_and_removed(database) {
         let mut app = TestApp::start(database);
         let mut client = app.client();

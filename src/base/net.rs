@@ -128,6 +128,24 @@ impl Secure {
         client.map(Self).map_err(|error| Fault::internal(format!("HTTP client: {error}")))
     }
 
+    /// Reads what a URL has, of at most `most` bytes; redirections are followed.
+    ///
+    /// # Errors
+    /// 503 when it cannot be reached, breaks off, takes too long, or has more.
+    pub async fn fetch(&self, url: &str, headers: HeaderMap, most: usize) -> Result<Answer> {
+        let lost = |error: reqwest::Error| Fault::unavailable(format!("{url}: {}", causes(&error)));
+        let mut response = self.0.get(url).headers(headers).send().await.map_err(lost)?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut body = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(lost)? {
+            if body.len() + piece.len() > most {
+                return Err(Fault::new(Category::Unavailable, format!("{url}: it has more than {most} bytes")));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(Answer { status, headers, body: body.into() })
+    }
+
     /// Sends one request and reads the answer.
     ///
     /// # Errors

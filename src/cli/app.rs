@@ -53,6 +53,7 @@ impl App {
             rest: config.rest,
             validation: config.validation.mode,
             packages: config.packages.active.clone(),
+            registry: config.packages.registry.clone(),
             advertise: listens.map(|address| config.advertised(address)),
             index_heap: config.index.heap_bytes,
         };

@@ -12,7 +12,7 @@ use crate::base::fault::{Fault, Result};
 use crate::base::id::{IdSource, TenantName};
 use crate::cli::app::{App, lock};
 use crate::cli::place::Place;
-use crate::repo::Session;
+use crate::repo::{Installed, LoadedPackage, Session};
 
 /// Arguments of `cresset package`.
 #[derive(Debug, Args)]
@@ -28,6 +28,19 @@ enum What {
         /// Archives (.tgz), or folders that hold such
         #[arg(required = true, value_name = "FILES")]
         files: Vec<PathBuf>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Fetch a package, and what it needs, from the registry that the configuration allows (packages.registry)
+    Install {
+        /// NAME@VERSION, with x for any number, or NAME for the last version
+        package: String,
+        /// Have the tenant use them
+        #[arg(long)]
+        activate: bool,
+        /// The tenant
+        #[arg(long, default_value = "default", value_name = "NAME")]
+        tenant: String,
         #[command(flatten)]
         place: Place,
     },
@@ -76,6 +89,7 @@ impl PackageArgs {
     /// use.
     pub async fn run(&self) -> Result<()> {
         let (What::Add { place, .. }
+        | What::Install { place, .. }
         | What::List { place, .. }
         | What::Remove { place, .. }
         | What::Activate { place, .. }
@@ -92,6 +106,9 @@ impl PackageArgs {
                 for file in archives(files)? {
                     add(&session, &file).await?;
                 }
+            }
+            What::Install { package, activate, tenant, .. } => {
+                install(&session(app, tenant).await?, package, activate.then_some(tenant)).await?;
             }
             What::List { tenant, .. } => list(&session(app, tenant).await?).await?,
             What::Remove { package, .. } => {
@@ -126,6 +143,23 @@ async fn add(session: &Session, file: &std::path::Path) -> Result<()> {
     Ok(())
 }
 
+/// Fetches a package, and what it needs; `user`: the tenant that takes them into use.
+async fn install(session: &Session, package: &str, user: Option<&String>) -> Result<()> {
+    let (name, version) = label(package);
+    let Installed { loaded, present, missing } = session.install_package(name, version).await?;
+    for LoadedPackage { manifest, definitions, passed_over } in loaded.iter().rev() {
+        passed_over.iter().for_each(|file| eprintln!("cresset: warning: {}: {file}", manifest.label()));
+        println!("{} is there, with {definitions} definitions", manifest.label());
+        if let Some(tenant) = user {
+            session.use_package(&manifest.name, Some(&manifest.version), true).await?;
+            println!("{tenant} uses {}", manifest.label());
+        }
+    }
+    present.iter().for_each(|(name, version)| println!("{name}#{version} was there"));
+    missing.iter().for_each(|reason| eprintln!("cresset: warning: it needs {reason}"));
+    Ok(())
+}
+
 async fn list(session: &Session) -> Result<()> {
     let used = session.packages_in_use();
     for (name, version) in session.packages().await? {
@@ -145,7 +179,8 @@ async fn list(session: &Session) -> Result<()> {
 
 /// Name and version.
 fn label(text: &str) -> (&str, Option<&str>) {
-    text.split_once('#').map_or((text, None), |(name, version)| (name, Some(version)))
+    let at = || text.rsplit_once('@').filter(|(name, _)| !name.is_empty());
+    text.split_once('#').or_else(at).map_or((text, None), |(name, version)| (name, Some(version)))
 }
 
 /// The archives among these files and in these folders.

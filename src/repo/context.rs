@@ -35,6 +35,8 @@ pub struct RepoConfig {
     pub validation: ValidationMode,
     /// The FHIR packages that every tenant has in use unless it says otherwise: name and version.
     pub packages: Vec<PackageId>,
+    /// URL of the registry that administrators may have packages fetched from; none: nothing is fetched.
+    pub registry: Option<String>,
     /// `host:port` where the other nodes reach this one; `None` when it does not listen.
     pub advertise: Option<String>,
     /// Memory of the index's writer before it flushes a segment, in bytes.
@@ -66,7 +68,7 @@ impl Repo {
         let memory = Memory::new(if store.is_shared() { 0 } else { limits.recent_bytes });
         let (index, rest, validation) = (config.index, config.rest, config.validation);
         let concepts = Concepts::new(store.clone(), beside(&index, "concepts"));
-        let packages = Arc::new(Packages::new(store.clone(), config.packages));
+        let packages = Arc::new(Packages::new(store.clone(), config.packages, config.registry));
         let ground = Ground {
             store,
             options,

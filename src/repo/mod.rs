@@ -21,6 +21,7 @@ mod context;
 mod definitions;
 mod digest;
 mod doctor;
+mod download;
 mod draft;
 mod everything;
 mod expunge;
@@ -66,6 +67,7 @@ mod worker;
 mod writer;
 
 pub use context::{Repo, RepoConfig};
+pub use download::Installed;
 pub use face::{
     Change, Existing, ExpungeRequest, ExpungeScope, Handling, HistoryAnswer, HistoryRequest, HistoryScope, IfMatch,
     MatchMode, Page, Peer, Scan, SearchAnswer, SearchEntry, Stored, Which, WriteEntry, WriteKind, Written,

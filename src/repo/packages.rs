@@ -85,6 +85,8 @@ pub(super) struct Packages {
     store: Store,
     /// Those that every tenant has in use unless it says otherwise.
     configured: Vec<PackageId>,
+    /// URL of the registry that packages may be fetched from.
+    registry: Option<String>,
     read: Mutex<HashMap<PackageId, Weak<Packed>>>,
     sets: Mutex<HashMap<Choice, Weak<PackagesInUse>>>,
     /// Tells the tenants of this node that there is another package.
@@ -105,8 +107,15 @@ impl terminology::Packages for Terms {
 }
 
 impl Packages {
-    pub(super) fn new(store: Store, configured: Vec<PackageId>) -> Self {
-        Self { store, configured, read: Mutex::default(), sets: Mutex::default(), news: watch::Sender::new(()) }
+    pub(super) fn new(store: Store, configured: Vec<PackageId>, registry: Option<String>) -> Self {
+        Self {
+            store,
+            configured,
+            registry,
+            read: Mutex::default(),
+            sets: Mutex::default(),
+            news: watch::Sender::new(()),
+        }
     }
 
     /// Reads an archive and keeps it.
@@ -114,6 +123,14 @@ impl Packages {
     /// # Errors
     /// 400 for what is no package; 409 for other content of one that is in use; 503 or 500 from the database.
     pub(super) async fn load(&self, archive: Bytes) -> Result<LoadedPackage> {
+        self.load_as(archive, None).await
+    }
+
+    /// The same, for an archive that must have this name and version.
+    ///
+    /// # Errors
+    /// As [`Packages::load`]; 400 where it has others.
+    pub(super) async fn load_as(&self, archive: Bytes, wanted: Option<(&str, &str)>) -> Result<LoadedPackage> {
         let (made, packed) = blocking(move || {
             let made = pack(&*archive)?;
             let content = Bytes::from(made.content);
@@ -123,6 +140,10 @@ impl Packages {
         let (packed, content) = packed;
         let manifest = packed.manifest.clone();
         let (name, version) = (&manifest.name, &manifest.version);
+        if let Some((name, version)) = wanted.filter(|wanted| *wanted != (name, version)) {
+            let message = format!("the archive of {name}#{version} says that it is {}", manifest.label());
+            return Err(Fault::invalid(message));
+        }
         if let Some(packed) = shipped::find(name, version) {
             return Ok(LoadedPackage { definitions: packed.rows.len(), manifest, passed_over: made });
         }
@@ -170,8 +191,13 @@ impl Packages {
         Ok(())
     }
 
+    /// URL of the registry that packages may be fetched from.
+    pub(super) fn registry(&self) -> Option<&str> {
+        self.registry.as_deref()
+    }
+
     /// Name and version of every package that there is.
-    async fn all(&self) -> Result<Vec<PackageId>> {
+    pub(super) async fn all(&self) -> Result<Vec<PackageId>> {
         let mut all = self.store.packages().await?;
         all.extend(shipped::packages().iter().map(|packed| id(&packed.manifest)));
         all.sort_by(|(a, v), (b, w)| (a, order(v)).cmp(&(b, order(w))));
@@ -259,7 +285,7 @@ fn unknown(name: &str, version: &str) -> Fault {
 }
 
 /// Versions in their order: numbers as numbers, and `1.0.0-ballot` before `1.0.0`.
-fn order(version: &str) -> (Vec<(u64, String)>, bool, String) {
+pub(super) fn order(version: &str) -> (Vec<(u64, String)>, bool, String) {
     let (numbers, label) = version.split_once('-').map_or((version, ""), |(numbers, label)| (numbers, label));
     let part = |part: &str| part.parse().map_or((0, part.to_owned()), |number| (number, String::new()));
     (numbers.split('.').map(part).collect(), label.is_empty(), label.to_owned())

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::download::{self, Installed};
 use super::face::{
     ExpungeRequest, Handling, HistoryAnswer, HistoryRequest, Page, Scan, SearchAnswer, Stored, WriteEntry, Written,
 };
@@ -262,6 +263,21 @@ impl Session {
             self.at.visibility.wake();
         }
         Ok(loaded)
+    }
+
+    /// Fetches a package from the registry of the configuration, with what it needs, and keeps them for all tenants. `version`: one,
+    /// with `x` for any number, or the last one.
+    ///
+    /// # Errors
+    /// 422 where no registry is allowed; 400 for what is no name or version; 404 for what is not there; 503 when it cannot be
+    /// reached; 403 for those who may not; as [`Session::load_package`].
+    pub async fn install_package(&self, name: &str, version: Option<&str>) -> Result<Installed> {
+        self.may_change_packages()?;
+        let installed = download::install(self.at.packages.packages(), name, version).await;
+        if self.at.packages.refresh().await? {
+            self.at.visibility.wake();
+        }
+        installed
     }
 
     /// Removes a package that nobody has in use.

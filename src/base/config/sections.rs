@@ -108,11 +108,13 @@ const SHIPPED: [(&str, &str); 3] =
 pub struct PackageSettings {
     /// Name and version of those that every tenant has in use unless it says otherwise.
     pub active: Vec<(String, String)>,
+    /// URL of the registry that administrators may have packages fetched from.
+    pub registry: Option<String>,
 }
 
 impl Default for PackageSettings {
     fn default() -> Self {
-        Self { active: SHIPPED.map(|(name, version)| (name.to_owned(), version.to_owned())).to_vec() }
+        Self { active: SHIPPED.map(|(name, version)| (name.to_owned(), version.to_owned())).to_vec(), registry: None }
     }
 }
 

@@ -255,6 +255,20 @@ pub const SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        key: "packages.registry",
+        variable: "CRESSET_PACKAGES_REGISTRY",
+        about: "URL of the registry that administrators may have FHIR packages fetched from, such as https://packages.fhir.org; empty for none",
+        set: |config, text| {
+            let text = text.trim().trim_end_matches('/');
+            if !text.is_empty() && !text.starts_with("https://") && !text.starts_with("http://") {
+                return Err("expected a URL that begins with https:// or http://".to_owned());
+            }
+            config.packages.registry = (!text.is_empty()).then(|| text.to_owned());
+            Ok(())
+        },
+        show: |config| config.packages.registry.clone().unwrap_or_default(),
+    },
+    Setting {
         key: "log.filter",
         variable: "CRESSET_LOG",
         about: "which messages: info, cresset=debug,info ...",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::installation;
 use super::parts::{Part, find, folder, publish};
 use super::settings::Settings;
 use super::whose::Whose;
@@ -53,7 +54,7 @@ impl BackupArgs {
             let copied = self.copy(store, tenant, name.as_str()).await;
             done = done.and(copied.map_err(|fault| fault.context(format!("tenant {}", name.as_str()))));
         }
-        done
+        done.and(installation::copy(store, &self.to).await)
     }
 
     async fn copy(&self, store: &Store, tenant: Tenant, name: &str) -> Result<()> {

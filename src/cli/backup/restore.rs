@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::installation;
 use super::parts::{Part, find, folder};
 use super::settings::Settings;
 use super::whose::Whose;
@@ -68,6 +69,7 @@ impl RestoreArgs {
             let settings = Settings::read(&folder(&self.from, name.as_str()))?;
             all.push((name, parts, settings));
         }
+        installation::restore(store, &self.from).await?;
         for (name, parts, settings) in all {
             let tenant = match store.tenant(&name).await? {
                 Some(tenant) => tenant,

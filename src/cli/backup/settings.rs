@@ -8,7 +8,7 @@ use crate::base::config::ValidationMode;
 use crate::base::fault::{Fault, Result};
 use crate::base::id::TenantName;
 use crate::fhir::json::{Json, parse, pretty, write};
-use crate::store::Store;
+use crate::store::{PackageChoice, Store};
 
 const NAME: &str = "settings.json";
 
@@ -17,6 +17,8 @@ const NAME: &str = "settings.json";
 pub struct Settings {
     /// The mode of validation that the tenant has of its own.
     validation: Option<ValidationMode>,
+    /// The packages that it has taken into use, and out of it.
+    packages: Vec<PackageChoice>,
 }
 
 impl Settings {
@@ -26,7 +28,8 @@ impl Settings {
     /// From the database.
     pub async fn of(store: &Store, tenant: &str) -> Result<Self> {
         let found = store.tenant_with_validation(&TenantName::parse(tenant)?).await?;
-        Ok(Self { validation: found.and_then(|(_, validation)| validation) })
+        let Some((tenant, validation)) = found else { return Ok(Self::default()) };
+        Ok(Self { validation, packages: store.package_choices(tenant).await? })
     }
 
     /// Writes them into a folder, durably.
@@ -36,7 +39,14 @@ impl Settings {
     pub fn write(&self, folder: &Path) -> Result<()> {
         let mode = self.validation.map_or(Json::Null, |mode| Json::string(mode.name()));
         let mut text = Vec::new();
-        write(&Json::object([("validation", mode)]), &mut text);
+        let packages = self.packages.iter().map(|PackageChoice { name, version, is_active }| {
+            Json::object([
+                ("name", Json::string(name.as_str())),
+                ("version", Json::string(version.as_str())),
+                ("active", Json::Bool(*is_active)),
+            ])
+        });
+        write(&Json::object([("validation", mode), ("packages", Json::Array(packages.collect()))]), &mut text);
         let (new, path) = (folder.join("settings.partial"), folder.join(NAME));
         let done = File::create(&new).and_then(|mut file| {
             file.write_all(&pretty(&text))?;
@@ -64,7 +74,17 @@ impl Settings {
             None | Some(Json::Null) => None,
             Some(mode) => Some(ValidationMode::parse(mode.as_str().unwrap_or_default()).map_err(|why| wrong(&why))?),
         };
-        Ok(Self { validation })
+        let packages = json.get("packages").and_then(Json::as_array).unwrap_or_default().iter().map(|package| {
+            let text = |name: &str| {
+                package.get(name).and_then(Json::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
+            };
+            let is_active = package.get("active").and_then(Json::as_bool);
+            let choice = text("name").zip(text("version")).zip(is_active);
+            choice.map(|((name, version), is_active)| PackageChoice { name, version, is_active })
+        });
+        let packages: Option<Vec<PackageChoice>> = packages.collect();
+        let packages = packages.ok_or_else(|| wrong(&"a package has name, version and active"))?;
+        Ok(Self { validation, packages })
     }
 
     /// Gives them to a tenant that is restored.
@@ -72,10 +92,15 @@ impl Settings {
     /// # Errors
     /// From the database.
     pub async fn apply(&self, store: &Store, tenant: &TenantName) -> Result<()> {
-        match self.validation {
-            Some(mode) => store.set_validation(tenant, Some(mode)).await,
-            None => Ok(()),
+        if let Some(mode) = self.validation {
+            store.set_validation(tenant, Some(mode)).await?;
         }
+        if let Some(number) = store.tenant(tenant).await? {
+            for choice in &self.packages {
+                store.choose_package(number, choice).await?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -88,11 +113,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(Settings::read(folder.path()), Ok(Settings::default()));
         for validation in [None, Some(ValidationMode::Off), Some(ValidationMode::Strict)] {
-            let settings = Settings { validation };
+            let choice = |name: &str, is_active| PackageChoice { name: name.into(), version: "1".into(), is_active };
+            let packages = vec![choice("a", true), choice("b/c", false)];
+            let settings = Settings { validation, packages };
             settings.write(folder.path()).unwrap();
             assert_eq!(Settings::read(folder.path()), Ok(settings));
         }
-        for text in ["", "{", r#"{"validation":"much"}"#, r#"{"validation":7}"#] {
+        for text in ["", "{", r#"{"validation":"much"}"#, r#"{"validation":7}"#, r#"{"packages":[{"name":"a"}]}"#] {
             fs::write(folder.path().join(NAME), text).unwrap();
             assert!(Settings::read(folder.path()).is_err(), "{text}");
         }

@@ -140,6 +140,12 @@ fn is_resource(name: &str) -> bool {
     name.ends_with(".json") && !plain.contains('/') && !plain.starts_with('.')
 }
 
+/// Whether a version is the one that is wanted, which may end in `x` for any number, such as `4.0.x`.
+pub fn fits(wanted: &str, version: &str) -> bool {
+    let any = wanted.strip_suffix(['x', 'X', '*']).filter(|rest| rest.is_empty() || rest.ends_with('.'));
+    wanted == version || any.is_some_and(|rest| version.starts_with(rest))
+}
+
 /// How what a package needs is found among those that are there: the exact version; else the same package, or its `.r4`
 /// form, in another version, which is a note; else it is missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -157,7 +163,7 @@ impl Needs {
         let mut needs = Self::default();
         for (name, version) in package.dependencies.iter().filter(|(name, _)| name != CORE) {
             let same: Vec<_> = among.iter().filter(|other| plain(&other.name) == plain(name)).collect();
-            if same.iter().any(|other| other.name == *name && other.version == *version) {
+            if same.iter().any(|other| other.name == *name && fits(version, &other.version)) {
                 continue;
             }
             match same.first() {
@@ -232,6 +238,16 @@ pub(super) mod tests {
             missing(&[package], &[&other.manifest]),
             ["a#1.0 needs b#2.0, which is missing", "a#1.0 needs c.r4#1: c#1 is used instead"]
         );
+    }
+
+    #[test]
+    fn versions_may_be_any_of_some() {
+        for (wanted, version) in [("4.0.1", "4.0.1"), ("4.0.x", "4.0.12"), ("4.X", "4.1.0"), ("*", "1")] {
+            assert!(fits(wanted, version), "{wanted} {version}");
+        }
+        for (wanted, version) in [("4.0.x", "4.1.0"), ("4x", "4.1"), ("1.0.0", "1.0.0-ballot"), ("4.0.x", "4.0")] {
+            assert!(!fits(wanted, version), "{wanted} {version}");
+        }
     }
 
     #[test]

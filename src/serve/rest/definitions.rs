@@ -25,7 +25,7 @@ type Parameter = (&'static str, &'static str, i64, &'static str, &'static str, &
 const PACKAGE: Parameter = ("package", "out", 0, "*", "Element", "a package: name, version, active, warning, missing");
 const PACKAGE_NAME: Parameter = ("name", "in", 1, "1", "string", "name of the package");
 
-static OWN: [Own; 9] = [
+static OWN: [Own; 10] = [
     Own {
         name: "diff",
         title: "Difference",
@@ -82,6 +82,26 @@ static OWN: [Own; 9] = [
             PACKAGE_NAME,
             ("version", "in", 0, "1", "string", "its version; the last one unless given"),
             PACKAGE,
+        ],
+    },
+    Own {
+        name: "package-install",
+        title: "Fetch a package",
+        description: "Fetches a FHIR package from the registry that the operator allows, with what it needs, and keeps them for all tenants.",
+        parameters: &[
+            PACKAGE_NAME,
+            ("version", "in", 0, "1", "string", "its version, with x for any number; the last one unless given"),
+            ("activate", "in", 0, "1", "boolean", "whether the tenant takes them into use"),
+            (
+                "package",
+                "out",
+                1,
+                "*",
+                "Element",
+                "a package that was fetched: name, version, definitions, active, passedOver",
+            ),
+            ("present", "out", 0, "*", "string", "a package that was there and serves what is needed"),
+            ("missing", "out", 0, "*", "string", "a package that is needed and could not be had, with the reason"),
         ],
     },
     Own {

@@ -62,6 +62,8 @@ pub enum PackageOperation {
     List,
     /// Keeps one.
     Load,
+    /// Fetches one from a registry.
+    Install,
     /// Removes one.
     Remove,
     /// Takes one into use.
@@ -321,6 +323,7 @@ pub static OPERATIONS: &[OperationRow] = &[
     ),
     package("package-activate", PackageOperation::Activate),
     package("package-deactivate", PackageOperation::Deactivate),
+    package("package-install", PackageOperation::Install),
     package("package-load", PackageOperation::Load),
     package("package-remove", PackageOperation::Remove),
     package("packages", PackageOperation::List),

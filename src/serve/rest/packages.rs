@@ -1,4 +1,4 @@
-//! FHIR packages over HTTP, for administrators: `$packages`, `$package-load`, `$package-remove`, `$package-activate`,
+//! FHIR packages over HTTP, for administrators: `$packages`, `$package-load`, `$package-install`, `$package-remove`, `$package-activate`,
 //! `$package-deactivate` (`docs/OPERATIONS.md`). FHIR R4 has no such operations.
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use super::routes::Target;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::fhirpath::from_base64;
 use crate::fhir::json::{Json, write};
-use crate::repo::{LoadedPackage, UsedPackage};
+use crate::repo::{Installed, LoadedPackage, UsedPackage};
 
 /// The parameters of a URL.
 const PARAMS: [&str; 3] = ["name", "version", "activate"];
@@ -40,6 +40,7 @@ pub async fn operation(call: &Call<'_>, what: PackageOperation, body: Option<&Js
     }
     let name = asked.name.as_deref().ok_or_else(|| required("name"))?;
     match what {
+        PackageOperation::Install => return install(call, name, &asked).await,
         PackageOperation::Remove => {
             let version = asked.version.as_deref().ok_or_else(|| required("version"))?;
             call.session.remove_package(name, version).await?;
@@ -76,18 +77,40 @@ pub fn is_archive(target: &Target, content_type: Option<&str>) -> bool {
 }
 
 async fn load(call: &Call<'_>, archive: Bytes, activate: bool) -> Result<Answer> {
-    let LoadedPackage { manifest, definitions, passed_over } = call.session.load_package(archive).await?;
+    let loaded = call.session.load_package(archive).await?;
+    Ok(answer(taken(call, &loaded, activate).await?))
+}
+
+/// Fetches a package, and what it needs.
+async fn install(call: &Call<'_>, name: &str, asked: &Asked) -> Result<Answer> {
+    let Installed { loaded, present, missing } = call.session.install_package(name, asked.version.as_deref()).await?;
+    let mut parameters = Vec::new();
+    // What a package needs is there before it is in use.
+    for package in loaded.iter().rev() {
+        let parts = taken(call, package, asked.activate).await?;
+        parameters.push(Json::object([("name", Json::string("package")), ("part", Json::Array(parts))]));
+    }
+    parameters.reverse();
+    parameters
+        .extend(present.iter().map(|(name, version)| text("present", "valueString", &format!("{name}#{version}"))));
+    parameters.extend(missing.iter().map(|reason| text("missing", "valueString", reason)));
+    Ok(answer(parameters))
+}
+
+/// Takes a package that was loaded into use, if that is asked; what is told of it.
+async fn taken(call: &Call<'_>, loaded: &LoadedPackage, activate: bool) -> Result<Vec<Json>> {
+    let LoadedPackage { manifest, definitions, passed_over } = loaded;
     if activate {
         call.session.use_package(&manifest.name, Some(&manifest.version), true).await?;
     }
     let mut parts = vec![
         text("name", "valueString", &manifest.name),
         text("version", "valueString", &manifest.version),
-        part("definitions", "valueInteger", Json::integer(i64::try_from(definitions).unwrap_or(i64::MAX))),
+        part("definitions", "valueInteger", Json::integer(i64::try_from(*definitions).unwrap_or(i64::MAX))),
         part("active", "valueBoolean", Json::Bool(activate)),
     ];
     parts.extend(passed_over.iter().map(|file| text("passedOver", "valueString", file)));
-    Ok(answer(parts))
+    Ok(parts)
 }
 
 /// Every package: whether it is in use, and what it needs and does not get.
