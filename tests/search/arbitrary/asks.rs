@@ -45,7 +45,12 @@ impl Asker<'_> {
         if found.is_empty() {
             return None;
         }
-        let at = self.random.below(found.len());
+        let mut at = self.random.below(found.len());
+        // Which value goes with which can only go wrong where there are several on both sides, which is rare.
+        let wide: Vec<usize> = (0..found.len()).filter(|at| is_wide(found[*at])).collect();
+        if !wide.is_empty() && self.random.chance(75) {
+            at = *self.random.pick(&wide);
+        }
         let value = found[at];
         if let Found::Tuple(parts) = value {
             // the next one is mostly of the same resource
@@ -284,6 +289,11 @@ impl Asker<'_> {
         }
         Some(Search { classes, ask: Ask::one("", Wanted::Tuple(wanted)) })
     }
+}
+
+/// Whether more than one component of a composite has several values.
+fn is_wide(found: &Found<'_>) -> bool {
+    matches!(found, Found::Tuple(parts) if parts.iter().filter(|values| values.len() > 1).count() > 1)
 }
 
 /// The prefix of that name; `none` is none.
