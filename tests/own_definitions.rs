@@ -76,6 +76,13 @@ on_both_databases! {
         client.put("CodeSystem/kinds", &code_system(&["b", "c"])).expect(200);
         client.post("Patient", &patient(Some("c"), 1)).expect(201);
         refused(&mut client, &patient(Some("a"), 1), "Patient.maritalStatus");
+        // expressions know them, too
+        for (code, expected) in [("c", true), ("a", false)] {
+            let asked = json!({"resourceType": "Parameters", "parameter": [
+                {"name": "expression", "valueString": format!("maritalStatus.memberOf('{SET}')")}, {"name": "resource", "resource": patient(Some(code), 1)}]});
+            let answer = client.post("$fhirpath", &asked).expect(200).json();
+            assert!(answer.to_string().contains(&format!("\"valueBoolean\":{expected}")), "{answer}");
+        }
         // an update takes effect, by a patch too
         client.put("StructureDefinition/kind-patient", &profile(2)).expect(200);
         refused(&mut client, &patient(None, 1), "Patient.name");

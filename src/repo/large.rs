@@ -32,10 +32,6 @@ impl Library for Installed {
         Ok(versions)
     }
 
-    fn supplement(&self, _url: &str, _version: Option<&str>) -> Result<Option<Arc<dyn CodeSystem>>> {
-        Ok(None)
-    }
-
     /// `http://loinc.org/vs` and what begins so; URLs with `?fhir_vs` are asked of the code system itself.
     fn value_set(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {
         let rest = |slot: &Arc<Slot>| {
@@ -49,17 +45,5 @@ impl Library for Installed {
             return Ok(Some(Arc::new(all_codes(&*system, url))));
         }
         Ok(system.implicit_value_set(url)?.map(Arc::new))
-    }
-
-    fn value_set_versions(&self, _url: &str) -> Result<Vec<Box<str>>> {
-        Ok(Vec::new())
-    }
-
-    fn concept_map(&self, _url: &str, _version: Option<&str>) -> Result<Option<Arc<Json>>> {
-        Ok(None)
-    }
-
-    fn concept_maps(&self, _system: &str, _is_reverse: bool) -> Result<Vec<Arc<Json>>> {
-        Ok(Vec::new())
     }
 }

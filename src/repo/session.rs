@@ -232,9 +232,9 @@ impl Session {
         seen.all().iter().map(|slot| (slot.url().to_owned(), slot.version().to_owned())).collect()
     }
 
-    /// All definitions for validation and FHIRPath, and the large code systems beside them.
+    /// All definitions for validation and FHIRPath, those of the tenant among them, and the large code systems beside them.
     pub fn knowledge(&self) -> (Arc<Registry>, Option<Arc<Answers>>) {
-        let registry = self.at.packages.now().registry.clone();
+        let registry = self.at.registry();
         let answers = self.at.answers(&registry);
         (registry, answers)
     }

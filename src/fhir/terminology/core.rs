@@ -72,10 +72,6 @@ impl Library for Core {
         Ok(found.map(|system| system.about().version.clone().unwrap_or_default()).into_iter().collect())
     }
 
-    fn supplement(&self, _url: &str, _version: Option<&str>) -> Result<Option<Arc<dyn CodeSystem>>> {
-        Ok(None)
-    }
-
     fn value_set(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {
         Ok(set(url)?.filter(|json| is_meant(version, text(json, "version"))))
     }

@@ -109,6 +109,8 @@ pub trait CodeSystem: Send + Sync + Debug {
 }
 
 /// Definitions by their canonical URLs. Where the version is none, the latest is meant; what that is, is the library's decision.
+///
+/// A library that has nothing of a kind leaves its method as it is.
 pub trait Library: Send + Sync {
     /// A code system: that of the given version, or the latest. Never a supplement.
     ///
@@ -120,13 +122,17 @@ pub trait Library: Send + Sync {
     ///
     /// # Errors
     /// When the content cannot be read.
-    fn code_system_versions(&self, url: &str) -> Result<Vec<Box<str>>>;
+    fn code_system_versions(&self, _url: &str) -> Result<Vec<Box<str>>> {
+        Ok(Vec::new())
+    }
 
     /// A supplement by its own URL, as the code system of what it adds (`content` is `supplement`).
     ///
     /// # Errors
     /// When the content cannot be read.
-    fn supplement(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<dyn CodeSystem>>>;
+    fn supplement(&self, _url: &str, _version: Option<&str>) -> Result<Option<Arc<dyn CodeSystem>>> {
+        Ok(None)
+    }
 
     /// A ValueSet resource: that of the given version, or the latest.
     ///
@@ -138,17 +144,23 @@ pub trait Library: Send + Sync {
     ///
     /// # Errors
     /// When the content cannot be read.
-    fn value_set_versions(&self, url: &str) -> Result<Vec<Box<str>>>;
+    fn value_set_versions(&self, _url: &str) -> Result<Vec<Box<str>>> {
+        Ok(Vec::new())
+    }
 
     /// A ConceptMap resource: that of the given version, or the latest.
     ///
     /// # Errors
     /// When the content cannot be read.
-    fn concept_map(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>>;
+    fn concept_map(&self, _url: &str, _version: Option<&str>) -> Result<Option<Arc<Json>>> {
+        Ok(None)
+    }
 
     /// The ConceptMaps with a group whose source is a code system or, `is_reverse`, whose target is. More may be told.
     ///
     /// # Errors
     /// When the content cannot be read.
-    fn concept_maps(&self, system: &str, is_reverse: bool) -> Result<Vec<Arc<Json>>>;
+    fn concept_maps(&self, _system: &str, _is_reverse: bool) -> Result<Vec<Arc<Json>>> {
+        Ok(Vec::new())
+    }
 }

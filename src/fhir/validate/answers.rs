@@ -22,6 +22,8 @@ use crate::fhir::terminology::{CodeSystem, Content, Core, Layers, Library, Param
 
 /// Most answers that are kept.
 const ANSWERS: usize = 65_536;
+/// An answer about a longer value set and code than this is not kept: codes come from whoever sends a resource.
+const KEPT_BYTES: usize = 512;
 /// Most definitions that are kept once they were read.
 const DEFINITIONS: usize = 512;
 
@@ -96,12 +98,12 @@ impl Answers {
             return Membership::Unknown;
         }
         self.kept(format!("\n{system}|{}\n{code}", version.unwrap_or("")), || {
-            let Ok(Some(system)) = self.large.code_system(system, version) else { return Membership::Unknown };
-            match system.find(code) {
-                Ok(Some(_)) => Membership::In,
-                Ok(None) if system.about().content == Content::Complete => Membership::Out,
-                _ => Membership::Unknown,
-            }
+            let Some(system) = self.large.code_system(system, version)? else { return Ok(Membership::Unknown) };
+            Ok(match system.find(code)? {
+                Some(_) => Membership::In,
+                None if system.about().content == Content::Complete => Membership::Out,
+                None => Membership::Unknown,
+            })
         })
     }
 
@@ -125,18 +127,22 @@ impl Answers {
         if has(above) && has(below) { system.subsumes(above, below).ok() } else { None }
     }
 
-    /// What the service says; what it cannot say is not known.
-    fn asked(&self, ask: impl FnOnce(&Context<'_>) -> Result<Membership>) -> Membership {
+    /// What the service says.
+    fn asked(&self, ask: impl FnOnce(&Context<'_>) -> Result<Membership>) -> Result<Membership> {
         let layers = Layers(vec![&*self.large, &self.held, &Core]);
-        let answer = Context::new(&layers, &Params::default(), None).and_then(|context| ask(&context));
-        answer.unwrap_or(Membership::Unknown)
+        Context::new(&layers, &Params::default(), None).and_then(|context| ask(&context))
     }
 
-    fn kept(&self, key: String, ask: impl FnOnce() -> Membership) -> Membership {
+    /// What was said before, or is said now. What the service cannot say is not known, and asked again the next time: it may have
+    /// been the disk.
+    fn kept(&self, key: String, ask: impl FnOnce() -> Result<Membership>) -> Membership {
         if let Some(known) = self.kept.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return *known;
         }
-        let answer = ask();
+        let Ok(answer) = ask() else { return Membership::Unknown };
+        if key.len() > KEPT_BYTES {
+            return answer;
+        }
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= ANSWERS {
             kept.clear();
@@ -182,31 +188,11 @@ impl Library for Held {
         Ok(found.map(|system| system as Arc<dyn CodeSystem>))
     }
 
-    fn code_system_versions(&self, _url: &str) -> Result<Vec<Box<str>>> {
-        Ok(Vec::new())
-    }
-
-    fn supplement(&self, _url: &str, _version: Option<&str>) -> Result<Option<Arc<dyn CodeSystem>>> {
-        Ok(None)
-    }
-
     /// In the version that is wanted or, as a binding takes it, in the last one.
     fn value_set(&self, url: &str, wanted: Option<&str>) -> Result<Option<Arc<Json>>> {
         let key = canonical(url, wanted);
         let read = || self.registry.definition("ValueSet", &key).map(|json| Arc::new(Cow::into_owned(json)));
         Ok(held(&self.value_sets, key.clone(), read))
-    }
-
-    fn value_set_versions(&self, _url: &str) -> Result<Vec<Box<str>>> {
-        Ok(Vec::new())
-    }
-
-    fn concept_map(&self, _url: &str, _version: Option<&str>) -> Result<Option<Arc<Json>>> {
-        Ok(None)
-    }
-
-    fn concept_maps(&self, _system: &str, _is_reverse: bool) -> Result<Vec<Arc<Json>>> {
-        Ok(Vec::new())
     }
 }
 
@@ -269,6 +255,11 @@ mod tests {
             assert!(found.iter().any(|text| text.contains("Condition.code.coding[0].code")), "{found:?}");
             assert_eq!(told("http://other", "A1").len(), 1, "a system that is not in the value set");
         }
+        let kept = || answers.kept.read().expect("no panic").len();
+        let before = kept();
+        assert!(!told("http://large", &"A".repeat(KEPT_BYTES)).is_empty());
+        assert_eq!(kept(), before, "a long code takes no room");
+        assert_eq!((told("http://large", "A9").is_empty(), kept() > before), (false, true));
         // without the service nobody knows
         assert_eq!(errors("http://large", "B", None, &registry), Vec::<String>::new());
     }

@@ -43,6 +43,12 @@ pub fn unescape(text: &str) -> Result<Cow<'_, str>, &'static str> {
     Ok(Cow::Owned(out))
 }
 
+/// The text with escapes, so that a search takes it as one value.
+pub fn escape(text: &str) -> String {
+    let escaped = |c: char| matches!(c, ',' | '|' | '$' | '\\').then_some('\\').into_iter().chain([c]);
+    text.chars().flat_map(escaped).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -70,11 +76,7 @@ mod tests {
     proptest! {
         #[test]
         fn escaped_texts_come_back(texts in prop::collection::vec("[a,|$\\\\é ]{0,8}", 1..5)) {
-            let escape = |t: &String| t.chars().flat_map(|c| {
-                let mark = matches!(c, ',' | '|' | '$' | '\\').then_some('\\');
-                mark.into_iter().chain([c])
-            }).collect::<String>();
-            let joined = texts.iter().map(escape).collect::<Vec<_>>().join(",");
+            let joined = texts.iter().map(|text| escape(text)).collect::<Vec<_>>().join(",");
             let back: Vec<String> = split(&joined, b',').map(|p| unescape(p).expect("escaped").into_owned()).collect();
             prop_assert_eq!(back, texts);
         }

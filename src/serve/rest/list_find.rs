@@ -5,6 +5,7 @@ use super::arguments::Arguments;
 use super::call::{Answer, Call};
 use crate::base::fault::{Fault, Result};
 use crate::fhir::json::{Json, parse_stored};
+use crate::fhir::types::ResourceId;
 use crate::repo::Handling;
 use crate::search::context::SearchContext;
 use crate::search::parse::codes_of_list;
@@ -15,7 +16,7 @@ const MOST: &str = "100";
 /// The List.
 ///
 /// # Errors
-/// 400 without `patient` or `name`, and for a function that is not known; 404 where there is no such List.
+/// 400 without `patient` or `name`, for a patient that is no id, and for a function that is not known; 404 where there is no such List.
 pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
     let arguments = Arguments::read(call, body, "find", &["patient", "name"])?;
     let patient = arguments.text("patient")?.ok_or_else(|| arguments.missing("a patient"))?;
@@ -24,10 +25,10 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
         _ => return Err(arguments.missing("a name")),
     };
     let codes = codes_of_list(name).map_err(|reason| argument.wrong(reason))?;
-    let patient = patient.strip_prefix("Patient/").unwrap_or(patient);
+    let patient = ResourceId::parse(patient.strip_prefix("Patient/").unwrap_or(patient))?;
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let pairs = [
-        pair("subject", &format!("Patient/{patient}")),
+        pair("subject", &format!("Patient/{}", patient.as_str())),
         pair("code", &codes),
         pair("status", "current"),
         pair("_sort", "-date,-_lastUpdated"),

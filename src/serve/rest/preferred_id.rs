@@ -7,6 +7,7 @@ use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::json::{Json, parse_stored, write};
 use crate::repo::Handling;
 use crate::search::context::SearchContext;
+use crate::search::kind::escape::escape;
 
 /// The types of identifiers.
 const TYPES: [&str; 4] = ["oid", "uuid", "uri", "other"];
@@ -23,9 +24,7 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
         return Err(argument.wrong("it is oid, uuid, uri or other"));
     }
     let spellings = spellings(id);
-    let escaped =
-        |text: &String| text.replace('\\', "\\\\").replace(',', "\\,").replace('|', "\\|").replace('$', "\\$");
-    let value = spellings.iter().map(escaped).collect::<Vec<_>>().join(",");
+    let value = spellings.iter().map(|text| escape(text)).collect::<Vec<_>>().join(",");
     let pairs = [("value:exact".to_owned(), value), ("_count".to_owned(), "2".to_owned())];
     let found = call.session.search(SearchContext::Type(call.kind()?), &pairs, Handling::Strict).await?;
     let mut bodies = found.entries.into_iter().filter_map(|entry| entry.stored.body);

@@ -10,6 +10,7 @@ use crate::fhir::subset::{TAG_CODE, TAG_SYSTEM};
 use crate::fhir::types::ResourceType;
 use crate::repo::Handling;
 use crate::search::context::SearchContext;
+use crate::search::kind::escape::escape;
 
 /// The statement with the types that are asked for, tagged as a part.
 ///
@@ -53,8 +54,7 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
 /// The stored statement with a canonical URL.
 async fn stored(call: &Call<'_>, url: &str) -> Result<bytes::Bytes> {
     let kind = call.kind()?;
-    let escaped = url.replace('\\', "\\\\").replace(',', "\\,");
-    let pairs = [("url".to_owned(), escaped), ("_count".to_owned(), "1".to_owned())];
+    let pairs = [("url".to_owned(), escape(url)), ("_count".to_owned(), "1".to_owned())];
     let found = call.session.search(SearchContext::Type(kind), &pairs, Handling::Strict).await?;
     let body = found.entries.into_iter().next().and_then(|entry| entry.stored.body);
     body.ok_or_else(|| Fault::not_found("no CapabilityStatement with this url is known"))

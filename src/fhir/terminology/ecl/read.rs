@@ -129,18 +129,28 @@ impl<'t> Reader<'t> {
         if self.word("MINUS")? {
             return Ok(Constraint::Without(Box::new(first), Box::new(self.operand()?)));
         }
+        self.joined(first, Self::operand, Constraint::All, Constraint::Either)
+    }
+
+    /// The first of a list that is joined by `AND` throughout, or by `OR`, with the others; alone as it is.
+    fn joined<T>(
+        &mut self,
+        first: T,
+        next: fn(&mut Self) -> Result<T>,
+        all: fn(Vec<T>) -> T,
+        either: fn(Vec<T>) -> T,
+    ) -> Result<T> {
         let mut list = vec![first];
-        if self.both()? {
-            list.push(self.operand()?);
-            while self.both()? {
-                list.push(self.operand()?);
-            }
-            return Ok(Constraint::All(list));
+        while self.both()? {
+            list.push(next(self)?);
+        }
+        if list.len() > 1 {
+            return Ok(all(list));
         }
         while self.word("OR")? {
-            list.push(self.operand()?);
+            list.push(next(self)?);
         }
-        Ok(if list.len() == 1 { list.remove(0) } else { Constraint::Either(list) })
+        Ok(if list.len() == 1 { list.remove(0) } else { either(list) })
     }
 
     /// `AND`, or the comma that stands for it.
@@ -203,18 +213,8 @@ impl<'t> Reader<'t> {
     }
 
     fn refinement(&mut self) -> Result<Refinement> {
-        let mut list = vec![self.refined()?];
-        if self.both()? {
-            list.push(self.refined()?);
-            while self.both()? {
-                list.push(self.refined()?);
-            }
-            return Ok(Refinement::All(list));
-        }
-        while self.word("OR")? {
-            list.push(self.refined()?);
-        }
-        Ok(if list.len() == 1 { list.remove(0) } else { Refinement::Either(list) })
+        let first = self.refined()?;
+        self.joined(first, Self::refined, Refinement::All, Refinement::Either)
     }
 
     fn refined(&mut self) -> Result<Refinement> {
