@@ -104,7 +104,7 @@ fn element(element: &Value) -> Value {
             out.insert(name.to_owned(), Value::Array(values));
         }
     }
-    if matches!(element["binding"]["strength"].as_str(), Some("required" | "extensible")) {
+    if element["binding"]["valueSet"].is_string() {
         out.insert("binding".to_owned(), Value::Object(pick(&element["binding"], &["strength", "valueSet"])));
     }
     Value::Object(out)

@@ -19,8 +19,10 @@ fn structure_definition(definition: &mut Value) {
         if is_vital && element["path"] == "Observation.component.value[x]" {
             element["binding"]["strength"] = json!("extensible");
         }
-        element["constraint"].as_array_mut().into_iter().flatten().for_each(constraint);
+        let constraints = element.get_mut("constraint").and_then(Value::as_array_mut);
+        constraints.into_iter().flatten().for_each(constraint);
     }
+    context(definition);
     // The id of a resource is of type `id`; the snapshots say `string`, which is right for the id of an element only.
     let id = format!("{}.id", definition["name"].as_str().unwrap_or(""));
     if definition["kind"] != "resource" {
@@ -29,6 +31,18 @@ fn structure_definition(definition: &mut Value) {
     let Some(elements) = definition["snapshot"]["element"].as_array_mut() else { return };
     for element in elements.iter_mut().filter(|element| element["path"] == id.as_str()) {
         element["type"] = json!([{ "code": "id" }]);
+    }
+}
+
+/// Extensions that R4's own definitions have where their contexts do not let them stand.
+fn context(definition: &mut Value) {
+    let expression = match definition["url"].as_str().unwrap_or("").rsplit('/').next() {
+        Some("structuredefinition-fhir-type" | "regex") => "ElementDefinition.type",
+        Some("structuredefinition-normative-version") => "ElementDefinition",
+        _ => return,
+    };
+    if let Some(contexts) = definition.get_mut("context").and_then(Value::as_array_mut) {
+        contexts.push(json!({ "type": "element", "expression": expression }));
     }
 }
 

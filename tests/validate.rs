@@ -79,6 +79,17 @@ fn files_packages_and_profiles_from_the_command_line() {
     assert_eq!(lines[0]["outcome"]["issue"][0]["expression"][0], "Patient.name");
     assert!(lines[0]["file"].as_str().unwrap().ends_with("many.ndjson:1"), "{}", lines[0]);
 
+    write("linked.json", r#"{"resourceType":"Patient","link":[{"type":"refer","other":{"reference":"Patient/1"}}]}"#);
+    write("target.json", r#"{"resourceType":"Patient","id":"1","name":[{"text":"<b>x</b>"}]}"#);
+    let (linked, target) = (path("linked.json"), path("target.json"));
+    assert_eq!(run(&[&linked]).status.code(), Some(0));
+    assert_eq!(run(&["--references", &linked, &target]).status.code(), Some(0));
+    let output = run(&["--references", &linked]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(printed(&output).contains("Patient.link[0].other.reference: Patient/1 is none of"), "{}", printed(&output));
+    assert_eq!(run(&["--no-examples", &target]).status.code(), Some(0));
+    assert_eq!(run(&["--no-markup", &target]).status.code(), Some(1));
+
     for arguments in [
         vec!["--profile", "http://example.org/unknown", "good.json"],
         vec!["--package", "missing.tgz", "good.json"],

@@ -3,6 +3,9 @@
 /// The deepest nesting of JSON that [`Limits::nesting`] may allow: what was stored under any limit can be read again.
 pub const DEEPEST_NESTING: usize = 512;
 
+/// Bytes of the files that `cresset validate --references` keeps in memory, as text.
+pub const VALIDATE_REFERENCES_BYTES: usize = 128 << 20;
+
 /// Most attributes of an XML element.
 pub const XML_ATTRIBUTES: usize = 64;
 

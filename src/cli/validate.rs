@@ -8,13 +8,13 @@ use clap::{Args, ValueEnum};
 
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::fault::{Fault, Issue, Result};
-use crate::base::limits::DEEPEST_NESTING;
+use crate::base::limits::{DEEPEST_NESTING, VALIDATE_REFERENCES_BYTES};
 use crate::cli::load::{Document, documents, find};
 use crate::fhir::definitions::package::{self, Manifest, Package};
 use crate::fhir::definitions::shipped;
 use crate::fhir::json::{Json, parse, write};
 use crate::fhir::outcome::outcome;
-use crate::fhir::validate::{Options, Registry, validate};
+use crate::fhir::validate::{Beside, Options, Registry, validate_beside};
 use crate::fhir::xml;
 
 /// Arguments of `cresset validate`.
@@ -41,6 +41,15 @@ pub struct ValidateArgs {
     /// A profile that is not known is an error
     #[arg(long)]
     strict: bool,
+    /// Relative references must lead to resources of FILES, and those conform to what is asked of them; all are kept in memory
+    #[arg(long)]
+    references: bool,
+    /// URLs of examples (example.org, acme.com) are errors
+    #[arg(long)]
+    no_examples: bool,
+    /// Tags of HTML in texts are errors
+    #[arg(long)]
+    no_markup: bool,
 }
 
 /// How the findings are written.
@@ -82,6 +91,8 @@ impl ValidateArgs {
             is_thorough: true,
             for_storage: false,
             takes_unstorable: true,
+            refuses_examples: self.no_examples,
+            refuses_markup: self.no_markup,
             now: Some(SystemClock.now()),
         };
         let profiles: Vec<&str> = self.profile.iter().map(String::as_str).collect();
@@ -90,10 +101,12 @@ impl ValidateArgs {
         let files = find(&self.files)?;
         let mut paths = [files.first, files.rest].concat();
         paths.sort();
+        let all = if self.references { gathered(&paths)? } else { Vec::new() };
+        let beside = self.references.then(|| Beside::new(&all));
         for path in &paths {
             documents(path, &mut |document| {
                 let issues = match read(&document.text) {
-                    Ok(json) => validate(registry, &json, &profiles, options),
+                    Ok(json) => validate_beside(registry, None, beside.as_ref(), &json, &profiles, options),
                     Err(fault) => fault.issues().to_vec(),
                 };
                 self.tell(&mut out, &document, &issues, &mut counts)
@@ -156,6 +169,23 @@ fn open(path: &Path) -> Result<Package> {
     let named = |fault: Fault| fault.context(path.display());
     let file = File::open(path).map_err(|error| named(Fault::invalid(error.to_string())))?;
     Package::read(BufReader::new(file)).map_err(named)
+}
+
+/// All resources of the files, as far as they can be read.
+fn gathered(paths: &[PathBuf]) -> Result<Vec<Json>> {
+    let (mut all, mut bytes) = (Vec::new(), 0_usize);
+    for path in paths {
+        documents(path, &mut |document| {
+            bytes += document.text.len();
+            if bytes > VALIDATE_REFERENCES_BYTES {
+                let most = VALIDATE_REFERENCES_BYTES >> 20;
+                return Err(Fault::invalid(format!("with --references the files must not have more than {most} MiB")));
+            }
+            all.extend(read(&document.text).ok());
+            Ok(())
+        })?;
+    }
+    Ok(all)
 }
 
 fn read(text: &str) -> Result<Json> {

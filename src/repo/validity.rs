@@ -109,14 +109,12 @@ pub(super) fn judged(at: &Tenancy, resource: &Json, profiles: &[String]) -> Resu
 
 fn options(at: &Tenancy, mode: ValidationMode) -> Options {
     Options {
-        with_warnings: false,
         unknown_is_error: mode == ValidationMode::Strict,
         by_meta: mode >= ValidationMode::Profiles,
-        shape_only: false,
         is_thorough: mode == ValidationMode::Strict,
         for_storage: mode < ValidationMode::Strict,
-        takes_unstorable: false,
         now: Some(at.clock.now()),
+        ..Options::default()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reading JSON (RFC 8259) into the tree.
 
+use super::place;
 use super::tree::{Json, Number, Object, number_end};
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::limits::DEEPEST_NESTING;
@@ -32,7 +33,7 @@ pub fn parse_stored(text: &[u8]) -> Result<Json> {
 /// # Errors
 /// See [`parse`].
 pub fn parse_with(text: &[u8], nesting: usize) -> Result<Json> {
-    let valid = std::str::from_utf8(text).map_err(|e| place(text, e.valid_up_to(), "invalid UTF-8"))?;
+    let valid = std::str::from_utf8(text).map_err(|e| fault_at(text, e.valid_up_to(), "invalid UTF-8"))?;
     let valid = valid.strip_prefix('\u{feff}').unwrap_or(valid);
     let mut reader = Reader { text: valid, at: 0, depth: nesting };
     reader.space();
@@ -45,7 +46,7 @@ pub fn parse_with(text: &[u8], nesting: usize) -> Result<Json> {
 }
 
 /// A fault at a byte position of a text.
-fn place(text: &[u8], at: usize, message: &str) -> Fault {
+fn fault_at(text: &[u8], at: usize, message: &str) -> Fault {
     let before = &text[..at.min(text.len())];
     let line = 1 + memchr::memchr_iter(b'\n', before).count();
     let column = 1 + before.len() - memchr::memrchr(b'\n', before).map_or(0, |n| n + 1);
@@ -76,7 +77,11 @@ impl<'a> Reader<'a> {
     }
 
     fn fault(&self, message: &str) -> Fault {
-        place(self.bytes(), self.at, message)
+        let fault = fault_at(self.bytes(), self.at, message);
+        match place::expression(self.text, self.at) {
+            Some(expression) => fault.at(expression),
+            None => fault,
+        }
     }
 
     fn unexpected(&self, expected: &str) -> Fault {

@@ -78,6 +78,8 @@ fn unfit(message: impl Into<String>) -> Fault {
 /// # Errors
 /// 422 when there is no such element, or the value is of another type.
 pub(super) fn choose(owner: TypeId, name: &str, value: &Value) -> Result<&'static Property> {
+    // The definitions write `value[x]` for what paths call `value`, and some clients do too.
+    let name = name.strip_suffix("[x]").unwrap_or(name);
     let named = |p: &&Property| p.element == name || p.name.as_str() == name;
     let mut forms = properties(owner).iter().filter(named).peekable();
     if forms.peek().is_none() {

@@ -13,12 +13,12 @@ use hashbrown::{HashMap, HashSet};
 
 use super::codes::Membership;
 use super::registry::Registry;
-use crate::base::fault::Result;
+use crate::base::fault::{Fault, Result};
 use crate::fhir::json::Json;
 use crate::fhir::terminology::context::Context;
 use crate::fhir::terminology::member::{Asked, Look};
 use crate::fhir::terminology::memory::{Memory, text};
-use crate::fhir::terminology::{CodeSystem, Content, Core, Layers, Library, Params, version};
+use crate::fhir::terminology::{CodeSystem, Concept, Content, Core, Layers, Library, Params, version};
 
 /// Most answers that are kept.
 const ANSWERS: usize = 65_536;
@@ -36,7 +36,14 @@ pub struct Answers {
     /// The URLs of the large code systems.
     urls: HashSet<Box<str>>,
     kept: RwLock<HashMap<String, Membership>>,
+    /// Who is told that a value set or code system could not be asked: its URL, and why.
+    report: Option<Report>,
+    /// Those that were told, so that a broken disk is not told for every code.
+    told: Mutex<HashSet<Box<str>>>,
 }
+
+/// Takes the URL of a value set or code system, and why it could not be asked.
+pub type Report = Box<dyn Fn(&str, &Fault) + Send + Sync>;
 
 /// The definitions of a registry, as a library.
 struct Held {
@@ -55,7 +62,14 @@ impl Answers {
     /// With large code systems, which are those of the URLs, beside a registry.
     pub fn new(registry: Arc<Registry>, large: Arc<dyn Library>, urls: impl IntoIterator<Item = Box<str>>) -> Self {
         let held = Held { registry, value_sets: Mutex::default(), systems: Mutex::default() };
-        Self { held, large, urls: urls.into_iter().collect(), kept: RwLock::default() }
+        let urls = urls.into_iter().collect();
+        Self { held, large, urls, kept: RwLock::default(), report: None, told: Mutex::default() }
+    }
+
+    /// The same, with somebody who is told of each value set and code system that could not be asked, once.
+    #[must_use]
+    pub fn reporting(self, report: Report) -> Self {
+        Self { report: Some(report), ..self }
     }
 
     /// Whether a code system is one of the large ones.
@@ -66,7 +80,7 @@ impl Answers {
     /// Whether a code is in a value set.
     pub fn member(&self, value_set: &str, system: Option<&str>, code: &str) -> Membership {
         let key = format!("{value_set}\n{}\n{code}", system.unwrap_or(""));
-        self.kept(key, || {
+        self.kept(key, value_set, || {
             self.asked(|context| {
                 let Some(set) = context.value_set(value_set)? else { return Ok(Membership::Unknown) };
                 let mut look = Look::new(context, false);
@@ -89,7 +103,7 @@ impl Answers {
                 Ok(found.map_or(Membership::Out, |_| Membership::In))
             })
         };
-        self.kept(format!("{value_set}\n\n\n"), is_known) == Membership::In
+        self.kept(format!("{value_set}\n\n\n"), value_set, is_known) == Membership::In
     }
 
     /// Whether a large code system has a code; `Unknown` where that cannot be said.
@@ -97,7 +111,7 @@ impl Answers {
         if !self.has_system(system) || (system == SNOMED && is_elsewhere(code)) {
             return Membership::Unknown;
         }
-        self.kept(format!("\n{system}|{}\n{code}", version.unwrap_or("")), || {
+        self.kept(format!("\n{system}|{}\n{code}", version.unwrap_or("")), system, || {
             let Some(system) = self.large.code_system(system, version)? else { return Ok(Membership::Unknown) };
             Ok(match system.find(code)? {
                 Some(_) => Membership::In,
@@ -109,8 +123,11 @@ impl Answers {
 
     /// The display of a code of a large code system, if what it is called is neither that nor one of its designations: case aside.
     pub fn other_display(&self, system: &str, version: Option<&str>, code: &str, given: &str) -> Option<Box<str>> {
-        let system = self.large.code_system(system, version).ok()??;
-        let concept = system.find(code).ok()??.into_owned();
+        let found = || -> Result<Option<Concept>> {
+            let Some(system) = self.large.code_system(system, version)? else { return Ok(None) };
+            Ok(system.find(code)?.map(Cow::into_owned))
+        };
+        let concept = self.told(system, found())??;
         let given = given.to_lowercase();
         let is_known = concept.display.iter().any(|display| display.to_lowercase() == given)
             || concept.designations.iter().any(|one| one.value.to_lowercase() == given);
@@ -122,9 +139,12 @@ impl Answers {
         if !self.has_system(system) {
             return None;
         }
-        let system = self.large.code_system(system, None).ok()??;
-        let has = |code: &str| matches!(system.find(code), Ok(Some(_)));
-        if has(above) && has(below) { system.subsumes(above, below).ok() } else { None }
+        let found = || -> Result<Option<bool>> {
+            let Some(system) = self.large.code_system(system, None)? else { return Ok(None) };
+            let has_both = system.find(above)?.is_some() && system.find(below)?.is_some();
+            has_both.then(|| system.subsumes(above, below)).transpose()
+        };
+        self.told(system, found())?
     }
 
     /// What the service says.
@@ -133,13 +153,28 @@ impl Answers {
         Context::new(&layers, &Params::default(), None).and_then(|context| ask(&context))
     }
 
-    /// What was said before, or is said now. What the service cannot say is not known, and asked again the next time: it may have
+    /// What was found, if it could be looked for; whoever must know is told when not.
+    fn told<T>(&self, url: &str, found: Result<T>) -> Option<T> {
+        let fault = match found {
+            Ok(found) => return Some(found),
+            Err(fault) => fault,
+        };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = told.len() < DEFINITIONS && told.insert(url.into());
+        drop(told);
+        if let Some(report) = self.report.as_ref().filter(|_| is_new) {
+            report(url, &fault);
+        }
+        None
+    }
+
+    /// What was said before, or is said now; `url` is what is asked. What could not be said is asked again the next time: it may have
     /// been the disk.
-    fn kept(&self, key: String, ask: impl FnOnce() -> Result<Membership>) -> Membership {
+    fn kept(&self, key: String, url: &str, ask: impl FnOnce() -> Result<Membership>) -> Membership {
         if let Some(known) = self.kept.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return *known;
         }
-        let Ok(answer) = ask() else { return Membership::Unknown };
+        let Some(answer) = self.told(url, ask()) else { return Membership::Failed };
         if key.len() > KEPT_BYTES {
             return answer;
         }
@@ -262,6 +297,47 @@ mod tests {
         assert_eq!((told("http://large", "A9").is_empty(), kept() > before), (false, true));
         // without the service nobody knows
         assert_eq!(errors("http://large", "B", None, &registry), Vec::<String>::new());
+    }
+
+    /// A library whose disk is broken.
+    struct Broken;
+
+    impl Library for Broken {
+        fn code_system(&self, _: &str, _: Option<&str>) -> Result<Option<Arc<dyn CodeSystem>>> {
+            Err(Fault::internal("the disk is broken"))
+        }
+
+        fn value_set(&self, _: &str, _: Option<&str>) -> Result<Option<Arc<Json>>> {
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_asked_is_told() {
+        let (registry, _) = answers();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let telling = told.clone();
+        let report = move |url: &str, fault: &Fault| telling.lock().expect("no panic").push(format!("{url}: {fault}"));
+        let answers =
+            Answers::new(registry.clone(), Arc::new(Broken), ["http://large".into()]).reporting(Box::new(report));
+        let coded = |system: &str| {
+            let text = format!(
+                r#"{{"resourceType":"Condition","subject":{{"reference":"Patient/1"}},"code":{{"coding":[{{"system":"{system}","code":"secret"}}]}}}}"#
+            );
+            let options = Options { with_warnings: true, is_thorough: true, ..Options::default() };
+            validate_with(&registry, Some(&answers), &json(&text), &["http://x/p"], options)
+        };
+        for _ in 0..3 {
+            let issues = coded("http://large");
+            assert!(!issues.iter().any(|issue| issue.severity == "error"), "{issues:?}");
+            let open: Vec<_> = issues.iter().filter(|issue| issue.code == "incomplete").collect();
+            let places: Vec<_> = open.iter().filter_map(|issue| issue.expression.as_deref()).collect();
+            assert_eq!(places, ["Condition.code.coding[0].code", "Condition.code"], "{open:?}");
+            assert!(open[1].diagnostics.contains("http://x/vs could not be checked"), "{open:?}");
+        }
+        let told = told.lock().expect("no panic");
+        assert_eq!(told.len(), 2, "once for each: {told:?}");
+        assert!(told.iter().all(|text| text.contains("the disk is broken") && !text.contains("secret")), "{told:?}");
     }
 
     #[test]

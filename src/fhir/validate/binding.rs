@@ -3,6 +3,7 @@
 
 use super::bound::Bound;
 use super::codes::Membership;
+use super::countries;
 use super::known::TYPES;
 use super::rules::Binding;
 use super::state::{Check, Scope, shown};
@@ -32,6 +33,10 @@ pub fn check(check: &mut Check<'_, '_>, binding: &Binding, is_slice: bool, json:
         ((Membership::Unknown, true), Some(code)) => (known_elsewhere(name_of(binding), code), true),
         (found, _) => found,
     };
+    if membership == Membership::Failed {
+        let text = || format!("whether the code is in the value set {} could not be checked", name_of(binding));
+        return check.warn("incomplete", text, path);
+    }
     // a value is in a slice whose codes it has, whatever their system
     if membership != Membership::Out || (is_slice && set.set.has_plain(json)) || (!binding.is_required && !has_code) {
         return;
@@ -42,11 +47,18 @@ pub fn check(check: &mut Check<'_, '_>, binding: &Binding, is_slice: bool, json:
         Some(code) => format!("the code {code} is not in the value set {name}{codes}"),
         None => format!("there must be a code of the value set {name}{codes}"),
     };
+    let codings = path.child("coding");
+    let place = if has_one_coding(json) { &codings.item(0) } else { path };
     if binding.is_required {
-        check.fail("code-invalid", text, path);
+        check.fail("code-invalid", text, place);
     } else {
-        check.warn("code-invalid", text, path);
+        check.warn("code-invalid", text, place);
     }
+}
+
+/// Whether a concept has exactly one coding, which is then what is wrong with its codes.
+pub fn has_one_coding(json: &Json) -> bool {
+    json.as_object().and_then(|concept| concept.get_known(names::CODING)?.as_array()).is_some_and(|all| all.len() == 1)
 }
 
 fn name_of(binding: &Binding) -> &str {
@@ -103,6 +115,7 @@ pub fn membership(set: &Bound<'_>, json: &Json) -> Verdict {
 fn better(one: Verdict, other: Verdict) -> Verdict {
     let membership = match (one.0, other.0) {
         (Membership::In, _) | (_, Membership::In) => Membership::In,
+        (Membership::Failed, _) | (_, Membership::Failed) => Membership::Failed,
         (Membership::Unknown, _) | (_, Membership::Unknown) => Membership::Unknown,
         _ => Membership::Out,
     };
@@ -131,14 +144,25 @@ pub fn coding(check: &mut Check<'_, '_>, coding: &Json, scope: &Scope<'_>, path:
     }
     let Some(code) = coding.text_known(names::CODE) else { return };
     let known = check.registry.code_system(system);
+    let is_countries = countries::system(system).is_some();
     let version = coding.get("version").and_then(Json::as_str);
-    let is_none = match known.filter(|known| known.is_complete) {
-        Some(known) => !known.has(code),
-        None => check.answers.is_some_and(|answers| answers.code(system, version, code) == Membership::Out),
+    let found = match known.filter(|known| known.is_complete) {
+        Some(known) if known.has(code) || (is_countries && countries::may_be(code)) => Membership::In,
+        Some(_) => Membership::Out,
+        None => check.answers.map_or(Membership::Unknown, |answers| answers.code(system, version, code)),
     };
-    if is_none {
+    if found == Membership::Failed {
+        let text = || format!("whether the code is in the code system {} could not be checked", shown(system));
+        return check.warn("incomplete", text, &path.child("code"));
+    }
+    if found == Membership::Out {
         let text = || format!("the code \"{}\" is not in the code system {}", shown(code), shown(system));
-        return check.fail("code-invalid", text, &path.child("code"));
+        // a country may be newer than the list
+        return if is_countries {
+            check.warn("code-invalid", text, &path.child("code"))
+        } else {
+            check.fail("code-invalid", text, &path.child("code"))
+        };
     }
     let Some(display) =
         coding.text_known(names::DISPLAY).filter(|display| check.options.is_thorough && !display.trim().is_empty())
@@ -146,7 +170,11 @@ pub fn coding(check: &mut Check<'_, '_>, coding: &Json, scope: &Scope<'_>, path:
         return;
     };
     let language = scope.resource.json.get("language").and_then(Json::as_str);
-    if let Some(right) = known.and_then(|known| known.other_display(code, display, language)) {
+    let right = match known {
+        Some(_) if is_countries => countries::other_name(code, display),
+        known => known.and_then(|known| known.other_display(code, display, language)),
+    };
+    if let Some(right) = right {
         let text = || format!("the display \"{}\" is not that of the code, \"{right}\"", shown(display));
         return check.fail("value", text, &path.child("display"));
     }

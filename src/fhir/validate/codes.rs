@@ -93,6 +93,12 @@ impl CodeSystem {
         if is_known { None } else { concept.displays.first().filter(|first| first.0.is_none()).map(|first| &*first.1) }
     }
 
+    /// Whether a text is the display of some code.
+    pub fn is_display(&self, given: &str) -> bool {
+        let given = given.to_lowercase();
+        self.codes.values().any(|concept| concept.displays.iter().any(|(_, text)| text.to_lowercase() == given))
+    }
+
     /// Whether a code is the other, or below it.
     pub fn is_a(&self, code: &str, ancestor: &str) -> bool {
         let mut open = vec![code];
@@ -143,6 +149,8 @@ pub enum Membership {
     Out,
     /// Nobody knows here.
     Unknown,
+    /// Somebody should know and could not answer: a code system could not be read, or its definition is not understood.
+    Failed,
 }
 
 /// Finds the definitions that a value set is made of.

@@ -74,7 +74,10 @@ fn prescribed(check: &mut Check<'_, '_>, expected: &Expected, at: At<'_>, json: 
         Expected::Pattern(value) => (compare::has_pattern(json, value), value, "must have at least"),
     };
     if !is_met {
-        check.fail("value", || format!("{word} {} (profile {})", text_of(value), at.profile.name()), path);
+        let codings = path.child("coding");
+        let is_coding = value.get("coding").is_some() && value.as_object().is_some_and(|object| object.len() == 1);
+        let place = if is_coding && binding::has_one_coding(json) { &codings.item(0) } else { path };
+        check.fail("value", || format!("{word} {} (profile {})", text_of(value), at.profile.name()), place);
     }
 }
 

@@ -86,7 +86,8 @@ impl<'j> BundleIndex<'j> {
     }
 }
 
-fn without_version(reference: &str) -> &str {
+/// A reference without the version that it names.
+pub fn without_version(reference: &str) -> &str {
     reference.split_once("/_history/").map_or(reference, |(before, _)| before)
 }
 

@@ -3,6 +3,7 @@
 use hashbrown::{HashMap, HashSet};
 
 use super::answers::Answers;
+use super::beside::Beside;
 use super::entries::BundleIndex;
 use super::registry::Registry;
 use super::rules::At;
@@ -56,11 +57,25 @@ pub fn validate_with(
     profiles: &[&str],
     options: Options,
 ) -> Vec<Issue> {
+    validate_beside(registry, answers, None, resource, profiles, options)
+}
+
+/// As [`validate_with`]; where resources are given beside it, a relative reference of the resource must lead to one of them, which
+/// has to conform to what the reference asks for.
+pub fn validate_beside<'j>(
+    registry: &Registry,
+    answers: Option<&Answers>,
+    beside: Option<&'j Beside<'j>>,
+    resource: &'j Json,
+    profiles: &[&str],
+    options: Options,
+) -> Vec<Issue> {
     let kind = resource.text_known(names::RESOURCE_TYPE).unwrap_or("");
     let index = (kind == "Bundle").then(|| BundleIndex::new(resource));
     let services = Terms(registry, answers);
     let mut check = new(registry, options, true, index.as_ref());
     check.answers = answers;
+    check.beside = beside;
     check.services = Some(&services);
     let root = Path::root(if kind.is_empty() { "Resource" } else { kind });
     let mut rules = Rules::new();
@@ -90,6 +105,7 @@ fn new<'r, 'j>(
         is_quiet: false,
         failed: false,
         bundle,
+        beside: None,
         services: None,
         nested: 0,
         steps: STEPS,

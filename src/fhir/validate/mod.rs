@@ -18,6 +18,7 @@
 
 mod answers;
 mod attachment;
+mod beside;
 mod binding;
 mod bindings;
 mod bound;
@@ -26,6 +27,7 @@ mod codes;
 mod compare;
 mod compile;
 mod contained;
+mod countries;
 mod definitional;
 mod element;
 mod entries;
@@ -33,9 +35,11 @@ mod entry;
 mod extensions;
 mod invariant;
 mod known;
+mod language;
 mod narrative;
 pub mod primitive;
 mod questionnaire;
+mod readable;
 mod reference;
 mod registry;
 mod report;
@@ -54,7 +58,9 @@ mod vitals;
 mod walk;
 
 pub use answers::Answers;
-pub use entry::{shape, structure, validate, validate_with};
+pub use beside::Beside;
+pub use entry::{shape, structure, validate, validate_beside, validate_with};
+pub use readable::{BASES, Shelf};
 pub use registry::{OwnDefinition, Registry};
 pub use services::Definitions;
 pub use state::Options;

@@ -69,7 +69,7 @@ fn cardinality_fixed_and_pattern() {
             ),
             (
                 r#"{"resourceType":"Patient","name":[{"use":"official"}],"maritalStatus":{"coding":[{"system":"http://s","code":"S"}]}}"#,
-                "value Patient.maritalStatus",
+                "value Patient.maritalStatus.coding[0]",
             ),
             (
                 r#"{"resourceType":"Patient","name":[{"use":"official"}],"contact":[{"gender":"male","name":{"text":"x"}}]}"#,
@@ -303,10 +303,10 @@ fn bindings_and_invariants() {
     for (coding, expected) in [
         (r#""coding":[{"system":"http://s","code":"b"}]"#, ""),
         (r#""coding":[{"system":"http://t","code":"b"},{"system":"http://s","code":"a"}]"#, ""),
-        (r#""coding":[{"system":"http://s","code":"c"}]"#, "code-invalid Patient.maritalStatus"),
+        (r#""coding":[{"system":"http://s","code":"c"}]"#, "code-invalid Patient.maritalStatus.coding[0]"),
         (
             r#""coding":[{"system":"http://s","code":"d"}]"#,
-            "code-invalid Patient.maritalStatus.coding[0].code, code-invalid Patient.maritalStatus",
+            "code-invalid Patient.maritalStatus.coding[0].code, code-invalid Patient.maritalStatus.coding[0]",
         ),
         (r#""text":"b""#, "code-invalid Patient.maritalStatus"),
     ] {

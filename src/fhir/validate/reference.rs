@@ -1,7 +1,7 @@
 //! References: whether what they lead to is of a type, or conforms to a profile, that is allowed
 //! (FHIR R4 `references.html`).
 
-use super::entries::{BundleIndex, Literal, contained, contained_count, target_kind};
+use super::entries::{BundleIndex, Literal, contained, contained_count, target_kind, without_version};
 use super::rules::{At, Target, TypeRule};
 use super::state::{Check, NESTED, STRUCTURE, Scope, shown};
 use super::uris::has_scheme;
@@ -159,7 +159,20 @@ fn find<'j>(
         }
     }
     relative(check, scope, reference, path);
-    Some(Found { kind: target_kind(reference).or_else(|| implied(reference)).or_else(by_type), node: None })
+    let kind = target_kind(reference).or_else(|| implied(reference)).or_else(by_type);
+    Some(Found { kind, node: beside(check, reference, path) })
+}
+
+/// The resource beside this one that a reference leads to.
+fn beside<'j>(check: &mut Check<'_, 'j>, reference: &str, path: &Path) -> Option<Node<'j>> {
+    let all = check.beside?;
+    let literal = Literal::parse(without_version(reference)).filter(|literal| literal.base.is_empty())?;
+    let found = all.find(&literal);
+    if found.is_none() {
+        let text = || format!("{} is none of the resources that are given", shown(reference));
+        check.fail("not-found", text, &path.child("reference"));
+    }
+    found
 }
 
 /// An entry whose UUID is the id of a relative reference is what that means, so it must be of the type too.

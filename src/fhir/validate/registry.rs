@@ -12,6 +12,7 @@ use hashbrown::HashMap;
 
 use super::codes::{CodeSystem, Sources, ValueSet};
 use super::compile::compile;
+use super::countries;
 use super::rules::{At, Profile};
 use super::snapshot::generate;
 use crate::fhir::definitions::conformance::{self, CORE, Kind};
@@ -294,7 +295,8 @@ impl Registry {
 
     /// The Questionnaire with a canonical URL.
     pub fn questionnaire(&self, canonical: &str) -> Option<Cow<'_, Json>> {
-        pick(&self.questionnaires, canonical).map(|entry| entry.source.json())
+        let found = pick(&self.questionnaires, canonical).map(|entry| entry.source.json());
+        found.or_else(|| self.below()?.questionnaire(canonical))
     }
 
     /// The profile with a canonical URL; none when it is not known, an error when it cannot be used.
@@ -359,7 +361,7 @@ impl Registry {
     pub fn code_system(&self, url: &str) -> Option<&CodeSystem> {
         match pick(&self.code_systems, url) {
             Some(entry) => Some(entry.compiled.get_or_init(|| CodeSystem::new(&entry.source.json()))),
-            None => self.below()?.code_system(url),
+            None => self.below().map_or_else(|| countries::system(url), |below| below.code_system(url)),
         }
     }
 
@@ -434,7 +436,10 @@ impl<'s> Sources<'s> for &'s Registry {
     fn code_system(&self, url: &str) -> Option<Cow<'s, Json>> {
         match pick(&self.code_systems, url) {
             Some(entry) => Some(entry.source.json()),
-            None => Sources::code_system(&self.below()?, url),
+            None => match self.below() {
+                Some(below) => Sources::code_system(&below, url),
+                None => countries::json(url).map(Cow::Borrowed),
+            },
         }
     }
 }

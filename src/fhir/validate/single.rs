@@ -42,11 +42,25 @@ pub fn check<'j>(
     if primitive == Primitive::String && property.name.id() == Some(names::ID) {
         return element::id(check, json.as_str().unwrap_or(""), scope, path);
     }
+    if check.options.refuses_markup && primitive == Primitive::String {
+        markup(check, json.as_str().unwrap_or(""), path);
+    }
     if primitive == Primitive::Xhtml && check.options.is_thorough {
         narrative::check(check, json.as_str().unwrap_or(""), scope, path);
     }
     if primitive == Primitive::Uri && !check.options.shape_only {
         uris::check(check, json.as_str().unwrap_or(""), property, scope, path);
+    }
+}
+
+/// Refuses a text with what a browser could take for a tag.
+fn markup(check: &mut Check<'_, '_>, text: &str, path: &Path) {
+    let is_tag = |rest: &str| {
+        let name = rest.strip_prefix(['/', '!', '?']).unwrap_or(rest);
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '-') && rest.contains('>')
+    };
+    if text.match_indices('<').any(|(at, _)| is_tag(&text[at + 1..])) {
+        check.fail("security", || "a text must not have tags of HTML".to_owned(), path);
     }
 }
 

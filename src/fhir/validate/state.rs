@@ -4,6 +4,7 @@ use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 
 use super::answers::Answers;
+use super::beside::Beside;
 use super::entries::BundleIndex;
 use super::registry::Registry;
 use super::rules::{At, Profile};
@@ -55,6 +56,10 @@ pub struct Options {
     /// Whether what the JSON schema of FHIR allows and other validators take, but no server can give back in both formats, is a
     /// warning only: control characters in texts, empty arrays of primitives, ids of elements with spaces.
     pub takes_unstorable: bool,
+    /// Whether URLs that stand for any other in examples (`example.org`, `acme.com`) are refused.
+    pub refuses_examples: bool,
+    /// Whether texts with something like a tag of HTML are refused, as a system may that shows them without care.
+    pub refuses_markup: bool,
     /// `now()` in invariants.
     pub now: Option<Timestamp>,
 }
@@ -79,6 +84,8 @@ pub struct Check<'r, 'j> {
     pub failed: bool,
     /// The whole resource as a Bundle, with its entries by URL.
     pub bundle: Option<&'j BundleIndex<'j>>,
+    /// The resources to which references must lead; none if they may lead anywhere.
+    pub beside: Option<&'j Beside<'j>>,
     /// What expressions ask of terminology and profiles.
     pub services: Option<&'j dyn Services<'j>>,
     /// How many validations stand around this one.

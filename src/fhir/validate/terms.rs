@@ -27,7 +27,7 @@ impl<'a> Services<'a> for Terms<'_> {
         Ok(match membership {
             Membership::In => Some(true),
             Membership::Out => Some(false),
-            Membership::Unknown => None,
+            Membership::Unknown | Membership::Failed => None,
         })
     }
 

@@ -362,3 +362,116 @@ fn a_type_without_a_reference_is_not_held_against_the_element() {
     assert_eq!(errors(&patient(""), true), "");
     assert!(!errors(&patient(r#","reference":"Basic/1""#), true).is_empty());
 }
+
+#[test]
+fn languages_and_urls_of_hl7_are_known() {
+    let system =
+        |url: &str| patient(&format!(r#""identifier":[{{"system":"http://hl7.org/fhir/{url}","value":"1"}}]"#));
+    let unknown = "not-found Patient.identifier[0].system";
+    only_thorough(&[
+        (patient(r#""language":"de-CH""#), ""),
+        (patient(r#""language":"english""#), "code-invalid Patient.language"),
+        (patient(r#""language":"zz""#), "code-invalid Patient.language"),
+        (system("sid/us-ssn"), ""),
+        (system("sid/icd-10-nl"), ""),
+        (system("sid/passport-DEU"), ""),
+        (system("sid/nonsense"), unknown),
+        (system("patient.html"), unknown),
+        (system("http.html#read"), unknown),
+    ]);
+}
+
+#[test]
+fn one_coding_is_named_for_its_concept() {
+    let condition = |codings: &str| {
+        let subject = r#""subject":{"reference":"Patient/1"}"#;
+        errors(&format!(r#"{{"resourceType":"Condition",{subject},"clinicalStatus":{{"coding":[{codings}]}}}}"#), false)
+    };
+    let (wrong, place) = (r#"{"system":"http://example.org","code":"x"}"#, "Condition.clinicalStatus");
+    assert!(condition(wrong).contains(&format!("code-invalid {place}.coding[0]")), "{}", condition(wrong));
+    let both = condition(&format!("{wrong},{wrong}"));
+    assert!(both.contains(&format!("code-invalid {place}")) && !both.contains("coding[0]"), "{both}");
+}
+
+#[test]
+fn codes_and_names_of_countries() {
+    let coding = |system: &str, code: &str, display: &str| {
+        let coding = format!(r#"{{"system":"{system}","code":"{code}","display":"{display}"}}"#);
+        patient(&format!(r#""maritalStatus":{{"coding":[{coding}]}}"#))
+    };
+    let iso = "urn:iso:std:iso:3166";
+    let place = "Patient.maritalStatus.coding[0]";
+    for (code, display, expected) in [
+        ("DE", "Germany", String::new()),
+        ("US", "The United States of America", String::new()),
+        ("US-CA", "California", String::new()),
+        ("BD", "Australia", format!("value {place}.display")),
+        ("nonsense", "x", String::new()),
+    ] {
+        assert_eq!(errors(&coding(iso, code, display), true), expected, "{code} {display}");
+    }
+    let nonsense = coding(iso, "nonsense", "x");
+    let json = parse(nonsense.as_bytes()).expect("JSON");
+    let warned = validate(Registry::core(), &json, &[], Options { with_warnings: true, ..Options::default() });
+    let is_it =
+        |issue: &Issue| issue.severity == "warning" && issue.expression.as_deref() == Some(&format!("{place}.code"));
+    assert!(warned.iter().any(is_it), "{warned:?}");
+}
+
+#[test]
+fn what_is_refused_on_request() {
+    let told = |resource: &str, options: Options| {
+        let json = parse(resource.as_bytes()).expect(resource);
+        let issues = validate(Registry::core(), &json, &[], options);
+        issues.iter().map(|issue| issue.expression.clone().unwrap_or_default()).collect::<Vec<_>>().join(" ")
+    };
+    let markup = Options { refuses_markup: true, ..Options::default() };
+    let name = |text: &str| patient(&format!(r#""name":[{{"text":"{text}"}}]"#));
+    for (text, is_refused) in [
+        ("a < b > c", false),
+        ("a <b", false),
+        ("<b>x</b>", true),
+        ("x</i >", true),
+        ("<!-- x -->", true),
+        ("<3>", false),
+    ] {
+        assert_eq!(told(&name(text), markup), if is_refused { "Patient.name[0].text" } else { "" }, "{text}");
+        assert_eq!(told(&name(text), Options::default()), "", "{text}");
+    }
+    let examples = Options { refuses_examples: true, ..Options::default() };
+    let system = patient(r#""identifier":[{"system":"http://example.org/x","value":"1"}]"#);
+    assert_eq!(told(&system, examples), "Patient.identifier[0].system");
+    assert_eq!(told(&system, Options::default()), "");
+}
+
+#[test]
+fn references_lead_to_what_is_given() {
+    let read = |text: &str| parse(text.as_bytes()).expect(text);
+    let given = [
+        read(r#"{"resourceType":"Patient","id":"a"}"#),
+        read(
+            r#"{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Patient","id":"b"}}]}"#,
+        ),
+        read(
+            r#"{"resourceType":"Parameters","parameter":[{"name":"x","part":[{"name":"y","resource":{"resourceType":"Patient","id":"c"}}]}]}"#,
+        ),
+    ];
+    let beside = super::Beside::new(&given);
+    let patient = |reference: &str| {
+        let text = patient(&format!(r#""link":[{{"type":"seealso","other":{{"reference":"{reference}"}}}}]"#));
+        let json = read(&text);
+        let with = |beside| super::validate_beside(Registry::core(), None, beside, &json, &[], Options::default());
+        assert!(with(None).is_empty(), "{reference}");
+        with(Some(&beside)).iter().filter_map(|issue| issue.expression.clone()).collect::<Vec<_>>().join(" ")
+    };
+    for reference in [
+        "Patient/a",
+        "Patient/b",
+        "Patient/c/_history/2",
+        "http://elsewhere.org/Patient/d",
+        "urn:uuid:2f8f7b0a-7a6b-4b4a-9d7b-0d7f6f0a0b0c",
+    ] {
+        assert_eq!(patient(reference), "", "{reference}");
+    }
+    assert_eq!(patient("Patient/d"), "Patient.link[0].other.reference");
+}

@@ -22,6 +22,9 @@ pub fn check<'j>(check: &mut Check<'_, 'j>, text: &'j str, property: &Property, 
     if check.options.is_thorough && is_root(text) {
         return check.fail("value", || format!("{} is the OID of a whole registry", shown(text)), path);
     }
+    if check.options.refuses_examples && (text.contains("example.org") || text.contains("acme.com")) {
+        return check.fail("value", || format!("{} is the URL of an example", shown(text)), path);
+    }
     let name = property.name.id();
     let is_own = name == Some(names::FULL_URL) || (name == Some(names::URL) && scope.place.is_none());
     if check.has_rules && is_own && name == Some(names::URL) && is_canonical(scope) && !has_scheme(text) {
@@ -65,9 +68,43 @@ fn is_canonical(scope: &Scope<'_>) -> bool {
     scope.resource.json.get("status").is_some() && !matches!(kind, "DeviceDefinition" | "Subscription" | "Endpoint")
 }
 
-/// Whether a URL is one of HL7's definitions of the kinds that are all known, and there is no such definition.
+/// The systems of codes and identifiers that HL7 gave a URL under `http://hl7.org/fhir/sid/`.
+const SYSTEMS: &[&str] = &[
+    "ca-hc-din",
+    "ca-hc-npn",
+    "cvx",
+    "dsm5",
+    "eui-48/bluetooth",
+    "eui-48/ethernet",
+    "ex-icd-10-procedures",
+    "icd-10",
+    "icd-9",
+    "icf-nl",
+    "icpc-1",
+    "icpc-1-nl",
+    "icpc-2",
+    "icpc2",
+    "mvx",
+    "ncpdp",
+    "ndc",
+    "srt",
+];
+
+/// Whether a name is one of [`SYSTEMS`], or of a family of them: national forms of the ICD, passports, identifiers of countries.
+fn is_identifier_system(name: &str) -> bool {
+    let families = ["icd-10-", "icd-9-", "passport-", "us-", "nz-", "au-", "ca-"];
+    SYSTEMS.contains(&name) || families.iter().any(|family| name.starts_with(family))
+}
+
+/// Whether a URL is one of HL7's definitions of the kinds that are all known, and there is no such definition; or a page of the
+/// specification, which is none.
 fn is_unknown(check: &Check<'_, '_>, url: &str, scope: &Scope<'_>) -> bool {
     let Some(rest) = url.strip_prefix("http://hl7.org/fhir/") else { return false };
+    let is_page =
+        |rest: &str| rest.split('#').next().is_some_and(|page| page.ends_with(".html") && !page.contains('/'));
+    if rest.strip_prefix("sid/").is_some_and(|name| !is_identifier_system(name)) || is_page(rest) {
+        return check.registry.kind_of(url).is_none();
+    }
     let kinds = ["StructureDefinition/", "ValueSet/", "CodeSystem/"];
     let is_kind = kinds.iter().any(|kind| rest.strip_prefix(kind).is_some_and(|name| !name.contains('/')));
     let contained = scope.root.json.get("contained").and_then(Json::as_array).unwrap_or_default();

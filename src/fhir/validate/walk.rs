@@ -10,6 +10,7 @@ use super::definitional;
 use super::element;
 use super::extensions;
 use super::known::TYPES;
+use super::language;
 use super::primitive::Primitive;
 use super::questionnaire;
 use super::reference;
@@ -95,6 +96,9 @@ pub fn resource<'r, 'j, const RULES: bool>(
         }
         contained::check(check, json, path);
         definitional::check(check, json, path);
+        if check.options.is_thorough {
+            language::check(check, object, path);
+        }
         if Some(owner) == TYPES.bundle {
             bundle::check(check, json, path);
         }
