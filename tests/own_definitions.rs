@@ -42,8 +42,9 @@ fn patient(code: Option<&str>, names: usize) -> Value {
     patient
 }
 
-fn refused(client: &mut Client, patient: &Value, place: &str) {
-    let outcome = client.post("Patient", patient).expect_outcome(422);
+fn refused(client: &mut Client, resource: &Value, place: &str) {
+    let kind = resource["resourceType"].as_str().unwrap();
+    let outcome = client.post(kind, resource).expect_outcome(422);
     let issues = outcome["issue"].as_array().unwrap();
     assert!(issues.iter().any(|issue| issue["expression"][0].as_str().unwrap_or("").starts_with(place)), "{outcome}");
 }
@@ -108,6 +109,49 @@ on_both_databases! {
         let entry = json!({"resource": profile(1), "request": {"method": "PUT", "url": "StructureDefinition/kind-patient"}});
         client.post("", &json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]})).expect(200);
         refused(&mut client, &patient(None, 0), "Patient.name");
+    }
+
+    fn profiles_are_told_and_questionnaires_count(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let told = |client: &mut Client| {
+            let statement = client.get("metadata").expect(200).json();
+            let all = statement["rest"][0]["resource"].as_array().unwrap().clone();
+            let patient = all.iter().find(|one| one["type"] == "Patient").unwrap().clone();
+            patient["supportedProfile"].as_array().is_some_and(|urls| urls.contains(&json!(PROFILE)))
+        };
+        assert!(!told(&mut client));
+        client.put("StructureDefinition/kind-patient", &profile(1)).expect(201);
+        assert!(told(&mut client));
+        client.delete("StructureDefinition/kind-patient").expect(204);
+        assert!(!told(&mut client));
+
+        let answers = |items: Value| json!({"resourceType": "QuestionnaireResponse", "status": "completed", "questionnaire": "http://example.org/Questionnaire/q", "item": items});
+        let wrong = answers(json!([{"linkId": "other", "answer": [{"valueString": "x"}]}]));
+        client.post("QuestionnaireResponse", &wrong).expect(201);
+        let questions = json!({"resourceType": "Questionnaire", "id": "q", "url": "http://example.org/Questionnaire/q", "status": "active",
+            "item": [{"linkId": "a", "text": "How old?", "type": "integer", "required": true}]});
+        client.put("Questionnaire/q", &questions).expect(201);
+        refused(&mut client, &wrong, "QuestionnaireResponse");
+        refused(&mut client, &answers(json!([{"linkId": "a", "answer": [{"valueString": "x"}]}])), "QuestionnaireResponse.item[0]");
+        client.post("QuestionnaireResponse", &answers(json!([{"linkId": "a", "answer": [{"valueInteger": 7}]}]))).expect(201);
+        client.delete("Questionnaire/q").expect(204);
+        client.post("QuestionnaireResponse", &wrong).expect(201);
+    }
+
+    fn a_code_system_names_the_value_set_of_its_codes(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let mut system = code_system(&["a", "b"]);
+        system["valueSet"] = json!("http://example.org/ValueSet/all-kinds");
+        client.put("CodeSystem/kinds", &system).expect(201);
+        let expand = "ValueSet/$expand?url=http://example.org/ValueSet/all-kinds";
+        assert_eq!(client.get(expand).expect(200).json()["expansion"]["total"], 2);
+        let check = format!("ValueSet/$validate-code?url=http://example.org/ValueSet/all-kinds&system={SYSTEM}&code=");
+        assert_eq!(client.get(&format!("{check}a")).expect(200).json()["parameter"][0]["valueBoolean"], true);
+        assert_eq!(client.get(&format!("{check}c")).expect(200).json()["parameter"][0]["valueBoolean"], false);
+        client.delete("CodeSystem/kinds").expect(204);
+        client.get(expand).expect(404);
     }
 
     fn a_profile_that_cannot_be_used_says_why(database) {

@@ -1,5 +1,5 @@
-//! The conformance resources of a tenant as definitions for validation: its profiles and extensions (StructureDefinition), value sets
-//! and code systems, above those of the packages in use.
+//! The conformance resources of a tenant as definitions for validation: its profiles and extensions (StructureDefinition), value sets,
+//! code systems and Questionnaires, above those of the packages in use.
 //!
 //! They are taken in when a write is answered on the node that wrote, and by the follower of the log on the others. Kept is the text
 //! without what only people read; compiled is what somebody asks for. What R4 itself defines as a structure stays what it is.
@@ -29,7 +29,10 @@ const PIECE: usize = 100;
 
 /// The resource types that define something for validation.
 static KINDS: LazyLock<Vec<ResourceType>> = LazyLock::new(|| {
-    ["StructureDefinition", "ValueSet", "CodeSystem"].into_iter().filter_map(ResourceType::find).collect()
+    ["StructureDefinition", "ValueSet", "CodeSystem", "Questionnaire"]
+        .into_iter()
+        .filter_map(ResourceType::find)
+        .collect()
 });
 
 /// Whether resources of a type define something for validation.
@@ -63,6 +66,16 @@ struct Kept {
     updated: Timestamp,
     /// None of one that is deleted, defines nothing, or is too large.
     definition: Option<OwnDefinition>,
+    also: Also,
+}
+
+/// What else a resource defines.
+#[derive(Debug, Default)]
+struct Also {
+    /// The resource type that it is a profile of; empty for anything else.
+    profile_of: Box<str>,
+    /// The value set of all codes, of a code system that names it; else empty.
+    value_set: Box<str>,
 }
 
 impl Own {
@@ -107,6 +120,25 @@ impl Own {
         let made = Arc::new(Registry::own(packages.clone(), definitions));
         state.made = Some((packages.clone(), made.clone()));
         made
+    }
+
+    /// The profiles of resource types: type and URL of each, in their order.
+    pub(super) fn profiles(&self) -> Vec<(Box<str>, Box<str>)> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let is_profile = |kept: &&Kept| !kept.also.profile_of.is_empty();
+        let named = |kept: &Kept| Some((kept.also.profile_of.clone(), kept.definition.as_ref()?.url.clone()));
+        let mut all: Vec<_> = state.kept.values().filter(is_profile).filter_map(named).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// The URL of the code system whose `valueSet` is this one.
+    pub(super) fn implied(&self, value_set: &str) -> Option<Box<str>> {
+        let plain = version::split(value_set).0;
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |kept: &&Kept| version::split(&kept.also.value_set).0 == plain && !plain.is_empty();
+        Some(state.kept.values().find(is_it)?.definition.as_ref()?.url.clone())
     }
 
     /// Takes in what was written on this node.
@@ -171,7 +203,8 @@ impl State {
         let had = before.and_then(|kept| kept.definition.as_ref()).map(OwnDefinition::size);
         let (count, bytes) = (self.count - usize::from(had.is_some()), self.bytes - had.unwrap_or(0));
         let place = |fault: Fault| fault.context(key.to_string());
-        let definition = text.map(definition).transpose().map_err(place)?.flatten();
+        let read = text.map(definition).transpose().map_err(place)?.flatten();
+        let (definition, also) = read.map_or((None, Also::default()), |(definition, also)| (Some(definition), also));
         let has_room = |new: &OwnDefinition| count < OWN_DEFINITIONS && bytes + new.size() <= OWN_DEFINITION_BYTES;
         let is_there = definition.is_some();
         let definition = definition.filter(has_room);
@@ -183,7 +216,8 @@ impl State {
         }
         self.count = count + usize::from(definition.is_some());
         self.bytes = bytes + definition.as_ref().map_or(0, OwnDefinition::size);
-        self.kept.insert(key.clone(), Kept { version, updated, definition });
+        let also = if definition.is_some() { also } else { Also::default() };
+        self.kept.insert(key.clone(), Kept { version, updated, definition, also });
         Ok(())
     }
 
@@ -196,7 +230,7 @@ impl State {
 }
 
 /// What a resource defines.
-fn definition(text: &[u8]) -> Result<Option<OwnDefinition>> {
+fn definition(text: &[u8]) -> Result<Option<(OwnDefinition, Also)>> {
     let mut json = parse_stored(text)?;
     let part = |json: &Json, name: &str| json.get(name).and_then(Json::as_str).unwrap_or("").to_owned();
     let (kind, url, version) = (part(&json, "resourceType"), part(&json, "url"), part(&json, "version"));
@@ -205,10 +239,15 @@ fn definition(text: &[u8]) -> Result<Option<OwnDefinition>> {
     if url.is_empty() || (is_structure && !is_profile) {
         return Ok(None);
     }
+    let profile_of =
+        if is_structure && part(&json, "kind") == "resource" { part(&json, "type") } else { String::new() };
+    let value_set = if kind == "CodeSystem" { part(&json, "valueSet") } else { String::new() };
     lean(&mut json);
     let mut text = Vec::new();
     write(&json, &mut text);
-    Ok(Some(OwnDefinition { kind: kind.into(), url: url.into(), version: version.into(), text: Bytes::from(text) }))
+    let definition =
+        OwnDefinition { kind: kind.into(), url: url.into(), version: version.into(), text: Bytes::from(text) };
+    Ok(Some((definition, Also { profile_of: profile_of.into(), value_set: value_set.into() })))
 }
 
 /// The text of a version; none of a deletion.
@@ -258,7 +297,16 @@ mod tests {
             of(r#"{"resourceType":"StructureDefinition","url":"http://x","derivation":"specialization"}"#).is_none()
         );
         assert!(of(&profile("http://hl7.org/fhir/StructureDefinition/vitalsigns", "4.0.1")).is_none());
-        let made = of(&profile("http://p", "1")).expect("a profile");
+        let (made, also) = of(&profile("http://p", "1")).expect("a profile");
+        assert!(also.profile_of.is_empty(), "it says not of what");
+        let system = r#"{"resourceType":"CodeSystem","url":"http://c","valueSet":"http://v|1"}"#;
+        let mut state = State::default();
+        state.take(&key("c"), (1, Timestamp(1)), Some(system.as_bytes())).expect("taken in");
+        let own = Own { state: RwLock::new(state), position: AtomicI64::new(0) };
+        assert_eq!(
+            (own.implied("http://v").as_deref(), own.implied("http://w"), own.implied("")),
+            (Some("http://c"), None, None)
+        );
         assert!(!made.text.windows(4).any(|part| part == b"long"));
     }
 

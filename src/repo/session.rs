@@ -239,6 +239,11 @@ impl Session {
         (registry, answers)
     }
 
+    /// The profiles of resource types that the tenant has stored: type and URL of each.
+    pub fn own_profiles(&self) -> Vec<(Box<str>, Box<str>)> {
+        self.at.own.profiles()
+    }
+
     /// What the tenant has of FHIR packages in use.
     pub fn packages_in_use(&self) -> Arc<PackagesInUse> {
         self.at.packages.now()

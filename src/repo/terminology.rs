@@ -17,6 +17,7 @@ use super::tenancy::Tenancy;
 use crate::base::fault::{Fault, Result};
 use crate::fhir::json::Json;
 use crate::fhir::terminology::memory::{list, text};
+use crate::fhir::terminology::shelf::all_codes;
 use crate::fhir::terminology::{CodeSystem, Core, Layers, Library, version};
 use crate::fhir::types::ResourceType;
 use crate::search::context::SearchContext;
@@ -121,11 +122,21 @@ impl Library for Own {
     }
 
     fn value_set(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {
-        Ok(self.pick("ValueSet", (url, version), |_| true)?.map(|made| made.json.clone()))
+        if let Some(made) = self.pick("ValueSet", (url, version), |_| true)? {
+            return Ok(Some(made.json.clone()));
+        }
+        // `CodeSystem.valueSet` names the value set of all its codes, which need not be stored
+        let Some(system) = self.at.own.implied(url) else { return Ok(None) };
+        let found = self.code_system(&system, version)?;
+        Ok(found.map(|system| Arc::new(all_codes(&*system, url))))
     }
 
     fn value_set_versions(&self, url: &str) -> Result<Vec<Box<str>>> {
         self.versions("ValueSet", url)
+    }
+
+    fn structure(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {
+        Ok(self.pick("StructureDefinition", (url, version), |_| true)?.map(|made| made.json.clone()))
     }
 
     fn concept_map(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {

@@ -1,4 +1,4 @@
-//! The code systems, value sets and concept maps of R4 with their texts (`build/terminology.rs`).
+//! The code systems, value sets, concept maps and structure definitions of R4 with their texts (`build/terminology.rs`).
 
 use crate::base::fault::{Fault, Result};
 use crate::fhir::json::{Json, parse};
@@ -18,6 +18,8 @@ pub enum Kind {
     ValueSet,
     /// A ConceptMap.
     ConceptMap,
+    /// A StructureDefinition, whole but for its narrative.
+    StructureDefinition,
 }
 
 /// The URLs of all definitions of a kind.
@@ -52,7 +54,9 @@ mod tests {
 
     #[test]
     fn everything_is_found_with_its_texts() {
-        for (kind, least) in [(Kind::CodeSystem, 1000), (Kind::ValueSet, 1200), (Kind::ConceptMap, 10)] {
+        for (kind, least) in
+            [(Kind::CodeSystem, 1000), (Kind::ValueSet, 1200), (Kind::ConceptMap, 10), (Kind::StructureDefinition, 640)]
+        {
             let all: Vec<&str> = urls(kind).collect();
             assert!(all.len() > least, "{kind:?} {}", all.len());
             for url in all.iter().step_by(40) {

@@ -129,6 +129,8 @@ pub struct About {
     pub enumerable: bool,
     /// How many concepts there are, where that is known.
     pub count: Option<u64>,
+    /// When it was published or, if it does not say so, last changed here.
+    pub date: Option<Box<str>>,
 }
 
 impl About {

@@ -69,6 +69,8 @@ pub struct ValueSet {
     parameters: Vec<(Box<str>, Box<str>)>,
     /// Whether its codes are those of a stored expansion.
     pub is_stored: bool,
+    /// The resource whose contained value sets it may name: itself, or its container.
+    root: Arc<Json>,
 }
 
 impl ValueSet {
@@ -107,8 +109,31 @@ impl ValueSet {
             parameters: parameters.collect(),
             is_stored,
             includes,
+            root: json.clone(),
             json,
         })
+    }
+
+    /// The value set that is named by `#id`: contained here, or in what contains this one.
+    ///
+    /// # Errors
+    /// 422 when it is not understood.
+    pub fn contained(&self, fragment: &str) -> Result<Option<Self>> {
+        let id = fragment.strip_prefix('#').unwrap_or(fragment);
+        let is_it = |json: &&Json| text(json, "resourceType") == Some("ValueSet") && text(json, "id") == Some(id);
+        let Some(json) = list(&self.root, "contained").iter().find(is_it) else { return Ok(None) };
+        let mut set = Self::new(Arc::new(json.clone()))?;
+        if text(json, "url").is_none() {
+            let root = text(&self.root, "url").unwrap_or("");
+            set.canonical = format!("{}#{id}", canonical(root, text(&self.root, "version")));
+        }
+        set.root = self.root.clone();
+        Ok(Some(set))
+    }
+
+    /// A name of what it contains that no other resource of the same request has.
+    pub fn place_of(&self, fragment: &str) -> String {
+        format!("{:p}{fragment}", Arc::as_ptr(&self.root))
     }
 
     /// A parameter that it wants to be expanded with.

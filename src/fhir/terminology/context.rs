@@ -163,6 +163,24 @@ impl<'l> Context<'l> {
         Ok(Some(set))
     }
 
+    /// The value set that another one includes or excludes: by a canonical URL, or by `#id` for one that is contained.
+    ///
+    /// # Errors
+    /// As [`value_set`](Self::value_set).
+    pub fn included(&self, url: &str, by: &ValueSet) -> Result<Option<Rc<ValueSet>>> {
+        if !url.starts_with('#') {
+            return self.value_set(url);
+        }
+        let key = by.place_of(url);
+        if let Some(set) = self.sets.borrow().get(&key) {
+            return Ok(Some(set.clone()));
+        }
+        // the set that is kept holds its container, so no other one comes to have its place
+        let Some(set) = by.contained(url)?.map(Rc::new) else { return Ok(None) };
+        self.sets.borrow_mut().insert(key, set.clone());
+        Ok(Some(set))
+    }
+
     /// As [`value_set`](Self::value_set), with the name by which messages call it.
     pub fn value_set_name(&self, url: &str) -> String {
         let (plain, version) = version::split(url);
@@ -241,7 +259,10 @@ impl<'l> Context<'l> {
     /// Notes that a value set was included.
     pub fn use_value_set(&self, set: &ValueSet, by: &ValueSet) {
         self.use_state(set, by);
-        self.used.borrow_mut().value_sets.insert(set.canonical.clone());
+        // one that is contained has no URL by which it could be told
+        if set.json.get("url").is_some() {
+            self.used.borrow_mut().value_sets.insert(set.canonical.clone());
+        }
     }
 
     /// Notes the state of a value set.

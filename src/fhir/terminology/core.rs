@@ -10,8 +10,9 @@ use super::iso;
 use super::memory::{Memory, list, text};
 use super::version;
 use crate::base::fault::Result;
+use crate::fhir::definitions::conformance;
 use crate::fhir::definitions::terminology::{Kind, find, urls};
-use crate::fhir::json::Json;
+use crate::fhir::json::{Json, parse_stored};
 
 /// The definitions of R4; each is unpacked when it is first needed, and kept.
 pub struct Core;
@@ -78,6 +79,12 @@ impl Library for Core {
 
     fn value_set_versions(&self, url: &str) -> Result<Vec<Box<str>>> {
         Ok(set(url)?.map(|json| text(&json, "version").unwrap_or("").into()).into_iter().collect())
+    }
+
+    fn structure(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {
+        let Some(found) = conformance::find(conformance::Kind::Profile, url) else { return Ok(None) };
+        let json = parse_stored(found.as_bytes()).map_err(|fault| fault.context("a definition of FHIR"))?;
+        Ok(Some(json).filter(|json| is_meant(version, Some(text(json, "version").unwrap_or("4.0.1")))).map(Arc::new))
     }
 
     fn concept_map(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {

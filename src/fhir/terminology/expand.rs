@@ -247,7 +247,7 @@ impl Gather<'_, '_> {
     }
 
     fn inner(&self, set: &ValueSet, url: &str) -> Result<std::rc::Rc<ValueSet>> {
-        let inner = self.context.value_set(url)?;
+        let inner = self.context.included(url, set)?;
         let inner = inner.ok_or_else(|| {
             let name = self.context.value_set_name(url);
             let (url, version) = version::split(&name);

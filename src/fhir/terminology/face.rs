@@ -148,6 +148,14 @@ pub trait Library: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// A StructureDefinition resource: that of the given version, or the latest. Its elements are in its snapshot, if it has one.
+    ///
+    /// # Errors
+    /// When the content cannot be read.
+    fn structure(&self, _url: &str, _version: Option<&str>) -> Result<Option<Arc<Json>>> {
+        Ok(None)
+    }
+
     /// A ConceptMap resource: that of the given version, or the latest.
     ///
     /// # Errors

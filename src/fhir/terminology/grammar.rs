@@ -85,8 +85,14 @@ impl Grammar {
     }
 }
 
-/// A unit with the spaces of its annotations as `_`: UCUM has none there, FHIR's own list of common units has them.
+/// A unit with the spaces of its annotations as `_`, and without annotations after a closing bracket: UCUM has neither, FHIR's own list
+/// of common units has both.
 fn unit(code: &str) -> Cow<'_, str> {
+    if let Some((before, rest)) = code.split_once("){")
+        && let Some((_, after)) = rest.split_once('}')
+    {
+        return unit(&format!("{before}){after}")).into_owned().into();
+    }
     if !code.contains(' ') {
         return code.into();
     }
@@ -116,7 +122,7 @@ fn is_mime_type(code: &str) -> bool {
 }
 
 /// A well-formed tag (RFC 5646, 2.1); whether its parts are registered is not looked up.
-fn is_language(code: &str) -> bool {
+pub fn is_language(code: &str) -> bool {
     let parts: Vec<&str> = code.split('-').collect();
     let is = |text: &str, lengths: std::ops::RangeInclusive<usize>, letters: bool| {
         lengths.contains(&text.len())

@@ -17,14 +17,11 @@ const CURRENCIES: &str = include_str!("iso4217.tsv");
 pub const SYSTEMS: [&str; 2] = ["urn:iso:std:iso:3166", "urn:iso:std:iso:4217"];
 
 static ALL: LazyLock<[Arc<Memory>; 2]> = LazyLock::new(|| {
-    let countries = || COUNTRIES.lines().map(|line| line.split('\t').collect::<Vec<&str>>());
-    // a country has a code of each form: those of two letters come first
-    let forms = (0..3).flat_map(|form| countries().filter_map(move |row| Some(concept(row.get(form)?, row.get(3)?))));
     let currencies =
         CURRENCIES.lines().filter_map(|line| line.split_once('\t')).map(|(code, name)| concept(code, name));
     [
-        made(SYSTEMS[0], "ISO3166Part1", "Countries (ISO 3166-1)", forms.collect()),
-        made(SYSTEMS[1], "ISO4217", "Currencies (ISO 4217)", currencies.collect()),
+        Arc::new(Memory::new(&countries())),
+        Arc::new(Memory::new(&json(SYSTEMS[1], "ISO4217", "Currencies (ISO 4217)", currencies.collect()))),
     ]
 });
 
@@ -32,8 +29,15 @@ fn concept(code: &str, name: &str) -> Json {
     Json::object([("code", Json::string(code)), ("display", Json::string(name))])
 }
 
-fn made(url: &str, name: &str, title: &str, concepts: Vec<Json>) -> Arc<Memory> {
-    let json = Json::object([
+/// A country has a code of each form: those of two letters come first.
+fn country_concepts() -> Vec<Json> {
+    let countries = || COUNTRIES.lines().map(|line| line.split('\t').collect::<Vec<&str>>());
+    let forms = (0..3).flat_map(|form| countries().filter_map(move |row| Some(concept(row.get(form)?, row.get(3)?))));
+    forms.collect()
+}
+
+fn json(url: &str, name: &str, title: &str, concepts: Vec<Json>) -> Json {
+    Json::object([
         ("resourceType", Json::string("CodeSystem")),
         ("language", Json::string("en")),
         ("url", Json::string(url)),
@@ -42,13 +46,17 @@ fn made(url: &str, name: &str, title: &str, concepts: Vec<Json>) -> Arc<Memory> 
         ("status", Json::string("active")),
         ("content", Json::string("complete")),
         ("concept", Json::Array(concepts)),
-    ]);
-    Arc::new(Memory::new(&json))
+    ])
 }
 
 /// Whether a code is one of a currency, also of the past.
 pub fn is_currency(code: &str) -> bool {
     CURRENCIES.lines().any(|line| line.split_once('\t').is_some_and(|(known, _)| known == code))
+}
+
+/// The code system of countries as a resource.
+pub fn countries() -> Json {
+    json(SYSTEMS[0], "ISO3166Part1", "Countries (ISO 3166-1)", country_concepts())
 }
 
 /// The code system with a URL, if it is one of these.

@@ -148,6 +148,11 @@ impl Library for Loaded {
         Ok(self.versions(VALUE_SET, url))
     }
 
+    fn structure(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {
+        let canonical = version.map_or_else(|| url.to_owned(), |version| format!("{url}|{version}"));
+        Ok(self.packages.definition("StructureDefinition", &canonical).map(Arc::new))
+    }
+
     fn concept_map(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {
         Ok(self.pick(CONCEPT_MAP, url, version, &|_| true).map(|(_, json)| json))
     }

@@ -187,7 +187,7 @@ impl<'c, 'l> Look<'c, 'l> {
     }
 
     fn value_set(&mut self, url: &str, by: &ValueSet) -> Result<Option<Rc<ValueSet>>> {
-        let found = self.context.value_set(url)?;
+        let found = self.context.included(url, by)?;
         match &found {
             Some(set) => self.context.use_value_set(set, by),
             None => self.report.missing_value_set = Some(self.context.value_set_name(url)),
@@ -281,7 +281,7 @@ pub fn check_circles(context: &Context<'_>, set: &ValueSet) -> Result<()> {
 fn walk(context: &Context<'_>, set: &ValueSet, path: &mut Vec<String>, done: &mut HashSet<String>) -> Result<()> {
     for url in set.includes.iter().chain(&set.excludes).flat_map(|part| &part.value_sets) {
         context.step(1)?;
-        let Some(inner) = context.value_set(url)? else { continue };
+        let Some(inner) = context.included(url, set)? else { continue };
         if path.contains(&inner.canonical) {
             return Err(issues::circle(&inner.canonical, path));
         }

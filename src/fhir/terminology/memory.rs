@@ -277,7 +277,13 @@ fn about(json: &Json) -> About {
         supplements: owned("supplements"),
         enumerable: true,
         count: None,
+        date: since(json).map(Into::into),
     }
+}
+
+/// Since when a definition has been as it is: when it was published or, if it does not say so, last changed here.
+pub fn since(json: &Json) -> Option<&str> {
+    text(json, "date").or_else(|| text(json.get("meta")?, "lastUpdated"))
 }
 
 /// The standards status of a definition, concept or designation.

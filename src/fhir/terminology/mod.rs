@@ -9,6 +9,7 @@
 //! lists. Includes of other value sets are asked by the first way in both, so only what is selected is ever listed.
 
 pub mod about;
+pub mod bound;
 pub mod check;
 pub mod closure;
 pub mod compare;
@@ -16,6 +17,7 @@ pub mod compose;
 pub mod concept;
 pub mod context;
 pub mod core;
+pub mod dated;
 pub mod display;
 pub mod ecl;
 pub mod expand;
@@ -28,6 +30,7 @@ pub mod issues;
 pub mod language;
 pub mod loaded;
 pub mod lookup;
+pub mod matches;
 pub mod matching;
 pub mod member;
 pub mod memory;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use super::compare;
 use super::compose::ValueSet;
 use super::context::Context;
+use super::dated::Dated;
 use super::expand::expand;
 use super::expansion::{Stamp, resource};
 use super::face::Library;
 use super::lookup::lookup;
+use super::matches::find_matches;
 use super::memory::text;
 use super::params::Params;
 use super::shelf::{Layers, Shelf};
@@ -36,6 +38,8 @@ pub enum Operation {
     Lookup,
     /// `CodeSystem/$subsumes`
     Subsumes,
+    /// `CodeSystem/$find-matches`
+    FindMatches,
     /// `ConceptMap/$translate`
     Translate,
     /// `ValueSet/$batch-validate-code`
@@ -45,7 +49,7 @@ pub enum Operation {
 }
 
 /// Parameters that these operations know, with those that terminology clients send and that change nothing here.
-const KNOWN: [&str; 82] = [
+const KNOWN: [&str; 84] = [
     "_format",
     "_pretty",
     "abstract",
@@ -60,6 +64,7 @@ const KNOWN: [&str; 82] = [
     "coding",
     "codingA",
     "codingB",
+    "compositional",
     "conceptMap",
     "conceptMapVersion",
     "context",
@@ -73,6 +78,7 @@ const KNOWN: [&str; 82] = [
     "diagnostics",
     "display",
     "displayLanguage",
+    "exact",
     "exclude-system",
     "excludeNested",
     "excludeNotForUI",
@@ -155,16 +161,6 @@ pub fn run(library: &dyn Library, call: &Call<'_>) -> Result<Json> {
         let shown: String = name.chars().take(60).flat_map(char::escape_debug).collect();
         return Err(Fault::unsupported(format!("there is no parameter \"{shown}\"")).at(shown));
     }
-    if let Some(parameter) = ["context", "contextDirection"].into_iter().find(|name| call.params.has(name)) {
-        return Err(
-            Fault::unsupported(format!("the parameter {parameter} is not supported; name the value set")).at(parameter)
-        );
-    }
-    if call.params.has("date") {
-        return Err(
-            Fault::unsupported("definitions as they were at a date are not kept; name versions instead").at("date")
-        );
-    }
     let mut shelf = Shelf::default();
     for name in ["tx-resource", "codeSystem", "conceptMap"] {
         call.params
@@ -177,7 +173,14 @@ pub fn run(library: &dyn Library, call: &Call<'_>) -> Result<Json> {
     }
     let layers = Layers(vec![&shelf, library]);
     let library: &dyn Library = if shelf.is_empty() { library } else { &layers };
-    operate(library, call, call.params)
+    match call.params.text("date")? {
+        Some(date) => {
+            let dated = Dated::new(library, date)?;
+            call.own.as_deref().map_or(Ok(()), |own| dated.check(own))?;
+            operate(&dated, call, call.params)
+        }
+        None => operate(library, call, call.params),
+    }
 }
 
 fn operate(library: &dyn Library, call: &Call<'_>, params: &Params) -> Result<Json> {
@@ -203,6 +206,7 @@ fn operate(library: &dyn Library, call: &Call<'_>, params: &Params) -> Result<Js
         }
         Operation::Lookup => lookup(&context, params, own(call)),
         Operation::Subsumes => subsumes(&context, params, own(call)),
+        Operation::FindMatches => find_matches(&context, params, own(call)),
         Operation::Translate => translate(&context, params, call.own.clone()),
         Operation::BatchValidate => batch(library, call, params),
         Operation::Compare => compare::compare(&context, params, call.own.clone()),

@@ -199,6 +199,10 @@ impl Library for Layers<'_> {
         self.all(|library| library.value_set_versions(url)).map(sorted)
     }
 
+    fn structure(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {
+        self.first(|library| library.structure(url, version))
+    }
+
     fn concept_map(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {
         self.first(|library| library.concept_map(url, version))
     }

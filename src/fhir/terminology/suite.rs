@@ -6,16 +6,41 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::core::Core;
+use super::loaded::{Loaded, Packages};
 use super::params::Params;
 use super::service::{Call, Operation, run};
 use super::shelf::{Layers, Shelf};
+use crate::fhir::definitions::shipped;
 use crate::fhir::json::{Json, Object, parse, write};
 use crate::fhir::outcome::outcome;
 
 type Files = BTreeMap<String, Json>;
+
+/// The packages that every tenant has in use unless it says otherwise.
+static SHIPPED: LazyLock<Loaded> = LazyLock::new(|| Loaded::new(Arc::new(Shipped)));
+
+struct Shipped;
+
+impl Packages for Shipped {
+    fn added(&self, kind: &str) -> Vec<(Box<str>, Box<str>)> {
+        let rows = shipped::packages().iter().flat_map(|packed| packed.rows.iter());
+        rows.filter(|row| *row.kind == *kind).map(|row| (row.url.clone(), row.version.clone())).collect()
+    }
+
+    fn definition(&self, kind: &str, canonical: &str) -> Option<Json> {
+        let (url, version) = super::version::split(canonical);
+        shipped::packages().iter().find_map(|packed| {
+            let is_it = |row: &&crate::fhir::definitions::packed::Row| {
+                *row.kind == *kind && *row.url == *url && version.is_none_or(|version| *row.version == *version)
+            };
+            let at = packed.rows.iter().position(|row| is_it(&row))?;
+            packed.json(at)
+        })
+    }
+}
 
 const PROPERTY: &str = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ValueSet.expansion.property";
 const CONTAINS_PROPERTY: &str =
@@ -265,8 +290,7 @@ fn with_texts(json: &Json, files: &Files, name: &str) -> Json {
 
 /// Why a case fails, or nothing.
 fn failure(case: &Json, files: &Files, shelf: &Shelf) -> Option<String> {
-    let core = Core;
-    let library = Layers(vec![shelf, &core]);
+    let library = Layers(vec![shelf, &*SHIPPED, &Core]);
     let operation = match text(case, "operation") {
         "expand" => Operation::Expand,
         "validate-code" => Operation::ValidateInValueSet,

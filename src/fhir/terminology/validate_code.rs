@@ -209,7 +209,7 @@ fn answer(verdict: Verdict, coding: &Coding) -> Json {
     parameters(out)
 }
 
-/// The value set that parameters name: `valueSet`, or `url` with `valueSetVersion`.
+/// The value set that parameters name: `valueSet`, `url` with `valueSetVersion`, or the `context` that it is bound to.
 ///
 /// # Errors
 /// 400 when none is named; 404 when it is not known; 422 when it is not understood.
@@ -220,8 +220,14 @@ pub fn value_set(context: &Context<'_>, params: &Params) -> Result<std::rc::Rc<V
         }
         return Ok(std::rc::Rc::new(ValueSet::new(std::sync::Arc::new(json.clone()))?));
     }
-    let Some(url) = params.text("url")? else {
-        return Err(required("a value set is named by url, or given as valueSet"));
+    let bound;
+    let url = match (params.text("url")?, params.text("context")?) {
+        (Some(url), _) => url,
+        (None, Some(given)) => {
+            bound = super::bound::value_set_of(context.library, params, given)?;
+            &bound
+        }
+        (None, None) => return Err(required("a value set is named by url or context, or given as valueSet")),
     };
     let name = super::compose::canonical(url, params.text("valueSetVersion")?);
     context.value_set(&name)?.ok_or_else(|| issues::value_set_unknown(&name))

@@ -36,6 +36,7 @@ pub fn about(text: &str) -> Result<About> {
         value_set: string("valueSet").or(implied),
         enumerable: true,
         count,
+        date: string("date"),
         url,
         ..About::default()
     })

@@ -11,12 +11,13 @@ use tantivy::query::{AllQuery, BooleanQuery, Occur, Query};
 use tantivy::schema::Field;
 use tantivy::{DocAddress, Searcher, Term};
 
+use super::descriptions;
 use super::lookup::Lookup;
-use super::schema::{self, ANCESTORS, PARENTS, PROPERTIES};
+use super::schema::{self, ANCESTORS, FLAGS, PARENTS, PROPERTIES};
 use super::select::{codes, either, nothing, number, others};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::codes::Concept;
-use crate::fhir::terminology::ecl::{Attribute, Constraint, Refinement, Relation, Test};
+use crate::fhir::terminology::ecl::{Attribute, ConceptTest, Constraint, Filter, Refinement, Relation, Test};
 use crate::search::index::error::failed;
 use crate::search::index::terms::{Passes, Select, Terms};
 
@@ -36,7 +37,18 @@ pub fn compile(index: &Lookup<'_>, constraint: &Constraint) -> Result<Box<dyn Qu
         Constraint::Any => Box::new(AllQuery),
         Constraint::Concept(id) => codes(std::iter::once(&**id)),
         Constraint::Related(relation, of) => related(index, *relation, of)?,
-        Constraint::Members(sets) => members(index, sets)?,
+        Constraint::Members(sets) => of_property(index, MEMBER, sets)?,
+        Constraint::Top(of) => {
+            let from = compile(index, of)?;
+            let below = places(index, &*from, ANCESTORS)?;
+            Box::new(BooleanQuery::new(vec![(Occur::Must, from), (Occur::MustNot, below)]))
+        }
+        Constraint::Bottom(of) => {
+            let from = compile(index, of)?;
+            let above = above(index, &*from, false)?;
+            Box::new(BooleanQuery::new(vec![(Occur::Must, from), (Occur::MustNot, above)]))
+        }
+        Constraint::Filtered(of, filters) => filtered(index, compile(index, of)?, filters)?,
         Constraint::All(list) => Box::new(BooleanQuery::intersection(each(list)?)),
         Constraint::Either(list) => either(each(list)?),
         Constraint::Without(from, what) => Box::new(BooleanQuery::new(vec![
@@ -102,16 +114,47 @@ fn above(index: &Lookup<'_>, of: &dyn Query, is_next: bool) -> Result<Box<dyn Qu
     Ok(codes(found.iter().map(|code| &**code)))
 }
 
-fn members(index: &Lookup<'_>, sets: &Constraint) -> Result<Box<dyn Query>> {
-    let terms = match sets {
-        Constraint::Any => Terms::prefixes(PROPERTIES, vec![schema::property_head(MEMBER)]),
-        Constraint::Concept(id) => Terms::list(PROPERTIES, vec![schema::property(MEMBER, id)]),
-        sets => {
-            let passes = concepts(index, &*compile(index, sets)?)?;
-            Terms { field: PROPERTIES, select: Select::Passing(schema::property_head(MEMBER).into(), passes) }
+/// The concepts with a property whose value is one of a constraint's concepts.
+fn of_property(index: &Lookup<'_>, property: &str, values: &Constraint) -> Result<Box<dyn Query>> {
+    let terms = match values {
+        Constraint::Any => Terms::prefixes(PROPERTIES, vec![schema::property_head(property)]),
+        Constraint::Concept(id) => Terms::list(PROPERTIES, vec![schema::property(property, id)]),
+        values => {
+            let passes = concepts(index, &*compile(index, values)?)?;
+            Terms { field: PROPERTIES, select: Select::Passing(schema::property_head(property).into(), passes) }
         }
     };
     Ok(Box::new(terms))
+}
+
+/// Those of a query that pass filters. Descriptions are read of the concepts that are left when all else has been asked.
+fn filtered(index: &Lookup<'_>, of: Box<dyn Query>, filters: &[Filter]) -> Result<Box<dyn Query>> {
+    let mut parts = vec![of];
+    let of_concept = |filter: &'_ Filter| match filter {
+        Filter::Concept(tests) => tests.clone(),
+        Filter::Description(_) => Vec::new(),
+    };
+    for test in &filters.iter().flat_map(of_concept).collect::<Vec<ConceptTest>>() {
+        let (query, is_other) = match test {
+            ConceptTest::Active(is_active) => (number(FLAGS, schema::INACTIVE), *is_active),
+            ConceptTest::Defined(is_defined) => {
+                let defined = schema::property("sufficientlyDefined", "true");
+                (Box::new(Terms::list(PROPERTIES, vec![defined])) as Box<dyn Query>, !is_defined)
+            }
+            ConceptTest::Module(is_other, modules) => (of_property(index, "moduleId", modules)?, *is_other),
+        };
+        parts.push(if is_other { others(query) } else { query });
+    }
+    let mut found: Box<dyn Query> = Box::new(BooleanQuery::intersection(parts));
+    for filter in filters {
+        let Filter::Description(tests) = filter else { continue };
+        let mut parts = vec![found];
+        parts.extend(descriptions::likely(tests));
+        let concepts = read(index, &BooleanQuery::intersection(parts))?;
+        let passing = concepts.iter().filter(|concept| descriptions::passes(concept, tests));
+        found = codes(passing.map(|concept| &*concept.code));
+    }
+    Ok(found)
 }
 
 fn refined(index: &Lookup<'_>, refinement: &Refinement) -> Result<Box<dyn Query>> {

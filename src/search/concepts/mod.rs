@@ -13,6 +13,7 @@ mod about;
 mod build;
 mod constraint;
 mod convert;
+mod descriptions;
 mod implied;
 mod lookup;
 mod order;

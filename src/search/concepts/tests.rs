@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::{ConceptIndex, build};
 use crate::base::fault::Category;
-use crate::fhir::codes::{Concept, Designation, Packer, Property, PropertyValue};
+use crate::fhir::codes::{Concept, Designation, Packer, Property, PropertyValue, Usage};
 use crate::fhir::terminology::{CodeSystem, Filter, Op, Query};
 
 const ABOUT: &str = r#"{"resourceType":"CodeSystem","url":"http://x/cs","version":"1","content":"complete","caseSensitive":true,
@@ -275,18 +275,34 @@ fn constrained() -> Vec<Concept> {
         concept.properties = properties;
         concept
     };
+    let told = |mut concept: Concept, texts: &[(&str, &str, &str)]| {
+        let described = |(language, kind, value): &(&str, &str, &str)| Designation {
+            language: Some((*language).into()),
+            usage: Some(Usage { code: (*kind).into(), ..Usage::default() }),
+            value: (*value).into(),
+        };
+        concept.designations = texts.iter().map(described).collect();
+        concept
+    };
+    let defined = Property { code: "sufficientlyDefined".into(), value: PropertyValue::Boolean(true) };
     let strength = |value: &str| Property { code: "400003".into(), value: PropertyValue::Decimal(value.into()) };
     let site = |value: &str| code("400001", value);
     let member = || code("memberOf", "500001");
     vec![
         concept("100001", "Thing", &[]),
         concept("200001", "Finding", &["100001"]),
-        concept("200002", "Pain", &["200001"]),
-        of(concept("200003", "Knee pain", &["200002", "200004"]), vec![site("300002"), member()]),
-        of(concept("200004", "Finding of knee", &["200001"]), vec![site("300002")]),
-        of(
-            concept("200005", "Severe pain of the left knee", &["200003"]),
-            vec![site("300003"), site("300001"), code("400002", "200002"), member()],
+        of(concept("200002", "Pain", &["200001"]), vec![code("moduleId", "500001")]),
+        told(
+            of(concept("200003", "Knee pain", &["200002", "200004"]), vec![site("300002"), member(), defined]),
+            &[("de", "900000000000013009", "Knie tut weh")],
+        ),
+        Concept { inactive: true, ..of(concept("200004", "Finding of knee", &["200001"]), vec![site("300002")]) },
+        told(
+            of(
+                concept("200005", "Severe pain of the left knee", &["200003"]),
+                vec![site("300003"), site("300001"), code("400002", "200002"), member()],
+            ),
+            &[("en", "900000000000003001", "Severe pain of the left knee (finding)")],
         ),
         concept("300001", "Body structure", &["100001"]),
         concept("300002", "Knee", &["300001"]),
@@ -341,6 +357,22 @@ fn expression_constraints_select() {
         ("* : 400003 >= #6", &["600002"]),
         ("* : 400003 = #10", &["600002"]),
         ("* : 400003 < #6.5", &["600001"]),
+        ("!!> << 200002", &["200002"]),
+        ("!!> (200003 OR 200005 OR 300002)", &["200003", "300002"]),
+        ("!!< << 200001", &["200005"]),
+        ("!!< (200002 OR 200004 OR 300001)", &["200002", "200004", "300001"]),
+        ("<< 200001 {{ term = \"pain kn\" }}", &["200003", "200005"]),
+        ("<< 200001 {{ term = (\"severe\" \"finding\") }}", &["200001", "200004", "200005"]),
+        ("<< 200001 {{ term = wild:\"*knee*\" }}", &["200003", "200004", "200005"]),
+        ("<< 200001 {{ term = \"knie\", language = de }}", &["200003"]),
+        ("<< 200001 {{ term = \"knie\", language = en }}", &[]),
+        ("<< 200001 {{ term = \"knee\", type = fsn }}", &["200005"]),
+        ("<< 200001 {{ term != \"knee\", language = de }}", &["200003"]),
+        ("<< 200001 {{ C active = 0 }}", &["200004"]),
+        ("<< 200001 {{ C active = true, definitionStatus = defined }}", &["200003"]),
+        ("<< 200002 {{ C definitionStatus = primitive }}", &["200002", "200005"]),
+        ("* {{ C moduleId = << 500000 }}", &["200002"]),
+        ("< 200001 {{ C moduleId != 500001 }} {{ D term = \"severe\" }}", &["200005"]),
     ];
     for (constraint, expected) in cases {
         let filters = [filter("constraint", "=", constraint)];

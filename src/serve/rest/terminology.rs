@@ -8,7 +8,7 @@ use super::subset::{PARAMS, Shown};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::json::{Json, parse_stored, write};
 use crate::fhir::terminology::{self, Operation, Params};
-use crate::fhir::types::ResourceType;
+use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
 
 /// Parameters, or a ValueSet.
 ///
@@ -26,6 +26,9 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>, operation: Operatio
     }
     if let Some(body) = body {
         params.extend(&from_body(body)?);
+    }
+    if operation == Operation::Translate {
+        params = located(call, &params).await?;
     }
     let own = match call.target.id {
         Some(_) => Some(own(call).await?),
@@ -56,6 +59,40 @@ fn from_body(body: &Json) -> Result<Params> {
     let mut params = Params::default();
     params.push(name, body.clone());
     Ok(params)
+}
+
+/// `source` and `target` of `$translate` may be ids or locations of value sets here: then their URLs are meant.
+async fn located(call: &Call<'_>, params: &Params) -> Result<Params> {
+    let mut out = Params::default();
+    for (name, value) in params.iter() {
+        let given = value.as_str().filter(|_| matches!(name, "source" | "target"));
+        let canonical = match given.and_then(|text| id_of(&call.site.base, text)) {
+            Some(id) => canonical(call, id).await?,
+            None => None,
+        };
+        out.push(name, canonical.map_or_else(|| value.clone(), Json::string));
+    }
+    Ok(out)
+}
+
+/// The id of a value set here that a text may be.
+fn id_of(base: &str, text: &str) -> Option<ResourceId> {
+    let plain = text.strip_prefix(base).map_or(text, |rest| rest.trim_start_matches('/'));
+    let plain = plain.strip_prefix("ValueSet/").unwrap_or(plain);
+    ResourceId::parse(plain).ok()
+}
+
+/// The URL of a value set with an id, if there is one.
+async fn canonical(call: &Call<'_>, id: ResourceId) -> Result<Option<String>> {
+    let key = ResourceKey::new(ResourceType::parse("ValueSet")?, id);
+    let body = match call.session.read(&key).await {
+        Ok(stored) => stored.body,
+        Err(fault) if matches!(fault.category(), Category::NotFound | Category::Gone) => None,
+        Err(fault) => return Err(fault),
+    };
+    let json = body.map(|body| parse_stored(&body)).transpose();
+    let json = json.map_err(|fault| Fault::internal(format!("stored {key}: {fault}")))?;
+    Ok(json.and_then(|json| json.get("url")?.as_str().map(str::to_owned)))
 }
 
 /// The resource of the path.

@@ -21,6 +21,52 @@ pub enum Constraint {
     Refined(Box<Constraint>, Box<Refinement>),
     /// `.`: the values of an attribute.
     Values(Box<Constraint>, Box<Constraint>),
+    /// `!!>`: those with none of the others above them.
+    Top(Box<Constraint>),
+    /// `!!<`: those with none of the others below them.
+    Bottom(Box<Constraint>),
+    /// `{{ }}`: those that pass filters.
+    Filtered(Box<Constraint>, Vec<Filter>),
+}
+
+/// A filter in `{{ }}`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Filter {
+    /// `C`: all of this holds of the concept.
+    Concept(Vec<ConceptTest>),
+    /// `D`, or no letter: all of this holds of one of its descriptions.
+    Description(Vec<DescriptionTest>),
+}
+
+/// What is asked of a concept.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConceptTest {
+    /// `active`
+    Active(bool),
+    /// `definitionStatus`: whether it is sufficiently defined.
+    Defined(bool),
+    /// `moduleId`: of these modules or, with true, of others.
+    Module(bool, Constraint),
+}
+
+/// What is asked of a description: with true, that it is none of these.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DescriptionTest {
+    /// `term`
+    Term(bool, Vec<Term>),
+    /// `language`, in lower case.
+    Language(bool, Vec<Box<str>>),
+    /// `type`, as the concept that stands for it.
+    Kind(bool, Vec<Box<str>>),
+}
+
+/// A text that is looked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Term {
+    /// `match`: each of these words, in lower case, begins a word.
+    Words(Vec<Box<str>>),
+    /// `wild`: the whole text, in lower case, in which `*` is any text.
+    Wild(Box<str>),
 }
 
 /// A step in the hierarchy.

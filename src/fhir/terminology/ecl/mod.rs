@@ -2,12 +2,16 @@
 //! relationships; this is pure.
 //!
 //! Read is what value sets are made of: single concepts, hierarchies up and down, members of reference sets, `AND`, `OR`, `MINUS`,
-//! parentheses, refinements with cardinality and reversed attributes, concrete values, dotted attributes; in the short form and in
-//! the long one. A group with one attribute is that attribute. Absent, and refused: groups of several attributes (groups are not
-//! kept), filters in `{{ }}` and supplements of history, alternate identifiers.
+//! parentheses, refinements with cardinality and reversed attributes, concrete values, dotted attributes, the top and bottom of a set,
+//! filters of concepts and descriptions; in the short form and in the long one. A group with one attribute is that attribute. Absent,
+//! and refused: groups of several attributes (groups are not kept), filters of members and by what the loader does not keep (effective
+//! times, dialects), supplements of history, alternate identifiers.
 
 mod constraint;
 mod read;
+mod reader;
 
-pub use constraint::{Attribute, Constraint, Order, Refinement, Relation, Test};
-pub use read::parse;
+pub use constraint::{
+    Attribute, ConceptTest, Constraint, DescriptionTest, Filter, Order, Refinement, Relation, Term, Test,
+};
+pub use read::{DEFINITION, SYNONYM, parse};

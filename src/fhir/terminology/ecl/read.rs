@@ -1,14 +1,10 @@
 //! The text of an expression constraint (ECL 2.2, short and long form), read from left to right.
 
-use super::constraint::{Attribute, Constraint, Order, Refinement, Relation, Test};
-use crate::base::fault::{Category, Fault, Result};
-
-/// Longest text, in bytes.
-const TEXT: usize = 16 << 10;
-/// Most parts.
-const PARTS: usize = 1000;
-/// Most parentheses and operators within one another.
-const DEPTH: usize = 32;
+use super::constraint::{
+    Attribute, ConceptTest, Constraint, DescriptionTest, Filter, Order, Refinement, Relation, Term, Test,
+};
+use super::reader::{Reader, TEXT, absent, costly};
+use crate::base::fault::Result;
 
 /// The operators before a concept, longer ones first, with their long forms.
 const RELATIONS: [(&str, &str, Relation); 8] = [
@@ -22,6 +18,13 @@ const RELATIONS: [(&str, &str, Relation); 8] = [
     (">", "ancestorOf", Relation::Above),
 ];
 
+/// The concept of descriptions that are synonyms.
+pub const SYNONYM: &str = "900000000000013009";
+/// The concept of fully specified names.
+pub const FULL_NAME: &str = "900000000000003001";
+/// The concept of descriptions that are definitions.
+pub const DEFINITION: &str = "900000000000550004";
+
 /// Reads an expression constraint.
 ///
 /// # Errors
@@ -30,88 +33,13 @@ pub fn parse(text: &str) -> Result<Constraint> {
     if text.len() > TEXT {
         return Err(costly(format!("an expression constraint has at most {TEXT} bytes")));
     }
-    let mut reader = Reader { text, at: 0, parts: 0, depth: 0 };
+    let mut reader = Reader::new(text);
     let found = reader.constraint()?;
     reader.space()?;
     if reader.at < text.len() { Err(reader.expected("its end")) } else { Ok(found) }
 }
 
-fn costly(text: String) -> Fault {
-    Fault::coded(Category::Unprocessable, "too-costly", text)
-}
-
-fn absent(what: &str) -> Fault {
-    let text = format!("expression constraint: {what} are not supported");
-    Fault::coded(Category::Unprocessable, "not-supported", text)
-}
-
-struct Reader<'t> {
-    text: &'t str,
-    at: usize,
-    parts: usize,
-    depth: usize,
-}
-
-impl<'t> Reader<'t> {
-    fn rest(&self) -> &'t str {
-        &self.text[self.at..]
-    }
-
-    fn expected(&self, what: &str) -> Fault {
-        let near: String = self.rest().chars().take(24).flat_map(char::escape_debug).collect();
-        let place = self.text[..self.at].chars().count() + 1;
-        let text = format!("expression constraint, character {place}: expected {what} before \"{near}\"");
-        Fault::coded(Category::Unprocessable, "invalid", text)
-    }
-
-    /// Passes over blanks and comments.
-    fn space(&mut self) -> Result<()> {
-        loop {
-            self.at += self.rest().len() - self.rest().trim_start().len();
-            let Some(comment) = self.rest().strip_prefix("/*") else { return Ok(()) };
-            let end = comment.find("*/").ok_or_else(|| self.expected("the end of the comment"))?;
-            self.at += end + 4;
-        }
-    }
-
-    fn take(&mut self, symbol: &str) -> Result<bool> {
-        self.space()?;
-        let is_next = self.rest().starts_with(symbol);
-        self.at += if is_next { symbol.len() } else { 0 };
-        Ok(is_next)
-    }
-
-    fn need(&mut self, symbol: &str) -> Result<()> {
-        if self.take(symbol)? { Ok(()) } else { Err(self.expected(&format!("\"{symbol}\""))) }
-    }
-
-    /// A word in any case, with no letter after it.
-    fn word(&mut self, word: &str) -> Result<bool> {
-        self.space()?;
-        let is_next = self.rest().get(..word.len()).is_some_and(|next| next.eq_ignore_ascii_case(word))
-            && !self.rest()[word.len()..].starts_with(|c: char| c.is_alphanumeric());
-        self.at += if is_next { word.len() } else { 0 };
-        Ok(is_next)
-    }
-
-    fn part(&mut self) -> Result<()> {
-        self.parts += 1;
-        if self.parts > PARTS {
-            return Err(costly(format!("an expression constraint has at most {PARTS} parts")));
-        }
-        Ok(())
-    }
-
-    fn within<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        if self.depth == DEPTH {
-            return Err(costly(format!("an expression constraint is at most {DEPTH} deep")));
-        }
-        self.depth += 1;
-        let found = read(self);
-        self.depth -= 1;
-        found
-    }
-
+impl Reader<'_> {
     fn constraint(&mut self) -> Result<Constraint> {
         let first = self.operand()?;
         if self.take(":")? {
@@ -158,24 +86,166 @@ impl<'t> Reader<'t> {
         Ok(self.word("AND")? || self.take(",")?)
     }
 
-    /// A concept, any, or a constraint in parentheses, with the operators before it.
+    /// A concept, any, or a constraint in parentheses, with the operators before it and the filters after it, which are of the whole.
     fn operand(&mut self) -> Result<Constraint> {
-        self.part()?;
-        let found = self.within(Self::operated)?;
-        self.space()?;
-        if self.rest().starts_with("{{") {
-            return Err(absent("filters ({{ ... }})"));
+        let found = self.plain()?;
+        let mut filters = Vec::new();
+        while self.take("{{")? {
+            self.part()?;
+            filters.push(self.filter()?);
+            self.need("}}")?;
         }
-        Ok(found)
+        Ok(if filters.is_empty() { found } else { Constraint::Filtered(Box::new(found), filters) })
+    }
+
+    fn plain(&mut self) -> Result<Constraint> {
+        self.part()?;
+        self.within(Self::operated)
+    }
+
+    /// What stands in `{{ }}`.
+    fn filter(&mut self) -> Result<Filter> {
+        if self.word("C")? {
+            let mut tests = vec![self.concept_test()?];
+            while self.take(",")? {
+                tests.push(self.concept_test()?);
+            }
+            return Ok(Filter::Concept(tests));
+        }
+        if self.word("M")? || self.take("+")? {
+            return Err(absent("filters of members ({{ M ... }}) and supplements of history ({{ + ... }})"));
+        }
+        self.word("D")?;
+        let mut tests = vec![self.description_test()?];
+        while self.take(",")? {
+            tests.push(self.description_test()?);
+        }
+        Ok(Filter::Description(tests))
+    }
+
+    /// `=`, or with true `!=`.
+    fn equality(&mut self) -> Result<bool> {
+        match self.order()? {
+            Order::Same => Ok(false),
+            Order::Other => Ok(true),
+            _ => Err(self.expected("= or !=")),
+        }
+    }
+
+    fn concept_test(&mut self) -> Result<ConceptTest> {
+        self.part()?;
+        if self.word("active")? {
+            let is_other = self.equality()?;
+            let is_true = self.word("true")? || self.word("1")?;
+            if !is_true && !self.word("false")? && !self.word("0")? {
+                return Err(self.expected("true or false"));
+            }
+            return Ok(ConceptTest::Active(is_true != is_other));
+        }
+        let by_id = self.word("definitionStatusId")?;
+        if by_id || self.word("definitionStatus")? {
+            let is_other = self.equality()?;
+            let (defined, primitive) =
+                if by_id { ("900000000000073002", "900000000000074008") } else { ("defined", "primitive") };
+            let is_defined = self.word(defined)?;
+            if !is_defined && !self.word(primitive)? {
+                return Err(self.expected(&format!("{defined} or {primitive}")));
+            }
+            return Ok(ConceptTest::Defined(is_defined != is_other));
+        }
+        if self.word("moduleId")? {
+            return Ok(ConceptTest::Module(self.equality()?, self.operand()?));
+        }
+        if self.word("effectiveTime")? {
+            return Err(absent("filters by effectiveTime"));
+        }
+        Err(self.expected("active, definitionStatus or moduleId"))
+    }
+
+    fn description_test(&mut self) -> Result<DescriptionTest> {
+        self.part()?;
+        if self.word("term")? {
+            let is_other = self.equality()?;
+            return Ok(DescriptionTest::Term(is_other, self.one_or_more(Self::term)?));
+        }
+        if self.word("language")? {
+            let is_other = self.equality()?;
+            return Ok(DescriptionTest::Language(is_other, self.one_or_more(Self::token)?));
+        }
+        if self.word("typeId")? || self.word("type")? {
+            let is_other = self.equality()?;
+            return Ok(DescriptionTest::Kind(is_other, self.one_or_more(Self::kind)?));
+        }
+        for other in ["dialect", "dialectId", "moduleId", "effectiveTime", "active", "id"] {
+            if self.word(other)? {
+                return Err(absent(&format!("filters of descriptions by {other}")));
+            }
+        }
+        Err(self.expected("term, language or type"))
+    }
+
+    /// One value, or several in parentheses.
+    fn one_or_more<T>(&mut self, one: fn(&mut Self) -> Result<T>) -> Result<Vec<T>> {
+        if !self.take("(")? {
+            return Ok(vec![one(self)?]);
+        }
+        let mut found = Vec::new();
+        while !self.take(")")? {
+            self.part()?;
+            found.push(one(self)?);
+        }
+        if found.is_empty() { Err(self.expected("a value")) } else { Ok(found) }
+    }
+
+    fn term(&mut self) -> Result<Term> {
+        let is_wild = self.word("wild")?;
+        if is_wild || self.word("match")? {
+            self.need(":")?;
+        }
+        self.space()?;
+        let text = self.quoted()?.to_lowercase();
+        if is_wild {
+            return Ok(Term::Wild(text.into()));
+        }
+        let words: Vec<Box<str>> = text.split_whitespace().map(Into::into).collect();
+        if words.is_empty() { Err(self.expected("words")) } else { Ok(Term::Words(words)) }
+    }
+
+    /// Letters, digits and hyphens.
+    fn token(&mut self) -> Result<Box<str>> {
+        self.space()?;
+        let rest = self.rest();
+        let token = &rest[..rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'-').count()];
+        if token.is_empty() {
+            return Err(self.expected("a code"));
+        }
+        self.at += token.len();
+        Ok(token.to_lowercase().into())
+    }
+
+    /// A type of descriptions: its short name, or its concept.
+    fn kind(&mut self) -> Result<Box<str>> {
+        for (name, id) in [("syn", SYNONYM), ("fsn", FULL_NAME), ("def", DEFINITION)] {
+            if self.word(name)? {
+                return Ok(id.into());
+            }
+        }
+        match self.concept()? {
+            Constraint::Concept(id) => Ok(id),
+            _ => Err(self.expected("a type of descriptions")),
+        }
     }
 
     fn operated(&mut self) -> Result<Constraint> {
-        if self.take("!!<")? || self.take("!!>")? {
-            return Err(absent("the bottom and the top of a set (!!<, !!>)"));
+        if self.take("!!>")? {
+            return Ok(Constraint::Top(Box::new(self.plain()?)));
+        }
+        if self.take("!!<")? {
+            return Ok(Constraint::Bottom(Box::new(self.plain()?)));
         }
         for (short, long, relation) in RELATIONS {
             if self.take(short)? || self.word(long)? {
-                return Ok(Constraint::Related(relation, Box::new(self.operand()?)));
+                return Ok(Constraint::Related(relation, Box::new(self.plain()?)));
             }
         }
         if self.take("^")? || self.word("memberOf")? {
@@ -183,7 +253,7 @@ impl<'t> Reader<'t> {
             if self.rest().starts_with('[') {
                 return Err(absent("columns of reference sets (^ [ ... ])"));
             }
-            return Ok(Constraint::Members(Box::new(self.operand()?)));
+            return Ok(Constraint::Members(Box::new(self.plain()?)));
         }
         if self.take("*")? || self.word("ANY")? {
             return Ok(Constraint::Any);
@@ -331,24 +401,6 @@ impl<'t> Reader<'t> {
         let concepts = self.operand()?;
         Ok(if is_other { Test::NotIn(concepts) } else { Test::In(concepts) })
     }
-
-    /// A text in quotes, with `\"` and `\\`.
-    fn quoted(&mut self) -> Result<Box<str>> {
-        self.need("\"")?;
-        let mut text = String::new();
-        let mut chars = self.rest().char_indices();
-        while let Some((at, c)) = chars.next() {
-            match c {
-                '"' => {
-                    self.at += at + 1;
-                    return Ok(text.into());
-                }
-                '\\' => text.extend(chars.next().map(|(_, c)| c)),
-                c => text.push(c),
-            }
-        }
-        Err(self.expected("the end of the text"))
-    }
 }
 
 /// Attributes in a group: one alone is the same without it.
@@ -430,6 +482,35 @@ mod tests {
     }
 
     #[test]
+    fn filters_and_ends_of_sets_are_read() {
+        let boxed = |id: &str| Box::new(related(Relation::Below, id));
+        assert_eq!(parse("!!> < 111111").expect("the top"), Constraint::Top(boxed("111111")));
+        assert_eq!(parse("!!<(<111111)").expect("the bottom"), Constraint::Bottom(boxed("111111")));
+        let filters = |text: &str| match parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}")) {
+            Constraint::Filtered(of, filters) if of == boxed("111111") => filters,
+            other => panic!("{other:?}"),
+        };
+        let words = |words: &[&str]| Term::Words(words.iter().map(|word| (*word).into()).collect());
+        let found = filters(
+            r#"< 111111 |x| {{ term = "Heart att", language != en, type = (syn fsn) }} {{ C active = 1, definitionStatus = primitive }}"#,
+        );
+        let kinds = vec![SYNONYM.into(), FULL_NAME.into()];
+        let description = vec![
+            DescriptionTest::Term(false, vec![words(&["heart", "att"])]),
+            DescriptionTest::Language(true, vec!["en".into()]),
+            DescriptionTest::Kind(false, kinds),
+        ];
+        let concept = vec![ConceptTest::Active(true), ConceptTest::Defined(false)];
+        assert_eq!(found, [Filter::Description(description), Filter::Concept(concept)]);
+        let found = filters(r#"<111111{{D term = (match:"a" wild:"*B")}}"#);
+        let terms = vec![words(&["a"]), Term::Wild("*b".into())];
+        assert_eq!(found, [Filter::Description(vec![DescriptionTest::Term(false, terms)])]);
+        let found = filters("<111111 {{ C moduleId = (222222 OR 333333), definitionStatusId != 900000000000074008 }}");
+        let [Filter::Concept(tests)] = &*found else { panic!("{found:?}") };
+        assert!(matches!(&**tests, [ConceptTest::Module(false, Constraint::Either(_)), ConceptTest::Defined(true)]));
+    }
+
+    #[test]
     fn what_is_none_is_refused_with_its_place() {
         for (text, code, part) in [
             ("", "invalid", "character 1"),
@@ -441,8 +522,16 @@ mod tests {
             ("<111111: 222222 > 333333", "invalid", "a number"),
             ("<111111: [2..1] 222222 = *", "invalid", "a cardinality"),
             ("<111111: {222222 = *, 333333 = *}", "not-supported", "groups of several"),
-            ("<111111 {{ term = \"x\" }}", "not-supported", "filters"),
-            ("!!> 111111", "not-supported", "top"),
+            ("<111111 {{ M mapTarget = \"x\" }}", "not-supported", "filters of members"),
+            ("<111111 {{ + HISTORY }}", "not-supported", "supplements"),
+            ("<111111 {{ C effectiveTime >= \"2020\" }}", "not-supported", "effectiveTime"),
+            ("<111111 {{ D dialect = en-gb }}", "not-supported", "dialect"),
+            ("<111111 {{ term = \"x\" }", "invalid", "}}"),
+            ("<111111 {{ term > \"x\" }}", "invalid", "= or !="),
+            ("<111111 {{ term = \" \" }}", "invalid", "words"),
+            ("<111111 {{ type = () }}", "invalid", "a value"),
+            ("<111111 {{ C active = 2 }}", "invalid", "true or false"),
+            ("<111111 {{ C colour = red }}", "invalid", "moduleId"),
         ] {
             let fault = parse(text).expect_err(text);
             let issue = &fault.issues()[0];

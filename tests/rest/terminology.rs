@@ -1,0 +1,144 @@
+//! Operations of the terminology service where they depend on what else is stored: elements of profiles (`context`), dates of
+//! definitions, ids of value sets, value sets within others, properties of codes.
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Database, TestApp};
+
+const ANIMALS: &str = "http://example.org/CodeSystem/animals";
+const PETS: &str = "http://example.org/ValueSet/pets";
+const PROFILE: &str = "http://example.org/StructureDefinition/pet";
+
+fn started() -> TestApp {
+    let app = TestApp::start(Database::Sqlite);
+    let mut client = app.client();
+    let legs = |count: u32| json!([{"code": "legs", "valueInteger": count}]);
+    let system = json!({"resourceType": "CodeSystem", "id": "animals", "url": ANIMALS, "version": "1", "date": "2020-05", "status": "active",
+        "content": "complete", "hierarchyMeaning": "is-a", "property": [{"code": "legs", "type": "integer"}],
+        "concept": [{"code": "dog", "display": "Dog", "property": legs(4), "concept": [{"code": "poodle", "display": "Poodle", "property": legs(4)}]},
+            {"code": "fish", "display": "Fish", "property": legs(0)}]});
+    client.put("CodeSystem/animals", &system).expect(201);
+    let pets = json!({"resourceType": "ValueSet", "id": "pets", "url": PETS, "status": "active", "date": "2021-03-04",
+        "compose": {"include": [{"system": ANIMALS, "filter": [{"property": "concept", "op": "is-a", "value": "dog"}]}]}});
+    client.put("ValueSet/pets", &pets).expect(201);
+    app
+}
+
+fn codes(client: &mut Client, query: &str) -> Vec<String> {
+    let set = client.get(&format!("ValueSet/{query}")).expect(200).json();
+    let all = set["expansion"]["contains"].as_array().cloned().unwrap_or_default();
+    all.iter().map(|one| one["code"].as_str().unwrap().to_owned()).collect()
+}
+
+fn result(answer: &Value) -> bool {
+    answer["parameter"][0]["valueBoolean"].as_bool().unwrap()
+}
+
+#[test]
+fn a_context_means_what_its_element_is_bound_to() {
+    let app = started();
+    let mut client = app.client();
+    assert!(codes(&mut client, "$expand?context=DiagnosticReport.category").contains(&"LAB".to_owned()));
+    assert_eq!(
+        codes(
+            &mut client,
+            "$expand?context=http://hl7.org/fhir/StructureDefinition/Patient%23Patient.gender&contextDirection=incoming"
+        )
+        .len(),
+        4
+    );
+    let context = format!("context={PROFILE}%23Patient.animal.species");
+    client.get(&format!("ValueSet/$expand?{context}")).expect_outcome(404);
+    // a profile says its own, and what it does not say is that of its base
+    let species = json!({"id": "Patient.maritalStatus", "path": "Patient.maritalStatus", "binding": {"strength": "required", "valueSet": PETS}});
+    let profile = json!({"resourceType": "StructureDefinition", "id": "pet", "url": PROFILE, "name": "Pet", "status": "active", "type": "Patient",
+        "kind": "resource", "abstract": false, "derivation": "constraint", "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient",
+        "differential": {"element": [{"id": "Patient", "path": "Patient"}, species]}});
+    client.put("StructureDefinition/pet", &profile).expect(201);
+    assert_eq!(
+        codes(&mut client, &format!("$expand?context={PROFILE}%23Patient.maritalStatus&excludeNested=true")),
+        ["dog", "poodle"]
+    );
+    assert_eq!(codes(&mut client, &format!("$expand?context={PROFILE}%23Patient.gender")).len(), 4);
+    // the code needs no system then
+    let check = format!("ValueSet/$validate-code?context={PROFILE}%23Patient.maritalStatus&code=");
+    assert!(result(&client.get(&format!("{check}poodle")).expect(200).json()));
+    assert!(!result(&client.get(&format!("{check}fish")).expect(200).json()));
+    client.get("ValueSet/$expand?context=Patient.birthDate").expect_outcome(404);
+    client.get("ValueSet/$expand?context=Patient.gender&contextDirection=up").expect_outcome(400);
+}
+
+#[test]
+fn a_date_means_definitions_as_they_were() {
+    let app = started();
+    let mut client = app.client();
+    assert_eq!(codes(&mut client, "pets/$expand?date=2021-03-04&excludeNested=true"), ["dog", "poodle"]);
+    for (query, status) in [
+        ("ValueSet/pets/$expand?date=2021-03-03", 422),
+        ("ValueSet/$expand?url=http://example.org/ValueSet/pets&date=2021-03-03", 422),
+        ("CodeSystem/$lookup?system=http://example.org/CodeSystem/animals&code=dog&date=2020-05", 200),
+        ("CodeSystem/$lookup?system=http://example.org/CodeSystem/animals&code=dog&date=2020-04-30", 422),
+        ("CodeSystem/$validate-code?url=http://example.org/CodeSystem/animals&code=dog&date=2024-01-01T10:00:00Z", 200),
+        ("CodeSystem/$validate-code?url=http://example.org/CodeSystem/animals&code=dog&date=soon", 400),
+    ] {
+        let answer = client.get(query);
+        assert_eq!(answer.status, status, "{query}");
+    }
+}
+
+#[test]
+fn value_sets_within_others_and_by_their_ids() {
+    let app = started();
+    let mut client = app.client();
+    let within = |id: &str, include: Value| json!({"resourceType": "ValueSet", "id": id, "status": "active", "compose": {"include": [include]}});
+    let set = json!({"resourceType": "ValueSet", "status": "active",
+        "contained": [within("a", json!({"system": ANIMALS, "concept": [{"code": "poodle"}]})), within("b", json!({"valueSet": ["#a"]})), within("c", json!({"valueSet": ["#c"]}))],
+        "compose": {"include": [{"system": ANIMALS}], "exclude": [{"valueSet": ["#b"]}]}});
+    let expanded = client.post("ValueSet/$expand?excludeNested=true", &set).expect(200).json();
+    let found: Vec<&str> =
+        expanded["expansion"]["contains"].as_array().unwrap().iter().map(|one| one["code"].as_str().unwrap()).collect();
+    assert_eq!(found, ["dog", "fish"]);
+    let mut missing = set.clone();
+    missing["compose"]["exclude"][0]["valueSet"][0] = json!("#none");
+    client.post("ValueSet/$expand", &missing).expect(404);
+    let mut circle = set;
+    circle["compose"]["exclude"][0]["valueSet"][0] = json!("#c");
+    client.post("ValueSet/$expand", &circle).expect(422);
+
+    let map = json!({"resourceType": "ConceptMap", "id": "m", "url": "http://example.org/ConceptMap/m", "status": "active", "sourceUri": PETS,
+        "group": [{"source": ANIMALS, "target": "urn:t", "element": [{"code": "dog", "target": [{"code": "hund", "equivalence": "equivalent"}]}]}]});
+    client.put("ConceptMap/m", &map).expect(201);
+    let absolute = format!("{}/ValueSet/pets", app.base());
+    for (source, is_found) in [
+        (PETS, true),
+        ("pets", true),
+        ("ValueSet/pets", true),
+        (&*absolute, true),
+        ("other", false),
+        ("http://example.org/ValueSet/other", false),
+    ] {
+        let answer =
+            client.get(&format!("ConceptMap/$translate?system={ANIMALS}&code=dog&source={source}")).expect(200).json();
+        assert_eq!(result(&answer), is_found, "{source}: {answer}");
+    }
+}
+
+#[test]
+fn codes_are_found_by_their_properties() {
+    let app = started();
+    let mut client = app.client();
+    let property = |code: &str, kind: &str, value: Value| json!({"name": "property", "part": [{"name": "code", "valueCode": code}, {"name": "value", kind: value}]});
+    let body = json!({"resourceType": "Parameters", "parameter": [{"name": "exact", "valueBoolean": true},
+        property("legs", "valueInteger", json!(4)), property("focus", "valueCode", json!("poodle"))]});
+    let answer = client.post("CodeSystem/animals/$find-matches", &body).expect(200).json();
+    let all = answer["parameter"].as_array().unwrap();
+    let code = |at: usize| all[at]["part"][0]["valueCoding"]["code"].as_str().unwrap();
+    assert_eq!((all.len(), code(0), code(1)), (2, "poodle", "dog"), "{answer}");
+    assert_eq!(
+        (all[0]["part"].as_array().unwrap().len(), &all[1]["part"][1]["name"]),
+        (1, &json!("unmatched")),
+        "{answer}"
+    );
+    client.post("CodeSystem/$find-matches", &body).expect_outcome(400);
+    client.get("CodeSystem/animals/$find-matches?exact=true").expect_outcome(400);
+}
