@@ -14,6 +14,7 @@ mod fuzz;
 mod mutations;
 mod own_definitions;
 mod packages;
+mod published_packages;
 mod rest;
 mod search;
 mod support;

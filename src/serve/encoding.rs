@@ -10,7 +10,7 @@ use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use flate2::Compression;
 use futures_util::stream;
-use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, VARY};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::BodyExt;
 
@@ -100,7 +100,7 @@ fn wish(text: &str) -> (&str, f32) {
 pub async fn encode(mut response: Response<Body>, coding: Coding) -> Response<Body> {
     response.headers_mut().append(VARY, HeaderValue::from_static("Accept-Encoding"));
     let length = response.body().size_hint().exact().unwrap_or(0);
-    if response.headers().contains_key(CONTENT_ENCODING) {
+    if response.headers().contains_key(CONTENT_ENCODING) || is_dense(response.headers()) {
         return response;
     }
     if length < FROM_BYTES {
@@ -131,6 +131,24 @@ pub async fn encode(mut response: Response<Body>, coding: Coding) -> Response<Bo
         }
         Err(_) => Response::from_parts(parts, Body::from(kept)),
     }
+}
+
+/// Whether the content of a Binary is compressed by its own format: another coding would cost seconds for nothing.
+fn is_dense(headers: &HeaderMap) -> bool {
+    const DENSE: [&str; 9] = [
+        "image/jpeg",
+        "image/png",
+        "image/gif",
+        "image/webp",
+        "image/heic",
+        "image/avif",
+        "application/pdf",
+        "application/zip",
+        "application/gzip",
+    ];
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind.starts_with("audio/") || kind.starts_with("video/") || DENSE.contains(&kind.as_str())
 }
 
 fn deflate(bytes: &[u8], coding: Coding) -> Result<Vec<u8>, Error> {
@@ -283,6 +301,21 @@ mod tests {
         wide.window_log(27).and_then(|()| wide.include_contentsize(false)).expect("zstd");
         let wide = wide.write_all(&zeros[..1000]).and_then(|()| wide.finish()).expect("zstd");
         assert_eq!(inflate(&wide, Coding::Zstd, 1 << 20).expect_err("too wide").category(), Category::Invalid);
+    }
+
+    #[test]
+    fn what_its_format_compresses_is_sent_as_it_is() {
+        for (kind, expected) in [
+            ("image/JPEG; x=y", true),
+            ("video/mp4", true),
+            ("application/pdf", true),
+            ("image/svg+xml", false),
+            ("image/tiff", false),
+            ("application/fhir+json; charset=utf-8", false),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
+            assert_eq!(is_dense(&headers), expected, "{kind}");
+        }
     }
 
     #[test]

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use http::header::HOST;
-use http::{Request, Response, Version};
+use http::header::{CONNECTION, HOST};
+use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
@@ -86,7 +86,17 @@ impl Listening {
 
     async fn connection(&self, stream: TcpStream, mut stopping: watch::Receiver<bool>) {
         let unread = Unread::default();
-        let service = service_fn(|request: Request<Incoming>| self.answer(request.map(|body| unread.watch(body))));
+        let service = service_fn(|request: Request<Incoming>| {
+            let (answer, unread) = (self.answer(request.map(|body| unread.watch(body))), &unread);
+            async move {
+                let mut response = answer.await?;
+                // RFC 9112, 9.6: who is about to close says so.
+                if unread.ends_connection() {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, std::convert::Infallible>(response)
+            }
+        });
         let mut builder = Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(self.head);
         let stream = Stalling::new(stream, self.write);

@@ -156,8 +156,19 @@ fn the_answer_to_a_body_that_is_too_large_arrives() {
             b"POST /fhir/Nonsense HTTP/1.1\r\nHost: h\r\nContent-Length: 4000000\r\n\r\n".to_vec(),
             vec![b' '; 4_000_000],
         ];
-        outcome(&app.client().raw(&elsewhere.concat()), 404);
+        let answer = app.client().raw(&elsewhere.concat());
+        outcome(&answer, 404);
+        assert_eq!(answer.header("connection"), Some("close"), "the rest of the body is not read");
     }
+    // A short body is skipped, and the connection serves the next request.
+    let both = b"POST /fhir/Nonsense HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}GET /livez HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let mut stream = TcpStream::connect(app.client().address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.write_all(both).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    assert!(text.starts_with("HTTP/1.1 404") && text.contains("HTTP/1.1 200 OK"), "{text}");
+    assert_eq!(text.to_lowercase().matches("connection: close").count(), 1, "{text}");
 }
 
 #[test]

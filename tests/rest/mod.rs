@@ -27,6 +27,7 @@ mod provenance;
 mod repeatable;
 mod searches;
 mod subset;
+mod terminology;
 mod transactions;
 mod validate;
 mod validity;

@@ -61,6 +61,7 @@ impl Stage {
     pub async fn play(&self, scenario: &Scenario) -> Option<Failure> {
         let mut values = Values::from([
             ("base".to_owned(), self.base.clone()),
+            ("other_scheme".to_owned(), other_scheme(&self.base)),
             ("unique".to_owned(), self.ids.uuid()),
             ("uuid".to_owned(), self.ids.uuid()),
         ]);
@@ -126,6 +127,14 @@ impl Stage {
         }
         let body = step.body.as_deref().map(|body| fill(body, values)).transpose()?.unwrap_or_default();
         Ok(Request { method, url, headers, body: Bytes::from(body) })
+    }
+}
+
+/// The base URL with the other scheme of HTTP, which names the same resources (FHIR R4 `references.html`).
+fn other_scheme(base: &str) -> String {
+    match base.strip_prefix("https://") {
+        Some(rest) => format!("http://{rest}"),
+        None => base.replacen("http://", "https://", 1),
     }
 }
 

@@ -39,7 +39,8 @@ impl FhirPathPatch {
             let mut work = Work { resource: &mut resource, kind, budget: &mut *budget, now, steps };
             let done = work.apply(operation);
             done.map_err(|f| {
-                f.context(format!("operation {at} ({} {})", operation.act.name(), operation.path.text()))
+                let about = format!("operation {at} ({} {})", operation.act.name(), operation.path.text());
+                f.context(about).at(format!("Parameters.parameter[{at}]"))
             })?;
         }
         Ok(resource)

@@ -43,19 +43,26 @@ const DOCUMENTATION: &str = "All interactions work on all types. `_summary` and 
 const SECURITY: &str =
     "There is no authorization server yet: every request acts as a development user, on loopback only.";
 
-/// The packages in use.
+/// What there is of profiles beside those of FHIR.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Guides<'a>(pub &'a [&'a Packed]);
+pub struct Guides<'a> {
+    /// The packages in use.
+    pub packages: &'a [&'a Packed],
+    /// The profiles that are stored: type and URL of each.
+    pub own: &'a [(Box<str>, Box<str>)],
+}
 
 impl Guides<'_> {
-    /// The same for the same packages.
+    /// The same for the same packages and profiles.
     pub fn fingerprint(&self) -> String {
-        self.0.iter().map(|packed| packed.manifest.label()).collect::<Vec<_>>().join(" ")
+        let packages = self.packages.iter().map(|packed| packed.manifest.label());
+        let own = self.own.iter().map(|(kind, url)| format!("{kind}={url}"));
+        packages.chain(own).collect::<Vec<_>>().join(" ")
     }
 
     /// The implementation guides, by canonical URL and version where they have one.
     fn guides(&self) -> Vec<Json> {
-        let guides = self.0.iter().map(|packed| {
+        let guides = self.packages.iter().map(|packed| {
             let of_type = packed.rows.iter().find(|row| &*row.kind == "ImplementationGuide");
             match of_type {
                 Some(row) if !row.version.is_empty() => format!("{}|{}", row.url, row.version),
@@ -68,8 +75,9 @@ impl Guides<'_> {
 
     /// The profiles of a type.
     fn profiles(&self, kind: ResourceType) -> Vec<Json> {
-        let rows = self.0.iter().flat_map(|packed| &packed.rows).filter(|row| *row.profile_of == *kind.name());
-        let mut urls: Vec<&str> = rows.map(|row| &*row.url).collect();
+        let rows = self.packages.iter().flat_map(|packed| &packed.rows);
+        let named = rows.map(|row| (&row.profile_of, &row.url)).chain(self.own.iter().map(|(of, url)| (of, url)));
+        let mut urls: Vec<&str> = named.filter(|(of, _)| ***of == *kind.name()).map(|(_, url)| &**url).collect();
         urls.sort_unstable();
         urls.dedup();
         urls.into_iter().map(Json::string).collect()
@@ -161,8 +169,11 @@ pub fn terminology(about: &About<'_>, large: &[(String, String)]) -> Json {
 }
 
 /// The parameters that `$expand` knows.
-const EXPANSION: [&str; 22] = [
+const EXPANSION: [&str; 25] = [
     "url",
+    "context",
+    "contextDirection",
+    "date",
     "valueSet",
     "valueSetVersion",
     "filter",

@@ -1,4 +1,4 @@
-//! A document that grows by the resources that it needs and those that follow from them (FHIR R4 `documents.html`, 3.3.1).
+//! A document, or what a graph leads to, that grows by the resources that it needs and those that follow from them (FHIR R4 `documents.html`, 3.3.1).
 
 use std::collections::HashSet;
 
@@ -47,7 +47,7 @@ impl<'a> Document<'a> {
         }
         self.seen.insert((key.clone(), None));
         if self.entries.len() >= MOST {
-            let message = format!("the document has more than {MOST} resources");
+            let message = format!("there are more than {MOST} resources");
             return Err(Fault::coded(Category::Invalid, "too-costly", message));
         }
         self.entries.push((key.clone(), parse_stored(stored.body.as_deref().unwrap_or_default())?));

@@ -1,4 +1,4 @@
-//! What a GraphDefinition names for a document (FHIR R4 `graphdefinition.html`): links by path from resource to resource, and
+//! What a GraphDefinition leads to, for a document and for `$graph` (FHIR R4 `graphdefinition.html`): links by path from resource to resource, and
 //! searches for what refers to one.
 
 use super::call::Call;
@@ -19,17 +19,18 @@ const STEPS: usize = 10_000;
 /// What one path may cost.
 const BOUNDS: Bounds = Bounds { steps: 200_000, items: 10_000, text: 1 << 20 };
 
-/// Adds to a document what the GraphDefinition with this canonical URL names.
+/// Adds what the GraphDefinition with this canonical URL, or `GraphDefinition/id`, leads to from the first entry, `start`.
 ///
 /// # Errors
 /// 422 for a GraphDefinition that is not there, starts elsewhere, or asks for more than there is; 400 for what is not
 /// offered of it.
 pub async fn follow(document: &mut Document<'_>, call: &Call<'_>, start: &Json, url: &str) -> Result<()> {
     let graph = find(call, url).await?;
-    if graph.get("start").and_then(Json::as_str) != Some("Composition") {
-        return Err(unfit("the GraphDefinition does not start with a Composition"));
-    }
     let Some((key, _)) = document.entries.first().cloned() else { return Ok(()) };
+    let begins = graph.get("start").and_then(Json::as_str).unwrap_or_default();
+    if !matches!(begins, "Resource" | "DomainResource") && begins != key.kind.name() {
+        return Err(unfit(format!("the GraphDefinition does not start with a resource of type {}", key.kind)));
+    }
     let mut walk = Walk { document, call, steps: 0 };
     walk.links(&graph, (key, start.clone()), 0).await
 }
@@ -38,9 +39,18 @@ fn unfit(message: impl Into<String>) -> Fault {
     Fault::coded(Category::Unprocessable, "processing", message)
 }
 
-/// The newest of that URL.
+/// The newest of that URL, or the one with that id.
 async fn find(call: &Call<'_>, url: &str) -> Result<Json> {
     let kind = ResourceType::parse("GraphDefinition")?;
+    if let Some((key, at)) = version(url, &call.site.base).filter(|(key, _)| key.kind == kind) {
+        let found = match at {
+            Some(at) => call.session.vread(&key, at).await,
+            None => call.session.read(&key).await,
+        };
+        if let Ok(stored) = found {
+            return parse_stored(stored.body.as_deref().unwrap_or_default());
+        }
+    }
     let escaped = escape(url);
     // What parts a URL from its version is no part of a value.
     let value = match url.rsplit_once('|') {

@@ -1,6 +1,6 @@
 //! `GET [base]/Observation/$lastn` (FHIR R4 `observation-operation-lastn.html`): the last observations of each code.
 
-use super::arguments::Arguments;
+use super::arguments::{Argument, Arguments};
 use super::call::{Answer, Call};
 use super::params::query;
 use super::search::searchset;
@@ -10,6 +10,7 @@ use crate::fhir::json::{Json, parse_stored};
 use crate::fhir::lastn::Latest;
 use crate::repo::{MatchMode, Note, Scan, SearchAnswer, SearchEntry};
 use crate::search::context::SearchContext;
+use crate::search::kind::escape::escape;
 
 /// Observations that are read at a time.
 const PIECE: usize = 500;
@@ -43,8 +44,7 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
         if ABSENT.contains(&base(argument.name)) {
             return Err(Fault::unsupported(format!("$lastn has no parameter \"{}\"", base(argument.name))));
         }
-        let text = argument.text().ok_or_else(|| argument.wrong("it needs a value of a primitive type"))?;
-        pairs.push((argument.name.to_owned(), text.to_owned()));
+        pairs.push((argument.name.to_owned(), value(argument)?));
     }
     let has = |names: &[&str]| pairs.iter().any(|(name, value)| names.contains(&base(name)) && !value.is_empty());
     if !has(&["patient", "subject"]) {
@@ -74,6 +74,18 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
     answer.warnings = scan.warnings;
     let own = query(&answer.used);
     searchset(call, &answer, &shown, &format!("{kind}/$lastn"), &own).map(Answer::whole)
+}
+
+/// What a search is given for a parameter: its text, what a `valueReference` refers to, the code of a `valueCoding`.
+fn value(argument: &Argument<'_>) -> Result<String> {
+    let text = |part: &str, name: &str| argument.part(part)?.get(name)?.as_str();
+    if let Some(text) = argument.text().or_else(|| text("valueReference", "reference")) {
+        return Ok(text.to_owned());
+    }
+    let code = text("valueCoding", "code").map(escape);
+    let system = text("valueCoding", "system").map(|system| format!("{}|", escape(system)));
+    code.map(|code| system.unwrap_or_default() + &code)
+        .ok_or_else(|| argument.wrong("it needs a value of a primitive type, a reference, or a Coding with a code"))
 }
 
 /// The name of a parameter without modifiers and chains.

@@ -48,7 +48,8 @@ pub fn full(call: &Call<'_>) -> Bytes {
 fn capabilities(call: &Call<'_>) -> Arc<Capabilities> {
     let used = call.session.packages_in_use();
     let packages: Vec<&Packed> = used.packages.iter().map(|used| &*used.packed).collect();
-    call.site.statements.capabilities(&call.session.search_params(), &Guides(&packages))
+    let own = call.session.own_profiles();
+    call.site.statements.capabilities(&call.session.search_params(), &Guides { packages: &packages, own: &own })
 }
 
 /// A statement with the base URL of the tenant.

@@ -23,6 +23,8 @@ pub enum Operation {
     Expunge,
     /// Evaluates an expression.
     FhirPath,
+    /// What a GraphDefinition leads to from a resource.
+    Graph,
     /// Answers a query of GraphQL.
     GraphQl,
     /// The last observations of each code.
@@ -39,6 +41,8 @@ pub enum Operation {
     Packages(PackageOperation),
     /// Another identifier of a system.
     PreferredId,
+    /// A profile with its snapshot.
+    Snapshot,
     /// Statistics of measurements.
     Stats,
     /// Tells how far the index is with search parameters.
@@ -249,6 +253,12 @@ pub static OPERATIONS: &[OperationRow] = &[
         definition: None,
     },
     inquiry(
+        "find-matches",
+        terminology::Operation::FindMatches,
+        "CodeSystem",
+        Some("http://hl7.org/fhir/OperationDefinition/CodeSystem-find-matches"),
+    ),
+    inquiry(
         "lookup",
         terminology::Operation::Lookup,
         "CodeSystem",
@@ -302,6 +312,13 @@ pub static OPERATIONS: &[OperationRow] = &[
         by_get: false,
         definition: Some("http://hl7.org/fhir/OperationDefinition/Resource-meta-delete"),
     },
+    asked("graph", Operation::Graph, Offered::RESOURCES, "http://hl7.org/fhir/OperationDefinition/Resource-graph"),
+    asked(
+        "snapshot",
+        Operation::Snapshot,
+        Offered::on_both("StructureDefinition"),
+        "http://hl7.org/fhir/OperationDefinition/StructureDefinition-snapshot",
+    ),
     asked("find", Operation::FindList, Offered::on_type("List"), "http://hl7.org/fhir/OperationDefinition/List-find"),
     asked(
         "preferred-id",

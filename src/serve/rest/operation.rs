@@ -4,8 +4,8 @@ use super::call::{Answer, Call};
 use super::offered::{OPERATIONS, Operation, OperationRow};
 use super::routes::Target;
 use super::{
-    closure, convert, diff, document, everything, expunge, fhirpath, lastn, list_find, meta, packages, patient_match,
-    preferred_id, reindex_status, statement_subset, stats, terminology, validate, versions,
+    closure, convert, diff, document, everything, expunge, fhirpath, graph, lastn, list_find, meta, packages,
+    patient_match, preferred_id, reindex_status, snapshot, statement_subset, stats, terminology, validate, versions,
 };
 use crate::base::fault::{Fault, Result};
 use crate::fhir::json::Json;
@@ -28,6 +28,8 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
         Some(Operation::Terminology(which)) => terminology::operation(call, body, which).await,
         Some(Operation::Expunge) => expunge::operation(call, body).await,
         Some(Operation::FhirPath) => fhirpath::operation(call, body).await,
+        Some(Operation::Graph) => graph::operation(call, body).await,
+        Some(Operation::Snapshot) => snapshot::operation(call, body).await,
         Some(Operation::Lastn) => lastn::operation(call, body).await,
         Some(Operation::Match) => patient_match::operation(call, body).await,
         Some(Operation::Meta) => meta::operation(call, body).await,
