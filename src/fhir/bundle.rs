@@ -195,7 +195,12 @@ fn entry(item: Json, index: usize) -> Result<RequestEntry> {
         let message = "method is one of GET, HEAD, POST, PUT, DELETE, PATCH";
         Fault::coded(Category::Invalid, "value", message).at(place(".method"))
     })?;
-    let url = required("url")?;
+    // The HAPI client leaves the url of a create out (`transaction().withResources(..)`): it can only be the type.
+    let own_type = || resource.as_ref().filter(|_| method == Method::Post)?.get("resourceType")?.as_str();
+    let url = match own_type() {
+        Some(own_type) if request.get("url").is_none() => own_type.to_owned(),
+        _ => required("url")?,
+    };
     if resource.is_none()
         && matches!(method, Method::Post | Method::Put | Method::Patch)
         && !url.contains("_search")
@@ -273,6 +278,18 @@ mod tests {
                 read(&format!(r#"{{"resourceType":"Bundle","type":"history","entry":[{entry}]}}"#)).expect_err(entry);
             assert_eq!(fault.issues()[0].expression.as_deref(), Some(place), "{entry}");
         }
+    }
+
+    #[test]
+    fn a_create_without_a_url_is_one_of_the_type() {
+        let entry = |method: &str| {
+            let resource = r#"{"resourceType":"Patient"}"#;
+            let entry = format!(r#"{{"resource":{resource},"request":{{"method":"{method}"}}}}"#);
+            read(&format!(r#"{{"resourceType":"Bundle","type":"transaction","entry":[{entry}]}}"#))
+        };
+        assert_eq!(entry("POST").expect("a bundle").entries[0].url, "Patient");
+        let place = entry("PUT").expect_err("refused").issues()[0].expression.clone();
+        assert_eq!(place.as_deref(), Some("Bundle.entry[0].request.url"));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::kind::{dispatch, reference};
 use super::links;
 use super::nested;
 use super::path;
-use super::value::{Contained, Extracted, Value};
+use super::value::{Contained, Extracted, Nested, Value};
 use crate::fhir::definitions::names;
 use crate::fhir::definitions::params::{ParamId, ParamKind, SearchParam, expression_for, search_params};
 use crate::fhir::fhirpath::{Bounds, Collection, Context, Expression, Node, Options, compile_with};
@@ -65,6 +65,11 @@ fn own(kind: ResourceType, added: Option<&Plan>, resource: &Json, base: &str) ->
         }
     }
     nested::extract(kind, root, &Context::new(root), base, &mut found.nested);
+    if let Some((name, kind, inner)) = nested::first(kind, object) {
+        // words are asked of the whole Bundle
+        let values = Extracted { narrative: "".into(), content: "".into(), ..own(kind, None, inner, base) };
+        found.nested.push(Nested { name, values });
+    }
     found.narrative = content::narrative(object);
     found.content = content::content(object);
     found.is_working = kind.name() == "List" && text(object, names::MODE) == Some("working");
@@ -504,7 +509,7 @@ pub(super) mod tests {
         check(
             &patient,
             &[("email", "ann@example.ORG"), ("telecom", "ANN@EXAMPLE.ORG"), ("email", "Ann@Example.org")],
-            &[("email", "ann"), ("identifier", "MRN|7"), ("active", "TRUE"), ("phone", "ann@example.org")],
+            &[("email", "ann"), ("identifier", "MRN|7"), ("phone", "ann@example.org")],
         );
         let questionnaire = r#"{"resourceType":"Questionnaire","id":"q","status":"draft","version":"1.0-Beta"}"#;
         check(questionnaire, &[("version", "1.0-BETA"), ("version:not", "1.0")], &[("version:not", "1.0-beta")]);
@@ -564,11 +569,26 @@ pub(super) mod tests {
     #[test]
     fn resources_inside_of_bundles_are_references() {
         let bundle = r#"{"resourceType":"Bundle","id":"b","type":"document","identifier":{"value":"i"},"timestamp":
-            "2024-01-01T00:00:00Z","entry":[{"resource":{"resourceType":"Composition","id":"c"}}]}"#;
+            "2024-01-01T00:00:00Z","entry":[{"resource":{"resourceType":"Composition","id":"c","title":"Discharge","date":"2024"}},
+            {"resource":{"resourceType":"Composition","id":"d","title":"Not the first"}}]}"#;
         check(
             bundle,
-            &[("composition", "Composition/c"), ("identifier", "i"), ("timestamp", "2024")],
-            &[("composition", "d")],
+            &[
+                ("composition", "Composition/c"),
+                ("identifier", "i"),
+                ("timestamp", "2024"),
+                ("composition.title", "discharge"),
+                ("composition:Composition.date", "lt2025"),
+                ("composition._id", "c"),
+                ("composition.status:missing", "true"),
+            ],
+            &[
+                ("composition", "d"),
+                ("composition.title", "not"),
+                ("composition._id", "d"),
+                ("message.event", "x"),
+                ("composition.title:missing", "true"),
+            ],
         );
     }
 

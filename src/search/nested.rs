@@ -8,6 +8,9 @@
 //! has become `hasMember` and `derivedFrom`: its `type` is `has-member` (the page says `has-component`, its name in
 //! DSTU 1) or `derived-from`, its `target` what is referred to. The elements `event`, `item` and `item-event` of
 //! ServiceRequest have nothing in their place: the names are known and have no children.
+//!
+//! The same is done with the resource that begins a document or a message, whose parameters are chained to `composition` and
+//! `message` of Bundle (`bundle.html`, 2.36.4).
 
 use std::sync::LazyLock;
 
@@ -17,6 +20,7 @@ use super::path;
 use super::value::{Extracted, Nested};
 use crate::fhir::definitions::params::{ParamId, ParamKind, search_param};
 use crate::fhir::fhirpath::{Context, Expression, Node, Options, compile_with};
+use crate::fhir::json::{Json, Object};
 use crate::fhir::types::ResourceType;
 
 /// Most elements of a resource that are searched.
@@ -113,6 +117,27 @@ static ALL: [Names; 6] = [
     Names { kind: "ServiceRequest", name: "item", children: &[], elements: &[] },
     Names { kind: "ServiceRequest", name: "item-event", children: &[], elements: &[] },
 ];
+
+/// Parameters of Bundle whose value is its first resource, and the type of that.
+static FIRST: [(&str, &str); 2] = [("composition", "Composition"), ("message", "MessageHeader")];
+
+/// The name and the type of the resource within resources of a type that the chain of a parameter leads to.
+pub fn within(kind: ResourceType, code: &str) -> Option<(&'static str, ResourceType)> {
+    let (name, inner) = FIRST.iter().find(|(name, _)| kind.name() == "Bundle" && *name == code)?;
+    Some((name, ResourceType::find(inner)?))
+}
+
+/// The resource within a resource that has a name of [`within`].
+pub fn first(kind: ResourceType, object: &Object) -> Option<(&'static str, ResourceType, &Json)> {
+    if kind.name() != "Bundle" {
+        return None;
+    }
+    let inner = object.get("entry")?.as_array()?.first()?.get("resource")?;
+    let inner_type = inner.get("resourceType")?.as_str()?;
+    let (code, _) = FIRST.iter().find(|(_, of)| *of == inner_type)?;
+    let (name, inner_kind) = within(kind, code)?;
+    Some((name, inner_kind, inner))
+}
 
 /// The names of a type that have children in R4.
 pub fn of(kind: ResourceType) -> impl Iterator<Item = &'static Names> {

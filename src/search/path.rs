@@ -95,6 +95,14 @@ pub fn has_no_systems(param: &SearchParam) -> bool {
     BARE.contains(&param.id)
 }
 
+/// Token parameters on truth values.
+static TRUTHS: LazyLock<HashSet<ParamId>> = LazyLock::new(|| of_types(ParamKind::Token, |name| name == "boolean"));
+
+/// Whether the elements of a token parameter are `true` or `false` (`search.html`, 3.1.1.4.10).
+pub fn is_truth(param: &SearchParam) -> bool {
+    TRUTHS.contains(&param.id)
+}
+
 /// The official parameters of a kind whose elements are all known to be of some types.
 fn of_types(kind: ParamKind, is_one: impl Fn(&str) -> bool) -> HashSet<ParamId> {
     let all = all_params().iter().filter(|param| param.kind == kind);
@@ -168,6 +176,8 @@ mod tests {
             assert!(bare.contains(name), "{name} in {bare}");
         }
         assert!(!bare.contains("identifier") && !bare.contains("gender"), "{bare}");
+        let truths = urls(is_truth);
+        assert!(truths.contains("Patient-active") && !truths.contains("telecom"), "{truths}");
     }
 
     /// The test side of a search knows only the parameter, the extraction only the element: they agree when no

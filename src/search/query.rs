@@ -153,11 +153,11 @@ pub enum Clause {
         /// What must hold for it.
         clause: Box<Clause>,
     },
-    /// One of its elements passes (`search::nested`): the clause is over the element's own values.
+    /// One of its elements, or the first resource of a Bundle, passes (`search::nested`): the clause is over its own values.
     Element {
         /// The type that has such elements.
         kind: ResourceType,
-        /// Their name in `_filter`.
+        /// Their name in `_filter`, or the parameter that leads to the resource.
         name: &'static str,
         /// What must hold for one of them.
         clause: Box<Clause>,

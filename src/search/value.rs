@@ -31,7 +31,7 @@ pub struct Extracted {
     pub contained: Vec<Contained>,
     /// The hashes of resources of this server that it names elsewhere than in its values.
     pub links: Vec<u64>,
-    /// Its elements that have a name in `_filter`.
+    /// Its elements that have a name in `_filter`, and the resource that begins a Bundle.
     pub nested: Vec<Nested>,
     /// It is a List in the mode `working`.
     pub is_working: bool,
@@ -54,7 +54,7 @@ pub struct Contained {
     pub values: Extracted,
 }
 
-/// An element that has a name with children in `_filter` (`search::nested`).
+/// An element that has a name with children in `_filter`, or the first resource of a Bundle (`search::nested`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Nested {
     /// The name.

@@ -110,7 +110,7 @@ on_both_databases! {
             "birthdate=2023-02-30", "birthdate=x", "birthdate=ge", "birthdate=2020-13", "_lastUpdated=yesterday", "_count=-1", "_count=x",
             "_sort=nonsense", "_include=Patient", "_include=Patient:nonsense", "name:missing=maybe", "_total=much", "_summary=nonsense",
             "nonsense.name=x", "organization.nonsense=x", "_has:Observation:patient=x", "_has:Nonsense:patient:code=x",
-            "_has:Observation:nonsense:code=x", "_id=a%20b", "birthdate=2020-01-01T25:00:00Z",
+            "_has:Observation:nonsense:code=x", "_id=a%20b", "birthdate=2020-01-01T25:00:00Z", "active=maybe", "active:not=1",
         ] {
             let outcome = refused(&mut client, "GET", &format!("/fhir/Patient?{query}&_pretty=false"), b"");
             assert!(outcome["issue"][0]["diagnostics"].is_string(), "{query}: {outcome}");

@@ -76,6 +76,8 @@ on_both_databases! {
                     "date" => "2020",
                     "number" | "quantity" => "1",
                     "composite" | "special" => continue,
+                    // of truth values too
+                    "token" => "true",
                     _ => "x",
                 };
                 let answer = client.send("GET", &format!("/fhir/{name}?{code}={value}"), &strict, &[]);
@@ -117,6 +119,28 @@ on_both_databases! {
         assert_eq!(client.get("OperationDefinition/expunge").expect(200).json()["title"], "Another");
         client.delete("OperationDefinition/expunge").expect(204);
         client.get("OperationDefinition/expunge").expect_outcome(410);
+    }
+
+    fn what_it_says_of_itself_is_valid(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let statement = client.get("metadata").expect(200).json();
+        let rest = &statement["rest"][0];
+        let all = list(rest, "operation").into_iter().chain(list(rest, "resource").into_iter().flat_map(|kind| list(kind, "operation")));
+        let base = statement["implementation"]["url"].as_str().unwrap();
+        let own = all.filter_map(|operation| operation["definition"].as_str()?.strip_prefix(&format!("{base}/")).map(str::to_owned));
+        let own: std::collections::BTreeSet<String> = own.collect();
+        let pages = ["metadata", "metadata?mode=normative", "metadata?mode=terminology"].map(str::to_owned).into_iter().chain(own);
+        for page in pages {
+            let resource = client.get(&page).expect(200).json();
+            let kind = resource["resourceType"].as_str().unwrap().to_owned();
+            let verdict = client.post(&format!("{kind}/$validate"), &resource).expect(200).json();
+            let errors: Vec<&Value> = list(&verdict, "issue").into_iter().filter(|issue| issue["severity"] == "error" || issue["severity"] == "fatal").collect();
+            assert!(errors.is_empty(), "{page}: {errors:?}");
+            let xml = client.send("GET", &format!("/fhir/{page}"), &[("Accept", "application/fhir+xml")], &[]).expect(200);
+            let again = client.send("POST", "/fhir/$convert", &[("Content-Type", "application/fhir+xml"), ("Accept", "application/fhir+json")], &xml.body).expect(200).json();
+            assert_eq!(again, resource, "{page}");
+        }
     }
 
     fn the_statement_has_modes_parts_and_a_tag(database) {

@@ -128,10 +128,16 @@ fn value(kind: Kind, modifier: &str, json: &Value, wanted: &Wanted) -> bool {
 }
 
 /// Case and combining marks do not count (3.1.1.4.8). Two texts differ in case only when their full upper case is equal,
-/// as Unicode has it (chapter 3.13): so `ß`, whose upper case is `SS`, is `ss`, and both small sigmas are one.
+/// as Unicode has it (chapter 3.13): so `ß`, whose upper case is `SS`, is `ss`, and both small sigmas are one. Strokes are
+/// marks as well, which no decomposition takes off.
 pub fn fold(text: &str) -> String {
+    const STRUCK: &str = "ɃȻĐɆǤĦƗɈŁØɌŦɄɎƵ";
+    const PLAIN: &str = "BCDEGHIJLORTUYZ";
     let base = text.nfkd().filter(|c| !is_combining_mark(*c)).collect::<String>();
-    base.to_lowercase().to_uppercase().nfkd().filter(|c| !is_combining_mark(*c)).collect()
+    let upper = base.to_lowercase().to_uppercase().replace('Æ', "AE").replace('Œ', "OE");
+    let plain =
+        |c: char| STRUCK.chars().zip(PLAIN.chars()).find(|(struck, _)| *struck == c).map_or(c, |(_, plain)| plain);
+    upper.nfkd().filter(|c| !is_combining_mark(*c)).map(plain).collect()
 }
 
 /// The texts of a string, or of the parts of a HumanName or Address.

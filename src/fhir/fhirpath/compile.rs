@@ -18,6 +18,8 @@ use crate::base::fault::{Fault, Result};
 pub struct Reading {
     /// Whether `as` keeps what is of the type of several items.
     pub as_filters: bool,
+    /// Whether a choice is also found by the name of its form.
+    pub takes_forms: bool,
     /// Whether functions that ask services are refused.
     pub is_alone: bool,
     /// Whether the functions of views are there.
@@ -107,7 +109,7 @@ impl Compiler<'_> {
         if names.is_empty() {
             return Ok(*start);
         }
-        let steps: SmallVec<[Step; 2]> = names.iter().map(|name| Step::new(name)).collect();
+        let steps: SmallVec<[Step; 2]> = names.iter().map(|name| Step::new(name, self.reading.takes_forms)).collect();
         Ok(Code::Path(start, steps))
     }
 

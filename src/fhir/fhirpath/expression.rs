@@ -30,6 +30,9 @@ pub struct Options<'o> {
     pub variables: Option<&'o [&'o str]>,
     /// Whether `as` filters several items as `ofType` does, which search parameters of R4 need, instead of failing.
     pub as_filters: bool,
+    /// Whether a choice is also found by the name of its form, `valueDateTime`, as search parameters of some implementation guides
+    /// have it.
+    pub takes_forms: bool,
     /// Whether functions that ask [`Services`](super::context::Services) are refused.
     pub is_alone: bool,
     /// Whether it is of a view: SQL on FHIR adds `getResourceKey` and `getReferenceKey`, and joins nothing to an empty text.
@@ -37,9 +40,16 @@ pub struct Options<'o> {
 }
 
 impl Options<'_> {
-    /// For search parameters: `as` filters, and there are no services.
-    pub const SEARCH: Options<'static> =
-        Options { is_strict: false, context: None, variables: None, as_filters: true, is_alone: true, is_view: false };
+    /// For search parameters: `as` filters, choices have the names of their forms too, and there are no services.
+    pub const SEARCH: Options<'static> = Options {
+        is_strict: false,
+        context: None,
+        variables: None,
+        as_filters: true,
+        takes_forms: true,
+        is_alone: true,
+        is_view: false,
+    };
 }
 
 /// Compiles an expression, without a check against the definitions.
@@ -69,8 +79,8 @@ pub fn compile_typed(text: &str, options: &Options<'_>) -> Result<(Expression, O
 
 fn compiled(text: &str, options: &Options<'_>, is_strict: bool) -> Result<(Expression, Option<Known>)> {
     let tree = parser::parse(text)?;
-    let Options { as_filters, is_alone, is_view, .. } = *options;
-    let code = to_code(text, &tree, Reading { as_filters, is_alone, is_view })?;
+    let Options { as_filters, takes_forms, is_alone, is_view, .. } = *options;
+    let code = to_code(text, &tree, Reading { as_filters, takes_forms, is_alone, is_view })?;
     let known = if is_strict { check(text, &tree, options.context, options.variables)? } else { None };
     Ok((Expression { code, text: text.into() }, known))
 }

@@ -16,6 +16,7 @@
 //! Decisions where texts leave room:
 //! - `as` of several items is an error, but for [`Options::SEARCH`], where it filters like `ofType`: parameters of R4
 //!   need that. Both take primitives only by their exact type (`code` is no `string`), while `is` knows descendants.
+//! - With `Options::SEARCH` a choice also has the names of its forms (`valueDateTime`), which US Core 6.1.0 needs.
 //! - An Integer has 64 bits, so that `Long` is no type of its own.
 //! - A path that begins with another type than the root's yields nothing, instead of an error: the
 //!   expressions of R4's search parameters are unions over many types.

@@ -65,6 +65,8 @@ pub struct Step {
     name: Name,
     sibling: Name,
     choice: Option<&'static Choice>,
+    /// Whether it may be the name of a choice's form.
+    takes_forms: bool,
 }
 
 /// The JSON names that a choice element may have.
@@ -128,9 +130,10 @@ impl Choice {
 }
 
 impl Step {
-    /// The step to the children with a name.
-    pub fn new(name: &str) -> Self {
-        Self { name: Name::new(name), sibling: Name::new(&format!("_{name}")), choice: CHOICES.get(name) }
+    /// The step to the children with a name; `takes_forms`: which may be that of a choice's form (`valueString`).
+    pub fn new(name: &str, takes_forms: bool) -> Self {
+        let sibling = Name::new(&format!("_{name}"));
+        Self { name: Name::new(name), sibling, choice: CHOICES.get(name), takes_forms }
     }
 
     /// The name.
@@ -217,20 +220,21 @@ impl<'a> Node<'a> {
         if value.is_none() && sibling.is_none() {
             return;
         }
-        let Some(type_id) = self.type_of_child(&step.name) else { return };
+        let Some(type_id) = self.type_of_child(step) else { return };
         push(value, sibling, type_id, out);
     }
 
     /// The type of a property, `Some(None)` when nothing is known about this node, and `None` for what
     /// is no element: `resourceType`, and one form of a choice under its JSON name.
     #[expect(clippy::option_option, reason = "no element, an element of unknown type, an element of a type")]
-    fn type_of_child(&self, name: &Name) -> Option<Option<TypeId>> {
+    fn type_of_child(&self, step: &Step) -> Option<Option<TypeId>> {
+        let name = &step.name;
         if *name == KNOWN.resource_type {
             return None;
         }
         let owner = if self.json.as_object().is_none() { primitive_owner(self.type_id) } else { self.type_id };
         match owner.and_then(|owner| property(owner, name)) {
-            Some(property) if property.is_choice => None,
+            Some(property) if property.is_choice && !step.takes_forms => None,
             found => Some(found.map(|property| property.type_id)),
         }
     }

@@ -401,8 +401,7 @@ mod parameters {
             ("Observation.effective.id", "e"),
             ("Observation.effective is dateTime", "true"),
             ("Observation.effective.as(DateTime)", "2024-02-29"),
-            ("Observation.effectiveDateTime", ""),
-            ("Observation.component.valueQuantity", ""),
+            ("Observation.component.valueQuantity.value", "120"),
             ("Observation.component.value.value", "120,high"),
             ("Observation.status.is(string) and Observation.status.ofType(string).empty()", "true"),
             ("Observation.status.value.type().namespace", "System"),
@@ -412,6 +411,9 @@ mod parameters {
             let got = run_by(&Options::SEARCH, text, &observation).unwrap_or_else(|fault| panic!("{text}: {fault}"));
             assert_eq!(got.join(","), expected, "{text}");
         }
+        // the name of a form is one for search parameters only
+        let got = run_by(&Options::default(), "Observation.component.valueQuantity", &observation).expect("a path");
+        assert_eq!(got.join(","), "");
     }
 
     #[test]

@@ -67,7 +67,9 @@ impl<'a> Reading<'a> {
         };
         let root = Path::root(kind.name());
         let path = path.unwrap_or(&root);
-        if let Some(attribute) = tag.attributes.first() {
+        // Where a schema lies says nothing about the resource; the examples of the specification have it.
+        let is_content = |attribute: &&Attribute<'_>| attribute.name != "xsi:schemaLocation";
+        if let Some(attribute) = tag.attributes.iter().find(is_content) {
             return Err(self.unknown(attribute, path));
         }
         let mut object = Object::new();

@@ -420,11 +420,13 @@ mod tests {
             let inner = Documents::contained(kind);
             all.push((inner.all(), format!("{kind}#")));
             all.extend(named.clone().map(|param| (inner.param(param.id), format!("{kind}#{}", param.code))));
-            for nested in nested::of(kind) {
-                let elements = Documents::elements(kind, nested.name);
-                let name = format!("{kind}.{}", nested.name);
+            let first = ["composition", "message"].into_iter().filter_map(|code| nested::within(kind, code));
+            for (name, of) in nested::of(kind).map(|names| (names.name, kind)).chain(first) {
+                let elements = Documents::elements(kind, name);
+                let name = format!("{kind}.{name}");
                 all.push((elements.all(), format!("{name}[]")));
-                all.extend(named.clone().map(|param| (elements.param(param.id), format!("{name}.{}", param.code))));
+                let named = search_params(of).iter();
+                all.extend(named.map(|param| (elements.param(param.id), format!("{name}.{}", param.code))));
             }
         }
         assert!(all.len() > 2000, "{} parameters", all.len());

@@ -5,7 +5,7 @@ use tantivy::schema::{
 };
 
 /// Version of the schema, the terms and the extraction: an index of another version is emptied and filled again.
-pub const FORMAT: u32 = 11;
+pub const FORMAT: u32 = 12;
 
 /// `u64`: [`crate::fhir::types::ResourceKey::hash64`]; indexed and a column. After it, of a resource with a canonical URL,
 /// the hashes of that URL without and with its version (`codec::canonical`): a reference may name it by each.

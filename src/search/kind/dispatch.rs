@@ -7,7 +7,7 @@ use super::escape::split;
 use super::{composite, date, near, number, quantity, reference, string, token, uri};
 use crate::base::clock::Timestamp;
 use crate::fhir::definitions::params::{ParamKind, SearchParam};
-use crate::search::path::{has_no_systems, has_no_zones, ignores_case, may_ignore_case};
+use crate::search::path::{has_no_systems, has_no_zones, ignores_case, is_truth, may_ignore_case};
 use crate::search::query::{AnyCase, DateTest, Test, TokenTest};
 use crate::search::value::Value;
 
@@ -91,7 +91,11 @@ fn token_of(of: &SearchParam, value: &str) -> Result<TokenTest, &'static str> {
             "contact points, URIs and truth values have no system: there is no `|`; one that belongs to the value is written `\\|`",
         );
     }
-    token::parse(value)
+    let test = token::parse(value)?;
+    if is_truth(of) && test.code.as_deref().is_some_and(|code| !matches!(code, "true" | "false")) {
+        return Err("it is true or false");
+    }
+    Ok(test)
 }
 
 /// The test as the values of its parameter are kept: in lowercase when case does not matter.

@@ -5,8 +5,8 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 /// The base characters of a text: compatibility forms decomposed (NFKD), combining marks dropped, and what has the same
-/// capital letter alike, in lowercase (`ß` is `ss`, `ς` is `σ`, `ı` is `i`); runs of white space are one space, none at the
-/// ends.
+/// capital letter alike, in lowercase (`ß` is `ss`, `ς` is `σ`, `ı` is `i`); a stroke is a mark too, though Unicode does not
+/// take it off (`ł` is `l`), and ligatures are their letters (`æ` is `ae`); runs of white space are one space, none at the ends.
 pub fn fold(text: &str) -> Box<str> {
     let mut out = String::with_capacity(text.len());
     if text.is_ascii() {
@@ -18,7 +18,9 @@ pub fn fold(text: &str) -> Box<str> {
             match c {
                 // the small letter of the capital `ẞ`
                 'ß' => out.push_str("ss"),
-                other => push(&mut out, other),
+                'æ' => out.push_str("ae"),
+                'œ' => out.push_str("oe"),
+                other => push(&mut out, without_stroke(other)),
             }
         }
     }
@@ -26,6 +28,28 @@ pub fn fold(text: &str) -> Box<str> {
         out.pop();
     }
     out.into()
+}
+
+/// The base letter of a small Latin letter with a stroke.
+fn without_stroke(c: char) -> char {
+    match c {
+        'ƀ' => 'b',
+        'ȼ' => 'c',
+        'đ' => 'd',
+        'ɇ' => 'e',
+        'ǥ' => 'g',
+        'ħ' => 'h',
+        'ɨ' => 'i',
+        'ɉ' => 'j',
+        'ł' => 'l',
+        'ø' => 'o',
+        'ɍ' => 'r',
+        'ŧ' => 't',
+        'ʉ' => 'u',
+        'ɏ' => 'y',
+        'ƶ' => 'z',
+        other => other,
+    }
 }
 
 fn push(out: &mut String, c: char) {

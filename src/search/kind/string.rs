@@ -172,6 +172,9 @@ mod tests {
             ("ﬁn", "fin"),
             ("e\u{301}", "e"),
             ("Nguyễn", "nguyen"),
+            ("Żółć", "zolc"),
+            ("ĐẶNG", "dang"),
+            ("Ørsted, Kjær, Lœtitia", "orsted, kjaer, loetitia"),
             ("王", "王"),
             ("\u{301}", ""),
         ];

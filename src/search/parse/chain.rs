@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::clause::{check_target, find, not_allowed, plain, split_name};
-use super::context::{Trouble, Work, bad, known_type, shown, too_many};
+use super::context::{Trouble, Work, bad, known_type, shown, too_many, unsupported};
 use crate::base::fault::{Category, Fault};
 use crate::fhir::definitions::params::{ParamKind, SearchParam};
 use crate::fhir::types::ResourceType;
 use crate::search::kind::reference::targets;
+use crate::search::nested;
 use crate::search::params::{check_chain, check_modifier};
 use crate::search::query::Clause;
 
@@ -48,13 +49,40 @@ fn chain(work: &Work<'_>, place: Place<'_>, step: &str, rest: &str, text: &str) 
         return Err(bad(place.name, text, reason).into());
     }
     let next = |kind| Place { kind, rest, depth: place.depth + 1, ..place };
-    if let Some(modifier) = modifier {
-        let kind = ResourceType::find(modifier).ok_or_else(|| not_allowed(&param, modifier, place.name))?;
-        check_target(&param, kind, place.name)?;
+    let asked = match modifier {
+        Some(modifier) => {
+            let kind = ResourceType::find(modifier).ok_or_else(|| not_allowed(&param, modifier, place.name))?;
+            check_target(&param, kind, place.name)?;
+            Some(kind)
+        }
+        None => None,
+    };
+    if let Some((name, kind)) = nested::within(place.kind, &param.code) {
+        return inner(work, (place.kind, &param, name), next(kind), text);
+    }
+    if let Some(kind) = asked {
         let clause = clause(work, next(kind), text)?;
         return Ok(Clause::Chain { param, targets: vec![(kind, clause)] });
     }
     to_targets(param, |kind| clause(work, next(kind), text))
+}
+
+/// A chain to a resource that stands within the one that is searched, of the type `outer`: its id is a value of the parameter,
+/// for the others it has values of its own.
+fn inner(
+    work: &Work<'_>,
+    (outer, param, name): (ResourceType, &SearchParam, &'static str),
+    place: Place<'_>,
+    text: &str,
+) -> Result<Clause, Trouble> {
+    let code = &place.rest[..place.rest.find(['.', ':']).unwrap_or(place.rest.len())];
+    match code {
+        "_id" if place.rest == code => plain(work, outer, &format!("{}:{}", param.code, place.kind), place.name, text),
+        "_id" | "_lastUpdated" | "_text" | "_content" | "_list" | "_has" => {
+            Err(unsupported(place.name, &format!("\"{}\" of what is within {outer}", place.rest)).into())
+        }
+        _ => Ok(Clause::Element { kind: outer, name, clause: Box::new(clause(work, place, text)?) }),
+    }
 }
 
 /// A chain to every type that the reference may lead to. Types without the chained parameter are left out, and so are

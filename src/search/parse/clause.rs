@@ -124,6 +124,10 @@ fn own(work: &Work<'_>, code: &str, modifier: Option<&str>, name: &str, text: &s
             let is_missing = is_true(name, text)?;
             return Ok(if is_missing { nothing } else { Clause::Complement(Box::new(nothing)) });
         }
+        Some("not") if code == "_id" => {
+            let found = own(work, code, None, name, text)?;
+            return Ok(Clause::Complement(Box::new(found)));
+        }
         Some(modifier) => return Err(unsupported(name, &format!("modifier \":{}\"", shown(modifier))).into()),
         None => {}
     }

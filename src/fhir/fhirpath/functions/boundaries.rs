@@ -58,7 +58,7 @@ fn boundary<'a>(
 
 /// What the boundary of a Period is that of: its start or its end (SQL on FHIR, "Experimental FHIRPath Functions").
 fn period_end<'a>(input: &Collection<'a>, high: bool) -> Option<Collection<'a>> {
-    static ENDS: LazyLock<[Step; 2]> = LazyLock::new(|| ["start", "end"].map(Step::new));
+    static ENDS: LazyLock<[Step; 2]> = LazyLock::new(|| ["start", "end"].map(|name| Step::new(name, false)));
     let [Item::Node(node)] = input.as_slice() else { return None };
     node.type_id.filter(|kind| kind.name() == "Period")?;
     let mut end = Collection::new();

@@ -12,12 +12,14 @@ import ca.uhn.fhir.rest.server.exceptions.ResourceNotFoundException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
+import org.hl7.fhir.instance.model.api.IBaseResource;
 import org.hl7.fhir.r4.model.Bundle;
 import org.hl7.fhir.r4.model.CapabilityStatement;
 import org.hl7.fhir.r4.model.CodeType;
 import org.hl7.fhir.r4.model.Enumerations.AdministrativeGender;
 import org.hl7.fhir.r4.model.Observation;
 import org.hl7.fhir.r4.model.OperationOutcome;
+import org.hl7.fhir.r4.model.Organization;
 import org.hl7.fhir.r4.model.Parameters;
 import org.hl7.fhir.r4.model.Patient;
 import org.hl7.fhir.r4.model.Reference;
@@ -64,6 +66,7 @@ public final class Conform {
         check("follows all pages", this::pages);
         check("reads histories", this::history);
         check("sends a transaction", this::transaction);
+        check("sends a list of resources as a transaction", this::resources);
         check("understands what went wrong", this::errors);
         check("deletes", this::delete);
     }
@@ -234,6 +237,12 @@ public final class Conform {
                 .where(Observation.SUBJECT.hasChainedProperty("Patient", Patient.IDENTIFIER.exactly().systemAndIdentifier(SYSTEM, run + "-5")))
                 .returnBundle(Bundle.class).execute();
         equal(1, found.getTotal());
+    }
+
+    private void resources() {
+        List<IBaseResource> made = client.transaction().withResources(List.of(patient("7"), new Organization().setName("c"))).execute();
+        equal(2, made.size());
+        equal(1, count(run + "-7"));
     }
 
     private void errors() throws Exception {
