@@ -54,6 +54,8 @@ pub struct Token<'a> {
     pub is_mime: bool,
     /// Whether its type has no system: a contact point, a URI, a truth value.
     pub has_no_system: bool,
+    /// Whether its type is that of truth values.
+    pub is_truth: bool,
 }
 
 /// A reference.
@@ -213,7 +215,9 @@ fn tokens<'a>(node: Node<'a>, json: &'a Value) -> Vec<Token<'a>> {
         _ => Vec::new(),
     };
     let has_no_system = matches!(node.kind, "ContactPoint" | "boolean" | "uri");
-    all.iter_mut().for_each(|token| (token.any_case, token.has_no_system) = (any_case, has_no_system));
+    for token in &mut all {
+        (token.any_case, token.has_no_system, token.is_truth) = (any_case, has_no_system, node.kind == "boolean");
+    }
     all.retain(|token| token.system.is_some() || token.code.is_some() || token.text.is_some());
     all
 }

@@ -158,6 +158,8 @@ impl Asker<'_> {
             }
             // there is no `|` before what has no system
             _ if token.has_no_system && form != "code" => None,
+            // and no other value of a truth
+            _ if token.is_truth => Some(Wanted::Token(None, Some((*self.random.pick(&["true", "false"])).to_owned()))),
             _ => self.coded(form, token.system, token.code.as_deref()),
         }
     }
