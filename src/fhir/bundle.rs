@@ -47,6 +47,8 @@ pub struct RequestEntry {
     pub if_none_exist: Option<String>,
     /// In a history: the entry with a later version of the same resource.
     pub superseded: Option<usize>,
+    /// In a batch: why it is no request, and nothing else of it counts.
+    pub unreadable: Option<Fault>,
 }
 
 /// `Bundle.entry.request.method` (value set `http-verb`).
@@ -64,6 +66,23 @@ pub enum Method {
     Get,
     /// `HEAD`
     Head,
+}
+
+impl RequestEntry {
+    fn unreadable(fault: Fault) -> Self {
+        Self {
+            full_url: None,
+            method: Method::Get,
+            url: String::new(),
+            resource: None,
+            if_none_match: None,
+            if_modified_since: None,
+            if_match: None,
+            if_none_exist: None,
+            superseded: None,
+            unreadable: Some(fault),
+        }
+    }
 }
 
 impl Method {
@@ -84,7 +103,7 @@ impl Method {
 ///
 /// # Errors
 /// 400 naming the place: not a Bundle, another type of Bundle, an entry without request, a wrong shape;
-/// 413 for more than `most` entries. One bad entry fails the whole Bundle.
+/// 413 for more than `most` entries. One bad entry fails a whole transaction; in a batch it fails itself.
 pub fn read_request(bundle: Json, most: usize) -> Result<RequestBundle> {
     let Json::Object(mut bundle) = bundle else {
         return Err(structure(format!("a Bundle is a JSON object, not {}", bundle.kind()), "Bundle"));
@@ -115,7 +134,11 @@ pub fn read_request(bundle: Json, most: usize) -> Result<RequestBundle> {
         let message = format!("the Bundle has {} entries; at most {most} are accepted", items.len());
         return Err(Fault::new(Category::TooLarge, message).at("Bundle.entry"));
     }
-    let mut entries = items.into_iter().enumerate().map(|(i, item)| entry(item, i)).collect::<Result<Vec<_>>>()?;
+    let read = |(index, item)| match entry(item, index) {
+        Err(fault) if kind == BundleKind::Batch => Ok(RequestEntry::unreadable(fault)),
+        read => read,
+    };
+    let mut entries = items.into_iter().enumerate().map(read).collect::<Result<Vec<_>>>()?;
     if is_history {
         let mut newest = HashMap::new();
         entries.iter_mut().enumerate().try_for_each(|(i, entry)| replay(entry, i, &mut newest))?;
@@ -219,6 +242,7 @@ fn entry(item: Json, index: usize) -> Result<RequestEntry> {
         if_match: text(request, "ifMatch", &place)?,
         if_none_exist: text(request, "ifNoneExist", &place)?,
         superseded: None,
+        unreadable: None,
     })
 }
 
@@ -300,30 +324,42 @@ mod tests {
             (r#"{"resourceType":"Bundle","type":"document"}"#, "Bundle.type"),
             (r#"{"resourceType":"Bundle","type":"batch","entry":{}}"#, "Bundle.entry"),
             (r#"{"resourceType":"Bundle","type":"batch","entry":[{},{},{}]}"#, "Bundle.entry"),
-            (r#"{"resourceType":"Bundle","type":"batch","entry":[{}]}"#, "Bundle.entry[0].request"),
+            (r#"{"resourceType":"Bundle","type":"transaction","entry":[{}]}"#, "Bundle.entry[0].request"),
             (
-                r#"{"resourceType":"Bundle","type":"batch","entry":[{"fullUrl":"http://h/Patient/1/_history/1"}]}"#,
+                r#"{"resourceType":"Bundle","type":"transaction","entry":[{"fullUrl":"http://h/Patient/1/_history/1"}]}"#,
                 "Bundle.entry[0].fullUrl",
             ),
             (
-                r#"{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET"}}]}"#,
+                r#"{"resourceType":"Bundle","type":"transaction","entry":[{"request":{"method":"GET"}}]}"#,
                 "Bundle.entry[0].request.url",
             ),
             (
-                r#"{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"YELL","url":"x"}}]}"#,
+                r#"{"resourceType":"Bundle","type":"transaction","entry":[{"request":{"method":"YELL","url":"x"}}]}"#,
                 "Bundle.entry[0].request.method",
             ),
             (
-                r#"{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"PUT","url":"x"}}]}"#,
+                r#"{"resourceType":"Bundle","type":"transaction","entry":[{"request":{"method":"PUT","url":"x"}}]}"#,
                 "Bundle.entry[0].resource",
             ),
             (
-                r#"{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"PUT","url":1}}]}"#,
+                r#"{"resourceType":"Bundle","type":"transaction","entry":[{"request":{"method":"PUT","url":1}}]}"#,
                 "Bundle.entry[0].request.url",
             ),
         ] {
             let fault = read(text).expect_err(text);
             assert_eq!(fault.issues()[0].expression.as_deref(), Some(place), "{text}");
         }
+    }
+
+    #[test]
+    fn in_a_batch_a_bad_entry_fails_alone() {
+        let bundle = read(
+            r#"{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"YELL","url":"x"}},
+                {"request":{"method":"GET","url":"Patient/1"}}]}"#,
+        )
+        .expect("a bundle");
+        let place = |entry: &RequestEntry| entry.unreadable.as_ref()?.issues()[0].expression.clone();
+        assert_eq!(place(&bundle.entries[0]).as_deref(), Some("Bundle.entry[0].request.method"));
+        assert_eq!((place(&bundle.entries[1]), &*bundle.entries[1].url), (None, "Patient/1"));
     }
 }

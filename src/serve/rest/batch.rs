@@ -174,6 +174,9 @@ fn independent(entry: &mut RequestEntry, index: usize, made: &HashMap<String, us
 
 /// Reads what an entry asks for. `index` is its place in a transaction.
 fn plan(site: &Site, session: &Session, prefer: Prefer, index: Option<usize>, mut entry: RequestEntry) -> Result<Step> {
+    if let Some(fault) = entry.unreadable {
+        return Err(fault);
+    }
     if let Some(by) = entry.superseded {
         return Ok(Step::Superseded(by));
     }
