@@ -190,7 +190,7 @@ fn gathered(paths: &[PathBuf]) -> Result<Vec<Json>> {
 
 fn read(text: &str) -> Result<Json> {
     if text.trim_start().starts_with('<') {
-        xml::parse(text.as_bytes(), DEEPEST_NESTING)
+        xml::parse_exact(text.as_bytes(), DEEPEST_NESTING)
     } else {
         parse(text.as_bytes())
     }

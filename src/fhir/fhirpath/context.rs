@@ -96,6 +96,8 @@ pub struct Context<'a> {
     pub variables: &'a [(&'a str, Vec<Item<'a>>)],
     /// Who finds the targets of references; by default their type is read off the reference.
     pub resolver: Option<&'a dyn Resolver<'a>>,
+    /// Whether what is not found is left out by `resolve()`, though its type is known.
+    pub has_no_stubs: bool,
     /// Terminology and definitions; what needs them is `not-supported` without.
     pub services: Option<&'a dyn Services<'a>>,
     /// Who takes what `trace` tells.

@@ -32,6 +32,7 @@ pub mod loaded;
 pub mod lookup;
 pub mod matches;
 pub mod matching;
+pub mod media;
 pub mod member;
 pub mod memory;
 pub mod params;

@@ -7,11 +7,12 @@ use super::countries;
 use super::known::TYPES;
 use super::rules::Binding;
 use super::state::{Check, Scope, shown};
-use super::uris::has_scheme;
+use super::systems;
 use crate::fhir::definitions::names;
 use crate::fhir::json::Json;
 use crate::fhir::path::Path;
 use crate::fhir::terminology::iso::is_currency;
+use crate::fhir::terminology::media;
 
 /// What a coded element says: system and code of each coding, and whether there was any.
 type Verdict = (Membership, bool);
@@ -26,11 +27,16 @@ pub fn check(check: &mut Check<'_, '_>, binding: &Binding, is_slice: bool, json:
         let text = || format!("the value set {} is not known here, so the code was not checked", binding.value_set);
         return check.warn("not-found", text, path);
     };
+    if binding.is_required && check.options.is_thorough {
+        versions(check, &set, json, path);
+    }
     if binding.is_required && *json == Json::Null {
         return check.fail("required", || format!("there must be a code of the value set {}", name_of(binding)), path);
     }
     let (membership, has_code) = match (membership(&set, json), json.as_str()) {
-        ((Membership::Unknown, true), Some(code)) => (known_elsewhere(name_of(binding), code), true),
+        ((Membership::Unknown, true), Some(code)) => {
+            (known_elsewhere(name_of(binding), code, check.options.is_thorough), true)
+        }
         (found, _) => found,
     };
     if membership == Membership::Failed {
@@ -56,6 +62,23 @@ pub fn check(check: &mut Check<'_, '_>, binding: &Binding, is_slice: bool, json:
     }
 }
 
+/// The codes of a concept that must be in a value set are in a version of their system that is there.
+fn versions(check: &mut Check<'_, '_>, set: &Bound<'_>, concept: &Json, path: &Path) {
+    let codings = concept.as_object().and_then(|concept| concept.get_known(names::CODING)?.as_array());
+    let all = path.child("coding");
+    for (n, coding) in codings.unwrap_or_default().iter().enumerate() {
+        let Some(version) = coding.get("version").and_then(Json::as_str) else { continue };
+        let Some((system, code)) = coding.text_known(names::SYSTEM).zip(coding.text_known(names::CODE)) else {
+            continue;
+        };
+        let is_in = set.contains(Some(system), code) == Membership::In;
+        if is_in && systems::is_other_version(check.registry, system, Some(version)) {
+            let text = || format!("the code system {} is not known in the version {}", shown(system), shown(version));
+            check.fail("code-invalid", text, &all.item(n).child("version"));
+        }
+    }
+}
+
 /// Whether a concept has exactly one coding, which is then what is wrong with its codes.
 pub fn has_one_coding(json: &Json) -> bool {
     json.as_object().and_then(|concept| concept.get_known(names::CODING)?.as_array()).is_some_and(|all| all.len() == 1)
@@ -66,9 +89,9 @@ fn name_of(binding: &Binding) -> &str {
 }
 
 /// Codes of systems that are no CodeSystem but have a rule of their own.
-fn known_elsewhere(value_set: &str, code: &str) -> Membership {
+fn known_elsewhere(value_set: &str, code: &str, is_thorough: bool) -> Membership {
     let is_fine = match value_set {
-        "http://hl7.org/fhir/ValueSet/mimetypes" => is_mime_type(code),
+        "http://hl7.org/fhir/ValueSet/mimetypes" => is_mime_type(code) && (!is_thorough || media::is_known(code)),
         "http://hl7.org/fhir/ValueSet/currencies" => is_currency(code),
         _ => return Membership::Unknown,
     };
@@ -129,18 +152,17 @@ fn coding_in(set: &Bound<'_>, coding: &Json) -> Verdict {
         }
         (system, Some(code)) => (set.contains(Some(system.unwrap_or("")), code), true),
         // a value that says why it has no code
-        (_, None) if coding.get("extension").is_some() => (Membership::Unknown, false),
+        (_, None) if coding.get("extension").is_some() || coding.get("_code").is_some() => (Membership::Unknown, false),
         _ => (Membership::Out, false),
     }
 }
 
 /// Checks that a coding's code is one of its system, where all codes of that are known, and that its display is one of the code.
-pub fn coding(check: &mut Check<'_, '_>, coding: &Json, scope: &Scope<'_>, path: &Path) {
+pub fn coding(check: &mut Check<'_, '_>, coding: &Json, is_bound: bool, scope: &Scope<'_>, path: &Path) {
     let Some(system) = coding.text_known(names::SYSTEM) else { return };
     let is_in_concept = scope.place.is_some_and(|(_, property)| Some(property.type_id) == TYPES.concept);
-    if check.options.is_thorough && !is_in_concept && !has_scheme(system) {
-        let text = || format!("the system of a code must be an absolute URL, not \"{}\"", shown(system));
-        check.fail("value", text, &path.child("system"));
+    if check.options.is_thorough && !is_in_concept {
+        systems::check(check, coding, is_bound, path);
     }
     let Some(code) = coding.text_known(names::CODE) else { return };
     let known = check.registry.code_system(system);
@@ -165,7 +187,7 @@ pub fn coding(check: &mut Check<'_, '_>, coding: &Json, scope: &Scope<'_>, path:
         };
     }
     let Some(display) =
-        coding.text_known(names::DISPLAY).filter(|display| check.options.is_thorough && !display.trim().is_empty())
+        coding.text_known(names::DISPLAY).filter(|display| check.options.is_thorough && !display.is_empty())
     else {
         return;
     };

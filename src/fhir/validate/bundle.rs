@@ -1,6 +1,9 @@
 //! Rules of Bundles beyond their invariants (FHIR R4 `bundle.html#bundle-unique`, `#references`).
 
+use hashbrown::HashSet;
+
 use super::entries::Literal;
+use super::linked;
 use super::state::{Check, shown};
 use crate::fhir::json::Json;
 use crate::fhir::path::Path;
@@ -10,8 +13,12 @@ pub fn check(check: &mut Check<'_, '_>, bundle: &Json, path: &Path) {
     let kind = bundle.get("type").and_then(Json::as_str).unwrap_or("");
     let may_lack = matches!(kind, "batch" | "transaction" | "batch-response" | "transaction-response" | "history");
     let entries = path.child("entry");
-    if kind == "document" && check.options.is_thorough {
-        document(check, bundle, &entries.item(0));
+    if check.options.is_thorough {
+        links(check, bundle, kind, path);
+        if kind == "document" {
+            document(check, bundle, &entries.item(0));
+            linked::check(check, bundle, &entries);
+        }
     }
     for (n, entry) in bundle.get("entry").and_then(Json::as_array).unwrap_or_default().iter().enumerate() {
         let place = entries.item(n);
@@ -48,6 +55,24 @@ pub fn check(check: &mut Check<'_, '_>, bundle: &Json, path: &Path) {
                 )
             };
             check.fail("value", message, &place.child("fullUrl"));
+        }
+    }
+}
+
+/// The links of pages are for searches and histories; each relation stands once.
+fn links(check: &mut Check<'_, '_>, bundle: &Json, kind: &str, path: &Path) {
+    let has_pages = matches!(kind, "searchset" | "history");
+    let mut seen = HashSet::new();
+    let all = path.child("link");
+    for (n, link) in list(bundle, "link").iter().enumerate() {
+        let Some(relation) = link.get("relation").and_then(Json::as_str) else { continue };
+        let place = all.item(n);
+        let is_page = matches!(relation, "first" | "previous" | "next" | "last");
+        if is_page && !has_pages && !kind.is_empty() {
+            check.fail("value", || format!("a {} has no page {relation}", shown(kind)), &place.child("relation"));
+        }
+        if (is_page || relation == "self") && !seen.insert(relation) {
+            check.fail("value", || format!("another link has the relation {relation}"), &place.child("relation"));
         }
     }
 }

@@ -24,6 +24,11 @@ pub fn json(url: &str) -> Option<&'static Json> {
     is_countries(url).then(|| &*JSON)
 }
 
+/// Whether a code is that of a country.
+pub fn has(code: &str) -> bool {
+    SYSTEM.has(code)
+}
+
 /// Whether a code that is none of a country may be one of its subdivisions (ISO 3166-2: `US-CA`), or is one that ISO leaves to
 /// its users (`XK`, `QM` to `QZ` ...).
 pub fn may_be(code: &str) -> bool {

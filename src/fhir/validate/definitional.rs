@@ -4,16 +4,26 @@
 use hashbrown::HashSet;
 
 use super::codes::Membership;
+use super::form;
+use super::map;
 use super::report;
 use super::state::{Check, shown};
 use crate::fhir::definitions::element::{TypeId, type_by_name};
+use crate::fhir::fhirpath;
 use crate::fhir::json::Json;
 use crate::fhir::path::Path;
+
+/// The extension that names the work group of HL7 whose definition it is.
+const WORK_GROUP: &str = "http://hl7.org/fhir/StructureDefinition/structuredefinition-wg";
 
 /// Checks a resource of one of these types.
 pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
     if !check.options.is_thorough {
         return;
+    }
+    let is_group = |extension: &&Json| text(extension, "url") == Some(WORK_GROUP);
+    if list(resource, "extension").iter().filter(is_group).count() > 1 {
+        check.fail("extension", || "a definition is of one work group".to_owned(), &path.child("extension"));
     }
     match text(resource, "resourceType") {
         Some("CodeSystem") => code_system(check, resource, path),
@@ -21,6 +31,9 @@ pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
         Some("MeasureReport") => report::check(check, resource, path),
         Some("ConceptMap") => concept_map(check, resource, path),
         Some("ValueSet") => value_set(check, resource, path),
+        Some("Questionnaire") => form::check(check, resource, path),
+        Some("StructureMap") => map::check(check, resource, path),
+        Some("SearchParameter") => search_parameter(check, resource, path),
         Some("Measure") if list(resource, "library").is_empty() => measure(check, resource, path),
         _ => {}
     }
@@ -64,6 +77,9 @@ fn structure(check: &mut Check<'_, '_>, definition: &Json, path: &Path) {
         );
     }
     let kind = text(definition, "type").unwrap_or("");
+    if text(definition, "baseDefinition") == Some(EXTENSION) && kind == "Extension" {
+        url_of_extension(check, definition, path);
+    }
     let is_model =
         text(definition, "kind") == Some("logical") && text(definition, "derivation") == Some("specialization");
     if is_model && !kind.contains(':') && type_by_name(kind).is_none() {
@@ -76,8 +92,36 @@ fn structure(check: &mut Check<'_, '_>, definition: &Json, path: &Path) {
         let text = || "the base fixes another value for this element".to_owned();
         check.fail("value", text, &elements.item(n));
     }
+    typed(check, definition, path);
     for (n, element) in list_of.map_or(&[][..], |one| list(one, "element")).iter().enumerate() {
         types(check, element, &elements.item(n));
+    }
+}
+
+/// Every element of a snapshot but the first has types, or what it is like.
+fn typed(check: &mut Check<'_, '_>, definition: &Json, path: &Path) {
+    let snapshot = path.child("snapshot");
+    let all = snapshot.child("element");
+    let elements = definition.get("snapshot").map_or(&[][..], |one| list(one, "element"));
+    for (n, element) in elements.iter().enumerate() {
+        let is_inner = text(element, "id").is_some_and(|id| id.contains('.'));
+        if is_inner && element.get("type").is_none() && element.get("contentReference").is_none() {
+            check.fail("required", || "the element has no type".to_owned(), &all.item(n).child("type"));
+        }
+    }
+}
+
+/// The base of extensions.
+const EXTENSION: &str = "http://hl7.org/fhir/StructureDefinition/Extension";
+
+/// The definition of an extension says that its URL is that of the definition.
+fn url_of_extension(check: &mut Check<'_, '_>, definition: &Json, path: &Path) {
+    let elements = definition.get("differential").map_or(&[][..], |one| list(one, "element"));
+    let element = elements.iter().find(|element| text(element, "path") == Some("Extension.url"));
+    let fixed = element.and_then(|element| text(element, "fixedUri"));
+    if let Some(url) = text(definition, "url").filter(|url| fixed != Some(*url)) {
+        let text = || format!("the differential does not fix Extension.url to {}", shown(url));
+        check.fail("value", text, &path.child("differential"));
     }
 }
 
@@ -166,6 +210,24 @@ fn filter(check: &mut Check<'_, '_>, system: &str, filter: &Json, path: &Path) {
     if known.is_some_and(|known| !known.has(code)) {
         let text = || format!("the code system {} has no code \"{}\"", shown(system), shown(code));
         check.fail("code-invalid", text, &path.child("value"));
+    }
+}
+
+/// The expression of a search parameter is one for its type; a composite has components.
+fn search_parameter(check: &mut Check<'_, '_>, parameter: &Json, path: &Path) {
+    let bases = list(parameter, "base");
+    let context = match bases {
+        [Json::String(base)] => type_by_name(base),
+        _ => None,
+    };
+    let options = fhirpath::Options { is_strict: context.is_some(), context, ..fhirpath::Options::SEARCH };
+    let expression = text(parameter, "expression").filter(|_| !bases.is_empty());
+    if let Some(fault) = expression.and_then(|text| fhirpath::compile_with(text, &options).err()) {
+        let text = || format!("the expression cannot be evaluated: {}", shown(fault.message()));
+        check.fail("value", text, &path.child("expression"));
+    }
+    if text(parameter, "type") == Some("composite") && list(parameter, "component").len() < 2 {
+        check.fail("value", || "a composite has at least two components".to_owned(), &path.child("component"));
     }
 }
 

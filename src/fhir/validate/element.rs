@@ -6,7 +6,7 @@ use super::invariant::Outcome;
 use super::rules::{At, Expected, ValueBounds};
 use super::sections;
 use super::state::{Check, Scope, shown};
-use crate::fhir::fhirpath::Node;
+use crate::fhir::fhirpath::{Context, Node};
 use crate::fhir::json::{Json, write};
 use crate::fhir::path::Path;
 
@@ -37,7 +37,9 @@ pub fn check<'r, 'j>(check: &mut Check<'r, 'j>, scope: &Scope<'j>, at: At<'r>, n
         if check.steps == 0 {
             return;
         }
-        let (outcome, steps) = constraint.holds(node, &check.context(scope));
+        // nobody can tell what a reference leads to that is not here
+        let context = Context { has_no_stubs: true, ..check.context(scope) };
+        let (outcome, steps) = constraint.holds(node, &context);
         check.charge(steps, path);
         if outcome == Outcome::Holds {
             continue;

@@ -1,6 +1,7 @@
 //! Extensions by their definitions (FHIR R4 `extensibility.html`, `defining-extensions.html#context`).
 
 use super::known::TYPES;
+use super::registry::Registry;
 use super::rules::{At, ExtensionContext, Profile, Slicing};
 use super::state::{Check, Rules, Scope, shown};
 use super::types::{Holder, extend};
@@ -33,7 +34,7 @@ pub fn by_url<'r, 'j>(
 ) {
     let Some(url) = url_of(object) else { return };
     if Some(site.holder.owner) == TYPES.extension && !url.contains(':') {
-        return part(check, url, below, rules, path);
+        return part(check, url, site, below, rules, path);
     }
     let is_modifier = property.name.id() == Some(names::MODIFIER_EXTENSION);
     match check.registry.profile(url) {
@@ -43,7 +44,9 @@ pub fn by_url<'r, 'j>(
                 let right = if is_modifier { "extension" } else { "modifierExtension" };
                 check.fail("extension", || format!("the extension {} stands in {right}", shown(url)), path);
             }
-            if !may_stand(check, profile, site) {
+            // R4 may have it at more places than a later package
+            let of_core = || Registry::core().profile(url).and_then(Result::ok);
+            if !may_stand(check, profile, site) && !of_core().is_some_and(|core| may_stand(check, core, site)) {
                 let allowed: Vec<&str> = profile.contexts.iter().map(told).collect();
                 let text =
                     || format!("the extension {} must not stand here, only on {}", shown(url), allowed.join(", "));
@@ -82,10 +85,17 @@ fn url_of(object: &Object) -> Option<&str> {
 }
 
 /// A part of an extension: one that the definition around it has.
-fn part<'r>(check: &mut Check<'r, '_>, url: &str, below: &[At<'r>], rules: &[At<'r>], path: &Path) {
+fn part<'r>(check: &mut Check<'r, '_>, url: &str, site: Site<'_>, below: &[At<'r>], rules: &[At<'r>], path: &Path) {
     let is_in =
         |at: &At<'r>| at.rule().slicing.as_ref().is_some_and(|s| rules.iter().any(|rule| is_slice(*at, s, *rule)));
-    if below.iter().any(|at| at.rule().slicing.is_some()) && !below.iter().any(is_in) {
+    // a definition that names no parts has none
+    let is_whole = |around: &str| {
+        let profile = check.registry.profile(around).and_then(Result::ok);
+        around.contains(':') && profile.is_some_and(|profile| Some(profile.type_id) == TYPES.extension)
+    };
+    let has_parts = below.iter().any(|at| at.rule().slicing.is_some());
+    let is_told = has_parts || (check.options.is_thorough && url_of(site.holder.object).is_some_and(is_whole));
+    if is_told && !below.iter().any(is_in) {
         let text = || format!("the extension around this one has no part with the url \"{}\"", shown(url));
         check.fail("extension", text, path);
     }

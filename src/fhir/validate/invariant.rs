@@ -113,6 +113,11 @@ fn corrected(expression: &str) -> &str {
         "probability is decimal implies (probability as decimal) <= 100" => {
             "probability.ofType(decimal).all($this <= 100)"
         }
+        // without a unit, or in the same one of no system, the numbers tell; in units that do not compare nothing does
+        "low.empty() or high.empty() or (low <= high)" => {
+            "low.empty() or high.empty() or iif(low.code = high.code or (low.code.empty() and high.code.empty()), \
+             low.value <= high.value, (low <= high).empty() or low <= high)"
+        }
         "fullUrl.contains('/_history/').not()" => "fullUrl.empty() or fullUrl.contains('/_history/').not()",
         other => other,
     }

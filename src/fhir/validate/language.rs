@@ -1,5 +1,6 @@
 //! `Resource.language`: a language tag (RFC 5646) whose primary language is a registered one.
 
+use super::countries;
 use super::state::{Check, shown};
 use crate::fhir::json::{Json, Object};
 use crate::fhir::path::Path;
@@ -11,6 +12,15 @@ eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig
 kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mo mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl \
 ps pt qu rm rn ro ru rw sa sc sd se sg sh si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi \
 vo wa wo xh yi yo za zh zu";
+
+/// The codes of three letters of those languages (ISO 639-2): tags have the two letters.
+const LONGER: &str = "aar abk afr aka alb amh ara arg arm asm ava ave aym aze bak bam baq bel ben bis bod bos bre bul bur cat ces cha che chi chu chv \
+cor cos cre cym cze dan deu div dut dzo ell eng epo est eus ewe fao fas fij fin fra fre fry ful geo ger gla gle glg glv gre grn \
+guj hat hau heb her hin hmo hrv hun hye ibo ice ido iii iku ile ina ind ipk isl ita jav jpn kal kan kas kat kau kaz khm kik kin \
+kir kom kon kor kua kur lao lat lav lim lin lit ltz lub lug mac mah mal mao mar may mkd mlg mlt mon mri msa mya nau nav nbl nde \
+ndo nep nld nno nob nor nya oci oji ori orm oss pan per pli pol por pus que roh ron rum run rus sag san sin slk slo slv sme smo \
+sna snd som sot spa sqi srd srp ssw sun swa swe tah tam tat tel tgk tgl tha tib tir ton tsn tso tuk tur twi uig ukr urd uzb ven \
+vie vol wel wln wol xho yid yor zha zho zul";
 
 /// Checks the language of a resource.
 pub fn check(check: &mut Check<'_, '_>, object: &Object, path: &Path) {
@@ -28,12 +38,19 @@ pub fn check(check: &mut Check<'_, '_>, object: &Object, path: &Path) {
 fn is_known(tag: &str) -> bool {
     // registered in lower case, as codes are written
     let primary = tag.split('-').next().unwrap_or("");
+    let is_in = |list: &str| list.split(' ').any(|code| code == primary);
     let is_language_code = match primary.len() {
-        2 => TWO.split(' ').any(|code| code == primary),
-        1 | 3 => primary.bytes().all(|byte| byte.is_ascii_lowercase()),
+        2 => is_in(TWO),
+        3 => primary.bytes().all(|byte| byte.is_ascii_lowercase()) && !is_in(LONGER),
         _ => false,
     };
-    is_language_code && is_language(tag)
+    is_language_code && is_language(tag) && is_of_country(tag)
+}
+
+/// Whether the region of a tag is a country, as registered in upper case; one of a number may be any.
+fn is_of_country(tag: &str) -> bool {
+    let mut parts = tag.split('-').skip(1).take_while(|part| part.len() > 1);
+    parts.find(|part| part.len() == 2).is_none_or(countries::has)
 }
 
 #[cfg(test)]
@@ -42,10 +59,26 @@ mod tests {
 
     #[test]
     fn tags() {
-        for tag in ["en", "en-US", "de-CH-1996", "zh-Hant-TW", "nl-NL", "x-klingon", "tlh", "es-419"] {
+        for tag in ["en", "en-US", "de-CH-1996", "zh-Hant-TW", "nl-NL", "tlh", "es-419", "de-x-us"] {
             assert!(is_known(tag), "{tag}");
         }
-        for tag in ["english", "e", "EN-us", "ENG", "zz", "zz-99", "en_US", "en-", "-en", "deutsch-DE", "en-1"] {
+        for tag in [
+            "english",
+            "e",
+            "EN-us",
+            "ENG",
+            "zz",
+            "zz-99",
+            "en_US",
+            "en-",
+            "-en",
+            "deutsch-DE",
+            "en-1",
+            "deu",
+            "en-us",
+            "de-XX",
+            "x-klingon",
+        ] {
             assert!(!is_known(tag), "{tag}");
         }
     }

@@ -33,9 +33,12 @@ mod element;
 mod entries;
 mod entry;
 mod extensions;
+mod form;
 mod invariant;
 mod known;
 mod language;
+mod linked;
+mod map;
 mod narrative;
 pub mod primitive;
 mod questionnaire;
@@ -51,6 +54,7 @@ mod slices;
 mod slicing;
 mod snapshot;
 mod state;
+mod systems;
 mod terms;
 mod types;
 mod uris;
@@ -65,6 +69,8 @@ pub use registry::{OwnDefinition, Registry};
 pub use services::Definitions;
 pub use state::Options;
 
+#[cfg(test)]
+mod agreement_tests;
 #[cfg(test)]
 mod cases_suite;
 #[cfg(test)]

@@ -379,6 +379,13 @@ impl Registry {
         }
     }
 
+    /// Whether a code system is there in a version; none where it is not there, or in one that is not said.
+    pub fn has_code_system_version(&self, url: &str, version: &str) -> Option<bool> {
+        let Some(list) = self.code_systems.get(url) else { return self.below()?.has_code_system_version(url, version) };
+        let is_it = |entry: &Entry<_>| *entry.version == *version || begins(&entry.version, version);
+        list.iter().all(|entry| !entry.version.is_empty()).then(|| list.iter().any(is_it))
+    }
+
     /// The type of the definition with a canonical URL, if it is of those that are kept.
     pub fn kind_of(&self, canonical: &str) -> Option<&'static str> {
         if pick(&self.profiles, canonical).is_some() {

@@ -69,7 +69,12 @@ fn markup(check: &mut Check<'_, '_>, text: &str, path: &Path) {
 fn storable(primitive: Primitive, text: &str) -> Option<Json> {
     let is_foreign = |c: char| !is_xml(c.encode_utf8(&mut [0; 4]));
     if primitive != Primitive::Xhtml {
-        return (!is_xml(text)).then(|| Json::string(text.replace(is_foreign, "?")));
+        let plain = |c: char| match is_foreign(c) {
+            true if c.is_whitespace() && primitive != Primitive::String => ' ',
+            true => '?',
+            false => c,
+        };
+        return (!is_xml(text)).then(|| Json::string(text.chars().map(plain).collect::<String>()));
     }
     let plain = if is_xml(text) { Cow::Borrowed(text) } else { Cow::Owned(text.replace(is_foreign, "")) };
     let end = end_of_first(&plain).unwrap_or(plain.len());

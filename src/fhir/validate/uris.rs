@@ -4,6 +4,7 @@ use super::entries::{contained, contained_count};
 use super::known::TYPES;
 use super::primitive::Primitive;
 use super::state::{Check, Scope, shown};
+use super::systems;
 use crate::fhir::definitions::element::{Property, TypeId};
 use crate::fhir::definitions::names;
 use crate::fhir::json::Json;
@@ -68,48 +69,58 @@ fn is_canonical(scope: &Scope<'_>) -> bool {
     scope.resource.json.get("status").is_some() && !matches!(kind, "DeviceDefinition" | "Subscription" | "Endpoint")
 }
 
-/// The systems of codes and identifiers that HL7 gave a URL under `http://hl7.org/fhir/sid/`.
-const SYSTEMS: &[&str] = &[
-    "ca-hc-din",
-    "ca-hc-npn",
-    "cvx",
-    "dsm5",
-    "eui-48/bluetooth",
-    "eui-48/ethernet",
-    "ex-icd-10-procedures",
-    "icd-10",
-    "icd-9",
-    "icf-nl",
-    "icpc-1",
-    "icpc-1-nl",
-    "icpc-2",
-    "icpc2",
-    "mvx",
-    "ncpdp",
-    "ndc",
-    "srt",
+/// What HL7's URLs within the specification begin with.
+const FHIR: &str = "http://hl7.org/fhir";
+
+/// What there is under [`FHIR`] beside definitions: the names of mappings and of policies.
+const NAMES: [&str; 19] = [
+    "/ConsentPolicy/opt-in",
+    "/ConsentPolicy/opt-out",
+    "/auditevent",
+    "/composition",
+    "/consent",
+    "/documentreference",
+    "/fivews",
+    "/interface",
+    "/logical",
+    "/ndfrt",
+    "/object-implementation",
+    "/orim",
+    "/provenance",
+    "/rr",
+    "/SearchParameter/Resource-filter",
+    "/w5",
+    "/workflow",
+    "/NamingSystem/ca-hc-din",
+    "/NamingSystem/ca-hc-npn",
 ];
 
-/// Whether a name is one of [`SYSTEMS`], or of a family of them: national forms of the ICD, passports, identifiers of countries.
-fn is_identifier_system(name: &str) -> bool {
-    let families = ["icd-10-", "icd-9-", "passport-", "us-", "nz-", "au-", "ca-"];
-    SYSTEMS.contains(&name) || families.iter().any(|family| name.starts_with(family))
+/// Whether a URL is one within HL7's specification under which there is nothing: no definition that is known, and none of the
+/// kinds that are not kept.
+fn is_unknown(check: &Check<'_, '_>, url: &str, scope: &Scope<'_>) -> bool {
+    let url = url.split('#').next().unwrap_or(url);
+    let Some(rest) = url.strip_prefix(FHIR) else { return false };
+    let is_other_kind = || {
+        let kinds =
+            ["SearchParameter", "OperationDefinition", "CompartmentDefinition", "ConceptMap", "CapabilityStatement"];
+        rest.rsplit_once('/').is_some_and(|(before, _)| kinds.iter().any(|kind| before.ends_with(kind)))
+    };
+    let is_named = NAMES.contains(&rest)
+        || rest.starts_with("path/System.")
+        || rest.strip_prefix("/sid/").is_some_and(systems::is_known);
+    let contained = scope.root.json.get("contained").and_then(Json::as_array).unwrap_or_default();
+    let is_own = |one: &Json| one.get("url").and_then(Json::as_str) == Some(url);
+    !is_named
+        && !is_other_kind()
+        && !is_of_version(rest)
+        && check.registry.kind_of(url).is_none()
+        && !contained.iter().any(is_own)
 }
 
-/// Whether a URL is one of HL7's definitions of the kinds that are all known, and there is no such definition; or a page of the
-/// specification, which is none.
-fn is_unknown(check: &Check<'_, '_>, url: &str, scope: &Scope<'_>) -> bool {
-    let Some(rest) = url.strip_prefix("http://hl7.org/fhir/") else { return false };
-    let is_page =
-        |rest: &str| rest.split('#').next().is_some_and(|page| page.ends_with(".html") && !page.contains('/'));
-    if rest.strip_prefix("sid/").is_some_and(|name| !is_identifier_system(name)) || is_page(rest) {
-        return check.registry.kind_of(url).is_none();
-    }
-    let kinds = ["StructureDefinition/", "ValueSet/", "CodeSystem/"];
-    let is_kind = kinds.iter().any(|kind| rest.strip_prefix(kind).is_some_and(|name| !name.contains('/')));
-    let contained = scope.root.json.get("contained").and_then(Json::as_array).unwrap_or_default();
-    let is_contained = || contained.iter().any(|one| one.get("url").and_then(Json::as_str) == Some(url));
-    is_kind && check.registry.kind_of(url).is_none() && !is_contained()
+/// Whether a URL goes on as those of extensions that stand for elements of another version: `/5.0/StructureDefinition/extension-`.
+fn is_of_version(rest: &str) -> bool {
+    let Some((version, name)) = rest.strip_prefix('/').and_then(|rest| rest.split_once('/')) else { return false };
+    matches!(version, "1.0" | "3.0" | "4.0" | "4.3" | "5.0") && name.starts_with("StructureDefinition/extension-")
 }
 
 /// The system of identifiers and codes that are URIs themselves.
@@ -125,7 +136,8 @@ fn is_root(text: &str) -> bool {
 
 /// Checks that an Identifier's system is absolute.
 pub fn of_identifier(check: &mut Check<'_, '_>, json: &Json, path: &Path) {
-    let system = json.text_known(names::SYSTEM).filter(|system| check.options.is_thorough && !has_scheme(system));
+    let is_fine = |system: &str| systems::is_absolute(system) || system.starts_with("ldap:");
+    let system = json.text_known(names::SYSTEM).filter(|system| check.options.is_thorough && !is_fine(system));
     if let Some(system) = system {
         let text = || format!("the system of an identifier must be an absolute URL, not \"{}\"", shown(system));
         check.fail("value", text, &path.child("system"));

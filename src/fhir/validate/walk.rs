@@ -146,7 +146,9 @@ pub fn object<'r, 'j, const RULES: bool>(
         types::extension(check, holder.object, path);
     }
     if RULES && has_only_id(holder.object) && !holder.is_resource && !is_primitive(holder.owner) {
-        check.fail("invariant", || "ele-1: there must be a value or children beside the id".to_owned(), path);
+        let is_spared = check.options.takes_unstorable;
+        let text = || "ele-1: there must be a value or children beside the id".to_owned();
+        check.unless(is_spared, "invariant", text, path);
     }
 }
 
@@ -306,11 +308,13 @@ fn lists<'j>(
         }
         None => return Some((values.unwrap_or_default(), &[])),
     };
+    let count = values.map_or(0, <[Json]>::len);
+    let is_spared = check.options.takes_unstorable && siblings.iter().skip(count).all(|item| *item != Json::Null);
     if siblings.iter().all(|item| *item == Json::Null) {
-        check.fail(STRUCTURE, || format!("_{name} must have an item that is not null"), path);
+        check.unless(is_spared, STRUCTURE, || format!("_{name} must have an item that is not null"), path);
     }
-    if values.is_some_and(|values| values.len() != siblings.len()) {
-        check.fail(STRUCTURE, || format!("{name} and _{name} must have the same number of items"), path);
+    if values.is_some() && count != siblings.len() {
+        check.unless(is_spared, STRUCTURE, || format!("{name} and _{name} must have the same number of items"), path);
     }
     Some((values.unwrap_or_default(), siblings))
 }
@@ -392,7 +396,8 @@ fn complex<'r, 'j>(
     if type_id == TYPES.reference {
         reference::check(check, scope, json, property, rules, path);
     } else if type_id == TYPES.coding || type_id == TYPES.quantity {
-        binding::coding(check, json, scope, path);
+        let is_bound = rules.iter().any(|at| at.rule().binding.is_some());
+        binding::coding(check, json, is_bound, scope, path);
         uris::of_uri_system(check, json, names::CODE, path);
     } else if type_id == TYPES.attachment && check.options.is_thorough {
         attachment::check(check, json, path);
@@ -446,7 +451,9 @@ fn sibling_of<'r, 'j, const RULES: bool>(
     let holder = Holder { object, owner: property.type_id, is_resource: false, is_contained: false };
     self::object::<RULES>(check, holder, rules, scope, path);
     if RULES && is_alone && has_only_id(object) {
-        check.fail("invariant", || "ele-1: there must be a value or an extension beside the id".to_owned(), path);
+        let is_spared = check.options.takes_unstorable;
+        let text = || "ele-1: there must be a value or an extension beside the id".to_owned();
+        check.unless(is_spared, "invariant", text, path);
     }
 }
 

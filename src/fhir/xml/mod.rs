@@ -7,7 +7,8 @@
 //!
 //! A narrative is kept as the text that stood there, in both directions; it only has to be well-formed XHTML.
 //! [`narrative_problem`] holds it to the elements and attributes that narratives may have.
-//! Comments, processing instructions and white space outside of narratives are not part of a resource.
+//! Comments, processing instructions and white space outside of narratives are not part of a resource. Who judges a document rather
+//! than storing it reads it exactly ([`parse_exact`]): what has no place there is refused, and no white space trimmed.
 //!
 //! Reading takes time in proportion to the text and memory in proportion to the tree; nesting counts as that of the
 //! JSON that comes out.
@@ -30,7 +31,7 @@ mod write;
 
 pub use limited::{NarrativeProblem, NarrativeRule, narrative_problem};
 pub use narrative::is_narrative;
-pub use read::parse;
+pub use read::{parse, parse_exact};
 pub use scan::{Namespace, Scanner, Scope, Tag, Token};
 pub use text::is_xml;
 pub use write::{Layout, write};

@@ -19,6 +19,19 @@ use crate::fhir::types::ResourceType;
 /// attributes that are unknown, out of order or in a foreign namespace, values that are none of their type. 415 for
 /// another encoding.
 pub fn parse(text: &[u8], nesting: usize) -> Result<Json> {
+    read(text, nesting, false)
+}
+
+/// Reads one resource to judge it: white space around values stays, and what [`parse`] passes over is refused, which is
+/// processing instructions and where a schema lies.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_exact(text: &[u8], nesting: usize) -> Result<Json> {
+    read(text, nesting, true)
+}
+
+fn read(text: &[u8], nesting: usize, is_exact: bool) -> Result<Json> {
     let valid = std::str::from_utf8(text).map_err(|e| {
         if text.starts_with(&[0xfe, 0xff]) || text.starts_with(&[0xff, 0xfe]) {
             return Fault::new(Category::UnsupportedMedia, "invalid XML: the encoding must be UTF-8, not UTF-16");
@@ -26,11 +39,13 @@ pub fn parse(text: &[u8], nesting: usize) -> Result<Json> {
         let valid = std::str::from_utf8(&text[..e.valid_up_to()]).unwrap_or_default();
         super::text::fault(valid, valid.len(), "invalid UTF-8")
     })?;
-    let mut reading = Reading { scan: Scanner::new(valid.strip_prefix('\u{feff}').unwrap_or(valid))?, levels: nesting };
+    let scan = Scanner::new(valid.strip_prefix('\u{feff}').unwrap_or(valid))?;
+    let mut reading = Reading { scan, levels: nesting, is_exact };
     let tag = loop {
         match reading.scan.token()? {
             Token::Start(tag) => break tag,
             Token::Eof => return Err(reading.scan.fault(valid.len(), "there is no element")),
+            _ if reading.is_instruction() => return Err(reading.scan.fault(reading.scan.start(), INSTRUCTION)),
             _ => {}
         }
     };
@@ -48,9 +63,20 @@ struct Reading<'a> {
     scan: Scanner<'a>,
     /// How many levels of JSON may still be opened.
     levels: usize,
+    /// Whether the text is to be judged as it stands.
+    is_exact: bool,
 }
 
+/// What is wrong with a processing instruction where the text is judged.
+const INSTRUCTION: &str = "a processing instruction has no place in a resource";
+
 impl<'a> Reading<'a> {
+    /// Whether the last token is a processing instruction that is to be refused. The declaration of XML is none.
+    fn is_instruction(&self) -> bool {
+        let raw = self.scan.text().get(self.scan.start()..self.scan.end()).unwrap_or_default();
+        self.is_exact && raw.strip_prefix("<?").is_some_and(|rest| !rest.starts_with("xml "))
+    }
+
     #[cold]
     fn fault(&self, at: usize, message: impl AsRef<str>, path: &Path<'_>) -> Fault {
         self.scan.fault(at, message).at(path.to_string())
@@ -67,8 +93,8 @@ impl<'a> Reading<'a> {
         };
         let root = Path::root(kind.name());
         let path = path.unwrap_or(&root);
-        // Where a schema lies says nothing about the resource; the examples of the specification have it.
-        let is_content = |attribute: &&Attribute<'_>| attribute.name != "xsi:schemaLocation";
+        // Where a schema lies says nothing about the resource.
+        let is_content = |attribute: &&Attribute<'_>| self.is_exact || attribute.name != "xsi:schemaLocation";
         if let Some(attribute) = tag.attributes.iter().find(is_content) {
             return Err(self.unknown(attribute, path));
         }
@@ -109,6 +135,9 @@ impl<'a> Reading<'a> {
         loop {
             match self.scan.token()? {
                 Token::Start(child) => return Ok(Some(child)),
+                Token::Nothing if self.is_instruction() => {
+                    return Err(self.fault(self.scan.start(), INSTRUCTION, path));
+                }
                 Token::Nothing => {}
                 Token::Text => return Err(self.fault(self.scan.start(), "text has no place here", path)),
                 Token::End | Token::Eof => return Ok(None),
@@ -226,13 +255,14 @@ impl<'a> Reading<'a> {
         Ok((value, sibling))
     }
 
-    /// The text of an attribute. The white space around it counts for `string` and `markdown` only.
+    /// The text of an attribute. The white space around it counts for `string` and `markdown` only, or where it is judged.
     fn text(&self, attribute: &Attribute<'_>, shape: Shape, path: &Path<'_>) -> Result<Box<str>> {
-        let trimmed = attribute.value.trim_matches([' ', '\t', '\n', '\r']);
+        let whole: &str = &attribute.value;
+        let trimmed = if self.is_exact { whole } else { whole.trim_matches([' ', '\t', '\n', '\r']) };
         if trimmed.is_empty() {
             return Err(self.fault(attribute.at, format!("the attribute {} must not be empty", attribute.name), path));
         }
-        Ok(if shape == Shape::Text { attribute.value.as_ref().into() } else { trimmed.into() })
+        Ok(if shape == Shape::Text { whole.into() } else { trimmed.into() })
     }
 
     fn literal(&self, attribute: &Attribute<'_>, found: &Property, shape: Shape, path: &Path<'_>) -> Result<Json> {

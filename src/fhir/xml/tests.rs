@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Layout, arbitrary, parse, write};
+use super::{Layout, arbitrary, parse, parse_exact, write};
 use crate::base::fault::Category;
 use crate::fhir::json::{self, Json};
 
@@ -21,6 +21,33 @@ fn to_json(xml: &str) -> String {
 /// A patient around some content.
 fn patient(content: &str) -> String {
     format!("<Patient xmlns=\"http://hl7.org/fhir\">{content}</Patient>")
+}
+
+#[test]
+fn documents_that_are_judged_are_read_exactly() {
+    let family = |xml: &str| {
+        let name = |json: &Json| json.get("id").and_then(Json::as_str).map(str::to_owned);
+        (
+            parse(xml.as_bytes(), 64).map(|json| name(&json)).ok(),
+            parse_exact(xml.as_bytes(), 64).map(|json| name(&json)).ok(),
+        )
+    };
+    let (plain, exact) = family(&patient(r#"<id value=" a "/>"#));
+    assert_eq!((plain.flatten().as_deref(), exact.flatten().as_deref()), (Some("a"), Some(" a ")));
+    let schema = patient(r#"<id value="a"/>"#).replace(
+        "<Patient",
+        r#"<Patient xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="http://hl7.org/fhir x.xsd""#,
+    );
+    for text in [
+        patient(r#"<?x y?><id value="a"/>"#),
+        format!("<?xml-stylesheet href='x'?>{}", patient("<id value='a'/>")),
+        schema,
+    ] {
+        let (plain, exact) = family(&text);
+        assert!(plain.is_some() && exact.is_none(), "{text}");
+    }
+    let (_, exact) = family(&format!("<?xml version='1.0'?>{}", patient("<!-- c --><id value='a'/>")));
+    assert!(exact.is_some());
 }
 
 #[test]

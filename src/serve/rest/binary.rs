@@ -121,7 +121,7 @@ pub async fn sent(target: &Target, headers: &HeaderMap, body: Body, limit: usize
 
 /// The Binary that a body in a format of FHIR is; `None` for any other content. Without a type it is taken for one.
 async fn resource(body: Bytes, format: Format, content_type: &str, nesting: usize) -> Result<Option<Json>> {
-    match extract::resource(body, format, nesting).await {
+    match extract::resource(body, format, nesting, false).await {
         Ok(tree) => {
             let is_resource = tree.get("resourceType").and_then(Json::as_str) == Some("Binary");
             Ok(Some(tree).filter(|_| is_resource || content_type.is_empty()))

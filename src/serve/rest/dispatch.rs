@@ -198,7 +198,8 @@ impl Asked<'_> {
         if patch == Some(Sort::Known(PatchFormat::Xml)) {
             return Patch::parse(PatchFormat::Xml, &body, PatchBounds::from(limits)).map(Sent::Patch);
         }
-        let tree = Box::pin(extract::resource(body, format, limits.nesting)).await?;
+        let is_exact = self.target.operation == Some(Operation::Validate);
+        let tree = Box::pin(extract::resource(body, format, limits.nesting, is_exact)).await?;
         match patch {
             None => Ok(Sent::Resource(tree)),
             Some(sort) => Patch::read(sort.of(&tree), tree, PatchBounds::from(limits)).map(Sent::Patch),

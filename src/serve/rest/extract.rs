@@ -108,16 +108,17 @@ pub async fn body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes
     }
 }
 
-/// Parses a body; large ones elsewhere, so that a connection's thread is not held.
+/// Parses a body; large ones elsewhere, so that a connection's thread is not held. With `is_exact` XML is read to be judged.
 ///
 /// # Errors
 /// 400 with line and column.
-pub async fn resource(body: Bytes, format: Format, nesting: usize) -> Result<Json> {
+pub async fn resource(body: Bytes, format: Format, nesting: usize, is_exact: bool) -> Result<Json> {
     if body.is_empty() {
         return Err(Fault::coded(Category::Invalid, "required", "there is no body"));
     }
     let parse = match format {
         Format::Json => parse_with,
+        Format::Xml if is_exact => xml::parse_exact,
         Format::Xml => xml::parse,
     };
     if body.len() <= INLINE_BYTES {

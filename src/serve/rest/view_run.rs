@@ -51,7 +51,7 @@ async fn run(
     let body = extract::body(headers, body, limits.body_bytes).await?;
     let body = match (body.is_empty(), body_format(extract::content_type(headers)?)) {
         (true, _) => None,
-        (false, Ok(Format::Json)) => Some(extract::resource(body, Format::Json, limits.nesting).await?),
+        (false, Ok(Format::Json)) => Some(extract::resource(body, Format::Json, limits.nesting, false).await?),
         (false, Ok(Format::Xml)) => {
             return Err(Fault::new(Category::UnsupportedMedia, "a ViewDefinition is no type of R4: its form is JSON"));
         }

@@ -49,7 +49,8 @@ pub fn resolve<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -
             }
             other => string(&one(other.clone()), "resolve()")?.and_then(|text| target(m, &text, None)),
         };
-        out.extend(found.map(Item::Node));
+        let is_left = |node: &Node<'a>| !(m.context.has_no_stubs && node.is_stub());
+        out.extend(found.filter(is_left).map(Item::Node));
     }
     Ok(out)
 }
