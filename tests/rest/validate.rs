@@ -56,6 +56,12 @@ on_both_databases! {
         let body = "<Patient xmlns=\"http://hl7.org/fhir\"><nickname value=\"x\"/></Patient>";
         let outcome = client.send("POST", "/fhir/Patient/$validate", &xml, body.as_bytes()).expect(200).json();
         assert!(!errors(&issues(&outcome)).is_empty(), "{outcome}");
+        // what is judged is read as it stands, what is stored without the white space around values
+        let body = body.replace("<nickname value=\"x\"/>", "<gender value=\"male \"/>");
+        let outcome = client.send("POST", "/fhir/Patient/$validate", &xml, body.as_bytes()).expect(200).json();
+        assert_eq!(errors(&issues(&outcome)), ["Patient.gender"], "{outcome}");
+        let stored = client.send("POST", "/fhir/Patient", &xml, body.as_bytes()).expect(201);
+        assert!(stored.text().contains("\"male\""), "{}", stored.text());
         for (at, body) in [
             ("Patient/$validate", parameters(&[])),
             ("Patient/$validate?mode=delete", good.clone()),

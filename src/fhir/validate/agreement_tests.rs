@@ -77,6 +77,28 @@ fn ranges_without_units_are_in_order() {
 }
 
 #[test]
+fn units_of_vital_signs_may_be_others_than_the_common_ones() {
+    let bound = |set: &str, system: &str| {
+        let profile = format!(
+            r#"{{"resourceType":"StructureDefinition","url":"http://a.b/p","name":"P","status":"draft","kind":"resource","abstract":false,
+            "type":"Observation","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Observation","derivation":"constraint",
+            "differential":{{"element":[{{"id":"Observation.value[x]","path":"Observation.value[x]","binding":{{"strength":"required",
+            "valueSet":"http://hl7.org/fhir/ValueSet/{set}"}}}}]}}}}"#
+        );
+        let registry = Registry::over(Registry::shipped(), [parse(profile.as_bytes()).expect("JSON")]);
+        let value = format!(
+            r#"{{"resourceType":"Observation","status":"final","code":{{"text":"x"}},
+            "valueQuantity":{{"value":6,"system":"{system}","code":"L/min"}}}}"#
+        );
+        let options = Options { is_thorough: true, ..Options::default() };
+        validate(&registry, &parse(value.as_bytes()).expect("JSON"), &["http://a.b/p"], options).len()
+    };
+    assert_eq!(bound("ucum-vitals-common", "http://unitsofmeasure.org"), 0);
+    assert_eq!(bound("ucum-vitals-common", "http://example.org/u"), 1);
+    assert_eq!(bound("ucum-bodyweight", "http://unitsofmeasure.org"), 1);
+}
+
+#[test]
 fn invariants_do_not_guess_what_references_lead_to() {
     let team = |member: &str, contained: &str| {
         errors(&format!(
@@ -99,6 +121,9 @@ fn shapes_that_cannot_be_stored_are_taken() {
     ] {
         assert!(of_patient(inner).is_empty(), "{inner}: {:?}", of_patient(inner));
     }
+    let absent = r#"[{"extension":[{"url":"http://example.org/x","valueString":"x"}]}]"#;
+    assert_eq!(of_patient(&format!(r#""meta":{{"profile":[null],"_profile":{absent}}}"#)), ["Patient.meta.profile[0]"]);
+    assert_eq!(of_patient(&format!(r#""meta":{{"_profile":{absent}}}"#)), ["Patient.meta.profile"]);
     assert!(!of_patient(r#""name":[{"given":["a"],"_given":[null,null]}]"#).is_empty());
 }
 

@@ -178,8 +178,18 @@ pub fn by_meta<'r>(check: &mut Check<'r, '_>, object: &Object, owner: TypeId, ru
     let place = path.child("meta");
     let place = place.child("profile");
     for (n, url) in meta.and_then(Json::as_array).unwrap_or_default().iter().enumerate() {
-        let Some(url) = url.as_str() else { continue };
+        let Some(url) = url.as_str() else {
+            if check.options.is_thorough {
+                let text = || "a profile that is claimed must be named by its URL".to_owned();
+                check.fail("required", text, &place.item(n));
+            }
+            continue;
+        };
         claimed(check, url, owner, rules, &place.item(n));
+    }
+    let is_nameless = |meta: &Json| meta.get_known(names::PROFILE).is_none() && meta.get("_profile").is_some();
+    if check.options.is_thorough && object.get_known(names::META).is_some_and(is_nameless) {
+        check.fail("required", || "a profile that is claimed must be named by its URL".to_owned(), &place);
     }
     let is_observation = Some(owner) == TYPES.observation;
     if let Some(url) = (is_observation && !check.options.for_storage)

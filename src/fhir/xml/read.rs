@@ -77,6 +77,13 @@ impl<'a> Reading<'a> {
         self.is_exact && raw.strip_prefix("<?").is_some_and(|rest| !rest.starts_with("xml "))
     }
 
+    /// Whether the last token is white space that is written as a reference or a section of CDATA.
+    fn is_blank(&self) -> bool {
+        let raw = self.scan.text().get(self.scan.start()..self.scan.end()).unwrap_or_default();
+        let inner = raw.strip_prefix("<![CDATA[").and_then(|rest| rest.strip_suffix("]]>"));
+        inner.is_some_and(|inner| inner.trim_ascii().is_empty()) || matches!(raw, "&#9;" | "&#10;" | "&#13;" | "&#32;")
+    }
+
     #[cold]
     fn fault(&self, at: usize, message: impl AsRef<str>, path: &Path<'_>) -> Fault {
         self.scan.fault(at, message).at(path.to_string())
@@ -139,6 +146,7 @@ impl<'a> Reading<'a> {
                     return Err(self.fault(self.scan.start(), INSTRUCTION, path));
                 }
                 Token::Nothing => {}
+                Token::Text if self.is_exact && self.is_blank() => {}
                 Token::Text => return Err(self.fault(self.scan.start(), "text has no place here", path)),
                 Token::End | Token::Eof => return Ok(None),
             }
