@@ -120,11 +120,6 @@ const WAYS: &[(&str, &str, &str)] = &[
         "que-7",
         r#"{"item":[{"linkId":"1","type":"string","text":"x"},{"linkId":"2","type":"string","text":"x","enableWhen":[{"question":"1","operator":"exists","answerString":"x"}]}]}"#,
     ),
-    (
-        "Provenance",
-        "prov-1",
-        r#"{"agent":[{"who":{"reference":"Practitioner/1"},"onBehalfOf":{"reference":"Practitioner/1"}}]}"#,
-    ),
     ("RiskAssessment", "ras-2", r#"{"prediction":[{"outcome":{"text":"x"},"probabilityDecimal":101}]}"#),
     (
         "RequestGroup",

@@ -182,6 +182,18 @@ fn definitions_are_what_they_say() {
 }
 
 #[test]
+fn complete_code_systems_have_as_many_concepts_as_they_say() {
+    let system = |content: &str, count: u8| {
+        errors(&format!(
+            r#"{{"resourceType":"CodeSystem","status":"draft","content":"{content}","count":{count},
+            "concept":[{{"code":"a","concept":[{{"code":"b"}}]}}]}}"#
+        ))
+    };
+    assert!(system("complete", 2).is_empty() && system("fragment", 9).is_empty());
+    assert_eq!(system("complete", 3), ["CodeSystem.count"]);
+}
+
+#[test]
 fn simple_extensions_have_no_parts() {
     let url = "http://hl7.org/fhir/StructureDefinition/artifactassessment-disposition";
     let inner = format!(r#""extension":[{{"url":"{url}","extension":[{{"url":"x","valueString":"y"}}]}}]"#);

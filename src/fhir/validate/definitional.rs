@@ -60,10 +60,20 @@ fn code_system(check: &mut Check<'_, '_>, system: &Json, path: &Path) {
             check.fail("value", || "another property has this URI".to_owned(), &place.child("uri"));
         }
     }
+    let count = system.get("count").and_then(Json::as_number).and_then(|count| count.as_str().parse::<usize>().ok());
+    if count.is_some_and(|count| text(system, "content") == Some("complete") && count != concepts(system)) {
+        let text = || format!("the code system is complete, and has {} concepts", concepts(system));
+        check.fail("value", text, &path.child("count"));
+    }
     if system.get("supplements").is_some() && text(system, "content") != Some("supplement") {
         let text = || "what supplements another code system has the content \"supplement\"".to_owned();
         check.fail("value", text, &path.child("content"));
     }
+}
+
+/// How many concepts there are, at all levels.
+fn concepts(owner: &Json) -> usize {
+    list(owner, "concept").iter().map(|concept| 1 + concepts(concept)).sum()
 }
 
 /// A profile without a snapshot must be one of which a snapshot can be made.

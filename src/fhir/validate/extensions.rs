@@ -44,8 +44,9 @@ pub fn by_url<'r, 'j>(
                 let right = if is_modifier { "extension" } else { "modifierExtension" };
                 check.fail("extension", || format!("the extension {} stands in {right}", shown(url)), path);
             }
-            // R4 may have it at more places than a later package
-            let of_core = || Registry::core().profile(url).and_then(Result::ok);
+            // R4's own definitions have some where R4 lets them, and a later package does not
+            let is_definition = site.scope.resource.type_id.is_some_and(|id| id.name() == "StructureDefinition");
+            let of_core = || Registry::core().profile(url).and_then(Result::ok).filter(|_| is_definition);
             if !may_stand(check, profile, site) && !of_core().is_some_and(|core| may_stand(check, core, site)) {
                 let allowed: Vec<&str> = profile.contexts.iter().map(told).collect();
                 let text =
