@@ -1,8 +1,8 @@
 //! SNOMED CT in the Release Format 2, its snapshot (FHIR R4 `snomedct.html`, 4.3.1.0).
 //!
 //! Concepts, active descriptions and definitions, the inferred is-a relationships as parents, the other active
-//! relationships as properties by the id of their type, memberships of simple reference sets as the property
-//! [`MEMBER`]. The display is the preferred synonym of the US English reference set, else of the British one, else of any.
+//! relationships as properties by the id of their type and with their groups ([`ROLE_GROUP`]), memberships of simple reference sets as the property
+//! [`MEMBER`], associations and simple maps as the properties [`MAP`]. The display is the preferred synonym of the US English reference set, else of the British one, else of any.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use super::sorter::Sorter;
 use super::source::{Source, base};
 use super::table::{Layout, Row, Table};
 use crate::base::fault::{Fault, Result};
-use crate::fhir::codes::{Concept, PropertyValue};
+use crate::fhir::codes::{Concept, MAP, PropertyValue, ROLE_GROUP};
 
 /// The system.
 pub const URL: &str = "http://snomed.info/sct";
@@ -47,6 +47,7 @@ pub fn read(source: &mut Source, asked: Option<&str>, out: &mut Gather) -> Resul
     definitions(source, out)?;
     relationships(source, out)?;
     members(source, out)?;
+    maps(source, out)?;
     let edition = edition(source, &release)?;
     let found = release.date.map(|date| format!("{URL}/{edition}/version/{date}"));
     let version = version(asked, found, &source.path())?;
@@ -55,6 +56,7 @@ pub fn read(source: &mut Source, asked: Option<&str>, out: &mut Gather) -> Resul
         ("sufficientlyDefined", "boolean", "Whether its definition is sufficient"),
         ("moduleId", "code", "The module that the concept belongs to"),
         (MEMBER, "code", "Reference sets that it is a member of"),
+        (ROLE_GROUP, "string", "Which of its relationships stand in a group"),
     ];
     Ok(Description {
         url: URL,
@@ -216,19 +218,19 @@ fn definitions(source: &mut Source, out: &mut Gather) -> Result<()> {
 
 fn relationships(source: &mut Source, out: &mut Gather) -> Result<()> {
     let names = needed(source, &["sct2_Relationship_"])?;
-    let columns = ["active", "sourceId", "destinationId", "typeId", "characteristicTypeId"];
+    let columns = ["active", "sourceId", "destinationId", "typeId", "characteristicTypeId", "relationshipGroup"];
     rows(source, &names, &columns, |row| {
-        let [active, from, to, kind, characteristic] = row.all();
+        let [active, from, to, kind, characteristic, group] = row.all();
         if !is_active(&row, active)? || characteristic == STATED {
             return Ok(());
         }
         let (from, to) = (id(&row, from, "sourceId")?, id(&row, to, "destinationId")?);
-        let part = if kind == IS_A { parent(to) } else { property(kind, PropertyValue::Code(to.into())) };
+        let part = if kind == IS_A { parent(to) } else { grouped(kind, PropertyValue::Code(to.into()), group) };
         out.add(from, 0, &part)
     })?;
     let names = files(source, &["sct2_RelationshipConcreteValues_"]);
-    rows(source, &names, &["active", "sourceId", "value", "typeId"], |row| {
-        let [active, from, value, kind] = row.all();
+    rows(source, &names, &["active", "sourceId", "value", "typeId", "relationshipGroup"], |row| {
+        let [active, from, value, kind, group] = row.all();
         if !is_active(&row, active)? {
             return Ok(());
         }
@@ -236,8 +238,18 @@ fn relationships(source: &mut Source, out: &mut Gather) -> Result<()> {
             Some(number) => PropertyValue::Decimal(number.into()),
             None => PropertyValue::String(value.trim_matches('"').into()),
         };
-        out.add(id(&row, from, "sourceId")?, 0, &property(kind, value))
+        out.add(id(&row, from, "sourceId")?, 0, &grouped(kind, value, group))
     })
+}
+
+/// A relationship with its group; those of group 0 stand alone.
+fn grouped(kind: &str, value: PropertyValue, group: &str) -> Concept {
+    let text = format!("{group} {kind} {}", value.text());
+    let mut part = property(kind, value);
+    if group != "0" {
+        part.properties.extend(property(ROLE_GROUP, PropertyValue::String(text.into())).properties);
+    }
+    part
 }
 
 fn members(source: &mut Source, out: &mut Gather) -> Result<()> {
@@ -250,6 +262,32 @@ fn members(source: &mut Source, out: &mut Gather) -> Result<()> {
         let part = property(MEMBER, PropertyValue::Code(refset.into()));
         out.add(id(&row, member, "referencedComponentId")?, 0, &part)
     })
+}
+
+/// Associations of concepts (replaced by, same as ...) and simple maps: the properties [`MAP`] with the id of the reference set.
+fn maps(source: &mut Source, out: &mut Gather) -> Result<()> {
+    for (file, column) in [("der2_cRefset_Association", "targetComponentId"), ("der2_sRefset_SimpleMap", "mapTarget")] {
+        let names = files(source, &[file]);
+        rows(source, &names, &["active", "refsetId", "referencedComponentId", column], |row| {
+            let [active, refset, from, to] = row.all();
+            let from = id(&row, from, "referencedComponentId")?;
+            // descriptions have associations too
+            if !is_active(&row, active)? || to.is_empty() || !is_concept(from) {
+                return Ok(());
+            }
+            let value = match column {
+                "mapTarget" => PropertyValue::String(to.into()),
+                _ => PropertyValue::Code(to.into()),
+            };
+            out.add(from, 0, &property(&format!("{MAP}{}", id(&row, refset, "refsetId")?), value))
+        })?;
+    }
+    Ok(())
+}
+
+/// Whether an identifier is one of a concept (its partition, the third and second digit from the end, is 00 or 10).
+fn is_concept(id: &str) -> bool {
+    id.len() > 3 && id.as_bytes()[id.len() - 2] == b'0'
 }
 
 /// The module that names the edition: the one on which no other depends, of several that with the most concepts.

@@ -140,6 +140,22 @@ fn rf2() -> Vec<(&'static str, String)> {
             ),
         ),
         (
+            "Snapshot/Refset/Content/der2_cRefset_AssociationSnapshot_INT_20240101.txt",
+            tabs(
+                "id effectiveTime active moduleId refsetId referencedComponentId targetComponentId
+                 g 20170731 1 900000000000207008 900000000000527005 399211009 22298006
+                 h 20170731 0 900000000000207008 900000000000527005 399211009 64572001
+                 i 20170731 1 900000000000207008 900000000000531004 37443015 22298006",
+            ),
+        ),
+        (
+            "Snapshot/Refset/Map/der2_sRefset_SimpleMapSnapshot_INT_20240101.txt",
+            tabs(
+                "id effectiveTime active moduleId refsetId referencedComponentId mapTarget
+                 j 20170731 1 900000000000207008 900000000000497000 64572001 X0003",
+            ),
+        ),
+        (
             "Snapshot/Refset/Metadata/der2_ssRefset_ModuleDependencySnapshot_INT_20240101.txt",
             tabs(
                 "id effectiveTime active moduleId refsetId referencedComponentId sourceEffectiveTime targetEffectiveTime
@@ -165,7 +181,9 @@ fn snomed_ct_is_read_from_rf2() {
             "moduleId=900000000000207008",
             "sufficientlyDefined=true",
             "363698007=74281007",
+            "609096000=1 363698007 74281007",
             "1142135004=1.5",
+            "609096000=1 1142135004 1.5",
             "memberOf=723264001"
         ]
     );
@@ -180,6 +198,8 @@ fn snomed_ct_is_read_from_rf2() {
         ]
     );
     assert!(concepts["399211009"].inactive && !infarction.inactive);
+    assert!(properties(&concepts["399211009"]).contains(&"map:900000000000527005=22298006".into()));
+    assert!(properties(&concepts["64572001"]).contains(&"map:900000000000497000=X0003".into()));
     assert_eq!(concepts["64572001"].display.as_deref(), Some("Disease"));
 }
 

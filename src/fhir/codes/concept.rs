@@ -92,6 +92,13 @@ impl PropertyValue {
     }
 }
 
+/// The property with the groups of the relationships of a concept of SNOMED CT, called as SNOMED CT calls a role group: a text
+/// `GROUP TYPE VALUE` for each relationship that stands in one. The relationship has a property of its own beside it.
+pub const ROLE_GROUP: &str = "609096000";
+
+/// What the properties with the maps of SNOMED CT begin with; then comes the id of the reference set.
+pub const MAP: &str = "map:";
+
 const INACTIVE: u8 = 1;
 const ABSTRACT: u8 = 2;
 const DISPLAY: u8 = 4;

@@ -8,5 +8,5 @@
 mod concept;
 mod piece;
 
-pub use concept::{Concept, Designation, Property, PropertyValue, Usage};
+pub use concept::{Concept, Designation, MAP, Property, PropertyValue, ROLE_GROUP, Usage};
 pub use piece::{FORM, PIECE_BYTES, Packer, unpack};

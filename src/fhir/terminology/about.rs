@@ -131,6 +131,8 @@ pub struct About {
     pub count: Option<u64>,
     /// When it was published or, if it does not say so, last changed here.
     pub date: Option<Box<str>>,
+    /// Whether it says when it was published.
+    pub is_published: bool,
 }
 
 impl About {

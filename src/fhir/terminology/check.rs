@@ -11,120 +11,12 @@ use super::issues::{self, issue};
 use super::language::Languages;
 use super::member::{Asked, Found, Look, Mismatch, Report};
 use super::memory::{STANDARDS_STATUS, text};
-use super::params::Params;
+use super::verdict::{Options, Place, Verdict};
 use crate::base::fault::{Issue, Result};
 use crate::fhir::json::Json;
 
 /// The extension that takes a concept out of use in one value set.
 const DEPRECATED: &str = "http://hl7.org/fhir/StructureDefinition/valueset-deprecated";
-
-/// What the client wants to be lenient or strict about.
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    /// Whether abstract codes are allowed; not said: they are.
-    pub is_abstract: Option<bool>,
-    /// Whether a wrong display is only a warning.
-    pub lenient_display: bool,
-    /// Whether only the membership counts.
-    pub membership_only: bool,
-    /// Whether inactive codes are out.
-    pub active_only: bool,
-}
-
-impl Options {
-    /// From parameters.
-    ///
-    /// # Errors
-    /// 400 for what is no boolean.
-    pub fn new(params: &Params) -> Result<Self> {
-        Ok(Self {
-            is_abstract: params.flag("abstract")?,
-            lenient_display: params.flag("lenient-display-validation")?.unwrap_or(false),
-            membership_only: params.flag("valueset-membership-only")?.unwrap_or(false),
-            active_only: params.flag("activeOnly")?.unwrap_or(false),
-        })
-    }
-}
-
-/// Where a coding stands in the request.
-#[derive(Debug, Clone, Copy)]
-pub enum Place {
-    /// The parameter `code`, with others beside it.
-    Code,
-    /// The parameter `coding`.
-    Coding,
-    /// A coding of the parameter `codeableConcept`.
-    Concept(usize),
-}
-
-impl Place {
-    fn of(self, field: &str) -> String {
-        match self {
-            Self::Code => field.to_owned(),
-            Self::Coding => format!("Coding.{field}"),
-            Self::Concept(at) => format!("CodeableConcept.coding[{at}].{field}"),
-        }
-    }
-
-    fn whole(self) -> String {
-        match self {
-            Self::Code => "code".to_owned(),
-            Self::Coding => "Coding".to_owned(),
-            Self::Concept(at) => format!("CodeableConcept.coding[{at}]"),
-        }
-    }
-}
-
-/// What there is to say.
-#[derive(Debug, Default)]
-pub struct Verdict {
-    /// The issues, and whether each belongs into the message.
-    pub issues: Vec<(Issue, bool)>,
-    /// Whether it is in the value set.
-    pub is_member: bool,
-    /// Whether that could not be found out.
-    pub is_open: bool,
-    /// The code system, where that was not given.
-    pub system: Option<Box<str>>,
-    /// The version that was used.
-    pub version: Option<Box<str>>,
-    /// The text to show.
-    pub display: Option<String>,
-    /// Whether the concept is inactive.
-    pub is_inactive: bool,
-    /// The status of the concept.
-    pub status: Option<Box<str>>,
-    /// The code as the system writes it, if otherwise.
-    pub normalized: Option<Box<str>>,
-    /// Code systems that are not known, and whether they prevented an answer.
-    pub unknown: Vec<(bool, String)>,
-}
-
-impl Verdict {
-    /// An issue that belongs into the message.
-    pub fn tell(&mut self, issue: Issue) {
-        self.issues.push((issue, true));
-    }
-
-    /// An issue that stands on its own.
-    fn note(&mut self, issue: Issue) {
-        self.issues.push((issue, false));
-    }
-
-    /// Adds what was said about another coding; its details only if it `is_chosen`.
-    pub fn merge(&mut self, other: Self, is_chosen: bool) {
-        self.issues.extend(other.issues);
-        self.unknown.extend(other.unknown);
-        if is_chosen {
-            self.system = other.system;
-            self.version = other.version;
-            self.display = other.display;
-            self.is_inactive = other.is_inactive;
-            self.status = other.status;
-            self.normalized = other.normalized;
-        }
-    }
-}
 
 /// A check of codings against one value set.
 pub struct Check<'c, 'l> {
@@ -426,6 +318,8 @@ impl Check<'_, '_> {
                 mismatch: None,
             };
             verdict.display = Shown::new(found, &[])?.display(None);
+            let includes = self.set.includes.iter().filter(|part| part.system.as_deref() == Some(&*about.url));
+            verdict.remarks.extend(includes.filter_map(|part| system.refusal(code, &part.filters)));
             return Ok(());
         }
         if self.options.membership_only {

@@ -28,14 +28,24 @@ struct Entry {
     code: Box<str>,
 }
 
+/// How two codes of a table stand to one another.
+#[derive(Debug)]
+struct Related {
+    below: Entry,
+    above: Entry,
+    /// Whether they are two spellings of one code.
+    is_same: bool,
+    /// The version in which this came.
+    since: u64,
+}
+
 /// A table.
 #[derive(Debug, Default)]
 pub struct Closure {
     name: String,
     version: u64,
     entries: Vec<(Entry, u64)>,
-    /// Which is below, what is above it, and since when.
-    relations: Vec<(Entry, Entry, u64)>,
+    relations: Vec<Related>,
     /// The code systems with the versions that the relations are of.
     systems: Vec<(Box<str>, Box<str>)>,
 }
@@ -86,7 +96,9 @@ impl Closure {
                 for target in list(element, "target") {
                     let Some(code) = text(target, "code") else { continue };
                     let above = Entry { system: system.clone(), code: code.into() };
-                    closure.relations.push((entry.clone(), above, since(target)));
+                    let is_same = text(target, "equivalence") == Some("equal");
+                    let related = Related { below: entry.clone(), above, is_same, since: since(target) };
+                    closure.relations.push(related);
                 }
                 closure.entries.push((entry, since(element)));
             }
@@ -129,7 +141,6 @@ impl Closure {
                 Some(_) => {}
                 None => self.systems.push((url.clone(), is)),
             }
-            let code = system.find(&code)?.map(|concept| concept.code.clone()).unwrap_or(code);
             let entry = Entry { system: url, code };
             if known.contains(&entry) {
                 continue;
@@ -141,11 +152,14 @@ impl Closure {
             relation(&*system, &entry.code, &entry.code)?;
             for (other, _) in self.entries.iter().filter(|(other, _)| other.system == entry.system) {
                 context.step(1)?;
-                match relation(&*system, &other.code, &entry.code)? {
-                    "subsumes" => self.relations.push((entry.clone(), other.clone(), version)),
-                    "subsumed-by" => self.relations.push((other.clone(), entry.clone(), version)),
-                    _ => {}
-                }
+                let (below, above, is_same) = match relation(&*system, &other.code, &entry.code)? {
+                    "subsumes" => (&entry, other, false),
+                    "subsumed-by" => (other, &entry, false),
+                    "equivalent" => (&entry, other, true),
+                    _ => continue,
+                };
+                let (below, above) = (below.clone(), above.clone());
+                self.relations.push(Related { below, above, is_same, since: version });
             }
             known.insert(entry.clone());
             self.entries.push((entry, version));
@@ -204,14 +218,14 @@ impl Closure {
             object.set("extension", Json::Array(vec![Json::object(since)]));
         };
         for (entry, since) in self.entries.iter().filter(|(entry, _)| entry.system == *system) {
-            let of = self.relations.iter().filter(|(below, _, since)| below == entry && *since > after);
-            let targets = of.map(|(_, above, since)| {
+            let of = self.relations.iter().filter(|related| related.below == *entry && related.since > after);
+            let targets = of.map(|related| {
                 let mut target = Object::new();
                 if is_whole {
-                    mark(&mut target, *since);
+                    mark(&mut target, related.since);
                 }
-                target.set("code", Json::string(above.code.clone()));
-                target.set("equivalence", Json::string("subsumes"));
+                target.set("code", Json::string(related.above.code.clone()));
+                target.set("equivalence", Json::string(if related.is_same { "equal" } else { "subsumes" }));
                 Json::Object(target)
             });
             let targets: Vec<Json> = targets.collect();

@@ -83,7 +83,7 @@ struct Outcome {
 /// 400 when one is not named; 404 when one is not known.
 pub fn compare(context: &Context<'_>, params: &Params, own: Option<Arc<Json>>) -> Result<Json> {
     let this = match own {
-        Some(own) => Rc::new(ValueSet::new(own)?),
+        Some(own) => context.understood(ValueSet::new(own)?).map(Rc::new)?,
         None => side(context, params, "this")?,
     };
     let other = side(context, params, "other")?;
@@ -124,7 +124,7 @@ pub fn compare(context: &Context<'_>, params: &Params, own: Option<Arc<Json>>) -
 
 fn side(context: &Context<'_>, params: &Params, name: &str) -> Result<Rc<ValueSet>> {
     if let Some(json) = params.object(&format!("{name}ValueSet"))? {
-        return Ok(Rc::new(ValueSet::new(Arc::new(json.clone()))?));
+        return context.understood(ValueSet::new(Arc::new(json.clone()))?).map(Rc::new);
     }
     let Some(url) = params.text(&format!("{name}Url"))? else {
         return Err(Fault::coded(Category::Invalid, "required", format!("{name}Url or {name}ValueSet is given")));

@@ -36,7 +36,7 @@ pub struct Listed {
 }
 
 /// An `include` or `exclude`.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Part {
     /// The code system.
     pub system: Option<Box<str>>,
@@ -63,6 +63,8 @@ pub struct ValueSet {
     pub excludes: Vec<Part>,
     /// `compose.inactive`.
     pub inactive: Option<bool>,
+    /// `compose.lockedDate`.
+    pub locked: Option<Box<str>>,
     /// The supplements that it needs.
     pub supplements: Vec<Box<str>>,
     /// Parameters that it wants to be expanded with.
@@ -105,6 +107,7 @@ impl ValueSet {
             canonical,
             excludes: parts("exclude")?,
             inactive: compose.and_then(|compose| compose.get("inactive")).and_then(Json::as_bool),
+            locked: compose.and_then(|compose| text(compose, "lockedDate")).map(Into::into),
             supplements: supplements.filter_map(|ext| text(ext, "valueCanonical").map(Into::into)).collect(),
             parameters: parameters.collect(),
             is_stored,
@@ -112,6 +115,31 @@ impl ValueSet {
             root: json.clone(),
             json,
         })
+    }
+
+    /// Puts each version of a code system in the place of `*`, which means all of them; an exclude takes away codes of any version anyway.
+    ///
+    /// # Errors
+    /// When the versions cannot be read.
+    pub fn spread(&mut self, versions: &mut dyn FnMut(&str) -> Result<Vec<Box<str>>>) -> Result<()> {
+        let is_any = |part: &Part| part.version.as_deref() == Some("*") && part.system.is_some();
+        self.excludes.iter_mut().filter(|part| is_any(part)).for_each(|part| part.version = None);
+        if !self.includes.iter().any(is_any) {
+            return Ok(());
+        }
+        let mut spread = Vec::new();
+        for mut part in std::mem::take(&mut self.includes) {
+            let known = if is_any(&part) { versions(part.system.as_deref().unwrap_or(""))? } else { Vec::new() };
+            let named = known.into_iter().filter(|version| !version.is_empty());
+            let before = spread.len();
+            spread.extend(named.map(|version| Part { version: Some(version), ..part.clone() }));
+            if spread.len() == before {
+                part.version = part.version.filter(|version| **version != *"*");
+                spread.push(part);
+            }
+        }
+        self.includes = spread;
+        Ok(())
     }
 
     /// The value set that is named by `#id`: contained here, or in what contains this one.

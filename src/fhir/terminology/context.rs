@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 
 use super::about::Content;
 use super::compose::{ValueSet, canonical};
+use super::dated::Dated;
 use super::face::{CodeSystem, Library};
 use super::issues;
 use super::language::Languages;
@@ -75,6 +76,8 @@ pub struct Context<'l> {
     /// What was used.
     pub used: RefCell<Used>,
     sets: RefCell<HashMap<String, Rc<ValueSet>>>,
+    /// The locked dates of the value sets that are being looked into.
+    locks: RefCell<Vec<Box<str>>>,
     steps: Cell<u64>,
 }
 
@@ -118,6 +121,7 @@ impl<'l> Context<'l> {
             supplements: params.texts("useSupplement").map(Into::into).collect(),
             used: RefCell::default(),
             sets: RefCell::default(),
+            locks: RefCell::default(),
             steps: Cell::new(0),
         })
     }
@@ -147,20 +151,54 @@ impl<'l> Context<'l> {
         let default =
             self.value_set_versions.iter().find(|(system, _)| **system == *plain).map(|(_, version)| &**version);
         let version = version.or(default);
-        let key = canonical(plain, version);
+        let key = format!("{} {}", canonical(plain, version), self.lock().unwrap_or_default());
         if let Some(set) = self.sets.borrow().get(&key) {
             return Ok(Some(set.clone()));
         }
-        let json = match self.library.value_set(plain, version)? {
+        let json = match self.at(version, |library| library.value_set(plain, version))? {
             Some(json) => json,
             None => match self.implicit(plain, version)? {
                 Some(json) => Arc::new(json),
                 None => return Ok(None),
             },
         };
-        let set = Rc::new(ValueSet::new(json)?);
+        let set = self.understood(ValueSet::new(json)?).map(Rc::new)?;
         self.sets.borrow_mut().insert(key, set.clone());
         Ok(Some(set))
+    }
+
+    /// A value set that means all versions of a code system names them.
+    ///
+    /// # Errors
+    /// When the library cannot be read.
+    pub fn understood(&self, mut set: ValueSet) -> Result<ValueSet> {
+        set.spread(&mut |url| self.library.code_system_versions(url))?;
+        Ok(set)
+    }
+
+    /// The date that definitions without a version are locked to.
+    fn lock(&self) -> Option<Box<str>> {
+        self.locks.borrow().last().cloned()
+    }
+
+    /// Does what is done within a value set: its locked date, if it has one, is that of all that it includes.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub fn within<T>(&self, set: &ValueSet, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let Some(date) = set.locked.clone() else { return work() };
+        self.locks.borrow_mut().push(date);
+        let done = work();
+        self.locks.borrow_mut().pop();
+        done
+    }
+
+    /// Asks the library, as it was at the locked date where no version is named.
+    fn at<T>(&self, version: Option<&str>, ask: impl FnOnce(&dyn Library) -> Result<T>) -> Result<T> {
+        match self.lock().filter(|_| version.is_none()) {
+            Some(date) => Dated::locked(self.library, &date).and_then(|dated| ask(&dated)),
+            None => ask(self.library),
+        }
     }
 
     /// The value set that another one includes or excludes: by a canonical URL, or by `#id` for one that is contained.
@@ -176,7 +214,8 @@ impl<'l> Context<'l> {
             return Ok(Some(set.clone()));
         }
         // the set that is kept holds its container, so no other one comes to have its place
-        let Some(set) = by.contained(url)?.map(Rc::new) else { return Ok(None) };
+        let Some(set) = by.contained(url)? else { return Ok(None) };
+        let set = self.understood(set).map(Rc::new)?;
         self.sets.borrow_mut().insert(key, set.clone());
         Ok(Some(set))
     }
@@ -192,16 +231,36 @@ impl<'l> Context<'l> {
     /// The value set that a code system implies: by the URL of the system itself, or one that begins with it.
     fn implicit(&self, url: &str, version: Option<&str>) -> Result<Option<Json>> {
         let base = url.split_once('?').map_or(url, |(base, _)| base);
-        // an edition of SNOMED CT is named by its version's URI
-        let (system, version) = match base.strip_prefix("http://snomed.info/sct/") {
-            Some(_) => ("http://snomed.info/sct", Some(base)),
-            None => (base, version),
-        };
-        let Some(system) = self.library.code_system(system, version)? else { return Ok(None) };
-        if base == url || matches!(url.split_once('?'), Some((_, "vs" | "fhir_vs"))) {
-            return Ok(Some(all_codes(&*system, url)));
+        let (system, version) = edition(base, version);
+        if let Some(system) = self.library.code_system(system, version)? {
+            if base == url || matches!(url.split_once('?'), Some((_, "vs" | "fhir_vs"))) {
+                return Ok(Some(all_codes(&*system, url)));
+            }
+            return system.implicit_value_set(url);
         }
-        system.implicit_value_set(url)
+        // `SYSTEM/vs`, as LOINC, RxNorm and UCUM have it, and below it what the system knows
+        let Some((base, rest)) = url.split_once("/vs").filter(|(_, rest)| rest.is_empty() || rest.starts_with('/'))
+        else {
+            return Ok(None);
+        };
+        match self.library.code_system(base, version)? {
+            Some(system) if rest.is_empty() => Ok(Some(all_codes(&*system, url))),
+            Some(system) => system.implicit_value_set(url),
+            None => Ok(None),
+        }
+    }
+
+    /// The concept map that a code system implies, with what it says of one code.
+    ///
+    /// # Errors
+    /// 422 for a URL that is none.
+    pub fn implied_map(&self, url: &str, code: &str, is_reverse: bool) -> Result<Option<Json>> {
+        let Some((base, _)) = url.split_once("?fhir_cm=") else { return Ok(None) };
+        let (system, version) = edition(base, None);
+        match self.library.code_system(system, version)? {
+            Some(system) => system.implicit_concept_map(url, code, is_reverse),
+            None => Ok(None),
+        }
     }
 
     /// The version of a code system that an include means, and for a code that names its version the one that both may mean.
@@ -227,7 +286,7 @@ impl<'l> Context<'l> {
             None => None,
         };
         if system.is_none() {
-            system = self.library.code_system(url, wanted)?;
+            system = self.at(wanted, |library| library.code_system(url, wanted))?;
         }
         let system = system.filter(|system| system.about().content != Content::NotPresent);
         let version = system.as_ref().and_then(|system| system.about().version.clone());
@@ -285,6 +344,14 @@ impl<'l> Context<'l> {
             found.push(supplement.ok_or_else(|| issues::supplement_missing(name))?);
         }
         Ok(found)
+    }
+}
+
+/// The code system and version that the beginning of a URL names: an edition of SNOMED CT is named by the URI of its version.
+fn edition<'u>(base: &'u str, version: Option<&'u str>) -> (&'u str, Option<&'u str>) {
+    match base.strip_prefix("http://snomed.info/sct/") {
+        Some(_) => ("http://snomed.info/sct", Some(base)),
+        None => (base, version),
     }
 }
 

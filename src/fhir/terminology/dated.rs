@@ -17,6 +17,8 @@ pub struct Dated<'l> {
     /// The end of the date, in microseconds since 1970.
     until: i64,
     shown: &'l str,
+    /// Whether only what a definition says itself counts, not when it was changed here.
+    by_publication: bool,
 }
 
 impl<'l> Dated<'l> {
@@ -27,7 +29,15 @@ impl<'l> Dated<'l> {
     pub fn new(library: &'l dyn Library, date: &'l str) -> Result<Self> {
         let parsed = time::parse(date);
         let (_, until) = parsed.map_err(|reason| Fault::invalid(reason).at("date"))?.span(0);
-        Ok(Self { library, until, shown: date })
+        Ok(Self { library, until, shown: date, by_publication: false })
+    }
+
+    /// A library at the `lockedDate` of a value set: definitions that do not say when they were published are as they are.
+    ///
+    /// # Errors
+    /// 400 for what is no date.
+    pub fn locked(library: &'l dyn Library, date: &'l str) -> Result<Self> {
+        Ok(Self { by_publication: true, ..Self::new(library, date)? })
     }
 
     /// Refuses a definition that is not as it was at the date.
@@ -35,7 +45,7 @@ impl<'l> Dated<'l> {
     /// # Errors
     /// 422 when it came or changed later.
     pub fn check(&self, json: &Json) -> Result<()> {
-        match since(json) {
+        match self.since(json) {
             Some(changed) if !self.was(Some(changed)) => {
                 Err(self.unknown("definition", text(json, "url").unwrap_or(""), changed))
             }
@@ -49,6 +59,15 @@ impl<'l> Dated<'l> {
             self.shown
         );
         Fault::coded(Category::Unprocessable, "not-supported", text).at("date")
+    }
+
+    fn since<'j>(&self, json: &'j Json) -> Option<&'j str> {
+        if self.by_publication { text(json, "date") } else { since(json) }
+    }
+
+    fn since_of(&self, system: &dyn CodeSystem) -> Option<Box<str>> {
+        let about = system.about();
+        about.date.clone().filter(|_| about.is_published || !self.by_publication)
     }
 
     /// Whether something was there; what does not say since when it is always was.
@@ -86,7 +105,7 @@ impl<'l> Dated<'l> {
         versions: impl Fn() -> Result<Vec<Box<str>>>,
         find: impl Fn(Option<&str>) -> Result<Option<Arc<Json>>>,
     ) -> Result<Option<Arc<Json>>> {
-        self.pick(named, versions, find, |json| since(json).map(Into::into))
+        self.pick(named, versions, find, |json| self.since(json).map(Into::into))
     }
 }
 
@@ -97,7 +116,7 @@ impl Library for Dated<'_> {
             ("code system", url, version),
             || library.code_system_versions(url),
             |version| library.code_system(url, version),
-            |system| system.about().date.clone(),
+            |system| self.since_of(&**system),
         )
     }
 
@@ -111,7 +130,7 @@ impl Library for Dated<'_> {
             ("supplement", url, version),
             || Ok(Vec::new()),
             |version| library.supplement(url, version),
-            |system| system.about().date.clone(),
+            |system| self.since_of(&**system),
         )
     }
 
@@ -138,7 +157,7 @@ impl Library for Dated<'_> {
 
     fn concept_maps(&self, system: &str, is_reverse: bool) -> Result<Vec<Arc<Json>>> {
         let mut found = self.library.concept_maps(system, is_reverse)?;
-        found.retain(|map| self.was(since(map)));
+        found.retain(|map| self.was(self.since(map)));
         Ok(found)
     }
 }
@@ -180,6 +199,16 @@ mod tests {
             assert_eq!(version(date, wanted).expect_err(date).category(), Category::Unprocessable);
         }
         assert_eq!(version("soon", None).expect_err("no date").category(), Category::Invalid);
+    }
+
+    #[test]
+    fn where_a_value_set_is_locked_only_publication_counts() {
+        let shelf = shelf();
+        let has = |url: &str| Dated::locked(&shelf, "2020-01-01").and_then(|dated| dated.code_system(url, None));
+        assert!(has("urn:c").expect("an answer").is_some());
+        let version = Dated::locked(&shelf, "2020").and_then(|dated| dated.value_set("urn:v", None));
+        let version = version.expect("an answer").expect("a value set");
+        assert_eq!(text(&version, "version"), Some("1"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use super::compose::{Listed, Part, ValueSet};
 use super::concept::Concept;
@@ -49,9 +49,14 @@ pub struct Expanded {
 /// # Errors
 /// 404 for definitions that are not known; 422 for those that are not understood, in circles, or too large.
 pub fn expand(context: &Context<'_>, wanted: &Wanted, set: &ValueSet) -> Result<Expanded> {
+    context.within(set, || expanded(context, wanted, set))
+}
+
+fn expanded(context: &Context<'_>, wanted: &Wanted, set: &ValueSet) -> Result<Expanded> {
     check_circles(context, set)?;
+    context.use_state(set, set);
     let supplements = context.supplements(Some(set))?;
-    let mut gather = Gather { context, wanted, supplements, seen: HashSet::new(), path: Vec::new(), unclosed: None };
+    let mut gather = Gather { context, wanted, supplements, seen: HashMap::new(), path: Vec::new(), unclosed: None };
     if let Some(found) = gather.page(set)? {
         return Ok(found);
     }
@@ -64,8 +69,8 @@ pub fn expand(context: &Context<'_>, wanted: &Wanted, set: &ValueSet) -> Result<
         gathered = scored.into_iter().map(|(_, one)| one).collect();
     }
     let total = gathered.len();
-    if wanted.count.is_none() && total > CODES {
-        return Err(issues::too_costly(&set.canonical, CODES));
+    if wanted.count.is_none() {
+        check_size(wanted, set, &gathered)?;
     }
     if wanted.count.unwrap_or(0).min(total) > PAGE {
         return Err(issues::too_costly(&set.canonical, PAGE));
@@ -80,17 +85,37 @@ pub fn expand(context: &Context<'_>, wanted: &Wanted, set: &ValueSet) -> Result<
     Ok(Expanded { items, total: Some(total), unclosed: gather.unclosed })
 }
 
+/// Refuses more codes than anybody can want at once: all together, or of those that no list has named.
+fn check_size(wanted: &Wanted, set: &ValueSet, gathered: &[Gathered]) -> Result<()> {
+    if gathered.len() > CODES {
+        return Err(issues::too_costly(&set.canonical, CODES));
+    }
+    let Some(most) = wanted.selected.filter(|_| wanted.filter.is_none()) else { return Ok(()) };
+    let is_selected = |one: &&Gathered| {
+        let of_grammar = one.found.system.as_ref().is_none_or(|system| !system.about().enumerable);
+        one.found.listed.is_none() && !of_grammar
+    };
+    if gathered.iter().filter(is_selected).count() > most {
+        return Err(issues::too_costly(&set.canonical, most));
+    }
+    Ok(())
+}
+
 /// A concept that was found, and the include that did, as codes stand below others of one include only.
 struct Gathered {
     found: Found,
     part: Option<usize>,
 }
 
+/// System, version where it is told, and code.
+type Told = (Box<str>, Box<str>, Box<str>);
+
 struct Gather<'c, 'l> {
     context: &'c Context<'l>,
     wanted: &'c Wanted,
     supplements: Vec<Arc<dyn CodeSystem>>,
-    seen: HashSet<(Box<str>, Box<str>, Box<str>)>,
+    /// Where codes that were taken stand.
+    seen: HashMap<Told, usize>,
     path: Vec<String>,
     unclosed: Option<String>,
 }
@@ -211,8 +236,14 @@ impl Gather<'_, '_> {
         let tells_versions = is_outer && set.parameter("versionsMatch") != Some("true") && set.mixes_versions(&one.url);
         let version = if tells_versions { version.unwrap_or_default() } else { Box::default() };
         // an inner value set is gathered on its own, so only the outermost remembers what is there
-        if !is_outer || self.seen.insert((one.url.clone(), version, one.concept.code.clone())) {
-            out.push(Gathered { found: one, part });
+        let known = match is_outer {
+            true => *self.seen.entry((one.url.clone(), version, one.concept.code.clone())).or_insert(out.len()),
+            false => out.len(),
+        };
+        match out.get_mut(known) {
+            None => out.push(Gathered { found: one, part }),
+            Some(other) if is_newer(&one, &other.found) => other.found = one,
+            Some(_) => {}
         }
         Ok(())
     }
@@ -225,7 +256,8 @@ impl Gather<'_, '_> {
                 let Some((first, others)) = rest.split_first() else { return Ok(()) };
                 let inner = self.inner(set, first)?;
                 let mut gathered = Vec::new();
-                self.value_set(&inner, &mut gathered)?;
+                let context = self.context;
+                context.within(&inner, || self.value_set(&inner, &mut gathered))?;
                 out.extend(gathered.into_iter().map(|one| one.found));
                 rest = others;
             }
@@ -443,6 +475,12 @@ fn tree(items: &mut [Option<Item>], below: &[Vec<usize>], roots: &[usize]) -> Ve
     // a circle of parents has no root: its members stand alone
     found.extend(items.iter_mut().filter_map(Option::take));
     found
+}
+
+/// Whether a concept is of a later version than the same one that was found before, where versions are not told apart.
+fn is_newer(one: &Found, other: &Found) -> bool {
+    let version = |found: &Found| found.system.as_ref().and_then(|system| system.about().version.clone());
+    version(one).zip(version(other)).is_some_and(|(one, other)| version::compare(&one, &other).is_gt())
 }
 
 fn found(url: &str, system: &Arc<dyn CodeSystem>, concept: Concept, listed: Option<Listed>) -> Found {

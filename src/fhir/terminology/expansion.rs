@@ -8,6 +8,7 @@ use super::display::Shown;
 use super::expand::{Expanded, Item};
 use super::language::{Languages, choose};
 use super::memory::{STANDARDS_STATUS, text, value};
+use super::notices::copyright;
 use super::params::Params;
 use super::validate_code::parameter;
 use crate::base::fault::Result;
@@ -98,6 +99,10 @@ pub fn resource(
     }
     if out.get("status").is_none() {
         out.set("status", Json::string("unknown"));
+    }
+    let systems = found.items.iter().map(|item| &*item.shown.found.url);
+    if let Some(copyright) = copyright(text(&set.json, "copyright"), systems) {
+        out.set("copyright", Json::string(copyright));
     }
     out.set("expansion", expansion(context, params, found, stamp, &style)?);
     Ok(Json::Object(out))

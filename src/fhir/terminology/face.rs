@@ -55,6 +55,11 @@ pub trait CodeSystem: Send + Sync + Debug {
         None
     }
 
+    /// Why a code does not pass filters, where more can be said than that it does not.
+    fn refusal(&self, _code: &str, _filters: &[Filter]) -> Option<String> {
+        None
+    }
+
     /// Whether a filter is one that this system understands, with a value of the right form.
     ///
     /// # Errors
@@ -104,6 +109,15 @@ pub trait CodeSystem: Send + Sync + Debug {
     /// # Errors
     /// For a URL of a form that is known, with a content that is wrong.
     fn implicit_value_set(&self, _url: &str) -> Result<Option<Json>> {
+        Ok(None)
+    }
+
+    /// The ConceptMap that a URL of this system implies (`http://snomed.info/sct?fhir_cm=1234`), as a resource with what it says of one
+    /// code: of the source or, `is_reverse`, of the target.
+    ///
+    /// # Errors
+    /// For a URL of a form that is known, with a content that is wrong.
+    fn implicit_concept_map(&self, _url: &str, _code: &str, _is_reverse: bool) -> Result<Option<Json>> {
         Ok(None)
     }
 }

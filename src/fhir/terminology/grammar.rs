@@ -4,13 +4,16 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 
-use super::about::{About, Content, PropertyDefinition};
-use super::concept::{Concept, PropertyKind};
+use super::about::{About, Content};
+use super::concept::{Concept, Designation};
 use super::face::{CodeSystem, Query};
 use super::filter::{Filter, Op};
+use super::languages;
 use super::matching::whole;
+use super::ucum;
 use crate::base::fault::{Category, Fault, Result};
-use crate::fhir::quantity::{UCUM, scale};
+use crate::fhir::json::Json;
+use crate::fhir::quantity::UCUM;
 
 /// Longest code, in bytes.
 const LONGEST: usize = 256;
@@ -49,12 +52,6 @@ pub fn system(url: &str) -> Option<Arc<dyn CodeSystem>> {
 }
 
 fn made(grammar: Grammar, url: &str, name: &str, title: &str, version: Option<&str>) -> Arc<Made> {
-    let canonical = PropertyDefinition {
-        code: "canonical".into(),
-        uri: None,
-        description: Some("the canonical unit".into()),
-        kind: PropertyKind::String,
-    };
     let about = About {
         url: url.into(),
         version: version.map(Into::into),
@@ -65,7 +62,7 @@ fn made(grammar: Grammar, url: &str, name: &str, title: &str, version: Option<&s
         case_sensitive: grammar == Grammar::Ucum,
         compositional: true,
         language: Some("en".into()),
-        properties: if grammar == Grammar::Ucum { vec![canonical] } else { Vec::new() },
+        properties: if grammar == Grammar::Ucum { ucum::properties() } else { Vec::new() },
         enumerable: false,
         ..About::default()
     };
@@ -78,30 +75,11 @@ impl Grammar {
             return false;
         }
         match self {
-            Self::Ucum => octofhir_ucum::validate(&unit(code)).is_ok(),
+            Self::Ucum => ucum::is_unit(code),
             Self::MimeType => is_mime_type(code),
             Self::Language => is_language(code),
         }
     }
-}
-
-/// A unit with the spaces of its annotations as `_`, and without annotations after a closing bracket: UCUM has neither, FHIR's own list
-/// of common units has both.
-fn unit(code: &str) -> Cow<'_, str> {
-    if let Some((before, rest)) = code.split_once("){")
-        && let Some((_, after)) = rest.split_once('}')
-    {
-        return unit(&format!("{before}){after}")).into_owned().into();
-    }
-    if !code.contains(' ') {
-        return code.into();
-    }
-    let mut depth = 0_i32;
-    let plain = code.chars().map(|c| {
-        depth += i32::from(c == '{') - i32::from(c == '}');
-        if c == ' ' && depth > 0 { '_' } else { c }
-    });
-    plain.collect::<String>().into()
 }
 
 /// `type/subtype`, with parameters (RFC 6838, 4.2; RFC 2045, 5.1).
@@ -178,7 +156,22 @@ impl CodeSystem for Made {
     }
 
     fn find(&self, code: &str) -> Result<Option<Cow<'_, Concept>>> {
-        let concept = || Concept { code: code.into(), display: Some(code.into()), ..Concept::default() };
+        let concept = || {
+            let (names, designations) = match self.grammar {
+                Grammar::Ucum => (Vec::new(), ucum::designations(code)),
+                Grammar::Language => (languages::names(code), Vec::new()),
+                Grammar::MimeType => (Vec::new(), Vec::new()),
+            };
+            let mut names = names.into_iter();
+            let display = names.next().map_or_else(|| code.into(), Into::into);
+            let others = names.map(|name| Designation { value: name.into(), ..Designation::default() });
+            Concept {
+                code: code.into(),
+                display: Some(display),
+                designations: designations.into_iter().chain(others).collect(),
+                ..Concept::default()
+            }
+        };
         Ok(self.grammar.has(code).then(|| Cow::Owned(concept())))
     }
 
@@ -189,11 +182,10 @@ impl CodeSystem for Made {
     }
 
     fn check(&self, filter: &Filter) -> Result<()> {
-        let is_canonical = self.grammar == Grammar::Ucum && &*filter.property == "canonical";
         match (&*filter.property, filter.op) {
             ("code" | "concept", Op::Regex) => whole(&filter.value).map(drop),
             ("code" | "concept", Op::Equals | Op::In) => Ok(()),
-            (_, Op::Equals | Op::In) if is_canonical => Ok(()),
+            _ if self.grammar == Grammar::Ucum => ucum::check(filter),
             (property, op) => {
                 let text = format!("the code system {} has no filter {property} {}", self.about.url, op.code());
                 Err(Fault::coded(Category::Unprocessable, "not-supported", text))
@@ -206,16 +198,11 @@ impl CodeSystem for Made {
             return Ok(false);
         }
         for filter in filters {
-            let unit = (&*filter.property == "canonical").then(|| scale(code).map(|scale| scale.unit.to_string()));
-            let value = match unit {
-                Some(Some(unit)) => unit,
-                Some(None) => return Ok(false),
-                None => code.to_owned(),
-            };
-            let passes = match filter.op {
-                Op::Equals => value == *filter.value,
-                Op::In => filter.list().any(|one| one == value),
-                Op::Regex => whole(&filter.value)?.is_match(&value),
+            let passes = match (&*filter.property, filter.op) {
+                ("code" | "concept", Op::Equals) => code == &*filter.value,
+                ("code" | "concept", Op::In) => filter.list().any(|one| one == code),
+                ("code" | "concept", Op::Regex) => whole(&filter.value)?.is_match(code),
+                _ if self.grammar == Grammar::Ucum => ucum::passes(code, filter),
                 _ => return self.check(filter).map(|()| false),
             };
             if !passes {
@@ -223,6 +210,14 @@ impl CodeSystem for Made {
             }
         }
         Ok(true)
+    }
+
+    fn refusal(&self, code: &str, filters: &[Filter]) -> Option<String> {
+        filters.iter().find_map(|filter| (self.grammar == Grammar::Ucum).then(|| ucum::refusal(code, filter))?)
+    }
+
+    fn implicit_value_set(&self, url: &str) -> Result<Option<Json>> {
+        if self.grammar == Grammar::Ucum { ucum::value_set(url) } else { Ok(None) }
     }
 
     fn select(&self, _query: &Query<'_>, _visit: &mut dyn FnMut(Cow<'_, Concept>) -> ControlFlow<()>) -> Result<()> {
@@ -269,10 +264,7 @@ mod tests {
             assert!(!has("urn:ietf:bcp:13", code), "{code}");
         }
         assert!(has(UCUM, "mg/dL") && has(UCUM, "%{Negative Control}") && !has(UCUM, "kgXX") && !has(UCUM, "m g"));
-        let canonical = Filter { property: "canonical".into(), op: Op::Equals, value: "g".into() };
         let ucum = system(UCUM).expect("UCUM");
-        assert!(ucum.passes("kg", std::slice::from_ref(&canonical)).expect("an answer"));
-        assert!(!ucum.passes("mL", &[canonical]).expect("an answer"));
         assert_eq!(
             ucum.select(&Query::default(), &mut |_| ControlFlow::Continue(())).expect_err("endless").issues()[0].code,
             "too-costly"

@@ -49,6 +49,12 @@ fn json(url: &str, name: &str, title: &str, concepts: Vec<Json>) -> Json {
     ])
 }
 
+/// The name of the country with a code of two letters.
+pub fn country(code: &str) -> Option<&'static str> {
+    let mut rows = COUNTRIES.lines().map(|line| line.split('\t'));
+    rows.find_map(|mut row| row.next().is_some_and(|known| known.eq_ignore_ascii_case(code)).then(|| row.nth(2))?)
+}
+
 /// Whether a code is one of a currency, also of the past.
 pub fn is_currency(code: &str) -> bool {
     CURRENCIES.lines().any(|line| line.split_once('\t').is_some_and(|(known, _)| known == code))

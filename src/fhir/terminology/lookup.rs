@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
-use super::concept::{Coding, PropertyValue};
+use super::concept::{Coding, Concept, PropertyValue};
 use super::context::Context;
 use super::display::Shown;
 use super::expansion::{coding_json, json_value, preferred};
 use super::face::CodeSystem;
 use super::issues::{self, issue};
+use super::matching::plain;
 use super::member::Found;
 use super::memory::coding;
 use super::params::Params;
 use super::validate_code::{parameter, parameters};
 use crate::base::fault::{Category, Fault, Result};
+use crate::fhir::codes::ROLE_GROUP;
 use crate::fhir::json::Json;
 
 /// Properties that have parameters of their own.
@@ -173,7 +175,8 @@ fn properties(
     let all = std::iter::once(concept).chain(shown.added.iter().map(|added| &added.concept));
     for property in all.flat_map(|concept| &concept.properties) {
         let code = &*property.code;
-        if OWN.contains(&code) || matches!(code, "parent" | "child" | "inactive") || !is_wanted(code) {
+        let is_told = OWN.contains(&code) || matches!(code, "parent" | "child" | "inactive" | ROLE_GROUP);
+        if is_told || !is_wanted(code) {
             continue;
         }
         let (kind, value) = json_value(&property.value);
@@ -183,5 +186,29 @@ fn properties(
         };
         tell(code, kind, value, description);
     }
+    if is_wanted(ROLE_GROUP) {
+        out.extend(groups(concept, &display)?);
+    }
     Ok(())
+}
+
+/// The groups of relationships of a concept of SNOMED CT, as nested properties.
+fn groups(concept: &Concept, display: &dyn Fn(&str) -> Result<Option<String>>) -> Result<Vec<Json>> {
+    let mut found: Vec<(&str, Vec<Json>)> = Vec::new();
+    for value in concept.values(ROLE_GROUP) {
+        let PropertyValue::String(text) = value else { continue };
+        let mut parts = text.splitn(3, ' ');
+        let (Some(number), Some(code), Some(value)) = (parts.next(), parts.next(), parts.next()) else { continue };
+        let own = concept.values(code).find(|own| plain(own) == value).map(json_value);
+        let (kind, json) = own.unwrap_or(("valueString", Json::string(value)));
+        let mut parts = vec![parameter("code", "valueCode", Json::string(code)), parameter("value", kind, json)];
+        let description = if kind == "valueCode" { display(value)? } else { None };
+        parts.extend(description.map(|text| parameter("description", "valueString", Json::string(text))));
+        let part = group("subproperty", parts);
+        match found.iter_mut().find(|(known, _)| *known == number) {
+            Some((_, parts)) => parts.push(part),
+            None => found.push((number, vec![parameter("code", "valueCode", Json::string(ROLE_GROUP)), part])),
+        }
+    }
+    Ok(found.into_iter().map(|(_, parts)| group("property", parts)).collect())
 }

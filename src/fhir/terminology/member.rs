@@ -94,6 +94,11 @@ impl<'c, 'l> Look<'c, 'l> {
     /// # Errors
     /// 422 for value sets in a circle or filters that are not understood; when the library cannot be read.
     pub fn look(&mut self, set: &ValueSet, asked: Asked<'_>) -> Result<Vec<Found>> {
+        let context = self.context;
+        context.within(set, || self.look_into(set, asked))
+    }
+
+    fn look_into(&mut self, set: &ValueSet, asked: Asked<'_>) -> Result<Vec<Found>> {
         self.enter(&set.canonical)?;
         let mut found = Vec::new();
         for part in &set.includes {
@@ -279,6 +284,10 @@ pub fn check_circles(context: &Context<'_>, set: &ValueSet) -> Result<()> {
 }
 
 fn walk(context: &Context<'_>, set: &ValueSet, path: &mut Vec<String>, done: &mut HashSet<String>) -> Result<()> {
+    context.within(set, || walk_into(context, set, path, done))
+}
+
+fn walk_into(context: &Context<'_>, set: &ValueSet, path: &mut Vec<String>, done: &mut HashSet<String>) -> Result<()> {
     for url in set.includes.iter().chain(&set.excludes).flat_map(|part| &part.value_sets) {
         context.step(1)?;
         let Some(inner) = context.included(url, set)? else { continue };

@@ -278,6 +278,7 @@ fn about(json: &Json) -> About {
         enumerable: true,
         count: None,
         date: since(json).map(Into::into),
+        is_published: text(json, "date").is_some(),
     }
 }
 

@@ -216,7 +216,7 @@ fn operate(library: &dyn Library, call: &Call<'_>, params: &Params) -> Result<Js
 /// The value set that is meant: that of the path, or of parameters.
 fn set(context: &Context<'_>, call: &Call<'_>, params: &Params) -> Result<std::rc::Rc<ValueSet>> {
     match &call.own {
-        Some(own) if !params.has("valueSet") => Ok(std::rc::Rc::new(ValueSet::new(own.clone())?)),
+        Some(own) if !params.has("valueSet") => context.understood(ValueSet::new(own.clone())?).map(std::rc::Rc::new),
         _ => value_set(context, params),
     }
 }

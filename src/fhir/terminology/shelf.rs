@@ -7,6 +7,7 @@ use hashbrown::HashMap;
 use super::about::Content;
 use super::face::{CodeSystem, Library};
 use super::memory::{Memory, list, text};
+use super::notices::notice;
 use super::version;
 use crate::base::fault::Result;
 use crate::fhir::json::Json;
@@ -110,6 +111,9 @@ pub fn all_codes(system: &dyn CodeSystem, url: &str) -> Json {
             object.set("title", Json::string(format!("All codes of {name}")));
         }
         object.set("status", Json::string("active"));
+        if let Some(notice) = notice(&about.url) {
+            object.set("copyright", Json::string(notice));
+        }
         object.set("compose", compose);
     }
     json
@@ -156,7 +160,7 @@ impl Library for Shelf {
 }
 
 /// Libraries one above the other. What the first one has counts; where no version is named, the latest of all counts only if the first
-/// has none.
+/// has none. A code system that one only names (`not-present`) counts where no other has its concepts.
 pub struct Layers<'l>(pub Vec<&'l dyn Library>);
 
 impl Layers<'_> {
@@ -180,7 +184,12 @@ impl Layers<'_> {
 
 impl Library for Layers<'_> {
     fn code_system(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<dyn CodeSystem>>> {
-        self.first(|library| library.code_system(url, version))
+        let is_here = |system: &Arc<dyn CodeSystem>| system.about().content != Content::NotPresent;
+        let here = self.first(|library| Ok(library.code_system(url, version)?.filter(is_here)))?;
+        match here {
+            Some(system) => Ok(Some(system)),
+            None => self.first(|library| library.code_system(url, version)),
+        }
     }
 
     fn code_system_versions(&self, url: &str) -> Result<Vec<Box<str>>> {

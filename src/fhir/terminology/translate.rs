@@ -8,7 +8,7 @@ use super::concept::Coding;
 use super::context::Context;
 use super::expansion::coding_json;
 use super::issues::{self, issue};
-use super::memory::{coding, list, text};
+use super::memory::{coding, extension, list, text};
 use super::params::Params;
 use super::validate_code::{parameter, parameters};
 use super::version;
@@ -17,6 +17,9 @@ use crate::fhir::json::Json;
 
 /// Most maps that refer on to another one.
 const HOPS: usize = 8;
+/// The extension with R5's relationship of a fixed code.
+const RELATIONSHIP: &str =
+    "http://hl7.org/fhir/5.0/StructureDefinition/extension-ConceptMap.group.unmapped.relationship";
 /// Most matches of one answer.
 const MATCHES: usize = 1000;
 
@@ -28,6 +31,14 @@ struct Asked<'p> {
     /// Whether it was asked as R5 does: by the code of the target.
     by_target: bool,
     dependencies: Vec<(Option<&'p str>, Vec<Coding>)>,
+}
+
+/// What was found.
+#[derive(Default)]
+struct Found {
+    matches: Vec<Match>,
+    /// The properties of dependencies without which a mapping could not be taken.
+    needs: Vec<String>,
 }
 
 /// A translation.
@@ -56,19 +67,26 @@ pub fn translate(context: &Context<'_>, params: &Params, own: Option<Arc<Json>>)
         None if !by_target => params.text("targetSystem")?,
         given => given,
     };
-    let named = maps_named(context, params, own)?;
-    let mut matches = Vec::new();
+    let implied = params.text("url")?.filter(|url| own.is_none() && url.contains("?fhir_cm="));
+    let named = match (maps_named(context, params, own), implied) {
+        (Err(fault), Some(_)) if fault.category() == Category::NotFound => None,
+        (named, _) => named?,
+    };
+    let mut found = Found::default();
     for coding in codings {
         let asked = Asked { coding, target_system, is_reverse, by_target, dependencies: dependencies(params)? };
         let Some(system) = asked.coding.system.clone() else { continue };
-        let maps = match &named {
-            Some(map) => vec![map.clone()],
-            None => context.library.concept_maps(&system, is_reverse)?,
+        let maps = match (&named, implied) {
+            (Some(map), _) => vec![map.clone()],
+            (None, Some(url)) => vec![implied_map(context, url, &asked)?],
+            (None, None) => context.library.concept_maps(&system, is_reverse)?,
         };
-        for map in maps.iter().filter(|map| named.is_some() || fits(map, params, is_reverse)) {
-            of_map(context, map, &asked, HOPS, &mut matches)?;
+        let is_named = named.is_some() || implied.is_some();
+        for map in maps.iter().filter(|map| is_named || fits(map, params, is_reverse)) {
+            of_map(context, map, &asked, HOPS, &mut found)?;
         }
     }
+    let Found { mut matches, mut needs } = found;
     // several maps may say the same
     let mut said = HashSet::new();
     matches.retain(|one| {
@@ -78,10 +96,18 @@ pub fn translate(context: &Context<'_>, params: &Params, own: Option<Arc<Json>>)
     let is_translation = |one: &Match| !matches!(&*one.equivalence, "unmatched" | "disjoint");
     let is_found = matches.iter().any(is_translation);
     let mut out = vec![parameter("result", "valueBoolean", Json::Bool(is_found))];
-    if !is_found {
-        let text =
-            if matches.is_empty() { "no mapping was found for the code" } else { "the code is mapped to nothing" };
-        out.push(parameter("message", "valueString", Json::string(text)));
+    let mut remarks = match (is_found, matches.is_empty()) {
+        (true, _) => Vec::new(),
+        (false, true) => vec!["no mapping was found for the code".to_owned()],
+        (false, false) => vec!["the code is mapped to nothing".to_owned()],
+    };
+    needs.sort_unstable();
+    needs.dedup();
+    if !needs.is_empty() {
+        remarks.push(format!("mappings depend on what was not given as dependency: {}", needs.join(", ")));
+    }
+    if !remarks.is_empty() {
+        out.push(parameter("message", "valueString", Json::string(remarks.join("; "))));
     }
     out.extend(matches.into_iter().map(|one| told(one, is_r5)));
     Ok(parameters(out))
@@ -155,15 +181,19 @@ fn maps_named(context: &Context<'_>, params: &Params, own: Option<Arc<Json>>) ->
     let (url, version) = version::split(canonical);
     let version = version.or(params.text("conceptMapVersion")?);
     let found = context.library.concept_map(url, version)?;
-    let missing = || {
-        let name = super::compose::canonical(url, version);
-        let text = format!("A definition for the concept map '{name}' could not be found");
-        issues::fault(
-            Category::NotFound,
-            issue("error", "not-found", "not-found", "Unable_to_resolve_concept_map", text),
-        )
-    };
-    found.map(Some).ok_or_else(missing)
+    found.map(Some).ok_or_else(|| unknown(&super::compose::canonical(url, version)))
+}
+
+fn unknown(name: &str) -> Fault {
+    let text = format!("A definition for the concept map '{name}' could not be found");
+    issues::fault(Category::NotFound, issue("error", "not-found", "not-found", "Unable_to_resolve_concept_map", text))
+}
+
+/// What a concept map that a code system implies says of a code.
+fn implied_map(context: &Context<'_>, url: &str, asked: &Asked<'_>) -> Result<Arc<Json>> {
+    let code = asked.coding.code.as_deref().unwrap_or("");
+    let map = context.implied_map(url, code, asked.is_reverse)?;
+    map.map(Arc::new).ok_or_else(|| unknown(url))
 }
 
 /// Whether a map is between the value sets that the request names.
@@ -181,13 +211,14 @@ fn fits(map: &Json, params: &Params, is_reverse: bool) -> bool {
     })
 }
 
-fn of_map(context: &Context<'_>, map: &Arc<Json>, asked: &Asked<'_>, hops: usize, out: &mut Vec<Match>) -> Result<()> {
+fn of_map(context: &Context<'_>, map: &Arc<Json>, asked: &Asked<'_>, hops: usize, out: &mut Found) -> Result<()> {
     let (near, far) = if asked.is_reverse { ("target", "source") } else { ("source", "target") };
     for group in list(map, "group") {
         context.step(1)?;
         let is_near = text(group, near).map(|url| version::split(url).0) == asked.coding.system.as_deref();
-        let is_far =
-            asked.target_system.is_none_or(|wanted| text(group, far).map(|url| version::split(url).0) == Some(wanted));
+        // without a system on the other side a group says what is mapped to nothing, whatever the system
+        let is_system = |url: &str| asked.target_system.is_none_or(|wanted| version::split(url).0 == wanted);
+        let is_far = text(group, far).is_none_or(is_system);
         let of_version =
             |side: &str| text(group, &format!("{side}Version")).or_else(|| version::split(text(group, side)?).1);
         let fits = of_version(near)
@@ -196,9 +227,8 @@ fn of_map(context: &Context<'_>, map: &Arc<Json>, asked: &Asked<'_>, hops: usize
         if !is_near || !is_far || !fits {
             continue;
         }
-        let before = out.len();
         let is_known = of_group(context, map, group, asked, out)?;
-        if !is_known && !asked.is_reverse && out.len() == before {
+        if !is_known && !asked.is_reverse {
             unmapped(context, map, group, asked, hops, out)?;
         }
     }
@@ -206,7 +236,7 @@ fn of_map(context: &Context<'_>, map: &Arc<Json>, asked: &Asked<'_>, hops: usize
 }
 
 /// The matches of a group; whether it has the code at all.
-fn of_group(context: &Context<'_>, map: &Json, group: &Json, asked: &Asked<'_>, out: &mut Vec<Match>) -> Result<bool> {
+fn of_group(context: &Context<'_>, map: &Json, group: &Json, asked: &Asked<'_>, out: &mut Found) -> Result<bool> {
     let code = asked.coding.code.as_deref().unwrap_or("");
     let mut is_known = false;
     let elements = list(group, "element");
@@ -217,17 +247,18 @@ fn of_group(context: &Context<'_>, map: &Json, group: &Json, asked: &Asked<'_>, 
             continue;
         }
         for target in list(element, "target") {
-            if out.len() >= MATCHES {
+            if out.matches.len() >= MATCHES {
                 return Ok(true);
             }
             if asked.is_reverse && text(target, "code") != Some(code) {
                 continue;
             }
             is_known = true;
-            if !asked.is_reverse && !depends(target, asked) {
-                continue;
+            let (is_taken, needed) = depends(target, asked);
+            out.needs.extend(needed);
+            if is_taken {
+                out.matches.push(matched(map, group, element, target, asked));
             }
-            out.push(matched(map, group, element, target, asked));
         }
         is_known |= is_source && !asked.is_reverse;
     }
@@ -253,8 +284,19 @@ fn matched(map: &Json, group: &Json, element: &Json, target: &Json, asked: &Aske
         equivalence: if is_turned { turned(equivalence) } else { equivalence }.into(),
         coding: if is_turned { source_coding.clone() } else { target_coding },
         origin: source_coding.filter(|_| asked.by_target),
-        products: list(target, "product").iter().map(product).collect(),
+        products: list(target, if is_turned { "dependsOn" } else { "product" }).iter().map(product).collect(),
         map: canonical(map),
+    }
+}
+
+/// The equivalence that a relationship of R5 is.
+fn equivalence(relationship: &str) -> &str {
+    match relationship {
+        "related-to" => "relatedto",
+        "source-is-narrower-than-target" => "wider",
+        "source-is-broader-than-target" => "narrower",
+        "not-related-to" => "disjoint",
+        other => other,
     }
 }
 
@@ -273,19 +315,27 @@ fn canonical(map: &Json) -> Option<String> {
     Some(super::compose::canonical(text(map, "url")?, text(map, "version")))
 }
 
-/// Whether all that a mapping depends on is given.
-fn depends(target: &Json, asked: &Asked<'_>) -> bool {
-    list(target, "dependsOn").iter().all(|needed| {
+/// Whether a mapping can be taken: all that it depends on is given. In reverse what it produces is what it depends on (4.10.7), but
+/// what is not given may be so. And the properties that are missing.
+fn depends(target: &Json, asked: &Asked<'_>) -> (bool, Vec<String>) {
+    let side = if asked.is_reverse { "product" } else { "dependsOn" };
+    let (mut is_taken, mut missing) = (true, Vec::new());
+    for needed in list(target, side) {
         let is_value = |coding: &Coding| {
             coding.code.as_deref() == text(needed, "value")
                 && text(needed, "system")
                     .is_none_or(|system| coding.system.as_deref() == Some(version::split(system).0))
         };
-        asked
-            .dependencies
-            .iter()
-            .any(|(element, codings)| *element == text(needed, "property") && codings.iter().any(is_value))
-    })
+        let property = text(needed, "property");
+        let mut given = asked.dependencies.iter().filter(|(element, _)| *element == property).peekable();
+        if given.peek().is_none() {
+            missing.extend(property.map(str::to_owned).filter(|_| !asked.is_reverse));
+            is_taken &= asked.is_reverse;
+        } else {
+            is_taken &= given.any(|(_, codings)| codings.iter().any(is_value));
+        }
+    }
+    (is_taken, missing)
 }
 
 fn product(json: &Json) -> Json {
@@ -308,7 +358,7 @@ fn unmapped(
     group: &Json,
     asked: &Asked<'_>,
     hops: usize,
-    out: &mut Vec<Match>,
+    out: &mut Found,
 ) -> Result<()> {
     let Some(json) = group.get("unmapped") else { return Ok(()) };
     let target = text(group, "target").map(|url| version::split(url).0.into());
@@ -320,9 +370,12 @@ fn unmapped(
         map: canonical(map),
     };
     match text(json, "mode") {
-        Some("provided") => out.push(made("equal", asked.coding.code.clone(), asked.coding.display.clone())),
+        Some("provided") => out.matches.push(made("equal", asked.coding.code.clone(), asked.coding.display.clone())),
         Some("fixed") => {
-            out.push(made("inexact", text(json, "code").map(Into::into), text(json, "display").map(Into::into)))
+            // how a code for all others stands to one of them is not known, unless the map says so as R5 does
+            let said = text(json, "equivalence").or_else(|| text(extension(json, RELATIONSHIP)?, "valueCode"));
+            let code = |name: &str| text(json, name).map(Into::into);
+            out.matches.push(made(said.map_or("relatedto", equivalence), code("code"), code("display")));
         }
         Some("other-map") => {
             let (url, version) = version::split(text(json, "url").unwrap_or(""));
@@ -330,10 +383,9 @@ fn unmapped(
                 let text = format!("concept maps refer to one another more than {HOPS} times, or in a circle");
                 return Err(Fault::coded(Category::Unprocessable, "too-costly", text));
             }
-            let Some(other) = context.library.concept_map(url, version)? else {
-                let text = format!("A definition for the concept map '{url}' could not be found");
-                let missing = issue("error", "not-found", "not-found", "Unable_to_resolve_concept_map", text);
-                return Err(issues::fault(Category::NotFound, missing));
+            let other = match context.library.concept_map(url, version)? {
+                Some(other) => other,
+                None => implied_map(context, url, asked)?,
             };
             of_map(context, &other, asked, hops - 1, out)?;
         }

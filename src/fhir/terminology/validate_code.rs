@@ -1,7 +1,7 @@
 //! `$validate-code` (FHIR R4 `valueset-operation-validate-code.html`, `codesystem-operation-validate-code.html`), with the issues
 //! that terminology clients expect.
 
-use super::check::{Check, Options, Place, Verdict};
+use super::check::Check;
 use super::compose::ValueSet;
 use super::concept::Coding;
 use super::context::Context;
@@ -9,6 +9,7 @@ use super::issues::{self, issue};
 use super::member::{Asked, Look, check_circles};
 use super::memory::{coding, list, text};
 use super::params::Params;
+use super::verdict::{Options, Place, Verdict};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::json::Json;
 use crate::fhir::outcome::outcome;
@@ -31,6 +32,7 @@ enum Subject {
 pub fn in_value_set(context: &Context<'_>, params: &Params, set: &ValueSet) -> Result<Json> {
     let options = Options::new(params)?;
     check_circles(context, set)?;
+    context.use_state(set, set);
     let supplements = context.supplements(Some(set))?;
     let languages = context.languages.clone().or_else(|| set.languages());
     let check = Check { context, set, options, supplements, languages, whole_system: false };
@@ -197,6 +199,7 @@ fn answer(verdict: Verdict, coding: &Coding) -> Json {
     }
     let mut told: Vec<&str> =
         verdict.issues.iter().filter(|(_, is_told)| *is_told).map(|(issue, _)| &*issue.diagnostics).collect();
+    told.extend(verdict.remarks.iter().map(|remark| &**remark));
     told.sort_unstable();
     told.dedup();
     if !told.is_empty() {
@@ -218,7 +221,8 @@ pub fn value_set(context: &Context<'_>, params: &Params) -> Result<std::rc::Rc<V
         if text(json, "resourceType") != Some("ValueSet") {
             return Err(Fault::invalid("the parameter valueSet is a ValueSet").at("valueSet"));
         }
-        return Ok(std::rc::Rc::new(ValueSet::new(std::sync::Arc::new(json.clone()))?));
+        let set = ValueSet::new(std::sync::Arc::new(json.clone()))?;
+        return context.understood(set).map(std::rc::Rc::new);
     }
     let bound;
     let url = match (params.text("url")?, params.text("context")?) {

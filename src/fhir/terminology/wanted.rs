@@ -21,7 +21,12 @@ pub struct Wanted {
     pub selectable_only: bool,
     /// Code systems to leave out, some in one version only.
     pub excluded: Vec<(Box<str>, Option<Box<str>>)>,
+    /// Most codes that filters and whole code systems may select, where neither `count` nor a text makes them fewer.
+    pub selected: Option<usize>,
 }
+
+/// Most codes that are selected for a client that does not ask for pages; what a value set lists is as long as it says.
+const SELECTED: usize = 1000;
 
 impl Wanted {
     /// From parameters.
@@ -40,6 +45,7 @@ impl Wanted {
             // paging is for flat expansions: a client that does not ask for a hierarchy gets pages
             nested: !params.flag("excludeNested")?.unwrap_or(is_paged),
             selectable_only: params.flag("excludeNotForUI")?.unwrap_or(false),
+            selected: Some(SELECTED),
             excluded: excluded.map(|(url, version)| (url.into(), version.map(Into::into))).collect(),
         })
     }

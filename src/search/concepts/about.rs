@@ -37,6 +37,7 @@ pub fn about(text: &str) -> Result<About> {
         enumerable: true,
         count,
         date: string("date"),
+        is_published: string("date").is_some(),
         url,
         ..About::default()
     })

@@ -12,7 +12,7 @@ use tantivy::{Index, IndexWriter, TantivyDocument};
 use super::order::{Climber, Hierarchy, Outline};
 use super::schema::{self, schema};
 use crate::base::fault::{Fault, Result};
-use crate::fhir::codes::{Concept, unpack};
+use crate::fhir::codes::{Concept, ROLE_GROUP, unpack};
 use crate::search::index::error::{failed, failed_io};
 use crate::search::kind::words;
 
@@ -141,8 +141,12 @@ fn document(concept: &Concept, number: u32, hierarchy: &Hierarchy, climber: &mut
     for above in climber.ancestors(number) {
         document.add_u64(schema::ANCESTORS, hierarchy.place(*above));
     }
-    for property in &concept.properties {
+    for property in concept.properties.iter().filter(|property| &*property.code != ROLE_GROUP) {
         document.add_bytes(schema::PROPERTIES, &schema::property(&property.code, &property.value.text()));
+    }
+    // groups are read with the concept: the index knows only that it has some
+    if concept.properties.iter().any(|property| &*property.code == ROLE_GROUP) {
+        document.add_bytes(schema::PROPERTIES, &schema::property(ROLE_GROUP, ""));
     }
     if let Some(display) = &concept.display {
         document.add_bytes(schema::PROPERTIES, &schema::property("display", display));

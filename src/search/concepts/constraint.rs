@@ -2,7 +2,7 @@
 //!
 //! Hierarchies and members are postings; what stands for many concepts at a time (`< (A OR B)`) is first found by place. The
 //! values of an attribute are the terms of its property, so a refinement reads each value once, whatever number of concepts has it.
-//! Only cardinalities beyond "some" and "none", reversed and dotted attributes read concepts, and of these a bounded number.
+//! Only groups, cardinalities beyond "some" and "none", reversed and dotted attributes read concepts, and of these a bounded number.
 
 use std::sync::Arc;
 
@@ -12,11 +12,12 @@ use tantivy::schema::Field;
 use tantivy::{DocAddress, Searcher, Term};
 
 use super::descriptions;
+use super::groups::{self, Wanted};
 use super::lookup::Lookup;
 use super::schema::{self, ANCESTORS, FLAGS, PARENTS, PROPERTIES};
-use super::select::{codes, either, nothing, number, others};
+use super::select::{codes, either, has_prefix, nothing, number, others};
 use crate::base::fault::{Category, Fault, Result};
-use crate::fhir::codes::Concept;
+use crate::fhir::codes::{Concept, ROLE_GROUP};
 use crate::fhir::terminology::ecl::{Attribute, ConceptTest, Constraint, Filter, Refinement, Relation, Test};
 use crate::search::index::error::failed;
 use crate::search::index::terms::{Passes, Select, Terms};
@@ -164,6 +165,52 @@ fn refined(index: &Lookup<'_>, refinement: &Refinement) -> Result<Box<dyn Query>
         Refinement::Either(list) => Ok(either(each(list)?)),
         Refinement::Attribute(attribute) if attribute.is_reversed => reversed(index, attribute),
         Refinement::Attribute(attribute) => has(index, attribute),
+        Refinement::Group(least, most, inner) => grouped(index, (*least, *most), inner),
+    }
+}
+
+/// The concepts with so many groups in which something holds. They are read, of all that have what is asked somewhere.
+fn grouped(index: &Lookup<'_>, (least, most): (usize, Option<usize>), inner: &Refinement) -> Result<Box<dyn Query>> {
+    if !has_prefix(index.searcher, PROPERTIES, &schema::property_head(ROLE_GROUP))? {
+        let text = "expression constraint: SNOMED CT was loaded without the groups of attributes; load it again";
+        return Err(Fault::coded(Category::Unprocessable, "not-supported", text));
+    }
+    let wanted = of_group(index, inner)?;
+    let concepts = read(index, &*likely(index, inner)?)?;
+    let fits = |count: usize| count >= least && most.is_none_or(|most| count <= most);
+    let (right, wrong): (Vec<&Concept>, Vec<&Concept>) =
+        concepts.iter().partition(|concept| fits(groups::count(concept, &wanted)));
+    let list = |list: &[&Concept]| codes(list.iter().map(|concept| &*concept.code));
+    // who is not read has no such group
+    Ok(if least == 0 { others(list(&wrong)) } else { list(&right) })
+}
+
+/// What is asked of one group.
+fn of_group(index: &Lookup<'_>, inner: &Refinement) -> Result<Wanted> {
+    let each = |list: &[Refinement]| list.iter().map(|one| of_group(index, one)).collect::<Result<Vec<_>>>();
+    Ok(match inner {
+        Refinement::All(list) => Wanted::All(each(list)?),
+        Refinement::Either(list) => Wanted::Either(each(list)?),
+        Refinement::Group(_, _, inner) => of_group(index, inner)?,
+        Refinement::Attribute(attribute) => {
+            let names = Names::new(index, &attribute.name)?;
+            let values = Values::new(index, &attribute.test)?;
+            let is_named = Box::new(move |code: &str| names.0.iter().any(|name| name == code));
+            let passes = Box::new(move |text: &str| values.passes(text));
+            Wanted::Attribute(attribute.least, attribute.most, is_named, passes)
+        }
+    })
+}
+
+/// Concepts among which are all that have such a group.
+fn likely(index: &Lookup<'_>, inner: &Refinement) -> Result<Box<dyn Query>> {
+    let each = |list: &[Refinement]| list.iter().map(|one| likely(index, one)).collect::<Result<Vec<_>>>();
+    match inner {
+        Refinement::All(list) => Ok(Box::new(BooleanQuery::intersection(each(list)?))),
+        Refinement::Either(list) => Ok(either(each(list)?)),
+        Refinement::Group(_, _, inner) => likely(index, inner),
+        Refinement::Attribute(attribute) if attribute.least == 0 => Ok(Box::new(AllQuery)),
+        Refinement::Attribute(attribute) => has(index, &Attribute { least: 1, most: None, ..attribute.clone() }),
     }
 }
 
@@ -278,7 +325,7 @@ fn attributes(index: &Lookup<'_>) -> Result<Vec<String>> {
                 break;
             }
             let name: Vec<u8> = stream.key().iter().copied().take_while(|byte| *byte != 0).collect();
-            if name.iter().all(u8::is_ascii_digit) {
+            if name.iter().all(u8::is_ascii_digit) && *name != *ROLE_GROUP.as_bytes() {
                 found.extend(String::from_utf8(name.clone()));
             }
             from = name;

@@ -23,8 +23,8 @@ fn descriptions(concept: &Concept, with_definition: bool) -> impl Iterator<Item 
         language: one.language.as_deref(),
         kind: one.usage.as_ref().map(|usage| &*usage.code),
     });
-    let is_told = |display: &&str| concept.designations.iter().any(|one| &*one.value == *display);
-    let display = concept.display.iter().map(|display| &**display).filter(move |display| !is_told(display));
+    let is_told = |display: &str| concept.designations.iter().any(|one| *one.value == *display);
+    let display = concept.display.iter().filter(move |display| !is_told(display));
     let display = display.map(|text| Description { text, language: None, kind: Some(SYNONYM) });
     let definition = concept.definition.iter().filter(move |_| with_definition);
     let definition = definition.map(|text| Description { text, language: None, kind: Some(DEFINITION) });

@@ -14,6 +14,7 @@ mod build;
 mod constraint;
 mod convert;
 mod descriptions;
+mod groups;
 mod implied;
 mod lookup;
 mod order;

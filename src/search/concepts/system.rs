@@ -13,6 +13,7 @@ use super::schema::{self, ANCESTORS, CODE, FLAGS, PARENTS, PLACE};
 use super::select::{self, codes, either, nothing, number, others, wrong};
 use super::{about, constraint, convert, implied};
 use crate::base::fault::Result;
+use crate::fhir::codes::MAP;
 use crate::fhir::json::Json;
 use crate::fhir::terminology::{About, CodeSystem, Concept, Filter, Op, Query, ecl};
 use crate::search::index::error::failed;
@@ -158,6 +159,11 @@ impl ConceptIndex {
                 Op::Equals => constraint::compile(&self.lookup(searcher), &ecl::parse(&filter.value)?),
                 _ => Err(wrong(filter, "an expression constraint is asked for with =")),
             },
+            // there are no expressions in the index: with them or without, what is selected is the same
+            "expressions" if &*self.about.url == SNOMED => match (filter.op, &*filter.value) {
+                (Op::Equals, "true" | "false") => Ok(Box::new(AllQuery)),
+                _ => Err(wrong(filter, "it is true or false")),
+            },
             "concept" | "code" => self.hierarchical(searcher, filter, &filter.value),
             "parent" | "ancestor" | "child" | "descendant" => self.related(searcher, filter),
             "inactive" => flag(schema::INACTIVE),
@@ -223,6 +229,7 @@ impl CodeSystem for ConceptIndex {
             "abstract",
         ];
         let is_known = own.contains(&&*filter.property)
+            || &*filter.property == "expressions"
             || self.about.property(&filter.property).is_some()
             || select::has_prefix(&searcher, schema::PROPERTIES, &schema::property_head(&filter.property))?;
         if is_known { Ok(()) } else { Err(wrong(filter, "the code system has no such property")) }
@@ -281,5 +288,22 @@ impl CodeSystem for ConceptIndex {
 
     fn implicit_value_set(&self, url: &str) -> Result<Option<Json>> {
         implied::value_set(&self.about, url)
+    }
+
+    fn implicit_concept_map(&self, url: &str, code: &str, is_reverse: bool) -> Result<Option<Json>> {
+        let Some(set) = implied::map_of(&self.about, url)? else { return Ok(None) };
+        let property = format!("{MAP}{set}");
+        let searcher = self.searcher();
+        let pairs: Vec<(Box<str>, Box<str>)> = if is_reverse {
+            let from = Filter { property: property.into(), op: Op::Equals, value: code.into() };
+            let found = self.lookup(&searcher).codes_of(&*select::property(&from)?)?;
+            found.into_iter().map(|from| (from, code.into())).collect()
+        } else {
+            let concept = self.lookup(&searcher).stored(code)?;
+            let properties = concept.map(|concept| concept.properties).unwrap_or_default();
+            let meant = properties.iter().filter(|one| *one.code == *property);
+            meant.map(|one| (code.into(), one.value.text().into())).collect()
+        };
+        Ok(Some(implied::concept_map(&self.about, url, set, &pairs)))
     }
 }

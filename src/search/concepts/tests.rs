@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::{ConceptIndex, build};
 use crate::base::fault::Category;
-use crate::fhir::codes::{Concept, Designation, Packer, Property, PropertyValue, Usage};
+use crate::fhir::codes::{Concept, Designation, Packer, Property, PropertyValue, ROLE_GROUP, Usage};
 use crate::fhir::terminology::{CodeSystem, Filter, Op, Query};
 
 const ABOUT: &str = r#"{"resourceType":"CodeSystem","url":"http://x/cs","version":"1","content":"complete","caseSensitive":true,
@@ -268,6 +268,33 @@ fn urls_of_large_systems_imply_value_sets() {
     assert!(loinc.implicit_value_set("http://loinc.org/vs/x").is_err());
 }
 
+#[test]
+fn reference_sets_imply_concept_maps() {
+    let old = with(concept("100005", "Old", &[]), &[("map:900000000000526001", "100006"), ("map:447562003", "A00")]);
+    let about = ABOUT.replace("http://x/cs", "http://snomed.info/sct");
+    let (_folder, index) = index(&[old, concept("100006", "New", &[])], &about);
+    let map = |set: &str, code: &str, is_reverse: bool| {
+        let url = format!("http://snomed.info/sct?fhir_cm={set}");
+        let json = index.implicit_concept_map(&url, code, is_reverse).unwrap().unwrap();
+        let mut bytes = Vec::new();
+        crate::fhir::json::write(&json, &mut bytes);
+        String::from_utf8(bytes).unwrap()
+    };
+    let element = r#""element":[{"code":"100005","target":[{"code":"100006","equivalence":"equivalent"}]}]"#;
+    for (code, is_reverse) in [("100005", false), ("100006", true)] {
+        let found = map("900000000000526001", code, is_reverse);
+        assert!(found.contains(element) && found.contains(r#""target":"http://snomed.info/sct""#), "{found}");
+    }
+    assert!(map("900000000000526001", "100006", false).contains(r#""element":[]"#));
+    let found = map("447562003", "100005", false);
+    assert!(
+        found.contains(r#"{"code":"A00","equivalence":"relatedto"}"#) && !found.contains(r#""target":"http"#),
+        "{found}"
+    );
+    assert!(index.implicit_concept_map("http://snomed.info/sct?fhir_cm=x", "100005", false).is_err());
+    assert!(index.implicit_concept_map("http://snomed.info/sct?fhir_vs", "100005", false).unwrap().is_none());
+}
+
 /// Findings with sites, a set of them, and two drugs with strengths; of our own invention, as their ids.
 fn constrained() -> Vec<Concept> {
     let code = |code: &str, value: &str| Property { code: code.into(), value: PropertyValue::Code(value.into()) };
@@ -288,6 +315,7 @@ fn constrained() -> Vec<Concept> {
     let strength = |value: &str| Property { code: "400003".into(), value: PropertyValue::Decimal(value.into()) };
     let site = |value: &str| code("400001", value);
     let member = || code("memberOf", "500001");
+    let group = |text: &str| Property { code: ROLE_GROUP.into(), value: PropertyValue::String(text.into()) };
     vec![
         concept("100001", "Thing", &[]),
         concept("200001", "Finding", &["100001"]),
@@ -300,7 +328,15 @@ fn constrained() -> Vec<Concept> {
         told(
             of(
                 concept("200005", "Severe pain of the left knee", &["200003"]),
-                vec![site("300003"), site("300001"), code("400002", "200002"), member()],
+                vec![
+                    site("300003"),
+                    group("1 400001 300003"),
+                    site("300001"),
+                    group("2 400001 300001"),
+                    code("400002", "200002"),
+                    group("1 400002 200002"),
+                    member(),
+                ],
             ),
             &[("en", "900000000000003001", "Severe pain of the left knee (finding)")],
         ),
@@ -357,6 +393,16 @@ fn expression_constraints_select() {
         ("* : 400003 >= #6", &["600002"]),
         ("* : 400003 = #10", &["600002"]),
         ("* : 400003 < #6.5", &["600001"]),
+        ("* : { 400001 = 300003, 400002 = * }", &["200005"]),
+        ("* : { 400001 = 300001, 400002 = * }", &[]),
+        ("* : { 400001 = 300001 }, { 400002 = *, 400001 = * }", &["200005"]),
+        ("* : { 400001 = 300002 OR 400002 = * }", &["200003", "200004", "200005"]),
+        ("* : [2..*] { 400001 = * }", &["200005"]),
+        ("* : [1..1] { 400001 = * }", &["200003", "200004"]),
+        ("< 200001 : [0..1] { 400001 = * }", &["200002", "200003", "200004"]),
+        ("< 200001 : [0..0] { 400001 = *, 400002 = * }", &["200002", "200003", "200004"]),
+        ("* : { 400001 = *, [0..0] 400002 = * }", &["200003", "200004", "200005"]),
+        ("* : { < 400000 = 300003, 400002 = 200002 }", &["200005"]),
         ("!!> << 200002", &["200002"]),
         ("!!> (200003 OR 200005 OR 300002)", &["200003", "300002"]),
         ("!!< << 200001", &["200005"]),
@@ -385,7 +431,9 @@ fn expression_constraints_select() {
             assert_eq!(passes, expected.contains(&&*concept.code), "{} in {constraint}", concept.code);
         }
     }
-    let refused = index.check(&filter("constraint", "=", "< 200001 : { 400001 = *, 400002 = * }")).unwrap_err();
+    let grouped = [filter("constraint", "=", "< 200001 : { 400001 = *, 400002 = * }")];
+    let (_folder, without) = self::index(&constrained()[..4], &about);
+    let refused = without.passes("200003", &grouped).unwrap_err();
     assert_eq!(refused.issues()[0].code, "not-supported");
     assert!(index.check(&filter("constraint", "is-a", "200001")).is_err());
 }

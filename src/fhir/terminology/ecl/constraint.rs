@@ -99,6 +99,8 @@ pub enum Refinement {
     Either(Vec<Refinement>),
     /// A value of an attribute.
     Attribute(Attribute),
+    /// `{ }`: so many groups, from and to, in which this holds.
+    Group(usize, Option<usize>, Box<Refinement>),
 }
 
 /// An attribute with the values that it must have.

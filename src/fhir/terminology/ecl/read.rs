@@ -405,13 +405,26 @@ impl Reader<'_> {
 
 /// Attributes in a group: one alone is the same without it.
 fn grouped(group: Refinement, cardinality: Option<(usize, Option<usize>)>) -> Result<Refinement> {
-    match (group, cardinality) {
-        (group @ Refinement::Attribute(_), None | Some((1, None))) => Ok(group),
-        (Refinement::Attribute(attribute), Some((0, Some(0)))) if (attribute.least, attribute.most) == (1, None) => {
+    let (least, most) = cardinality.unwrap_or((1, None));
+    let is_plain = matches!(&group, Refinement::Attribute(attribute) if (attribute.least, attribute.most) == (1, None));
+    match group {
+        group if is_plain && (least, most) == (1, None) => Ok(group),
+        Refinement::Attribute(attribute) if is_plain && (least, most) == (0, Some(0)) => {
             Ok(Refinement::Attribute(Attribute { least: 0, most: Some(0), ..attribute }))
         }
-        (Refinement::Attribute(_), _) => Err(absent("cardinalities of groups ([n..m] { ... })")),
-        _ => Err(absent("groups of several attributes ({ ..., ... })")),
+        group if is_ungroupable(&group) => {
+            Err(absent("reversed attributes, and groups, within groups ({ R ..., ... })"))
+        }
+        group => Ok(Refinement::Group(least, most, Box::new(group))),
+    }
+}
+
+/// Whether something of a refinement cannot be asked of one group.
+fn is_ungroupable(refinement: &Refinement) -> bool {
+    match refinement {
+        Refinement::All(list) | Refinement::Either(list) => list.iter().any(is_ungroupable),
+        Refinement::Attribute(attribute) => attribute.is_reversed,
+        Refinement::Group(..) => true,
     }
 }
 
@@ -482,6 +495,26 @@ mod tests {
     }
 
     #[test]
+    fn groups_are_read() {
+        let group = |text: &str| match parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}")) {
+            Constraint::Refined(_, refinement) => *refinement,
+            other => panic!("{other:?}"),
+        };
+        let Refinement::Group(1, None, all) = group("* : { 222222 = *, 333333 = * }") else { panic!("no group") };
+        assert!(matches!(*all, Refinement::All(list) if list.len() == 2));
+        let Refinement::Group(2, Some(3), one) = group("* : [2..3] { 222222 = * }") else { panic!("no group") };
+        assert!(matches!(*one, Refinement::Attribute(_)));
+        assert!(matches!(group("* : { [1..1] 222222 = * }"), Refinement::Group(1, None, _)));
+        assert!(matches!(group("* : { 222222 = * }"), Refinement::Attribute(_)));
+        assert!(
+            matches!(group("* : [0..0] { 222222 = * }"), Refinement::Attribute(attribute) if attribute.most == Some(0))
+        );
+        assert!(
+            matches!(group("* : { 222222 = * } OR { 333333 = *, 444444 = * }"), Refinement::Either(list) if list.len() == 2)
+        );
+    }
+
+    #[test]
     fn filters_and_ends_of_sets_are_read() {
         let boxed = |id: &str| Box::new(related(Relation::Below, id));
         assert_eq!(parse("!!> < 111111").expect("the top"), Constraint::Top(boxed("111111")));
@@ -521,7 +554,8 @@ mod tests {
             ("<111111: 222222", "invalid", "a comparison"),
             ("<111111: 222222 > 333333", "invalid", "a number"),
             ("<111111: [2..1] 222222 = *", "invalid", "a cardinality"),
-            ("<111111: {222222 = *, 333333 = *}", "not-supported", "groups of several"),
+            ("<111111: {R 222222 = *, 333333 = *}", "not-supported", "within groups"),
+            ("<111111: {222222 = *, {333333 = *, 444444 = *}}", "not-supported", "within groups"),
             ("<111111 {{ M mapTarget = \"x\" }}", "not-supported", "filters of members"),
             ("<111111 {{ + HISTORY }}", "not-supported", "supplements"),
             ("<111111 {{ C effectiveTime >= \"2020\" }}", "not-supported", "effectiveTime"),
