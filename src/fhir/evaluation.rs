@@ -8,12 +8,11 @@ use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::definitions::element::{TypeId, TypeKind, property, type_by_name};
 use crate::fhir::fhirpath::{
-    Bounds, Collection, Context, Expression, Item, Node, Options, Precision, Quantity, Temporal, TemporalKind, Tracer,
-    Unit, compile_with,
+    Bounds, Collection, Context, Expression, Item, Node, Options, Precision, Quantity, Services, Temporal,
+    TemporalKind, Tracer, Unit, compile_with,
 };
 use crate::fhir::json::{Json, Object, parse_with};
 use crate::fhir::name::Name;
-use crate::fhir::validate::Definitions;
 
 /// What one request may cost.
 const BOUNDS: Bounds = Bounds { steps: 1_000_000, items: 10_000, text: 1 << 20 };
@@ -101,6 +100,12 @@ impl Evaluation {
         Ok(())
     }
 
+    /// Whether the terminology service may be asked.
+    pub fn asks_terminology(&self) -> bool {
+        let asks = |text: &Option<String>| text.as_deref().is_some_and(|text| text.contains("terminologies"));
+        asks(&self.expression) || asks(&self.context)
+    }
+
     fn strict(&mut self, place: &str, value: Option<bool>) -> Result<()> {
         self.is_strict = value.ok_or_else(|| wrong(place, "validate is a Boolean"))?;
         Ok(())
@@ -119,7 +124,7 @@ impl Evaluation {
     ///
     /// # Errors
     /// 400 for an expression that is missing, not understood or cannot be evaluated; `too-costly` when a bound is reached.
-    pub fn run(&self, now: Timestamp, services: &Definitions<'_>) -> Result<Json> {
+    pub fn run<S: for<'a> Services<'a>>(&self, now: Timestamp, services: &S) -> Result<Json> {
         let text = self.expression.as_deref();
         let text =
             text.ok_or_else(|| Fault::coded(Category::Invalid, "required", "the parameter expression is missing"))?;
@@ -468,7 +473,7 @@ mod tests {
         let mut evaluation = Evaluation::default();
         evaluation.add_body(parse(body.as_bytes()).expect("JSON"), 50)?;
         let mut text = Vec::new();
-        let services = Definitions(crate::fhir::validate::Registry::core(), None);
+        let services = crate::fhir::validate::Definitions(crate::fhir::validate::Registry::core(), None);
         write(&evaluation.run(Timestamp(1_700_000_000_000_000), &services)?, &mut text);
         Ok(String::from_utf8(text).expect("UTF-8"))
     }

@@ -11,6 +11,13 @@ pub struct Ast {
     pub at: usize,
 }
 
+impl Ast {
+    /// Whether it is `%terminologies`, which is nothing but its operations.
+    pub fn is_terminologies(&self) -> bool {
+        matches!(&self.kind, AstKind::Variable(name) if name == "terminologies")
+    }
+}
+
 /// What a node is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AstKind {

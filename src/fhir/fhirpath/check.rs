@@ -339,6 +339,9 @@ impl Checker<'_> {
     }
 
     fn call(&mut self, on: Option<&Ast>, name: &str, arguments: &[Ast], at: usize, this: &Static) -> Result<Static> {
+        if on.is_some_and(Ast::is_terminologies) {
+            return self.terminology(name, arguments, this);
+        }
         let input = match on {
             Some(on) => self.chain(on, this)?,
             None => this.clone(),
@@ -387,6 +390,22 @@ impl Checker<'_> {
             self.defined.push((literal, given.get(1).unwrap_or(&input).clone()));
         }
         self.gives(signature, input, given, &shown, at)
+    }
+
+    /// An operation of `%terminologies`: the last argument is a text.
+    fn terminology(&mut self, name: &str, arguments: &[Ast], this: &Static) -> Result<Static> {
+        let needed = if name == "subsumes" { 3 } else { 1 + usize::from(!matches!(name, "expand" | "lookup")) };
+        for (index, argument) in arguments.iter().enumerate() {
+            let found = self.expression(argument, this)?;
+            let takes: Takes = if index == needed { &[SystemType::String] } else { &[] };
+            self.takes(&found, takes, "`params`", argument.at)?;
+        }
+        let resource = |name: &str| Static::of(type_by_name(name).map(Kind::Fhir));
+        Ok(match name {
+            "expand" => resource("ValueSet"),
+            "subsumes" => Static::system(SystemType::String),
+            _ => resource("Parameters"),
+        })
     }
 
     fn gives(&self, by: Signature, input: Static, given: Vec<Static>, shown: &str, at: usize) -> Result<Static> {

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use super::ast::{Ast, AstKind};
 use super::code::{Code, SortOrder, Variable};
-use super::functions::{Argument, Entry, find, find_of_view, pattern};
+use super::functions::{Argument, Entry, find, find_of_view, find_terminology, pattern};
 use super::model::{TypeSpec, type_by_name};
 use super::node::Step;
 use super::number;
@@ -125,14 +125,15 @@ impl Compiler<'_> {
     fn call(&self, on: Option<&Ast>, name: &str, arguments: &[Ast], at: usize) -> Result<Code> {
         let shown = || name.escape_debug();
         let of_view = if self.reading.is_view { find_of_view(name) } else { None };
-        let entry =
-            of_view.or_else(|| find(name)).ok_or_else(|| self.fail(at, format!("unknown function `{}`", shown())))?;
+        let of_service = on.is_some_and(Ast::is_terminologies);
+        let entry = if of_service { find_terminology(name) } else { of_view.or_else(|| find(name)) };
+        let entry = entry.ok_or_else(|| self.fail(at, format!("unknown function `{}`", shown())))?;
         let (least, most) = match entry {
             Entry::Function(least, most, ..) => (least, most),
             Entry::Is | Entry::As | Entry::OfType => (1, 1),
             Entry::ReferenceKey => (0, 1),
         };
-        if self.reading.is_alone && WITH_SERVICES.contains(&name) {
+        if self.reading.is_alone && (of_service || WITH_SERVICES.contains(&name)) {
             let message = format!("the function `{name}` needs terminology or profiles, which are not available here");
             return Err(trouble::unsupported(self.text, at, message));
         }
@@ -140,7 +141,7 @@ impl Compiler<'_> {
             let message = format!("`{name}` takes {least} to {most} arguments and got {}", arguments.len());
             return Err(self.fail(at, message));
         }
-        let on = self.on(on)?;
+        let on = if of_service { Box::new(Code::Empty) } else { self.on(on)? };
         Ok(match entry {
             Entry::Is => Code::Is(on, self.type_argument(&arguments[0])?),
             Entry::As => self.as_type(on, self.type_argument(&arguments[0])?),

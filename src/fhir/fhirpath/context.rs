@@ -15,6 +15,23 @@ pub trait Resolver<'a> {
     fn resolve(&self, text: &str, kind: Option<&str>) -> Option<Node<'a>>;
 }
 
+/// An operation of `%terminologies` (FHIR R4 `fhirpath.html`, 2.9.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Terminology {
+    /// `expand(valueSet, params)`
+    Expand,
+    /// `lookup(coded, params)`
+    Lookup,
+    /// `validateVS(valueSet, coded, params)`
+    ValidateInValueSet,
+    /// `validateCS(codeSystem, coded, params)`
+    ValidateInCodeSystem,
+    /// `subsumes(system, coded1, coded2, params)`
+    Subsumes,
+    /// `translate(conceptMap, coded, params)`
+    Translate,
+}
+
 /// What functions ask that lies outside the resource: terminology and definitions (FHIR R4 `fhirpath.html`, 2.9.1.5).
 /// A method that is not implemented is `not-supported`; none is ever guessed.
 pub trait Services<'a> {
@@ -35,6 +52,16 @@ pub trait Services<'a> {
     fn subsumes(&self, ancestor: &Item<'a>, descendant: &Item<'a>) -> Result<Option<bool>> {
         let _ = (ancestor, descendant);
         Err(absent("subsumes()", "a terminology service"))
+    }
+
+    /// An operation of `%terminologies` with its arguments, of which the last are `params`, encoded as in a URL: a resource, or a code
+    /// for `subsumes`; none when the service answers with an error.
+    ///
+    /// # Errors
+    /// 400 for arguments that are none; 500 and 503 when the service cannot answer.
+    fn terminology(&'a self, operation: Terminology, arguments: &[Item<'a>], params: &str) -> Result<Option<Item<'a>>> {
+        let _ = (operation, arguments, params);
+        Err(absent("%terminologies", "a terminology service"))
     }
 
     /// `conformsTo(structure)` for one element; none when that cannot be told.

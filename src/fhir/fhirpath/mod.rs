@@ -26,7 +26,7 @@
 //! context, and `trace` tells its [`Tracer`]; without one nothing is logged, for the values may be a patient's.
 //! [`compile_with`] can check an expression against the definitions before it runs (`check`, `signature`).
 //!
-//! Deliberately absent: `%terminologies` (a draft of R4), the creation of instances and `pathname()` (FHIRPath 3.0).
+//! Deliberately absent: the creation of instances and `pathname()` (FHIRPath 3.0).
 
 mod ast;
 mod check;
@@ -62,7 +62,7 @@ mod tests;
 mod text_tests;
 
 pub use check::Known;
-pub use context::{Bounds, Context, Resolver, Services, Tracer};
+pub use context::{Bounds, Context, Resolver, Services, Terminology, Tracer};
 pub use convert::{boolean, to_text};
 pub use expression::{Expression, Options, compile, compile_typed, compile_with};
 pub use functions::{from_base64, to_base64};

@@ -366,6 +366,12 @@ impl ValueSet {
         self.systems.len() > 1
     }
 
+    /// Whether a code without a system is not enough to say what is meant, as far as is known.
+    pub fn is_ambiguous(&self) -> bool {
+        let is_other = |open: &&str| !self.systems.iter().any(|known| **known == **open);
+        self.systems.len() + self.open_systems().filter(is_other).count() > 1
+    }
+
     /// Whether something of any system may be in it.
     pub fn is_unknown(&self) -> bool {
         self.is_unknown

@@ -55,6 +55,7 @@ mod slicing;
 mod snapshot;
 mod state;
 mod systems;
+mod terminologies;
 mod terms;
 mod types;
 mod uris;
@@ -68,6 +69,7 @@ pub use readable::{BASES, Shelf};
 pub use registry::{OwnDefinition, Registry};
 pub use services::Definitions;
 pub use state::Options;
+pub use terminologies::{Made, Terminologies};
 
 #[cfg(test)]
 mod agreement_tests;

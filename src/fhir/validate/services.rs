@@ -89,6 +89,7 @@ mod tests {
             "contact.relationship[0].subsumes(%context.contact.relationship[2])",
             "gender.subsumes(gender)",
             "contact.relationship.memberOf('http://hl7.org/fhir/ValueSet/marital-status')",
+            "'M'.memberOf('http://hl7.org/fhir/ValueSet/marital-status')",
         ] {
             assert!(asked(text).is_err(), "{text}");
         }

@@ -19,6 +19,16 @@ impl<'a> Services<'a> for Terms<'_> {
     fn member_of(&self, coded: &Item<'a>, value_set: &str) -> Result<Option<bool>> {
         let set = Bound::find(self.0, self.1, value_set);
         let set = set.ok_or_else(|| Fault::invalid(format!("the value set {} is not known", shown(value_set))))?;
+        let is_text = match coded {
+            Item::String(_) => true,
+            Item::Node(node) => node.type_id.is_some_and(|kind| kind.name() == "string"),
+            _ => false,
+        };
+        if is_text && set.set.is_ambiguous() {
+            let text =
+                format!("the value set {} has several code systems, so a text is no code of it", shown(value_set));
+            return Err(Fault::invalid(text));
+        }
         let membership = match coded {
             Item::Node(node) => binding::membership(&set, node.json).0,
             Item::String(text) => set.contains(None, text),

@@ -43,21 +43,36 @@ const DOCUMENTATION: &str = "All interactions work on all types. `_summary` and 
 const SECURITY: &str =
     "There is no authorization server yet: every request acts as a development user, on loopback only.";
 
-/// What there is of profiles beside those of FHIR.
+/// What there is of profiles and code systems beside those of FHIR.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Guides<'a> {
     /// The packages in use.
     pub packages: &'a [&'a Packed],
     /// The profiles that are stored: type and URL of each.
     pub own: &'a [(Box<str>, Box<str>)],
+    /// The large code systems that are loaded: URL and version of each.
+    pub large: &'a [(String, String)],
 }
 
 impl Guides<'_> {
-    /// The same for the same packages and profiles.
+    /// The same for the same packages, profiles and code systems.
     pub fn fingerprint(&self) -> String {
         let packages = self.packages.iter().map(|packed| packed.manifest.label());
         let own = self.own.iter().map(|(kind, url)| format!("{kind}={url}"));
-        packages.chain(own).collect::<Vec<_>>().join(" ")
+        let large = self.large.iter().map(|(url, _)| url.clone());
+        packages.chain(own).chain(large).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The code systems that are here without a resource (FHIR R4 `terminology-service.html`, 4.7.2.1).
+    fn supported_systems(&self) -> Vec<Json> {
+        let mut urls: Vec<&str> = SYSTEMS.into_iter().map(|(url, _)| url).collect();
+        for (url, _) in self.large {
+            if !urls.contains(&&**url) {
+                urls.push(url);
+            }
+        }
+        let one = |url: &str| Json::object([("url", Json::string(SUPPORTED_SYSTEM)), ("valueUri", Json::string(url))]);
+        urls.into_iter().map(one).collect()
     }
 
     /// The implementation guides, by canonical URL and version where they have one.
@@ -103,7 +118,7 @@ pub fn statement(about: &About<'_>, added: &ParamSet, guides: &Guides<'_>) -> Js
     let mut json = head("CapabilityStatement", about, "What this FHIR server offers");
     if let Some(object) = json.as_object_mut() {
         object.set("instantiates", texts(&["http://hl7.org/fhir/CapabilityStatement/terminology-server"]));
-        object.set("extension", Json::Array(supported_systems()));
+        object.set("extension", Json::Array(guides.supported_systems()));
         object.set("fhirVersion", Json::string("4.0.1"));
         object.set("format", texts(&FORMATS));
         object.set("patchFormat", texts(&ACCEPT_PATCH.split(", ").collect::<Vec<_>>()));
@@ -157,7 +172,7 @@ pub fn terminology(about: &About<'_>, large: &[(String, String)]) -> Json {
     });
     let systems = own.chain(loaded);
     if let Some(object) = json.as_object_mut() {
-        object.set("lockedDate", flag(false));
+        object.set("lockedDate", flag(true));
         object.set("codeSystem", Json::Array(systems.collect()));
         object.set("expansion", expansion);
         object.set("codeSearch", Json::string("all"));
@@ -199,14 +214,6 @@ const EXPANSION: [&str; 25] = [
 
 const TEXT_FILTER: &str = "Every word that is typed begins a word of the code, the display or a designation; in words of five letters and \
     more one letter may be wrong, missing, too many, or exchanged with its neighbour. Whole words and short texts come first.";
-
-/// The code systems that are here without a resource (FHIR R4 `terminology-service.html`, 4.7.2.1).
-fn supported_systems() -> Vec<Json> {
-    let one = |(url, _): (&str, Option<&str>)| {
-        Json::object([("url", Json::string(SUPPORTED_SYSTEM)), ("valueUri", Json::string(url))])
-    };
-    SYSTEMS.into_iter().map(one).collect()
-}
 
 /// The extension that names such a code system.
 const SUPPORTED_SYSTEM: &str = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-supported-system";

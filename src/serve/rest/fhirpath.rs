@@ -4,8 +4,15 @@ use super::call::{Answer, Call};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::evaluation::Evaluation;
 use crate::fhir::json::{Json, parse_stored, write};
+use crate::fhir::terminology::Library;
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
-use crate::fhir::validate::Definitions;
+use crate::fhir::validate::{Definitions, Made, Terminologies};
+
+/// Where the terminology service finds definitions, and a UUID for what it makes.
+struct Service<'s> {
+    library: &'s dyn Library,
+    id: &'s str,
+}
 
 /// The parameters of a URL.
 const PARAMS: [&str; 4] = ["expression", "context", "resource", "validate"];
@@ -34,18 +41,32 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
     };
     let (kind, now) = (call.target.kind, call.site.clock.now());
     let (registry, answers) = call.session.knowledge();
-    let work = move || -> Result<Vec<u8>> {
+    let asks = evaluation.asks_terminology();
+    let work = move |service: Option<Service<'_>>| -> Result<Vec<u8>> {
         if let Some(body) = stored {
             let json = parse_stored(&body).map_err(|fault| Fault::internal(format!("a stored resource: {fault}")))?;
             evaluation.resource = Some(json);
         }
         check_type(&evaluation, kind)?;
+        let definitions = Definitions(&registry, answers.as_deref());
+        let answer = match service {
+            None => evaluation.run(now, &definitions)?,
+            Some(Service { library, id }) => {
+                let (now_text, made) = (now.to_string(), Made::default());
+                evaluation.run(now, &Terminologies { definitions, library, id, now: &now_text, made })?
+            }
+        };
         let mut out = Vec::new();
-        write(&evaluation.run(now, &Definitions(&registry, answers.as_deref()))?, &mut out);
+        write(&answer, &mut out);
         Ok(out)
     };
-    let done = tokio::task::spawn_blocking(work).await;
-    let text = done.map_err(|_| Fault::internal("the evaluation of an expression stopped"))??;
+    let text = if asks {
+        let id = call.site.ids.uuid();
+        call.session.with_definitions(move |library| work(Some(Service { library, id: &id }))).await?
+    } else {
+        let done = tokio::task::spawn_blocking(move || work(None)).await;
+        done.map_err(|_| Fault::internal("the evaluation of an expression stopped"))??
+    };
     Ok(Answer::whole(text.into()))
 }
 

@@ -48,8 +48,9 @@ pub fn full(call: &Call<'_>) -> Bytes {
 fn capabilities(call: &Call<'_>) -> Arc<Capabilities> {
     let used = call.session.packages_in_use();
     let packages: Vec<&Packed> = used.packages.iter().map(|used| &*used.packed).collect();
-    let own = call.session.own_profiles();
-    call.site.statements.capabilities(&call.session.search_params(), &Guides { packages: &packages, own: &own })
+    let (own, large) = (call.session.own_profiles(), call.session.large_systems());
+    let guides = Guides { packages: &packages, own: &own, large: &large };
+    call.site.statements.capabilities(&call.session.search_params(), &guides)
 }
 
 /// A statement with the base URL of the tenant.

@@ -19,9 +19,11 @@ mod projection;
 mod services;
 mod strings;
 mod table;
+mod terminologies;
 mod utility;
 mod views;
 
 pub use encoding::{from_base64, to_base64};
 pub use strings::pattern;
 pub use table::{Argument, Entry, find, find_of_view};
+pub use terminologies::find_terminology;
