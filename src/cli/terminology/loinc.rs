@@ -86,7 +86,10 @@ pub fn read(source: &mut Source, asked: Option<&str>, out: &mut Gather) -> Resul
         is_hierarchy,
         properties: &properties,
     };
-    Ok(about.about())
+    let mut about = about.about();
+    // LOINC codes are not case sensitive (FHIR R4 `loinc.html`, 4.3.3.3)
+    about.resource.insert("caseSensitive".to_owned(), false.into());
+    Ok(about)
 }
 
 /// Calls `each` with the rows of a file, if it is there.

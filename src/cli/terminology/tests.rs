@@ -259,6 +259,7 @@ fn loinc_is_read_from_its_tables() {
     ];
     let (about, concepts) = load(loinc::read, &files).unwrap();
     assert_eq!((about.url.as_str(), about.version.as_str()), ("http://loinc.org", "2.76"));
+    assert_eq!(about.resource["caseSensitive"], false);
     assert_eq!(concepts.len(), 7, "{:?}", concepts.keys());
     let glucose = &concepts["2345-7"];
     assert_eq!(glucose.display.as_deref(), Some("Glucose [Mass/volume] in Serum or Plasma"));

@@ -144,6 +144,11 @@ impl About {
         }
     }
 
+    /// Whether two codes are the same here.
+    pub fn is_same(&self, a: &str, b: &str) -> bool {
+        a == b || (!self.case_sensitive && a.to_lowercase() == b.to_lowercase())
+    }
+
     /// The definition of a property.
     pub fn property(&self, code: &str) -> Option<&PropertyDefinition> {
         self.properties.iter().find(|property| *property.code == *code)

@@ -58,7 +58,8 @@ impl<'l> Dated<'l> {
             "the {kind} {url} is as it is since {changed}; how it was on {} is not known here: name a version instead",
             self.shown
         );
-        Fault::coded(Category::Unprocessable, "not-supported", text).at("date")
+        let place = if self.by_publication { "ValueSet.compose.lockedDate" } else { "date" };
+        Fault::coded(Category::Unprocessable, "not-supported", text).at(place)
     }
 
     fn since<'j>(&self, json: &'j Json) -> Option<&'j str> {

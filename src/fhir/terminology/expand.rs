@@ -13,6 +13,7 @@ use super::face::{CodeSystem, Query};
 use super::issues;
 use super::member::{Asked, Found, Look, check_circles};
 use super::text::Words;
+use super::tree::tree;
 use super::version;
 pub use super::wanted::Wanted;
 use crate::base::fault::{Category, Fault, Result};
@@ -319,10 +320,10 @@ impl Gather<'_, '_> {
         if let Some(list) = &part.concepts {
             return self.listed(&system, part, url, list, out);
         }
-        if !system.about().enumerable && part.filters.is_empty() {
-            return self.common(&system, set, url, out);
-        }
         part.filters.iter().try_for_each(|filter| system.check(filter))?;
+        if !system.about().enumerable {
+            return self.common(&system, (set, part), url, out);
+        }
         let mut is_full = false;
         system.select(&self.query(set, part, 0), &mut |concept| {
             is_full = out.len() >= GATHERED;
@@ -370,7 +371,13 @@ impl Gather<'_, '_> {
     }
 
     /// The codes that are in use of a system with a grammar.
-    fn common(&mut self, system: &Arc<dyn CodeSystem>, set: &ValueSet, url: &str, out: &mut Vec<Found>) -> Result<()> {
+    fn common(
+        &mut self,
+        system: &Arc<dyn CodeSystem>,
+        (set, part): (&ValueSet, &Part),
+        url: &str,
+        out: &mut Vec<Found>,
+    ) -> Result<()> {
         let common = match url {
             "http://unitsofmeasure.org" => "http://hl7.org/fhir/ValueSet/ucum-common",
             "urn:ietf:bcp:47" => "http://terminology.hl7.org/ValueSet/Languages",
@@ -385,6 +392,9 @@ impl Gather<'_, '_> {
         let words = self.wanted.filter.as_deref().map(Words::new);
         for listed in inner.includes.iter().filter_map(|part| part.concepts.as_deref()).flatten() {
             let Some(concept) = system.find(&listed.code)? else { continue };
+            if !part.filters.is_empty() && !system.passes(&listed.code, &part.filters)? {
+                continue;
+            }
             let mut named = concept.clone().into_owned();
             named.display = listed.display.clone().or(named.display);
             if words.as_ref().is_none_or(|words| words.score(&named).is_some()) {
@@ -450,31 +460,8 @@ impl Gather<'_, '_> {
         }
         let mut items: Vec<Option<Item>> =
             page.into_iter().map(|one| self.shown(one).map(Some)).collect::<Result<_>>()?;
-        Ok(tree(&mut items, &below, &roots))
+        Ok(tree(&mut items, &below, &roots, |item, children| item.children = children))
     }
-}
-
-/// Takes items out of their list into a tree; children first, so that nothing recurses.
-fn tree(items: &mut [Option<Item>], below: &[Vec<usize>], roots: &[usize]) -> Vec<Item> {
-    let mut order = Vec::new();
-    let mut open: Vec<usize> = roots.to_vec();
-    let mut seen = vec![false; items.len()];
-    while let Some(at) = open.pop() {
-        if !std::mem::replace(&mut seen[at], true) {
-            order.push(at);
-            open.extend(&below[at]);
-        }
-    }
-    for at in order.into_iter().rev() {
-        let children: Vec<Item> = below[at].iter().filter_map(|child| items[*child].take()).collect();
-        if let Some(item) = &mut items[at] {
-            item.children = children;
-        }
-    }
-    let mut found: Vec<Item> = roots.iter().filter_map(|at| items[*at].take()).collect();
-    // a circle of parents has no root: its members stand alone
-    found.extend(items.iter_mut().filter_map(Option::take));
-    found
 }
 
 /// Whether a concept is of a later version than the same one that was found before, where versions are not told apart.

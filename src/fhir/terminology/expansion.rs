@@ -175,6 +175,7 @@ fn told(context: &Context<'_>, params: &Params, style: &Style<'_>) -> Result<Vec
             });
         }
     }
+    out.extend(params.text("date")?.map(|date| parameter("date", "valueDateTime", Json::string(date))));
     for name in ["offset", "count"] {
         out.extend(params.number(name)?.map(|value| parameter(name, "valueInteger", number(value))));
     }

@@ -223,7 +223,7 @@ impl<'c, 'l> Look<'c, 'l> {
         };
         let concept = concept.into_owned();
         let listed = match &part.concepts {
-            Some(list) => match list.iter().find(|listed| *listed.code == *concept.code) {
+            Some(list) => match list.iter().find(|listed| system.about().is_same(&listed.code, &concept.code)) {
                 Some(listed) => Some(listed),
                 None => return Ok(None),
             },

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::about::{About, Content, Hierarchy, PropertyDefinition};
 use super::concept::{Coding, Concept, Designation, Property, PropertyKind, PropertyValue};
 use super::face::{CodeSystem, Query};
-use super::filter::Filter;
+use super::filter::{Filter, Op};
 use super::matching::{Matcher, Tree, base_property};
 use super::text::Words;
 use crate::base::fault::{Category, Fault, Result};
@@ -185,6 +185,10 @@ impl CodeSystem for Memory {
         if !is_known {
             let text = format!("the code system {} has no property \"{name}\" to filter by", self.about.url);
             return Err(Fault::coded(Category::Unprocessable, "not-supported", text));
+        }
+        if filter.op == Op::Exists && !matches!(&*filter.value, "true" | "false") {
+            let text = format!("the filter {name} exists is true or false");
+            return Err(Fault::coded(Category::Unprocessable, "invalid", text));
         }
         Matcher::new(self, std::slice::from_ref(filter)).map(drop)
     }

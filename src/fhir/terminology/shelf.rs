@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 use hashbrown::HashMap;
 
 use super::about::Content;
+use super::extended::Extended;
 use super::face::{CodeSystem, Library};
+use super::grammar;
 use super::memory::{Memory, list, text};
 use super::notices::notice;
 use super::version;
@@ -186,9 +188,10 @@ impl Library for Layers<'_> {
     fn code_system(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<dyn CodeSystem>>> {
         let is_here = |system: &Arc<dyn CodeSystem>| system.about().content != Content::NotPresent;
         let here = self.first(|library| Ok(library.code_system(url, version)?.filter(is_here)))?;
-        match here {
-            Some(system) => Ok(Some(system)),
-            None => self.first(|library| library.code_system(url, version)),
+        let Some(system) = here else { return self.first(|library| library.code_system(url, version)) };
+        match grammar::system(url).filter(|_| system.about().enumerable) {
+            Some(grammar) => Ok(Some(Arc::new(Extended::new(system, grammar)))),
+            None => Ok(Some(system)),
         }
     }
 

@@ -101,9 +101,13 @@ fn every_operator_on_concepts_and_properties() {
     ] {
         assert_eq!(filtered(property, op, value).expect("an expansion"), expected, "{property} {op} {value}");
     }
-    for (property, op, value) in
-        [("wings", "=", "2"), ("legs", "~", "2"), ("concept", "regex", "("), ("concept", "regex", "(a{1000}){1000}")]
-    {
+    for (property, op, value) in [
+        ("wings", "=", "2"),
+        ("legs", "exists", "maybe"),
+        ("legs", "~", "2"),
+        ("concept", "regex", "("),
+        ("concept", "regex", "(a{1000}){1000}"),
+    ] {
         let status = filtered(property, op, value).expect_err("refused").category().status();
         assert_eq!(status, 422, "{property} {op} {value}");
     }
@@ -347,4 +351,161 @@ fn versions_are_found_checked_and_forced() {
     assert_eq!(of("1.10.0", &[("check-system-version", &check)]).expect_err("checked").category().status(), 422);
     assert_eq!(of("3", &[]).expect_err("unknown").category().status(), 404);
     assert_eq!(of("", &[("system-version", CS)]).expect_err("no version").category().status(), 400);
+}
+
+/// A code system with these codes.
+fn listed(version: &str, date: &str, codes: &str) -> String {
+    let concepts: Vec<String> = codes.split(' ').map(|code| format!(r#"{{"code":"{code}"}}"#)).collect();
+    format!(
+        r#"{{"resourceType":"CodeSystem","url":"{CS}","version":"{version}","date":"{date}","status":"active","content":"complete","concept":[{}]}}"#,
+        concepts.join(",")
+    )
+}
+
+#[test]
+fn all_versions_and_those_of_a_locked_date() {
+    let shelf = shelf(&[
+        &listed("1", "2011", "a b"),
+        &listed("2", "2013", "a c"),
+        r#"{"resourceType":"ValueSet","url":"urn:x:locked","status":"active","compose":{"lockedDate":"2012-06-01","include":[{"system":"http://example.org/cs"}]}}"#,
+        r#"{"resourceType":"ValueSet","url":"urn:x:early","status":"active","compose":{"lockedDate":"2010","include":[{"system":"http://example.org/cs"}]}}"#,
+    ]);
+    let of = |compose: &str| expanded(&shelf, compose, &[("excludeNested", "true")]).expect("an expansion");
+    let all = format!(r#"{{"system":"{CS}","version":"*"}}"#);
+    assert_eq!(of(&format!(r#"{{"include":[{all}]}}"#)), "a b a c");
+    let without = format!(r#"{{"system":"{CS}","version":"*","concept":[{{"code":"a"}}]}}"#);
+    assert_eq!(of(&format!(r#"{{"include":[{all}],"exclude":[{without}]}}"#)), "b c");
+    assert_eq!(of(r#"{"include":[{"valueSet":["urn:x:locked"]}]}"#), "a b");
+    assert_eq!(of(&format!(r#"{{"lockedDate":"2012","include":[{{"system":"{CS}","version":"2"}}]}}"#)), "a c");
+    let is_in = |code: &'static str| {
+        let pairs = [("url", "urn:x:locked"), ("system", CS), ("code", code)];
+        issues(&ask(&shelf, Operation::ValidateInValueSet, &pairs, None).expect("an answer")).is_empty()
+    };
+    assert!(is_in("b") && !is_in("c"));
+    let early = ask(&shelf, Operation::Expand, &[("url", "urn:x:early")], None).expect_err("not yet there");
+    assert_eq!((early.category().status(), early.issues()[0].code), (422, "not-supported"));
+}
+
+#[test]
+fn a_system_that_is_only_named_hides_none() {
+    let named = r#"{"resourceType":"CodeSystem","url":"http://hl7.org/fhir/administrative-gender","status":"active","content":"not-present"}"#;
+    let part = r#"{"resourceType":"CodeSystem","url":"http://unitsofmeasure.org","version":"9","status":"active","content":"fragment",
+        "property":[{"code":"kind","type":"string"}],"concept":[{"code":"m","display":"metre","property":[{"code":"kind","valueString":"length"}]}]}"#;
+    let shelf = shelf(&[named, part]);
+    let lookup = |system: &'static str, code: &'static str| {
+        let json = ask(&shelf, Operation::Lookup, &[("system", system), ("code", code)], None).expect("an answer");
+        let mut out = Vec::new();
+        crate::fhir::json::write(&json, &mut out);
+        String::from_utf8(out).expect("UTF-8")
+    };
+    assert!(lookup("http://hl7.org/fhir/administrative-gender", "male").contains(r#""valueString":"Male""#));
+    // the grammar is there beside what was loaded of it
+    assert!(lookup("http://unitsofmeasure.org", "mg/dL").contains("milligram per deciliter"));
+    let metre = lookup("http://unitsofmeasure.org", "m");
+    assert!(metre.contains(r#""valueString":"metre""#) && metre.contains(r#""valueString":"length""#), "{metre}");
+    let pairs = [("url", "http://unitsofmeasure.org/vs/mg/dL"), ("system", "http://unitsofmeasure.org")];
+    let of = |code: &'static str| {
+        let pairs = [pairs[0], pairs[1], ("code", code)];
+        issues(&ask(&shelf, Operation::ValidateInValueSet, &pairs, None).expect("an answer")).is_empty()
+    };
+    assert!(of("kg/m3") && !of("kg"));
+}
+
+#[test]
+fn units_that_are_comparable_are_listed_as_far_as_they_are_common() {
+    let json = ask(&animals(), Operation::Expand, &[("url", "http://unitsofmeasure.org/vs/mg")], None).expect("units");
+    let found = codes(&json);
+    assert!(found.split(' ').any(|code| code == "kg") && !found.split(' ').any(|code| code == "mL"), "{found}");
+    let extensions = json.get("expansion").and_then(|expansion| expansion.get("extension"));
+    assert!(extensions.is_some_and(|list| list.as_array().is_some_and(|list| !list.is_empty())), "it is not closed");
+}
+
+#[test]
+fn lists_are_compared_as_the_system_compares_codes() {
+    let system = format!(
+        r#"{{"resourceType":"CodeSystem","url":"{CS}","status":"active","content":"complete","caseSensitive":false,"concept":[{{"code":"a1"}},{{"code":"b1"}}]}}"#
+    );
+    let shelf = shelf(&[&system]);
+    let compose = format!(
+        r#"{{"include":[{{"system":"{CS}","concept":[{{"code":"A1"}},{{"code":"B1"}}]}}],"exclude":[{{"system":"{CS}","concept":[{{"code":"B1"}}]}}]}}"#
+    );
+    assert_eq!(expanded(&shelf, &compose, &[]).expect("an expansion"), "a1");
+    let set =
+        format!(r#"{{"resourceType":"ValueSet","url":"http://example.org/vs","status":"active","compose":{compose}}}"#);
+    for (code, is_in) in [("a1", true), ("A1", true), ("b1", false)] {
+        let pairs = [("system", CS), ("code", code)];
+        let json = ask(&shelf, Operation::ValidateInValueSet, &pairs, Some(("valueSet", &set))).expect("an answer");
+        let result = json.get("parameter").and_then(Json::as_array).expect("parameters")[0].get("valueBoolean");
+        assert_eq!(result, Some(&Json::Bool(is_in)), "{code}");
+    }
+}
+
+#[test]
+fn one_coding_of_a_known_system_is_enough() {
+    let concept = r#"{"coding":[{"system":"urn:unknown","code":"1"},{"system":"http://example.org/cs","code":"dog"}]}"#;
+    let json = ask(&animals(), Operation::ValidateInValueSet, &[("url", CS)], Some(("codeableConcept", concept)))
+        .expect("an answer");
+    let result = json.get("parameter").and_then(Json::as_array).expect("parameters")[0].get("valueBoolean");
+    assert_eq!(result, Some(&Json::Bool(true)));
+    assert!(issues(&json).iter().any(|issue| issue.starts_with("warning/not-found")), "{:?}", issues(&json));
+}
+
+#[test]
+fn what_filters_select_is_bounded_and_what_a_value_set_lists_is_not() {
+    let many: Vec<String> = (0..1001).map(|n| format!("c{n}")).collect();
+    let shelf = shelf(&[&listed("1", "2011", &many.join(" "))]);
+    let whole = expanded(&shelf, &format!(r#"{{"include":[{{"system":"{CS}"}}]}}"#), &[]);
+    assert_eq!(whole.expect_err("too many").issues()[0].code, "too-costly");
+    let typed = expanded(&shelf, &format!(r#"{{"include":[{{"system":"{CS}"}}]}}"#), &[("filter", "c")]);
+    assert_eq!(typed.expect("what was typed").split(' ').count(), 1001);
+    let list: Vec<String> = many.iter().map(|code| format!(r#"{{"code":"{code}"}}"#)).collect();
+    let compose = format!(r#"{{"include":[{{"system":"{CS}","concept":[{}]}}]}}"#, list.join(","));
+    assert_eq!(expanded(&shelf, &compose, &[]).expect("a list").split(' ').count(), 1001);
+}
+
+#[test]
+fn an_answer_says_what_it_is_made_of() {
+    let shelf = shelf(&[
+        r#"{"resourceType":"CodeSystem","url":"http://loinc.org","version":"2.70","status":"active","content":"fragment","concept":[{"code":"1-8"}]}"#,
+        r#"{"resourceType":"ValueSet","url":"urn:x:old","version":"1","status":"retired","compose":{"include":[{"system":"http://loinc.org"}]}}"#,
+    ]);
+    let json = ask(&shelf, Operation::Expand, &[("url", "urn:x:old"), ("date", "2026-01-01")], None).expect("codes");
+    let copyright = json.get("copyright").and_then(Json::as_str).unwrap_or("");
+    assert!(copyright.contains("loinc.org/terms-of-use"), "{copyright}");
+    let told = json.get("expansion").and_then(|expansion| expansion.get("parameter")).and_then(Json::as_array);
+    let told = told.expect("parameters");
+    let value = |name: &str| {
+        let one = told.iter().find(|one| one.get("name").and_then(Json::as_str) == Some(name))?;
+        one.get("valueUri").or_else(|| one.get("valueDateTime"))?.as_str().map(str::to_owned)
+    };
+    assert_eq!(value("used-codesystem").as_deref(), Some("http://loinc.org|2.70"));
+    assert_eq!(value("used-fragment").as_deref(), Some("http://loinc.org|2.70"));
+    assert_eq!(value("warning-retired").as_deref(), Some("urn:x:old|1"));
+    assert_eq!(value("date").as_deref(), Some("2026-01-01"));
+}
+
+#[test]
+fn what_one_group_says_counts_above_what_another_makes_of_all_others() {
+    let map = r#"{"resourceType":"ConceptMap","url":"urn:x:m","status":"active","group":[
+        {"source":"urn:a","target":"urn:b","element":[{"code":"1","target":[{"code":"x","equivalence":"equal","product":[{"property":"urn:q","system":"urn:d","value":"z"}],
+            "dependsOn":[{"property":"urn:p","value":"m"}]}]}],"unmapped":{"mode":"fixed","code":"other"}},
+        {"source":"urn:a","element":[{"code":"2","target":[{"equivalence":"unmatched"}]}]}]}"#;
+    let shelf = shelf(&[map]);
+    let found = |pairs: &[(&str, &str)], resource: Option<(&str, &str)>| {
+        let json = ask(&shelf, Operation::Translate, pairs, resource).expect("an answer");
+        let mut out = Vec::new();
+        crate::fhir::json::write(&json, &mut out);
+        String::from_utf8(out).expect("UTF-8")
+    };
+    let of = |code: &'static str| [("url", "urn:x:m"), ("system", "urn:a"), ("code", code)];
+    let unmatched = found(&of("2"), None);
+    assert!(unmatched.contains(r#""valueBoolean":false"#) && !unmatched.contains("other"), "{unmatched}");
+    assert!(found(&of("3"), None).contains(r#""valueCode":"relatedto""#));
+    assert!(found(&of("1"), None).contains("not given as dependency: urn:p"));
+    // in reverse what is produced is asked for, and what it depends on is produced
+    let back = [("url", "urn:x:m"), ("system", "urn:b"), ("code", "x"), ("reverse", "true")];
+    let text = found(&back, None);
+    assert!(text.contains(r#""name":"product""#) && text.contains("urn:p") && !text.contains("urn:q"), "{text}");
+    let wrong = r#"[{"name":"element","valueUri":"urn:q"},{"name":"concept","valueCodeableConcept":{"coding":[{"system":"urn:d","code":"y"}]}}]"#;
+    assert!(found(&back, Some(("dependency", wrong))).contains(r#""valueBoolean":false"#));
 }

@@ -212,27 +212,40 @@ fn fits(map: &Json, params: &Params, is_reverse: bool) -> bool {
 }
 
 fn of_map(context: &Context<'_>, map: &Arc<Json>, asked: &Asked<'_>, hops: usize, out: &mut Found) -> Result<()> {
-    let (near, far) = if asked.is_reverse { ("target", "source") } else { ("source", "target") };
+    let (_, far) = sides(asked);
+    let mut groups = Vec::new();
     for group in list(map, "group") {
         context.step(1)?;
-        let is_near = text(group, near).map(|url| version::split(url).0) == asked.coding.system.as_deref();
-        // without a system on the other side a group says what is mapped to nothing, whatever the system
-        let is_system = |url: &str| asked.target_system.is_none_or(|wanted| version::split(url).0 == wanted);
-        let is_far = text(group, far).is_none_or(is_system);
-        let of_version =
-            |side: &str| text(group, &format!("{side}Version")).or_else(|| version::split(text(group, side)?).1);
-        let fits = of_version(near)
-            .zip(asked.coding.version.as_deref())
-            .is_none_or(|(named, given)| version::matches(named, given));
-        if !is_near || !is_far || !fits {
-            continue;
-        }
-        let is_known = of_group(context, map, group, asked, out)?;
-        if !is_known && !asked.is_reverse {
-            unmapped(context, map, group, asked, hops, out)?;
+        if fits_group(group, asked) {
+            groups.push((group, of_group(context, map, group, asked, out)?));
         }
     }
+    // what another group says of the code counts above what this one makes of all others
+    let says = |target: Option<&str>| {
+        let is_about = |group: &Json| text(group, far).is_none() || text(group, far) == target;
+        groups.iter().any(|(group, is_known)| *is_known && is_about(group))
+    };
+    for (group, _) in groups.iter().filter(|(group, _)| !asked.is_reverse && !says(text(group, far))) {
+        unmapped(context, map, group, asked, hops, out)?;
+    }
     Ok(())
+}
+
+/// What the sides of a group are called: that of the code, and the other one.
+fn sides(asked: &Asked<'_>) -> (&'static str, &'static str) {
+    if asked.is_reverse { ("target", "source") } else { ("source", "target") }
+}
+
+/// Whether a group is between the systems, and of the version, that are asked for.
+fn fits_group(group: &Json, asked: &Asked<'_>) -> bool {
+    let (near, far) = sides(asked);
+    let is_near = text(group, near).map(|url| version::split(url).0) == asked.coding.system.as_deref();
+    // without a system on the other side a group says what is mapped to nothing, whatever the system
+    let is_system = |url: &str| asked.target_system.is_none_or(|wanted| version::split(url).0 == wanted);
+    let named = text(group, &format!("{near}Version")).or_else(|| version::split(text(group, near)?).1);
+    let is_version =
+        named.zip(asked.coding.version.as_deref()).is_none_or(|(named, given)| version::matches(named, given));
+    is_near && text(group, far).is_none_or(is_system) && is_version
 }
 
 /// The matches of a group; whether it has the code at all.

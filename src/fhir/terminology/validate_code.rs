@@ -143,15 +143,20 @@ fn inferred(check: &Check<'_, '_>, params: &Params, mut coding: Coding) -> Resul
 
 /// Every coding of a CodeableConcept: one must be in, and none may be wrong.
 fn concept(check: &Check<'_, '_>, json: &Json) -> Result<Json> {
-    let mut all = Verdict::default();
-    let mut chosen: Option<Coding> = None;
-    let (mut is_in, mut is_open) = (false, false);
+    let mut verdicts = Vec::new();
     for (at, one) in list(json, "coding").iter().enumerate() {
         let one = coding(one);
-        let verdict = check.coding(&one, &Place::Concept(at))?;
+        verdicts.push((check.coding(&one, &Place::Concept(at))?, one));
+    }
+    let is_in = verdicts.iter().any(|(verdict, _)| verdict.is_member);
+    let is_open = verdicts.iter().any(|(verdict, _)| verdict.is_open);
+    let mut all = Verdict::default();
+    let mut chosen: Option<Coding> = None;
+    for (mut verdict, one) in verdicts {
+        if is_in && !verdict.is_member {
+            verdict.allow_unknown();
+        }
         let is_first = verdict.is_member && chosen.is_none();
-        is_in |= verdict.is_member;
-        is_open |= verdict.is_open;
         if is_first {
             chosen = Some(one);
         }

@@ -100,6 +100,15 @@ impl Verdict {
         self.issues.push((issue, false));
     }
 
+    /// That the code system of one coding is not known says nothing against a concept of which another one is in.
+    pub fn allow_unknown(&mut self) {
+        for (issue, _) in &mut self.issues {
+            if issue.severity == "error" && issue.detail.is_some_and(|detail| detail.code == "not-found") {
+                issue.severity = "warning";
+            }
+        }
+    }
+
     /// Adds what was said about another coding; its details only if it `is_chosen`.
     pub fn merge(&mut self, other: Self, is_chosen: bool) {
         self.issues.extend(other.issues);

@@ -181,7 +181,7 @@ fn coded(item: &Item<'_>, names: [&str; 3], params: &mut Params) -> Result<bool>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fhir::fhirpath::{Collection, Context, compile};
+    use crate::fhir::fhirpath::{Collection, Context, compile, to_text};
     use crate::fhir::json::parse;
     use crate::fhir::terminology::Core;
     use crate::fhir::validate::Registry;
@@ -204,10 +204,9 @@ mod tests {
         };
         let context = Context { services: Some(&services), ..Context::new(node) };
         let items: Collection<'_> = compile(text)?.eval(node, &context)?;
-        let shown = items.iter().map(|item| match item {
-            Item::Bool(truth) => truth.to_string(),
-            Item::Integer(number) => number.to_string(),
-            item => plain(item).unwrap_or_else(|_| "?".to_owned()),
+        let shown = items.iter().map(|item| match to_text(item) {
+            Some(text) => text.to_string(),
+            None => plain(item).unwrap_or_else(|_| "?".to_owned()),
         });
         Ok(shown.collect::<Vec<_>>().join(" "))
     }
