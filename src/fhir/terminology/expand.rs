@@ -13,7 +13,7 @@ use super::face::{CodeSystem, Query};
 use super::issues;
 use super::member::{Asked, Found, Look, check_circles};
 use super::text::Words;
-use super::tree::tree;
+use super::tree::{lift, tree};
 use super::version;
 pub use super::wanted::Wanted;
 use crate::base::fault::{Category, Fault, Result};
@@ -70,13 +70,14 @@ fn expanded(context: &Context<'_>, wanted: &Wanted, set: &ValueSet) -> Result<Ex
         gathered = scored.into_iter().map(|(_, one)| one).collect();
     }
     let total = gathered.len();
-    if wanted.count.is_none() {
+    // a hierarchy is there as a whole, whatever page is asked for
+    let is_flat = !wanted.nested || wanted.count == Some(0);
+    if wanted.count.is_none() || !is_flat {
         check_size(wanted, set, &gathered)?;
     }
     if wanted.count.unwrap_or(0).min(total) > PAGE {
         return Err(issues::too_costly(&set.canonical, PAGE));
     }
-    let is_flat = !wanted.nested || wanted.count == Some(0);
     let page: Vec<Gathered> = if is_flat {
         gathered.into_iter().skip(wanted.offset.unwrap_or(0)).take(wanted.count.unwrap_or(usize::MAX)).collect()
     } else {
@@ -458,6 +459,7 @@ impl Gather<'_, '_> {
                 None => roots.push(at),
             }
         }
+        lift(&mut below, &roots);
         let mut items: Vec<Option<Item>> =
             page.into_iter().map(|one| self.shown(one).map(Some)).collect::<Result<_>>()?;
         Ok(tree(&mut items, &below, &roots, |item, children| item.children = children))

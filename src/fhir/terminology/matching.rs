@@ -1,5 +1,7 @@
 //! Filters against the concepts of a code system in memory (FHIR R4 `valueset.html`, "Code system filters").
 
+use std::sync::Arc;
+
 use hashbrown::HashSet;
 use regex::{Regex, RegexBuilder};
 
@@ -19,6 +21,11 @@ pub trait Tree {
     /// The places right below.
     fn children(&self, place: u32) -> &[u32];
 
+    /// All places strictly below one, each once.
+    fn below(&self, place: u32) -> Arc<Places>;
+    /// All places strictly above one.
+    fn above(&self, place: u32) -> Arc<Places>;
+
     /// Whether one place is strictly above another.
     fn is_above(&self, above: u32, below: u32) -> bool {
         let mut seen = HashSet::new();
@@ -32,6 +39,39 @@ pub trait Tree {
             }
         }
         false
+    }
+}
+
+/// A set of places.
+#[derive(Debug, Default)]
+pub struct Places(Vec<u64>);
+
+impl Places {
+    /// What is reached from a place, step by step; the place itself only if a circle leads back to it.
+    pub fn reached<'t>(from: u32, next: impl Fn(u32) -> &'t [u32]) -> Self {
+        let mut found = Self::default();
+        let mut open: Vec<u32> = next(from).to_vec();
+        while let Some(place) = open.pop() {
+            if found.insert(place) {
+                open.extend(next(place));
+            }
+        }
+        found
+    }
+
+    fn insert(&mut self, place: u32) -> bool {
+        let (at, bit) = (place as usize / 64, 1 << (place % 64));
+        if self.0.len() <= at {
+            self.0.resize(at + 1, 0);
+        }
+        let is_new = self.0[at] & bit == 0;
+        self.0[at] |= bit;
+        is_new
+    }
+
+    /// Whether a place is in it.
+    pub fn has(&self, place: u32) -> bool {
+        self.0.get(place as usize / 64).is_some_and(|bits| bits & (1 << (place % 64)) != 0)
     }
 }
 
@@ -63,6 +103,8 @@ struct Ready<'f> {
     filter: &'f Filter,
     /// The concept that a filter of the hierarchy names.
     pivot: Option<u32>,
+    /// What is below it, or above, as the filter asks: once for all concepts.
+    related: Option<Arc<Places>>,
     regex: Option<Regex>,
 }
 
@@ -77,7 +119,13 @@ impl<'f> Matcher<'f> {
                 Op::Regex => Some(whole(&filter.value)?),
                 _ => None,
             };
-            Ok(Ready { filter, pivot: tree.place(&filter.value), regex })
+            let pivot = tree.place(&filter.value);
+            let related = match filter.op {
+                Op::IsA | Op::DescendentOf | Op::IsNotA | Op::DescendentLeaf => pivot.map(|place| tree.below(place)),
+                Op::Generalizes => pivot.map(|place| tree.above(place)),
+                _ => None,
+            };
+            Ok(Ready { filter, pivot, related, regex })
         };
         Ok(Self { filters: filters.iter().map(ready).collect::<Result<_>>()? })
     }
@@ -105,15 +153,15 @@ pub fn whole(pattern: &str) -> Result<Regex> {
 impl Ready<'_> {
     fn passes(&self, tree: &dyn Tree, place: u32, concept: &Concept) -> bool {
         let is_concept = matches!(&*self.filter.property, "concept" | "code");
-        let pivot = |found: &dyn Fn(u32) -> bool| self.pivot.is_some_and(found);
+        let is_related = self.related.as_ref().is_some_and(|related| related.has(place));
+        let is_pivot = self.pivot == Some(place);
         match self.filter.op {
-            Op::IsA => pivot(&|it| it == place || tree.is_above(it, place)),
-            Op::DescendentOf => pivot(&|it| tree.is_above(it, place)),
-            Op::IsNotA => !pivot(&|it| it == place || tree.is_above(it, place)),
-            Op::Generalizes => pivot(&|it| it == place || tree.is_above(place, it)),
-            Op::ChildOf => pivot(&|it| tree.parents(place).contains(&it)),
-            Op::DescendentLeaf => pivot(&|it| tree.children(place).is_empty() && tree.is_above(it, place)),
-            Op::Equals if is_concept => self.pivot == Some(place),
+            Op::IsA | Op::Generalizes => is_pivot || is_related,
+            Op::DescendentOf => is_related && !is_pivot,
+            Op::IsNotA => !is_pivot && !is_related,
+            Op::ChildOf => self.pivot.is_some_and(|it| tree.parents(place).contains(&it)),
+            Op::DescendentLeaf => is_related && tree.children(place).is_empty(),
+            Op::Equals if is_concept => is_pivot,
             Op::In if is_concept => self.filter.list().any(|code| tree.place(code) == Some(place)),
             Op::NotIn if is_concept => !self.filter.list().any(|code| tree.place(code) == Some(place)),
             Op::Equals => self.any(tree, place, concept, &|value| value == &*self.filter.value),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hashbrown::HashMap;
 use smallvec::SmallVec;
@@ -10,7 +11,7 @@ use super::about::{About, Content, Hierarchy, PropertyDefinition};
 use super::concept::{Coding, Concept, Designation, Property, PropertyKind, PropertyValue};
 use super::face::{CodeSystem, Query};
 use super::filter::{Filter, Op};
-use super::matching::{Matcher, Tree, base_property};
+use super::matching::{Matcher, Places, Tree, base_property};
 use super::text::Words;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::json::Json;
@@ -29,7 +30,12 @@ pub struct Memory {
     index: HashMap<Box<str>, u32>,
     parents: Vec<SmallVec<[u32; 1]>>,
     children: Vec<Vec<u32>>,
+    /// What is below places, or above them, as filters have asked: they ask it of each concept.
+    related: Mutex<HashMap<(u32, bool), Arc<Places>>>,
 }
+
+/// Most places of which that is kept.
+const RELATED: usize = 64;
 
 /// The text of a property.
 pub fn text<'j>(json: &'j Json, name: &str) -> Option<&'j str> {
@@ -81,8 +87,14 @@ impl Memory {
     pub fn new(json: &Json) -> Self {
         let about = about(json);
         let names = Names::new(&about);
-        let mut system =
-            Self { about, concepts: Vec::new(), index: HashMap::new(), parents: Vec::new(), children: Vec::new() };
+        let mut system = Self {
+            about,
+            concepts: Vec::new(),
+            index: HashMap::new(),
+            parents: Vec::new(),
+            children: Vec::new(),
+            related: Mutex::default(),
+        };
         system.read(json, &names);
         system.link(&names);
         system.about.count = Some(system.concepts.len() as u64);
@@ -149,6 +161,21 @@ impl Memory {
         }
     }
 
+    fn related(&self, place: u32, is_below: bool) -> Arc<Places> {
+        let kept = || self.related.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept().get(&(place, is_below)) {
+            return known.clone();
+        }
+        let next = |place| if is_below { Tree::children(self, place) } else { Tree::parents(self, place) };
+        let found = Arc::new(Places::reached(place, next));
+        let mut kept = kept();
+        if kept.len() >= RELATED {
+            kept.clear();
+        }
+        kept.insert((place, is_below), found.clone());
+        found
+    }
+
     fn code(&self, place: u32) -> Box<str> {
         self.concepts[place as usize].code.clone()
     }
@@ -165,6 +192,14 @@ impl Tree for Memory {
 
     fn children(&self, place: u32) -> &[u32] {
         &self.children[place as usize]
+    }
+
+    fn below(&self, place: u32) -> Arc<Places> {
+        self.related(place, true)
+    }
+
+    fn above(&self, place: u32) -> Arc<Places> {
+        self.related(place, false)
     }
 }
 

@@ -509,3 +509,41 @@ fn what_one_group_says_counts_above_what_another_makes_of_all_others() {
     let wrong = r#"[{"name":"element","valueUri":"urn:q"},{"name":"concept","valueCodeableConcept":{"coding":[{"system":"urn:d","code":"y"}]}}]"#;
     assert!(found(&back, Some(("dependency", wrong))).contains(r#""valueBoolean":false"#));
 }
+
+#[test]
+fn a_deep_hierarchy_costs_no_more_than_a_flat_one() {
+    let concepts: Vec<String> = (0..20_000u32)
+        .map(|n| {
+            let above = n.checked_sub(1).map(|n| format!(r#","property":[{{"code":"parent","valueCode":"c{n}"}}]"#));
+            format!(r#"{{"code":"c{n}"{}}}"#, above.unwrap_or_default())
+        })
+        .collect();
+    let shelf = shelf(&[&format!(
+        r#"{{"resourceType":"CodeSystem","url":"{CS}","status":"active","content":"complete","hierarchyMeaning":"is-a","concept":[{}]}}"#,
+        concepts.join(",")
+    )]);
+    let filter = |op: &str, value: &str| {
+        format!(r#"{{"system":"{CS}","filter":[{{"property":"concept","op":"{op}","value":"{value}"}}]}}"#)
+    };
+    let of = |compose: &str, pairs: &[(&str, &str)]| expanded(&shelf, compose, pairs);
+    let begun = std::time::Instant::now();
+    for (op, value, expected) in [
+        ("is-a", "c0", "c0 c1"),
+        ("descendent-of", "c5", "c6 c7"),
+        ("is-not-a", "c1", "c0"),
+        ("generalizes", "c19999", "c0 c1"),
+    ] {
+        let compose = format!(r#"{{"include":[{}]}}"#, filter(op, value));
+        assert_eq!(of(&compose, &[("count", "2")]).expect("a page"), expected, "{op}");
+    }
+    let without = format!(r#"{{"include":[{{"system":"{CS}"}}],"exclude":[{}]}}"#, filter("is-a", "c3"));
+    assert_eq!(of(&without, &[("count", "9")]).expect("a page"), "c0 c1 c2");
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+    // a hierarchy is told as a whole, if it is not too large, and not deeper than can be read
+    let whole = format!(r#"{{"include":[{}]}}"#, filter("is-a", "c0"));
+    let nested = [("count", "2"), ("excludeNested", "false")];
+    assert_eq!(of(&whole, &nested).expect_err("too many").issues()[0].code, "too-costly");
+    let top = format!(r#"{{"include":[{}]}}"#, filter("generalizes", "c900"));
+    let found = of(&top, &nested).expect("a hierarchy");
+    assert_eq!((found.matches('c').count(), found.matches('[').count()), (901, 99));
+}
