@@ -56,16 +56,13 @@ mod tests {
         let mut below: Vec<Vec<usize>> = (1..=count).map(|next| vec![next]).collect();
         below[count - 1].clear();
         lift(&mut below, &[0]);
-        let mut items: Vec<Option<(usize, Vec<(usize, usize)>)>> =
-            (0..count).map(|at| Some((at, Vec::new()))).collect();
+        let mut items: Vec<Option<(usize, usize)>> = vec![Some((1, 1)); count];
         let roots = tree(&mut items, &below, &[0], |item, children| {
-            let depth = children.iter().flat_map(|child| &child.1).map(|(depth, _)| *depth).max().unwrap_or(0) + 1;
-            let size =
-                children.len() + children.iter().flat_map(|child| &child.1).map(|(_, size)| *size).sum::<usize>();
-            item.1 = vec![(depth, size)];
+            item.0 += children.iter().map(|(depth, _)| *depth).max().unwrap_or(0);
+            item.1 += children.iter().map(|(_, size)| *size).sum::<usize>();
         });
         assert_eq!(roots.len(), 1);
-        let (depth, size) = roots[0].1[0];
-        assert_eq!((depth <= LEVELS, size), (true, count - 1));
+        let (depth, size) = roots[0];
+        assert_eq!((depth <= LEVELS, size), (true, count));
     }
 }
