@@ -76,9 +76,14 @@ on_both_databases! {
         assert_eq!(text.matches("<status value=\"201 Created\"/>").count(), 2, "{text}");
         let (found, _) = client.search_all("Observation?subject:Patient.family=bundled");
         assert!(found.len() == 1 && client.get("Observation").text().contains("\"value\":1.00"), "{found:?}");
-        let batch = bundle.replace("\"transaction\"", "\"batch\"").replace("\"POST\"", "\"YELL\"");
-        let refused = client.send("POST", "/fhir", &[SEND, WANT], batch.as_bytes()).expect(400);
-        assert!(is_xml(&refused, "OperationOutcome").contains("<expression value=\"Bundle.entry[0].request.method\"/>"));
+        let wrong = bundle.replace("\"POST\"", "\"YELL\"");
+        let place = "<expression value=\"Bundle.entry[0].request.method\"/>";
+        let refused = client.send("POST", "/fhir", &[SEND, WANT], wrong.as_bytes()).expect(400);
+        assert!(is_xml(&refused, "OperationOutcome").contains(place));
+        let batch = wrong.replace("\"transaction\"", "\"batch\"");
+        let answer = client.send("POST", "/fhir", &[SEND, WANT], batch.as_bytes()).expect(200);
+        let text = is_xml(&answer, "Bundle");
+        assert!(text.contains(place) && text.matches("<status value=\"400 Bad Request\"/>").count() == 2, "{text}");
     }
 
     fn what_is_written_in_one_format_is_read_in_the_other(database) {

@@ -1,4 +1,5 @@
-//! Media types (BCP 13, RFC 2045, RFC 6838): those that are registered with IANA, of the npm package `mime-db` 1.54.0 (MIT), and those
+//! Media types (BCP 13, RFC 2045, RFC 6838): those that are registered with IANA, of the npm package `mime-db` 1.54.0 (MIT;
+//! (c) 2014 Jonathan Ong, 2015-2022 Douglas Christopher Wilson), and those
 //! of HL7 and others that are used without. As codes of FHIR they are in lower case.
 
 /// The registered ones.
