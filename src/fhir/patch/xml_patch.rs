@@ -500,10 +500,13 @@ mod tests {
             (r#"<add sel="Patient"><active value="false"/></add>"#, 400),
             (r#"<remove sel="Patient/active/@value"/>"#, 400),
             (r#"<replace sel="Patient/active/@value">maybe</replace>"#, 400),
-            (r#"<add sel="Patient" type="namespace::x">urn:x</add>"#, 400),
+            (r#"<add sel="Patient" type="namespace::x"></add>"#, 400),
         ] {
             assert_eq!(patched(operations, PATIENT).expect_err(operations).category().status(), status, "{operations}");
         }
+        // nothing uses it
+        let declared = patched(r#"<add sel="Patient" type="namespace::x">urn:x</add>"#, PATIENT).expect("no change");
+        assert_eq!(declared, PATIENT);
         let many = r#"<remove sel="Patient/name[1]/given[1]"/>"#.repeat(21);
         assert!(patched(&many, PATIENT).expect_err("many").message().contains("20 operations"));
         let name = format!("<name><text value=\"{}\"/></name>", "x".repeat(9000));

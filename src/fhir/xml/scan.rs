@@ -12,8 +12,6 @@ use crate::base::limits::{XML_ATTRIBUTES, XML_NAMESPACES};
 
 /// The namespace of FHIR's elements.
 pub const FHIR: &str = "http://hl7.org/fhir";
-/// The namespace of what links a document to its schema.
-const SCHEMAS: &str = "http://www.w3.org/2001/XMLSchema-instance";
 /// The namespace of narratives.
 pub const XHTML: &str = "http://www.w3.org/1999/xhtml";
 
@@ -266,7 +264,8 @@ impl<'a> Scanner<'a> {
         match self.bindings.iter().rev().find(|binding| binding.prefix == prefix) {
             Some(binding) => Ok(binding.namespace),
             None if prefix.is_empty() => Ok(None),
-            None => Err(self.fault(self.start, format!("the prefix \"{}\" is not declared", shown(prefix)))),
+            None => Err(self
+                .fault(self.start, format!("the prefix \"{}\" stands for no namespace of a resource", shown(prefix)))),
         }
     }
 
@@ -314,6 +313,11 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Whether a prefix stands for nothing so far.
+    fn is_free(&self, prefix: &str) -> bool {
+        !matches!(prefix, "" | "xml" | "xmlns") && !self.bindings.iter().any(|binding| binding.prefix == prefix)
+    }
+
     /// Takes in an attribute: a declaration of a namespace, or one of the element's own.
     fn attribute(&mut self, name: &'a str, value: Cow<'a, str>, at: usize, tag: &mut Tag<'a>) -> Result<()> {
         let prefix = match name.split_once(':') {
@@ -328,8 +332,8 @@ impl<'a> Scanner<'a> {
             FHIR => Some(Namespace::Fhir),
             XHTML => Some(Namespace::Xhtml),
             "" if prefix.is_empty() => None,
-            // what editors add for schemas, and nothing in a resource can use
-            SCHEMAS if !prefix.is_empty() => return Ok(()),
+            // what editors and serializers declare beside; nothing in a resource can use it
+            other if !other.is_empty() && self.is_free(prefix) => return Ok(()),
             other => {
                 let message = format!("the namespace \"{}\" has no place in a resource", shown(other));
                 return Err(self.fault(at, message));

@@ -173,7 +173,8 @@ fn what_is_wrong_has_a_place() {
         ("<active value='&nbsp;'/>", 53, None, "`&`"),
         ("<multipleBirthInteger value='+0'/>", 60, Some("Patient.multipleBirth"), "no integer"),
         ("<multipleBirthInteger value='05'/>", 60, Some("Patient.multipleBirth"), "no integer"),
-        ("<x:name/>", 38, None, "not declared"),
+        ("<x:name/>", 38, None, "stands for no namespace"),
+        ("<x:name xmlns:x='urn:x'/>", 38, None, "stands for no namespace"),
         ("<active value='true' value='true'/>", 59, None, "stands twice"),
         ("<active value='true'id='a'/>", 58, None, "expected an attribute"),
         ("<active value=true/>", 52, None, "quotes"),
@@ -198,6 +199,18 @@ fn what_is_wrong_has_a_place() {
 }
 
 #[test]
+fn namespaces_that_nothing_uses_are_ignored() {
+    let start = r#"<Patient xmlns="http://hl7.org/fhir" xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns:x="urn:x">"#;
+    let xml = |div: &str| format!("{start}<text><status value=\"empty\"/>{div}</text></Patient>");
+    let div = r#"<div xmlns="http://www.w3.org/1999/xhtml" xmlns:y="urn:y">a</div>"#;
+    let json = to_json(&xml(div));
+    assert!(json.contains(r#"xmlns:y=\"urn:y\">a</div>"#), "{json}");
+    // a prefix in use keeps its meaning
+    let other = r#"<h:div xmlns:h="http://www.w3.org/1999/xhtml"><h:p xmlns:h="urn:h">a</h:p></h:div>"#;
+    assert!(parse(xml(other).as_bytes(), 64).is_err());
+}
+
+#[test]
 fn the_place_of_a_schema_is_ignored() {
     let start = "<Patient xmlns=\"http://hl7.org/fhir\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"";
     let xml =
@@ -214,7 +227,9 @@ fn whole_documents_that_are_wrong() {
         ("<Patient xmlns=\"http://hl7.org/fhir\"/><a/>", "more than one root"),
         ("<Patient xmlns=\"http://hl7.org/fhir\"/>x", "outside of the root"),
         ("<!DOCTYPE a [<!ENTITY b \"c\">]><Patient xmlns=\"http://hl7.org/fhir\"/>", "DTD"),
-        ("<Patient xmlns=\"http://hl7.org/fhir\" xmlns:x=\"urn:x\"/>", "no place"),
+        ("<Patient xmlns=\"http://hl7.org/fhir\" xmlns:x=\"\"/>", "no place"),
+        ("<Patient xmlns=\"http://hl7.org/fhir\" xmlns:xml=\"urn:x\"/>", "no place"),
+        ("<Patient xmlns=\"http://hl7.org/fhir\" xmlns:x=\"urn:x\" x:id=\"a\"/>", "unknown attribute"),
         (
             "<Patient xmlns=\"http://hl7.org/fhir\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type=\"a\"/>",
             "unknown attribute",
