@@ -133,8 +133,9 @@ fn bundle(resources: Vec<(String, Value)>) -> Value {
 fn generated() -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_cresset"));
-    let output =
-        command.args(["generate", "--seed", "7", "--patients", "8", "--out"]).arg(folder.path()).output().unwrap();
+    // The plan of searches is made from it: the same on every day.
+    let how = ["generate", "--seed", "7", "--patients", "10", "--today", "2026-11-25", "--out"];
+    let output = command.args(how).arg(folder.path()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     read_folder(folder.path(), usize::MAX)
 }

@@ -104,7 +104,7 @@ impl<'a> Planner<'a> {
         mut make: impl FnMut(&mut Self, usize) -> Option<(&'static str, Vec<Condition>)>,
     ) {
         let (mut made, mut trivial) = (0, 0);
-        for attempt in 0..EACH * 40 {
+        for attempt in 0..EACH * 120 {
             if made == EACH {
                 break;
             }
