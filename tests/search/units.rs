@@ -43,8 +43,9 @@ const ATOMS: &[(&str, bool, Dimension, f64)] = &[
 const PREFIXES: &[(&str, f64)] =
     &[("k", 1e3), ("d", 1e-1), ("c", 1e-2), ("m", 1e-3), ("u", 1e-6), ("n", 1e-9), ("p", 1e-12), ("f", 1e-15)];
 
-/// Codes in the data that UCUM does not convert: `pH` is no unit, `[pH]` is a logarithm. They are only equal to themselves.
-pub const OPAQUE: [&str; 2] = ["pH", "[pH]"];
+/// Codes in the data that UCUM does not convert to others in it: `pH` is no unit, `[pH]` is a logarithm, an international unit is
+/// arbitrary. They are only equal to themselves.
+pub const OPAQUE: [&str; 3] = ["pH", "[pH]", "m[IU]/L"];
 
 /// The system of UCUM.
 pub const UCUM: &str = "http://unitsofmeasure.org";
