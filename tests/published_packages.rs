@@ -1,28 +1,16 @@
 //! Packages as their publishers give them out: four versions of US Core, bulk data, SMART App Launch and the backport of subscriptions,
 //! one after the other in one server. Skipped where they do not lie beside the repository.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Database, TestApp, skip, variable};
+use crate::support::{Client, Database, TestApp, shared};
 
 const RACE: &str = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race";
 const PATIENT: &str = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient";
 const ASSERTED: &str = "http://hl7.org/fhir/StructureDefinition/condition-assertedDate";
-
-/// The folder of the archives.
-fn folder() -> Option<PathBuf> {
-    let given = variable("CRESSET_SHARED").map(PathBuf::from);
-    let shared = given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"));
-    let folder = shared.join("data/packages");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    skip("../shared/data/packages", "REQUIRE_SHARED");
-    None
-}
 
 fn load(client: &mut Client, folder: &Path, file: &str) {
     let bytes = std::fs::read(folder.join(file)).unwrap();
@@ -144,7 +132,7 @@ fn us_core(client: &mut Client, folder: &Path, version: &str, missing: &[&str]) 
 
 #[test]
 fn they_are_loaded_used_and_removed() {
-    let Some(folder) = folder() else { return };
+    let Some(folder) = shared("packages") else { return };
     let app = TestApp::start(Database::Sqlite);
     let mut client = app.client();
     let id = client.post("Patient", &patient()).expect(201).json()["id"].as_str().unwrap().to_owned();

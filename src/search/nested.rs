@@ -134,9 +134,8 @@ pub fn first(kind: ResourceType, object: &Object) -> Option<(&'static str, Resou
     }
     let inner = object.get("entry")?.as_array()?.first()?.get("resource")?;
     let inner_type = inner.get("resourceType")?.as_str()?;
-    let (code, _) = FIRST.iter().find(|(_, of)| *of == inner_type)?;
-    let (name, inner_kind) = within(kind, code)?;
-    Some((name, inner_kind, inner))
+    let (name, _) = FIRST.iter().find(|(_, of)| *of == inner_type)?;
+    Some((name, ResourceType::find(inner_type)?, inner))
 }
 
 /// The names of a type that have children in R4.

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{skip, variable};
+use crate::support::{shared, variable};
 
 /// A resource; its place in [`Dataset::resources`] is its name for the evaluator.
 #[derive(Debug)]
@@ -142,13 +142,7 @@ fn generated() -> Vec<Value> {
 
 /// The Synthea patients beside the repository.
 fn synthea() -> Vec<Value> {
-    let shared =
-        variable("CRESSET_SHARED").unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../shared").to_owned());
-    let folder = Path::new(&shared).join("data/synthea");
-    if !folder.is_dir() {
-        skip("../shared/data/synthea", "REQUIRE_SHARED");
-        return Vec::new();
-    }
+    let Some(folder) = shared("synthea") else { return Vec::new() };
     let patients = variable("CRESSET_SYNTHEA").and_then(|n| n.parse().ok()).unwrap_or(40);
     read_folder(&folder, 2 + patients)
 }

@@ -10,6 +10,8 @@ mod postgres;
 mod redact;
 mod still;
 
+use std::path::{Path, PathBuf};
+
 pub use app::{Database, TestApp, free_port};
 pub use client::{Answer, Client};
 pub use postgres::{Cluster, Postgres};
@@ -53,6 +55,18 @@ pub fn skip(what: &str, requirement: &str) {
     // Not `eprintln!`: that is captured while a test passes, and nobody would hear it.
     let line = format!("SKIPPED: {what} is missing\n");
     std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()).unwrap();
+}
+
+/// A folder of the data beside the repository, named from there; none, said loudly, where it is missing.
+pub fn shared(name: &str) -> Option<PathBuf> {
+    let given = variable("CRESSET_SHARED").map(PathBuf::from);
+    let all = given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"));
+    let folder = all.join("data").join(name);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    skip(&format!("../shared/data/{name}"), "REQUIRE_SHARED");
+    None
 }
 
 /// Sends a signal to a process.

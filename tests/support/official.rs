@@ -4,18 +4,11 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{skip, variable};
+use super::shared;
 
 /// The folder of the archives.
 pub fn folder() -> Option<PathBuf> {
-    let given = variable("CRESSET_SHARED").map(PathBuf::from);
-    let shared = given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"));
-    let folder = shared.join("data/fhir-r4");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    skip("the official examples of FHIR R4", "REQUIRE_SHARED");
-    None
+    shared("fhir-r4")
 }
 
 /// The definitions: Bundles by the names of their files.
