@@ -46,6 +46,7 @@ fn enabled(check: &mut Check<'_, '_>, item: &Json, known: &HashSet<&str>, path: 
     }
     let mut inner: HashSet<&str> = text(item, "linkId").into_iter().collect();
     names(item, &mut inner);
+    check.charge(inner.len() as u64, path);
     let all = path.child("enableWhen");
     for (n, condition) in conditions.iter().enumerate() {
         let Some(question) = text(condition, "question") else { continue };

@@ -47,6 +47,10 @@ fn rules<'j>(check: &mut Check<'_, '_>, owner: &'j Json, known: &mut Vec<Variabl
 fn end<'j>(check: &mut Check<'_, '_>, name: &str, end: &'j Json, known: &mut Vec<Variable<'j>>, path: &Path) {
     let mut kind = None;
     if let Some(context) = text(end, "context").filter(|_| text(end, "contextType") != Some("type")) {
+        check.charge(known.len() as u64, path);
+        if check.steps == 0 {
+            return;
+        }
         let found = known.iter().rev().find(|variable| variable.0 == context);
         match found {
             None => {
@@ -105,5 +109,20 @@ mod tests {
         assert_eq!(told("from", "nam", "a"), [format!("{rule}.source[0].element")]);
         assert_eq!(told("from", "deceasedBoolean", "a"), [format!("{rule}.source[0].element")]);
         assert_eq!(told("from", "name", "b"), [format!("{rule}.rule[0].source[0].context")]);
+    }
+
+    #[test]
+    fn many_variables_are_bounded() {
+        let target = |n: usize| format!(r#"{{"context":"from","contextType":"variable","variable":"v{n}"}}"#);
+        let targets: Vec<String> = (0..11_000).map(target).collect();
+        let text = format!(
+            r#"{{"resourceType":"StructureMap","url":"http://a.b/x","name":"X","status":"draft","group":[{{"name":"a","typeMode":"none",
+            "input":[{{"name":"from","type":"Patient","mode":"source"}}],
+            "rule":[{{"name":"r","source":[{{"context":"from"}}],"target":[{}]}}]}}]}}"#,
+            targets.join(",")
+        );
+        let options = Options { is_thorough: true, ..Options::default() };
+        let issues = validate(Registry::core(), &parse(text.as_bytes()).expect("JSON"), &[], options);
+        assert!(issues.iter().any(|issue| issue.code == "too-costly"), "{issues:?}");
     }
 }

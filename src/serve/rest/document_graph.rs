@@ -47,8 +47,11 @@ async fn find(call: &Call<'_>, url: &str) -> Result<Json> {
             Some(at) => call.session.vread(&key, at).await,
             None => call.session.read(&key).await,
         };
-        if let Ok(stored) = found {
-            return parse_stored(stored.body.as_deref().unwrap_or_default());
+        match found {
+            Ok(stored) => return parse_stored(stored.body.as_deref().unwrap_or_default()),
+            // another server's with this URL may be stored here
+            Err(fault) if matches!(fault.category(), Category::NotFound | Category::Gone) => {}
+            Err(fault) => return Err(fault),
         }
     }
     let escaped = escape(url);
