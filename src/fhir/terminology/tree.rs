@@ -3,7 +3,7 @@
 /// Deepest level that items stand on: those that belong deeper stand there too, as a tree of any depth cannot be read by everybody.
 const LEVELS: usize = 100;
 
-/// Lifts what stands deeper than the deepest level up to it.
+/// Lifts what stands deeper than the deepest level up to it. Each item stands below one other at most.
 pub fn lift(below: &mut [Vec<usize>], roots: &[usize]) {
     let mut seen = vec![false; below.len()];
     let mut level: Vec<usize> = roots.to_vec();
