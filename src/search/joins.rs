@@ -12,6 +12,7 @@ use super::index::columns::numbers;
 use super::index::error::failed;
 use super::index::keyset::{KeySet, Place};
 use super::index::schema::KEY;
+use super::page::each_live;
 use crate::base::fault::{Category, Fault, Result};
 
 /// The hashes in a place of all documents that match.
@@ -31,21 +32,15 @@ pub fn collect_all(searcher: &Searcher, query: &dyn Query, places: &[Place], bou
     let weight = query.weight(scoring).map_err(failed("join"))?;
     let mut keys = KeySet::default();
     for reader in searcher.segment_readers() {
-        let columns = places.iter().filter_map(|place| Hashes::open(reader, *place).transpose());
-        let columns = columns.collect::<tantivy::Result<Vec<_>>>().map_err(failed("open a join column"))?;
-        if columns.is_empty() {
-            continue;
-        }
-        let alive = reader.alive_bitset();
-        let mut visit = |docs: &[DocId]| {
-            for doc in docs.iter().filter(|doc| alive.is_none_or(|alive| alive.is_alive(**doc))) {
-                // One too many is enough to know; what comes after it is not kept.
-                if keys.len() <= bound {
-                    columns.iter().for_each(|column| column.add(*doc, &mut keys));
-                }
+        let mut opened = None;
+        each_live(weight.as_ref(), reader, |doc| {
+            let columns = opened.get_or_insert_with(|| Hashes::open_all(reader, places));
+            // One too many is enough to know; what comes after it is not kept.
+            if keys.len() <= bound {
+                columns.iter().flatten().for_each(|column| column.add(doc, &mut keys));
             }
-        };
-        weight.for_each_no_score(reader, &mut visit).map_err(failed("join"))?;
+        })?;
+        opened.transpose()?;
     }
     check(&keys, bound)?;
     Ok(keys)
@@ -69,6 +64,12 @@ enum Hashes {
 }
 
 impl Hashes {
+    /// Those of the places that the segment has.
+    fn open_all(reader: &SegmentReader, places: &[Place]) -> Result<Vec<Self>> {
+        let columns = places.iter().filter_map(|place| Self::open(reader, *place).transpose());
+        columns.collect::<tantivy::Result<_>>().map_err(failed("open a join column"))
+    }
+
     fn open(reader: &SegmentReader, place: Place) -> tantivy::Result<Option<Self>> {
         Ok(match place {
             Place::Own => Some(Self::Own(reader.fast_fields().u64(KEY)?)),

@@ -45,14 +45,12 @@ pub fn count(searcher: &Searcher, query: &dyn Query) -> Result<u64> {
 pub fn each(searcher: &Searcher, query: &dyn Query, visit: &mut dyn FnMut((i64, u64))) -> Result<()> {
     let weight = query.weight(EnableScoring::disabled_from_searcher(searcher)).map_err(failed("compile"))?;
     for reader in searcher.segment_readers() {
-        let seqs = reader.fast_fields().i64(SEQ).map_err(failed("open the column of Seqs"))?;
-        let keys = reader.fast_fields().u64(KEY).map_err(failed("open the column of keys"))?;
-        let alive = reader.alive_bitset();
-        let mut take = |docs: &[DocId]| {
-            let docs = docs.iter().filter(|doc| alive.is_none_or(|alive| alive.is_alive(**doc)));
-            docs.filter_map(|doc| seqs.first(*doc).zip(keys.first(*doc))).for_each(&mut *visit);
-        };
-        weight.for_each_no_score(reader, &mut take).map_err(failed("visit"))?;
+        let mut opened = None;
+        each_live(weight.as_ref(), reader, |doc| {
+            let identities = opened.get_or_insert_with(|| Identities::open(reader));
+            identities.as_ref().ok().and_then(|identities| identities.of(doc)).into_iter().for_each(&mut *visit);
+        })?;
+        opened.transpose()?;
     }
     Ok(())
 }
@@ -73,9 +71,15 @@ pub fn page(
     let mut total = 0;
     let mut found = Vec::new();
     for (segment, reader) in searcher.segment_readers().iter().enumerate() {
-        let sorter = Sorter::open(reader, of, sort, rank)?;
         let mut best = Best { keep, entries: Vec::new(), worst: None };
-        total += visit(weight.as_ref(), reader, &sorter, &mut best)?;
+        let mut opened = None;
+        each_live(weight.as_ref(), reader, |doc| {
+            total += 1;
+            if let Ok(sorter) = opened.get_or_insert_with(|| Sorter::open(reader, of, sort, rank)) {
+                best.offer(doc, sorter);
+            }
+        })?;
+        let Some(sorter) = opened.transpose()? else { continue };
         best.prune();
         for entry in best.entries {
             found.push((sorter.finish(&entry)?, entry.tie, segment, entry.doc));
@@ -83,8 +87,7 @@ pub fn page(
     }
     found.sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
     let page: Vec<(usize, DocId)> = found.into_iter().skip(offset).take(limit).map(|row| (row.2, row.3)).collect();
-    let identities = page.iter().map(|(segment, doc)| identity(searcher.segment_reader(*segment as u32), *doc));
-    let rows = identities.collect::<Result<_>>()?;
+    let rows = identities(searcher, &page)?;
     let notes = if rank.is_empty() { Vec::new() } else { notes(searcher, rank, &page)? };
     Ok(Page { total, rows, notes })
 }
@@ -104,25 +107,53 @@ fn notes(searcher: &Searcher, rank: &Rank, page: &[(usize, DocId)]) -> Result<Ve
     Ok(notes)
 }
 
-/// The Seq and the resource hash of a document.
-fn identity(reader: &SegmentReader, doc: DocId) -> Result<(i64, u64)> {
-    let fields = reader.fast_fields();
-    let seq = fields.i64(SEQ).map_err(failed("open the column of Seqs"))?.first(doc);
-    let key = fields.u64(KEY).map_err(failed("open the column of keys"))?.first(doc);
-    seq.zip(key).ok_or_else(|| Fault::internal("search index: a document has no Seq or key"))
+/// The Seqs and the resource hashes of some documents (pairs of segment and number), in their order.
+fn identities(searcher: &Searcher, page: &[(usize, DocId)]) -> Result<Vec<(i64, u64)>> {
+    let mut opened: Vec<Option<Identities>> = Vec::new();
+    opened.resize_with(searcher.segment_readers().len(), || None);
+    let lost = || Fault::internal("search index: a document has no Seq or key");
+    let mut rows = Vec::with_capacity(page.len());
+    for (segment, doc) in page {
+        let place = opened.get_mut(*segment).ok_or_else(lost)?;
+        let of_segment = match place {
+            Some(of_segment) => of_segment,
+            None => place.insert(Identities::open(searcher.segment_reader(*segment as u32))?),
+        };
+        rows.push(of_segment.of(*doc).ok_or_else(lost)?);
+    }
+    Ok(rows)
 }
 
-fn visit(weight: &dyn Weight, reader: &SegmentReader, sorter: &Sorter, best: &mut Best) -> Result<u64> {
+/// The Seqs and the resource hashes of a segment's documents.
+struct Identities {
+    seqs: Column<i64>,
+    keys: Column<u64>,
+}
+
+impl Identities {
+    fn open(reader: &SegmentReader) -> Result<Self> {
+        let seqs = reader.fast_fields().i64(SEQ).map_err(failed("open the column of Seqs"))?;
+        let keys = reader.fast_fields().u64(KEY).map_err(failed("open the column of keys"))?;
+        Ok(Self { seqs, keys })
+    }
+
+    fn of(&self, doc: DocId) -> Option<(i64, u64)> {
+        self.seqs.first(doc).zip(self.keys.first(doc))
+    }
+}
+
+/// Calls `visit` with every match in a segment, in order. Columns are best opened at the first one: a segment without
+/// matches, as most are for one patient, then costs the look-up of its terms alone.
+///
+/// # Errors
+/// 500 when the index cannot be read.
+pub fn each_live(weight: &dyn Weight, reader: &SegmentReader, mut visit: impl FnMut(DocId)) -> Result<()> {
     let alive = reader.alive_bitset();
-    let mut total = 0_u64;
     let mut take = |docs: &[DocId]| {
-        for doc in docs.iter().filter(|doc| alive.is_none_or(|alive| alive.is_alive(**doc))) {
-            total += 1;
-            best.offer(*doc, sorter);
-        }
+        let docs = docs.iter().filter(|doc| alive.is_none_or(|alive| alive.is_alive(**doc)));
+        docs.for_each(|doc| visit(*doc));
     };
-    weight.for_each_no_score(reader, &mut take).map_err(failed("search"))?;
-    Ok(total)
+    weight.for_each_no_score(reader, &mut take).map_err(failed("search"))
 }
 
 /// A match with its place in the order within its segment.
