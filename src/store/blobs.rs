@@ -31,7 +31,7 @@ impl Store {
     /// From the database.
     pub async fn blob(&self, tenant: Tenant, digest: &[u8]) -> Result<Option<Bytes>> {
         let values = vec![tenant.0.into(), digest.into()];
-        let row = self.reader().await?.driver().fetch_optional(&READ, values).await?;
+        let row = self.fetch_optional(&READ, values).await?;
         Ok(row.map(|row| row.bytes(0)).transpose()?.flatten())
     }
 

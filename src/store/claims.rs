@@ -78,6 +78,6 @@ impl Store {
         starts: Timestamp,
         ends: Timestamp,
     ) -> Result<Vec<Claim>> {
-        overlapping(&mut self.reader().await?.driver(), tenant, subject, starts, ends).await
+        self.reading(async |driver| overlapping(driver, tenant, subject, starts, ends).await).await
     }
 }

@@ -73,7 +73,7 @@ impl Store {
     /// # Errors
     /// 503 or 500 from the database, as every function here.
     pub async fn installed_systems(&self) -> Result<Vec<InstalledSystem>> {
-        let rows = self.reader().await?.driver().fetch(&LIST, vec![]).await?;
+        let rows = self.fetch(&LIST, vec![]).await?;
         let mut found = Vec::with_capacity(rows.len());
         for row in &rows {
             let number = row.i64(0)?;
@@ -97,7 +97,7 @@ impl Store {
     /// # Errors
     /// From the database.
     pub async fn installed_numbers(&self) -> Result<Vec<(i64, Timestamp)>> {
-        let rows = self.reader().await?.driver().fetch(&KNOWN, vec![]).await?;
+        let rows = self.fetch(&KNOWN, vec![]).await?;
         rows.iter().map(|row| Ok((row.i64(0)?, Timestamp(row.i64(1)?)))).collect()
     }
 
@@ -188,7 +188,7 @@ impl Store {
     /// From the database.
     pub async fn piece(&self, system: i64, piece: u64) -> Result<Option<Bytes>> {
         let values = vec![system.into(), piece.cast_signed().into()];
-        let row = self.reader().await?.driver().fetch_optional(&PIECE, values).await?;
+        let row = self.fetch_optional(&PIECE, values).await?;
         Ok(row.map(|row| row.bytes(0)).transpose()?.flatten())
     }
 }

@@ -332,7 +332,7 @@ async fn nodes_are_known_while_they_speak_and_share_secrets() {
 #[tokio::test]
 async fn lookups_use_an_index() {
     let store = harness::sqlite().store().await;
-    let mut connection = store.reader().await.unwrap();
+    let mut connection = store.pools.reader().await.unwrap();
     let dialect = dialect::Dialect::Sqlite;
     let others = referrals::lookups(dialect).into_iter().chain(expunge::lookups(dialect));
     for statement in versions::lookups(dialect).into_iter().chain(others) {
@@ -438,7 +438,7 @@ async fn a_commit_whose_answer_is_lost_is_looked_up() {
             let pid = Statement { what: "pid", text: Text::Fixed("SELECT pg_backend_pid()::BIGINT") };
             let pid = batch.transaction.driver().fetch(&pid, vec![]).await.unwrap()[0].i64(0).unwrap();
             let end = Statement { what: "kill", text: Text::Fixed("SELECT pg_terminate_backend($1::BIGINT::INT)") };
-            store.reader().await.unwrap().driver().fetch(&end, vec![pid.into()]).await.unwrap();
+            store.fetch(&end, vec![pid.into()]).await.unwrap();
             let lost = batch.transaction.commit().await.unwrap_err();
             assert!(matches!(lost, CommitFault::Unknown(_)), "{lost:?}");
             assert!(!batch::was_committed(&store, T, &row).await.unwrap());

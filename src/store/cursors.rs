@@ -23,7 +23,7 @@ impl Store {
     /// # Errors
     /// 503 or 500 from the database, as every function here.
     pub async fn cursor(&self, tenant: Tenant, name: &str) -> Result<Seq> {
-        let row = self.reader().await?.driver().fetch_optional(&READ, vec![tenant.0.into(), name.into()]).await?;
+        let row = self.fetch_optional(&READ, vec![tenant.0.into(), name.into()]).await?;
         row.map_or(Ok(Seq(0)), |row| row.i64(0).map(Seq))
     }
 

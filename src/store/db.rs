@@ -10,6 +10,7 @@ use sqlx::{Arguments, AssertSqlSafe, PgPool, Postgres, Row as _, SqlSafeStr, Sql
 
 use super::dialect::{self, Dialect};
 use super::error::{fault, is_lost};
+use super::kept::Kept;
 use super::reach::Reach;
 use super::sql::{Statement, Text};
 use super::value::Value;
@@ -24,9 +25,18 @@ pub enum Pools {
         write: SqlitePool,
         /// Readers see the last commit and never wait for the writer (WAL).
         read: SqlitePool,
+        /// Readers at hand.
+        kept: Arc<Kept<Sqlite>>,
     },
-    /// One pool for all, and whether the database is there.
-    Postgres(PgPool, Arc<Reach>),
+    /// One pool for all.
+    Postgres {
+        /// The pool.
+        pool: PgPool,
+        /// Whether the database is there.
+        reach: Arc<Reach>,
+        /// Connections at hand.
+        kept: Arc<Kept<Postgres>>,
+    },
 }
 
 impl Pools {
@@ -34,26 +44,43 @@ impl Pools {
     pub fn dialect(&self) -> Dialect {
         match self {
             Self::Sqlite { .. } => Dialect::Sqlite,
-            Self::Postgres(..) => Dialect::Postgres,
+            Self::Postgres { .. } => Dialect::Postgres,
         }
     }
 
     /// A connection that only reads.
     pub async fn reader(&self) -> Result<Connection> {
         match self {
-            Self::Sqlite { read, .. } => read.acquire().await.map(Connection::Sqlite),
-            Self::Postgres(pool, reach) => reach.while_there(pool, pool.acquire()).await.map(Connection::Postgres),
+            Self::Sqlite { read, kept, .. } => match kept.take() {
+                Some(connection) => Ok(connection),
+                None => kept.while_waiting(read, read.acquire()).await,
+            }
+            .map(Connection::Sqlite),
+            Self::Postgres { pool, reach, kept } => match kept.take() {
+                Some(connection) => Ok(connection),
+                None => kept.while_waiting(pool, reach.while_there(pool, pool.acquire())).await,
+            }
+            .map(Connection::Postgres),
         }
         .map_err(|error| fault("store: connect", &error))
+    }
+
+    /// Keeps a reader at hand whose last statement ended well; the others are dropped.
+    pub fn keep(&self, connection: Connection) {
+        match (self, connection) {
+            (Self::Sqlite { read, kept, .. }, Connection::Sqlite(connection)) => kept.keep(read, connection),
+            (Self::Postgres { pool, kept, .. }, Connection::Postgres(connection)) => kept.keep(pool, connection),
+            (Self::Sqlite { .. }, Connection::Postgres(_)) | (Self::Postgres { .. }, Connection::Sqlite(_)) => {}
+        }
     }
 
     /// A transaction that writes.
     pub async fn begin(&self) -> Result<Transaction> {
         match self {
             Self::Sqlite { write, .. } => write.begin_with(Dialect::Sqlite.begin()).await.map(Transaction::Sqlite),
-            Self::Postgres(pool, reach) => {
-                let begun = reach.while_there(pool, pool.begin_with(Dialect::Postgres.begin())).await;
-                begun.map(Transaction::Postgres)
+            Self::Postgres { pool, reach, kept } => {
+                let begun = reach.while_there(pool, pool.begin_with(Dialect::Postgres.begin()));
+                kept.while_waiting(pool, begun).await.map(Transaction::Postgres)
             }
         }
         .map_err(|error| fault("store: begin", &error))
@@ -63,9 +90,12 @@ impl Pools {
     pub async fn snapshot(&self) -> Result<Transaction> {
         let begin = self.dialect().begin_snapshot();
         match self {
-            Self::Sqlite { read, .. } => read.begin_with(begin).await.map(Transaction::Sqlite),
-            Self::Postgres(pool, reach) => {
-                reach.while_there(pool, pool.begin_with(begin)).await.map(Transaction::Postgres)
+            Self::Sqlite { read, kept, .. } => {
+                kept.while_waiting(read, read.begin_with(begin)).await.map(Transaction::Sqlite)
+            }
+            Self::Postgres { pool, reach, kept } => {
+                let begun = reach.while_there(pool, pool.begin_with(begin));
+                kept.while_waiting(pool, begun).await.map(Transaction::Postgres)
             }
         }
         .map_err(|error| fault("store: begin", &error))
@@ -74,11 +104,11 @@ impl Pools {
     /// Closes every connection, after those in use are given back.
     pub async fn close(&self) {
         match self {
-            Self::Sqlite { write, read } => {
-                read.close().await;
+            Self::Sqlite { write, read, kept } => {
+                kept.close(read).await;
                 write.close().await;
             }
-            Self::Postgres(pool, _) => pool.close().await,
+            Self::Postgres { pool, kept, .. } => kept.close(pool).await,
         }
     }
 }
@@ -336,7 +366,7 @@ pub async fn open_sqlite(folder: &std::path::Path, readers: usize) -> Result<Poo
     let most = u32::try_from(readers.max(1)).unwrap_or(u32::MAX);
     let read = dialect::sqlite_pool(most).connect_with(dialect::sqlite_reading(options)).await;
     let read = read.map_err(|error| fault(what, &error))?;
-    Ok(Pools::Sqlite { write, read })
+    Ok(Pools::Sqlite { write, read, kept: Arc::default() })
 }
 
 /// Opens the SQLite of a folder to read only, also while another process writes to it.
@@ -349,7 +379,7 @@ pub async fn open_sqlite_to_read(folder: &std::path::Path) -> Result<Pools> {
     let read = read.map_err(|error| fault("store: open sqlite to read", &error))?;
     // Nobody writes through it; it connects only if somebody tries, and then it cannot.
     let write = dialect::sqlite_writer().min_connections(0).connect_lazy_with(options);
-    Ok(Pools::Sqlite { write, read })
+    Ok(Pools::Sqlite { write, read, kept: Arc::default() })
 }
 
 /// Opens PostgreSQL.
@@ -362,5 +392,6 @@ pub async fn open_postgres(url: &str, connections: usize) -> Result<Pools> {
     // The Writer holds one, the feed another: fewer would wait for each other.
     let most = u32::try_from(connections.max(3)).unwrap_or(u32::MAX);
     let pool = dialect::postgres_pool(most).connect_with(options).await;
-    Ok(Pools::Postgres(pool.map_err(|error| fault("store: open postgres", &error))?, Arc::default()))
+    let pool = pool.map_err(|error| fault("store: open postgres", &error))?;
+    Ok(Pools::Postgres { pool, reach: Arc::default(), kept: Arc::default() })
 }

@@ -133,7 +133,7 @@ impl Store {
             None => (kind, id.as_str(), 0),
         };
         let values = vec![tenant.0.into(), kind.into(), id.into(), version.into(), count(limit)];
-        let rows = self.reader().await?.driver().fetch(statement, values).await?;
+        let rows = self.fetch(statement, values).await?;
         let decode = |row: &Row| Ok((resource(row, "superseded")?, row.i64(2)?, Seq(row.i64(3)?)));
         rows.iter().map(decode).collect()
     }
@@ -157,7 +157,7 @@ impl Store {
         let (statement, kind, id) = scope.start(statements);
         let (kind, id) = after.map_or((kind, id.as_str()), |key| (key.kind.name(), key.id.as_str()));
         let values = vec![tenant.0.into(), kind.into(), id.into(), count(limit)];
-        let rows = self.reader().await?.driver().fetch(statement, values).await?;
+        let rows = self.fetch(statement, values).await?;
         rows.iter().map(|row| resource(row, "current")).collect()
     }
 
@@ -166,7 +166,7 @@ impl Store {
     /// # Errors
     /// 503 or 500 from the database.
     pub async fn expunged_since(&self, tenant: Tenant, from: Seq) -> Result<u64> {
-        let row = self.reader().await?.driver().fetch_optional(&COUNT, vec![tenant.0.into(), from.0.into()]).await?;
+        let row = self.fetch_optional(&COUNT, vec![tenant.0.into(), from.0.into()]).await?;
         row.map_or(Ok(0), |row| row.i64(0).map(i64::unsigned_abs))
     }
 }

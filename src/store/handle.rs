@@ -9,7 +9,7 @@ use sqlx::postgres::PgListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::db::{self, CommitFault, Connection, Pools};
+use super::db::{self, CommitFault, Driver, Pools, Row};
 use super::dialect::CHANNEL;
 use super::migrate;
 use super::sql::{Statement, fixed};
@@ -79,7 +79,7 @@ impl Store {
         let news = Arc::new(watch::Sender::new(0));
         let listener = match &pools {
             Pools::Sqlite { .. } => None,
-            Pools::Postgres(pool, _) => Some(Arc::new(Listener(tokio::spawn(listen(pool.clone(), news.clone()))))),
+            Pools::Postgres { pool, .. } => Some(Arc::new(Listener(tokio::spawn(listen(pool.clone(), news.clone()))))),
         };
         Ok(Self { pools, news, listener })
     }
@@ -128,7 +128,7 @@ impl Store {
 
     /// Whether other nodes may write to the same database.
     pub fn is_shared(&self) -> bool {
-        matches!(self.pools, Pools::Postgres(..))
+        matches!(self.pools, Pools::Postgres { .. })
     }
 
     /// Whether the database answers.
@@ -136,11 +136,25 @@ impl Store {
     /// # Errors
     /// 503 when it does not.
     pub async fn ping(&self) -> Result<()> {
-        self.reader().await?.driver().fetch(&PING, vec![]).await.map(drop)
+        self.fetch(&PING, vec![]).await.map(drop)
     }
 
-    pub(super) async fn reader(&self) -> Result<Connection> {
-        self.pools.reader().await
+    /// What statements that read come to.
+    pub(super) async fn reading<T>(&self, ask: impl AsyncFnOnce(&mut Driver<'_>) -> Result<T>) -> Result<T> {
+        let mut connection = self.pools.reader().await?;
+        let answer = ask(&mut connection.driver()).await?;
+        self.pools.keep(connection);
+        Ok(answer)
+    }
+
+    /// Runs one statement that reads; all its rows.
+    pub(super) async fn fetch(&self, statement: &Statement, values: Vec<Value>) -> Result<Vec<Row>> {
+        self.reading(async |driver| driver.fetch(statement, values).await).await
+    }
+
+    /// Runs one statement that reads at most one row.
+    pub(super) async fn fetch_optional(&self, statement: &Statement, values: Vec<Value>) -> Result<Option<Row>> {
+        self.reading(async |driver| driver.fetch_optional(statement, values).await).await
     }
 
     /// Runs one statement that writes, in a commit of its own; how many rows it changed.

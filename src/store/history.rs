@@ -98,7 +98,7 @@ impl Store {
             }
             Versions::All => &ALL,
         };
-        let rows = self.reader().await?.driver().fetch(statement, values).await?;
+        let rows = self.fetch(statement, values).await?;
         rows.iter().map(VersionRow::decode).collect()
     }
 

@@ -134,7 +134,7 @@ impl Store {
     /// From the database.
     pub async fn count_jobs(&self, tenant: Tenant, kind: &str, failed: bool) -> Result<u64> {
         let values = vec![tenant.0.into(), kind.into(), failed.into()];
-        let row = self.reader().await?.driver().fetch_optional(&OPEN, values).await?;
+        let row = self.fetch_optional(&OPEN, values).await?;
         Ok(row.map_or(Ok(0), |row| row.i64(0))?.unsigned_abs())
     }
 

@@ -34,6 +34,7 @@ pub mod folder;
 mod handle;
 mod history;
 mod jobs;
+mod kept;
 mod many;
 mod migrate;
 mod nodes;

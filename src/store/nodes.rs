@@ -59,7 +59,7 @@ impl Store {
     /// # Errors
     /// From the database.
     pub async fn node(&self, node: u64) -> Result<Option<Node>> {
-        let row = self.reader().await?.driver().fetch_optional(&READ, vec![node.cast_signed().into()]).await?;
+        let row = self.fetch_optional(&READ, vec![node.cast_signed().into()]).await?;
         let Some(row) = row else { return Ok(None) };
         let bad = |fault| corrupt("nodes", format_args!("node {node}"), fault);
         let (address, seen) = (row.text(0).map_err(bad)?.to_owned(), row.i64(1).map_err(bad)?);
@@ -73,16 +73,14 @@ impl Store {
     /// From the database.
     pub async fn secret(&self, name: &str, fresh: &[u8]) -> Result<Bytes> {
         self.execute(&KEEP, vec![name.into(), fresh.into()]).await?;
-        let row = self.reader().await?.driver().fetch_optional(&REVEAL, vec![name.into()]).await?;
+        let row = self.fetch_optional(&REVEAL, vec![name.into()]).await?;
         let secret = row.map(|row| row.bytes(0)).transpose().map_err(|fault| corrupt("secrets", name, fault))?;
         secret.flatten().ok_or_else(|| Fault::internal(format!("secrets ({name}): no such row")))
     }
 
     async fn database_micros(&self) -> Result<i64> {
-        let mut connection = self.reader().await?;
-        let mut driver = connection.driver();
-        let clock = Statement { what: "nodes: clock", text: Text::Fixed(driver.dialect().clock()) };
-        let row = driver.fetch_optional(&clock, vec![]).await?;
+        let clock = Statement { what: "nodes: clock", text: Text::Fixed(self.pools.dialect().clock()) };
+        let row = self.fetch_optional(&clock, vec![]).await?;
         row.ok_or_else(|| Fault::internal("nodes: the database does not tell the time"))?.i64(0)
     }
 }

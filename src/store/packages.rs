@@ -53,7 +53,7 @@ impl Store {
     /// # Errors
     /// 503 or 500 from the database, as every function here.
     pub async fn packages(&self) -> Result<Vec<(String, String)>> {
-        let rows = self.reader().await?.driver().fetch(&LIST, vec![]).await?;
+        let rows = self.fetch(&LIST, vec![]).await?;
         rows.iter().map(|row| Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned()))).collect()
     }
 
@@ -62,7 +62,7 @@ impl Store {
     /// # Errors
     /// From the database.
     pub async fn package(&self, name: &str, version: &str) -> Result<Option<Bytes>> {
-        let row = self.reader().await?.driver().fetch_optional(&READ, vec![name.into(), version.into()]).await?;
+        let row = self.fetch_optional(&READ, vec![name.into(), version.into()]).await?;
         Ok(row.map(|row| row.bytes(0)).transpose()?.flatten())
     }
 
@@ -88,7 +88,7 @@ impl Store {
     /// # Errors
     /// From the database.
     pub async fn package_users(&self, name: &str, version: &str) -> Result<Vec<String>> {
-        let rows = self.reader().await?.driver().fetch(&USED, vec![name.into(), version.into()]).await?;
+        let rows = self.fetch(&USED, vec![name.into(), version.into()]).await?;
         rows.iter().map(|row| row.text(0).map(str::to_owned)).collect()
     }
 
@@ -97,7 +97,7 @@ impl Store {
     /// # Errors
     /// From the database.
     pub async fn package_choices(&self, tenant: Tenant) -> Result<Vec<PackageChoice>> {
-        let rows = self.reader().await?.driver().fetch(&CHOICES, vec![tenant.0.into()]).await?;
+        let rows = self.fetch(&CHOICES, vec![tenant.0.into()]).await?;
         let read = rows.iter().map(|row| {
             let (name, version) = (row.text(0)?.to_owned(), row.text(1)?.to_owned());
             Ok(PackageChoice { name, version, is_active: row.i64(2)? != 0 })
@@ -120,7 +120,7 @@ impl Store {
     /// # Errors
     /// From the database.
     pub async fn package_revision(&self) -> Result<i64> {
-        let row = self.reader().await?.driver().fetch_optional(&REVISION, vec![]).await?;
+        let row = self.fetch_optional(&REVISION, vec![]).await?;
         row.map_or(Ok(0), |row| row.i64(0))
     }
 

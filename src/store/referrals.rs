@@ -133,7 +133,7 @@ impl Store {
     /// # Errors
     /// 503 or 500 from the database.
     pub async fn referrals_to(&self, tenant: Tenant, keys: &[ResourceKey]) -> Result<Vec<Referral>> {
-        to(&mut self.reader().await?.driver(), tenant, keys).await
+        self.reading(async |driver| to(driver, tenant, keys).await).await
     }
 
     /// What these resources refer to, sorted.
@@ -141,7 +141,7 @@ impl Store {
     /// # Errors
     /// 503 or 500 from the database.
     pub async fn referrals_of(&self, tenant: Tenant, keys: &[ResourceKey]) -> Result<Vec<Referral>> {
-        of(&mut self.reader().await?.driver(), tenant, keys).await
+        self.reading(async |driver| of(driver, tenant, keys).await).await
     }
 }
 

@@ -57,7 +57,7 @@ impl Store {
     /// # Errors
     /// From the database; 500 for a mode that this program does not know.
     pub async fn tenant_with_validation(&self, name: &TenantName) -> Result<Option<(Tenant, Option<ValidationMode>)>> {
-        let row = self.reader().await?.driver().fetch_optional(&FIND, vec![name.as_str().into()]).await?;
+        let row = self.fetch_optional(&FIND, vec![name.as_str().into()]).await?;
         let Some(row) = row else { return Ok(None) };
         let mode = match row.text(1)? {
             "" => None,
@@ -85,7 +85,7 @@ impl Store {
     /// # Errors
     /// From the database.
     pub async fn tenants(&self) -> Result<Vec<(TenantName, Tenant)>> {
-        let rows = self.reader().await?.driver().fetch(&LIST, vec![]).await?;
+        let rows = self.fetch(&LIST, vec![]).await?;
         let mut found = Vec::with_capacity(rows.len());
         for row in &rows {
             if let Ok(name) = TenantName::parse(row.text(1)?) {
@@ -100,7 +100,7 @@ impl Store {
     /// # Errors
     /// From the database.
     pub async fn removed_tenants(&self) -> Result<Vec<Tenant>> {
-        let rows = self.reader().await?.driver().fetch(&RETIRED, vec![]).await?;
+        let rows = self.fetch(&RETIRED, vec![]).await?;
         rows.iter().map(|row| row.i64(0).map(Tenant)).collect()
     }
 

@@ -234,7 +234,7 @@ impl Store {
     /// # Errors
     /// 503 or 500 from the database, as every function here.
     pub async fn head(&self, tenant: Tenant) -> Result<Head> {
-        head(&mut self.reader().await?.driver(), tenant).await
+        self.reading(async |driver| head(driver, tenant).await).await
     }
 
     /// The current version of a resource; also when it is a deletion.
@@ -243,7 +243,7 @@ impl Store {
     /// 500 for a corrupt row.
     pub async fn read(&self, tenant: Tenant, key: &ResourceKey) -> Result<Option<VersionRow>> {
         let values = with_key(tenant, key, []);
-        let row = self.reader().await?.driver().fetch_optional(&READ, values).await?;
+        let row = self.fetch_optional(&READ, values).await?;
         row.as_ref().map(VersionRow::decode).transpose()
     }
 
@@ -259,7 +259,7 @@ impl Store {
         let put = |values: &mut Vec<Value>, key: &ResourceKey| {
             values.extend([tenant.0.into(), key.kind.into(), key.id.as_str().into()]);
         };
-        let rows = many::fetch(&mut self.reader().await?.driver(), &READ_MANY, keys, 3, put).await?;
+        let rows = self.reading(async |driver| many::fetch(driver, &READ_MANY, keys, 3, put).await).await?;
         rows.iter().map(|row| VersionRow::decode(row).map(|row| (row.key.clone(), row))).collect()
     }
 
@@ -269,7 +269,7 @@ impl Store {
     /// 500 for a corrupt row.
     pub async fn read_version(&self, tenant: Tenant, key: &ResourceKey, version: i64) -> Result<Option<VersionRow>> {
         let values = with_key(tenant, key, [version.into()]);
-        let row = self.reader().await?.driver().fetch_optional(&READ_VERSION, values).await?;
+        let row = self.fetch_optional(&READ_VERSION, values).await?;
         row.as_ref().map(VersionRow::decode).transpose()
     }
 
@@ -279,7 +279,7 @@ impl Store {
     /// 500 when one is missing: whoever knows a Seq has it from the log.
     pub async fn by_seqs(&self, tenant: Tenant, seqs: &[Seq]) -> Result<Vec<VersionRow>> {
         let put = |values: &mut Vec<Value>, seq: &Seq| values.extend([tenant.0.into(), seq.0.into()]);
-        let rows = many::fetch(&mut self.reader().await?.driver(), &BY_SEQS, seqs, 2, put).await?;
+        let rows = self.reading(async |driver| many::fetch(driver, &BY_SEQS, seqs, 2, put).await).await?;
         let mut found = HashMap::with_capacity(rows.len());
         for row in decode_all(&rows)? {
             found.insert(row.seq, row);
@@ -296,7 +296,7 @@ impl Store {
     /// # Errors
     /// 500 for a corrupt row.
     pub async fn currents(&self, tenant: Tenant, keys: &[ResourceKey]) -> Result<HashMap<ResourceKey, Current>> {
-        currents(&mut self.reader().await?.driver(), tenant, keys).await
+        self.reading(async |driver| currents(driver, tenant, keys).await).await
     }
 
     /// At most `limit` entries of the log after `after`, in order.
@@ -305,7 +305,7 @@ impl Store {
     /// 500 when there is a gap.
     pub async fn log(&self, tenant: Tenant, after: Seq, limit: usize) -> Result<Vec<VersionRow>> {
         let values = vec![tenant.0.into(), after.0.into(), count(limit)];
-        let rows = decode_all(&self.reader().await?.driver().fetch(&LOG, values).await?)?;
+        let rows = decode_all(&self.fetch(&LOG, values).await?)?;
         for (row, expected) in rows.iter().zip(after.0 + 1..) {
             if row.seq.0 != expected {
                 let place = format!("tenant {} seq {expected}", tenant.0);
@@ -329,7 +329,7 @@ impl Store {
     ) -> Result<Vec<VersionRow>> {
         let since = since.map_or(i64::MIN, |since| since.0);
         let values = with_key(tenant, key, [below.unwrap_or(i64::MAX).into(), since.into(), count(limit)]);
-        decode_all(&self.reader().await?.driver().fetch(&INSTANCE_HISTORY, values).await?)
+        decode_all(&self.fetch(&INSTANCE_HISTORY, values).await?)
     }
 
     /// Versions of a type, newest first: those below a Seq, not earlier than `since`.
@@ -347,7 +347,7 @@ impl Store {
         let since = since.map_or(i64::MIN, |since| since.0);
         let below = below.map_or(i64::MAX, |seq| seq.0);
         let values = vec![tenant.0.into(), kind.into(), below.into(), since.into(), count(limit)];
-        decode_all(&self.reader().await?.driver().fetch(&TYPE_HISTORY, values).await?)
+        decode_all(&self.fetch(&TYPE_HISTORY, values).await?)
     }
 
     /// How many versions of a resource there are not earlier than `since`, up to a version; 0 when it never existed.
@@ -363,7 +363,7 @@ impl Store {
     ) -> Result<u64> {
         let first = self.first_since(tenant, since).await?;
         let values = with_key(tenant, key, [first.0.into(), up_to.into()]);
-        let row = self.reader().await?.driver().fetch_optional(&COUNT_INSTANCE, values).await?;
+        let row = self.fetch_optional(&COUNT_INSTANCE, values).await?;
         one_count(row)
     }
 
@@ -379,7 +379,7 @@ impl Store {
         }
         let first = self.first_since(tenant, since).await?;
         let values = vec![tenant.0.into(), kind.into(), first.0.into(), head.seq.0.into()];
-        let row = self.reader().await?.driver().fetch_optional(&COUNT_TYPE, values).await?;
+        let row = self.fetch_optional(&COUNT_TYPE, values).await?;
         Ok((one_count(row)?, head.seq))
     }
 
@@ -387,16 +387,17 @@ impl Store {
     /// found by halving, in some 20 statements.
     pub(super) async fn first_since(&self, tenant: Tenant, since: Option<Timestamp>) -> Result<Seq> {
         let Some(since) = since else { return Ok(Seq(1)) };
-        let mut connection = self.reader().await?;
-        let mut driver = connection.driver();
-        let (mut low, mut high) = (1, head(&mut driver, tenant).await?.seq.0 + 1);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let row = driver.fetch_optional(&UPDATED_AT, vec![tenant.0.into(), middle.into()]).await?;
-            let Some(row) = row else { return Err(corrupt("versions", format_args!("seq {middle}"), "missing")) };
-            if row.i64(0)? < since.0 { low = middle + 1 } else { high = middle }
-        }
-        Ok(Seq(low))
+        self.reading(async |driver| {
+            let (mut low, mut high) = (1, head(driver, tenant).await?.seq.0 + 1);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                let row = driver.fetch_optional(&UPDATED_AT, vec![tenant.0.into(), middle.into()]).await?;
+                let Some(row) = row else { return Err(corrupt("versions", format_args!("seq {middle}"), "missing")) };
+                if row.i64(0)? < since.0 { low = middle + 1 } else { high = middle }
+            }
+            Ok(Seq(low))
+        })
+        .await
     }
 
     /// The resources that have an identifier with one of these hashes (`system|value`), per type, sorted by type, hash
@@ -409,7 +410,7 @@ impl Store {
         tenant: Tenant,
         hashes: &[(ResourceType, i64)],
     ) -> Result<Vec<(ResourceType, i64, ResourceId)>> {
-        identified(&mut self.reader().await?.driver(), tenant, hashes).await
+        self.reading(async |driver| identified(driver, tenant, hashes).await).await
     }
 
     /// The identifiers of these resources, sorted.
@@ -417,7 +418,7 @@ impl Store {
     /// # Errors
     /// 500 for a corrupt row.
     pub async fn identifiers_of(&self, tenant: Tenant, keys: &[ResourceKey]) -> Result<Vec<Identifier>> {
-        identifiers_of(&mut self.reader().await?.driver(), tenant, keys).await
+        self.reading(async |driver| identifiers_of(driver, tenant, keys).await).await
     }
 
     /// What the log holds of these types; a type without versions is absent.
@@ -425,7 +426,7 @@ impl Store {
     /// # Errors
     /// 500 for a corrupt row.
     pub async fn type_heads(&self, tenant: Tenant, kinds: &[ResourceType]) -> Result<HashMap<ResourceType, TypeHead>> {
-        type_heads(&mut self.reader().await?.driver(), tenant, kinds).await
+        self.reading(async |driver| type_heads(driver, tenant, kinds).await).await
     }
 }
 
