@@ -1,10 +1,11 @@
 //! What a search means by value sets and code systems: the codes of `:in`, `:not-in`, `:above` and `:below`, looked up before it is
 //! compiled (`search/codeset`).
 
+use std::future::ready;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::read::read;
 use super::resolver::{Later, Resolver};
@@ -28,8 +29,17 @@ const EXPANDED_MAX: usize = 100_000;
 pub(super) struct Meaning;
 
 impl Resolver for Meaning {
-    fn resolve<'a>(&'a self, at: &'a Arc<Tenancy>, query: Query) -> Later<'a, Result<Query>> {
-        Box::pin(resolved(at, query))
+    fn resolve<'a>(&'a self, at: &'a Arc<Tenancy>, mut query: Query) -> Later<'a, Result<Query>> {
+        let mut asked = HashSet::new();
+        let mut note = |test: &mut ConceptTest| {
+            asked.insert(test.asked.clone());
+            Ok::<(), Fault>(())
+        };
+        match each_mut(&mut query.clauses, &mut note) {
+            Ok(()) if asked.is_empty() => Box::pin(ready(Ok(query))),
+            Ok(()) => Box::pin(resolved(at, query, asked)),
+            Err(fault) => Box::pin(ready(Err(fault))),
+        }
     }
 }
 
@@ -38,18 +48,9 @@ impl Resolver for Meaning {
 /// # Errors
 /// 400 `not-found` for a value set or code that is not known, `not-supported` for a code system that is not, `too-costly` for too
 /// many codes; 503 or 500 from the database.
-async fn resolved(at: &Arc<Tenancy>, mut query: Query) -> Result<Query> {
-    let mut asked: HashMap<Asked, Option<Arc<CodeSet>>> = HashMap::new();
-    let mut note = |test: &mut ConceptTest| {
-        asked.insert(test.asked.clone(), None);
-        Ok::<(), Fault>(())
-    };
-    each_mut(&mut query.clauses, &mut note)?;
-    if asked.is_empty() {
-        return Ok(query);
-    }
+async fn resolved(at: &Arc<Tenancy>, mut query: Query, asked: HashSet<Asked>) -> Result<Query> {
     let mut wanted = Vec::with_capacity(asked.len());
-    for asked in asked.into_keys() {
+    for asked in asked {
         let named = match &asked {
             Asked::In(text) => Some(canonical(at, text).await?),
             Asked::Above(_) | Asked::Below(_) => None,

@@ -237,9 +237,12 @@ async fn page(at: &Arc<Tenancy>, window: Window<'_>, watch: &mut Phases) -> Resu
     let anchored = |entry: Option<&SearchEntry>| entry.filter(|_| window.is_by_id()).map(|e| e.stored.key.clone());
     let (first, last) = (anchored(answer.entries.first()), anchored(answer.entries.last()));
     if !includes.hits.is_empty() {
-        answer.entries.extend(entries(at, &includes.hits, &[], MatchMode::Include).instrument(span!("fetch")).await?);
+        let included = Box::pin(entries(at, &includes.hits, &[], MatchMode::Include)).instrument(span!("fetch"));
+        answer.entries.extend(included.await?);
     }
-    versions::add(at, query, &mut answer).await?;
+    if versions::are_named(query, &answer) {
+        Box::pin(versions::add(at, query, &mut answer)).await?;
+    }
     watch.ends("fetch-includes");
     let before = wanted.min(offset);
     if more || before > 0 || window.is_long() {
@@ -279,7 +282,7 @@ async fn run(
     // It is never closed.
     let _turn = at.searching.acquire().await.map_err(|_| Fault::unavailable("the server is stopping"))?;
     if let Some(asked) = &query.everything {
-        return record(at, query, asked, searcher, (offset, wanted)).await;
+        return Box::pin(record(at, query, asked, searcher, (offset, wanted))).await;
     }
     let (at, query, searcher) = (at.clone(), query.clone(), searcher.clone());
     let mut phases = Phases { since: watch.since, ended: std::mem::take(&mut watch.ended) };
@@ -372,4 +375,22 @@ fn take_out(stored: &mut Stored, key: u64) -> Result<(ResourceType, Box<str>)> {
     json::write(found, &mut body);
     stored.body = Some(body.into());
     Ok((kind, id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<A, B, C, D, E, F>(_: impl FnOnce(A, B, C, D, E) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn the_future_of_a_search_is_small_enough_to_be_moved() {
+        type Params = &'static [(String, String)];
+        let bytes = size(|at: &'static Arc<Tenancy>, of: SearchContext, params: Params, how, meaning| {
+            first_page(at, of, params, how, meaning)
+        });
+        assert!(bytes < 4096, "{bytes} bytes: box what few searches need");
+    }
 }

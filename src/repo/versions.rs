@@ -20,11 +20,8 @@ use crate::search::versioned::{chained, followed, may_name_versions};
 /// What is named: the current version (`None`), or these.
 type Named = BTreeMap<ResourceKey, BTreeSet<Option<i64>>>;
 
-/// Puts the versions that references name in place of the current ones among the includes of a page, and warns of chains.
-///
-/// # Errors
-/// 500 when the store cannot be read.
-pub(super) async fn add(at: &Tenancy, query: &Arc<Query>, answer: &mut SearchAnswer) -> Result<()> {
+/// Whether references on a page may name versions that [`add`] has to look at.
+pub(super) fn are_named(query: &Query, answer: &SearchAnswer) -> bool {
     let has_includes = query.includes.iter().any(|include| !include.reverse);
     let has_conditions = query.clauses.iter().any(|clause| {
         matches!(
@@ -33,9 +30,14 @@ pub(super) async fn add(at: &Tenancy, query: &Arc<Query>, answer: &mut SearchAns
         )
     });
     let may = |entry: &SearchEntry| entry.stored.body.as_deref().is_some_and(may_name_versions);
-    if !(has_includes || has_conditions) || !answer.entries.iter().any(may) {
-        return Ok(());
-    }
+    (has_includes || has_conditions) && answer.entries.iter().any(may)
+}
+
+/// Puts the versions that references name in place of the current ones among the includes of a page, and warns of chains.
+///
+/// # Errors
+/// 500 when the store cannot be read.
+pub(super) async fn add(at: &Tenancy, query: &Arc<Query>, answer: &mut SearchAnswer) -> Result<()> {
     let whole = |entry: &SearchEntry| Some((entry.stored.key.clone(), entry.mode, entry.stored.body.clone()?));
     let page: Vec<_> = answer.entries.iter().filter_map(whole).collect();
     let (asked, base) = (query.clone(), at.base.clone());

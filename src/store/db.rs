@@ -48,17 +48,17 @@ impl Pools {
         }
     }
 
-    /// A connection that only reads.
+    /// A connection that only reads. To wait for one takes a large future, and is rare.
     pub async fn reader(&self) -> Result<Connection> {
         match self {
             Self::Sqlite { read, kept, .. } => match kept.take() {
                 Some(connection) => Ok(connection),
-                None => kept.while_waiting(read, read.acquire()).await,
+                None => Box::pin(kept.while_waiting(read, read.acquire())).await,
             }
             .map(Connection::Sqlite),
             Self::Postgres { pool, reach, kept } => match kept.take() {
                 Some(connection) => Ok(connection),
-                None => kept.while_waiting(pool, reach.while_there(pool, pool.acquire())).await,
+                None => Box::pin(kept.while_waiting(pool, reach.while_there(pool, pool.acquire()))).await,
             }
             .map(Connection::Postgres),
         }

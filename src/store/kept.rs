@@ -121,14 +121,14 @@ mod tests {
         let mut taken = Vec::new();
         for number in 0..3 {
             let mut connection = pool.acquire().await.unwrap();
-            let mark = format!("PRAGMA user_version = {number}");
+            let mark = format!("PRAGMA busy_timeout = {}", 100 + number);
             sqlx::query(sqlx::AssertSqlSafe(mark)).execute(&mut *connection).await.unwrap();
             taken.push(connection);
         }
         taken.into_iter().for_each(|connection| kept.keep(&pool, connection));
         let mut last = kept.take().unwrap();
-        let mark: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *last).await.unwrap();
-        assert_eq!(mark, 1, "the third had no place any more");
+        let mark: i64 = sqlx::query_scalar("PRAGMA busy_timeout").fetch_one(&mut *last).await.unwrap();
+        assert_eq!(mark, 101, "the third had no place any more");
         assert!(kept.take().is_some());
         assert!(kept.take().is_none());
     }
