@@ -105,8 +105,7 @@ pub async fn encode(mut response: Response<Body>, coding: Coding) -> Response<Bo
     }
     if length < FROM_BYTES {
         if length == 0 && response.headers_mut().remove(CONTENT_LENGTH).is_some() {
-            // Of a body whose length is not known nothing is said.
-            *response.body_mut() = Body::from_stream(stream::empty::<Result<Bytes, Infallible>>());
+            *response.body_mut() = untold();
         }
         return response;
     }
@@ -131,6 +130,11 @@ pub async fn encode(mut response: Response<Body>, coding: Coding) -> Response<Bo
         }
         Err(_) => Response::from_parts(parts, Body::from(kept)),
     }
+}
+
+/// No body, and nothing is said about the length of the one that there would be.
+pub fn untold() -> Body {
+    Body::from_stream(stream::empty::<Result<Bytes, Infallible>>())
 }
 
 /// Whether the content of a Binary is compressed by its own format: another coding would cost seconds for nothing.

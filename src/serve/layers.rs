@@ -12,10 +12,11 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody};
 use futures_util::FutureExt;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
+use super::encoding::untold;
 use super::metrics::Metrics;
 use super::rest::dispatch::Done;
 use super::rest::negotiate::Form;
@@ -164,13 +165,17 @@ pub fn correlation_id(headers: &HeaderMap, id: &HeaderValue) -> Option<HeaderVal
     headers.get(CORRELATION_ID).or_else(replaced).cloned()
 }
 
-/// The answer to HEAD: the headers of GET with the length its body would have.
+/// The answer to HEAD: the headers of GET with the length its body would have; another one must not be said (RFC 9110, 8.6).
 fn headless(response: Response<Body>) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
-    if let Some(length) = body.size_hint().exact().filter(|_| parts.status.is_success()) {
-        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    let has_body = !matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    match body.size_hint().exact().filter(|_| has_body) {
+        Some(length) => {
+            parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+            Response::from_parts(parts, Body::empty())
+        }
+        None => Response::from_parts(parts, untold()),
     }
-    Response::from_parts(parts, Body::empty())
 }
 
 #[cfg(test)]

@@ -9,14 +9,14 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::routing::{any, get};
-use http::header::{ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_TYPE};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tokio::net::TcpListener;
 use tracing::Span;
 
 use super::backend::Backend;
-use super::cors::{Cors, preflight};
+use super::cors::{Cors, is_preflight, preflight};
 use super::encoding;
 use super::layers::{CORRELATION_ID, Layers, correlation_id};
 use super::listen::Listening;
@@ -165,11 +165,13 @@ fn routed(service: Arc<Service>) -> Router {
 async fn negotiated(State(service): State<Arc<Service>>, request: Request<Body>) -> Response<Body> {
     let headers = request.headers();
     let (grant, coding) = (service.cors.grant(headers), encoding::accepted(headers));
+    let is_coded = headers.contains_key(CONTENT_ENCODING) && encoding::of_body(headers).is_err();
     let mut response = match request.method() {
         &Method::OPTIONS => options(&service, &request),
         _ => fhir(&service, request).await,
     };
-    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+    // With the refusal of a media type it would mislead (RFC 9110, 12.5.3).
+    if is_coded && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(encoding::UNDERSTOOD));
     }
     if let Some(coding) = coding {
@@ -193,13 +195,16 @@ fn options(service: &Service, request: &Request<Body>) -> Response<Body> {
         "*" => Ok(None),
         path => place(path).ok_or_else(nowhere).and_then(|(_, path)| target(path)).map(Some),
     };
+    let asks = service.cors.grant(request.headers()).is_some() && is_preflight(request.headers());
     let mut response = match &found {
         Ok(Some(target)) => offered(&allow(target.shape)),
         Ok(None) => offered("GET, HEAD, POST, PUT, PATCH, DELETE"),
+        // A preflight that fails hides from the page what the answer to its request would tell.
+        Err(_) if asks => offered(""),
         Err(fault) => refuse(fault, None, form),
     };
     response.headers_mut().insert("x-request-id", service.layers.request_id(request.headers()));
-    if found.is_ok() && service.cors.grant(request.headers()).is_some() {
+    if asks {
         preflight(request.headers(), &mut response);
     }
     response

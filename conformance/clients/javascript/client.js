@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { Client } from 'fhir-kit-client';
+import { report } from './checks.js';
 
 const baseUrl = process.argv[2];
 const run = randomUUID();
@@ -134,16 +135,4 @@ const checks = {
   },
 };
 
-let failed = 0;
-for (const [name, check] of Object.entries(checks)) {
-  try {
-    await check();
-    console.log(`ok     fhir-kit-client: ${name}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAILED fhir-kit-client: ${name}\n${error.stack}\n${JSON.stringify(error.response?.data ?? {})}`);
-  }
-}
-const passed = Object.keys(checks).length - failed;
-console.log(`test result: ${failed ? 'FAILED' : 'ok'}. ${passed} passed; ${failed} failed; fhir-kit-client`);
-process.exitCode = failed ? 1 : 0;
+await report('fhir-kit-client', checks);

@@ -398,7 +398,7 @@ fn how(field: &Field, is_list: bool) -> How {
 }
 
 /// About how long a value is.
-fn length(value: &Json) -> usize {
+pub fn length(value: &Json) -> usize {
     match value {
         Json::String(text) => text.len() + 2,
         Json::Number(number) => number.as_str().len(),

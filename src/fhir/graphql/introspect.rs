@@ -2,7 +2,7 @@
 //! definitions, the search parameters and the table of directives whenever it is asked.
 
 use super::ast::Selection;
-use super::execute::{Asked, On, Run};
+use super::execute::{Asked, On, Run, length};
 use super::fields::{
     FACTS, Fact, META, OF_CONNECTION, element_type, is_any_resource, is_primitive, meta_of, stored_types, type_name,
 };
@@ -109,7 +109,7 @@ fn object<'d>(
                 Json::Array(items)
             }
         };
-        run.made(asked.field.key().len() + 24, root.field.place)?;
+        run.made(asked.field.key().len() + 8 + length(&value), root.field.place)?;
         out.push(Name::new(asked.field.key()), value);
     }
     Ok(Json::Object(out))

@@ -344,12 +344,13 @@ fn what_a_query_costs_is_bounded() {
 
 /// What graphical clients ask for at their start.
 const INTROSPECTION: &str = "query IntrospectionQuery { __schema { queryType { name } mutationType { name } subscriptionType { name }
-    types { ...FullType } directives { name description locations args { ...InputValue } } } }
-    fragment FullType on __Type { kind name description fields(includeDeprecated: true) { name description args { ...InputValue }
-      type { ...TypeRef } isDeprecated deprecationReason } inputFields { ...InputValue } interfaces { ...TypeRef }
+    description types { ...FullType } directives { name description isRepeatable locations args(includeDeprecated: true) { ...InputValue } } } }
+    fragment FullType on __Type { kind name description specifiedByURL
+      fields(includeDeprecated: true) { name description args(includeDeprecated: true) { ...InputValue }
+      type { ...TypeRef } isDeprecated deprecationReason } inputFields(includeDeprecated: true) { ...InputValue } interfaces { ...TypeRef }
       enumValues(includeDeprecated: true) { name description isDeprecated deprecationReason } possibleTypes { ...TypeRef } }
-    fragment InputValue on __InputValue { name description type { ...TypeRef } defaultValue }
-    fragment TypeRef on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
+    fragment InputValue on __InputValue { name description type { ...TypeRef } defaultValue isDeprecated deprecationReason }
+    fragment TypeRef on __Type { kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name } } } } }";
 
 #[test]
 fn the_schema_is_told_and_closed() {

@@ -234,7 +234,7 @@ fn add_form(params: &mut Params, form: &Json, limit: usize) -> Result<()> {
         let message = "a search by POST has its parameters in the URL of the entry, or in a Binary that holds the form";
         return Err(Fault::coded(Category::Invalid, "invariant", message).at("resourceType"));
     }
-    negotiate::form_body(text("contentType"))?;
+    negotiate::form_body(Some(text("contentType").unwrap_or("none")))?;
     let data: String = text("data").unwrap_or_default().split_ascii_whitespace().collect();
     let bytes = from_base64(&data).ok_or_else(|| Fault::invalid("data is not base64").at("Binary.data"))?;
     let pairs = String::from_utf8(bytes).map_err(|_| Fault::invalid("the form is not UTF-8").at("Binary.data"))?;

@@ -185,6 +185,7 @@ pub fn body_format(content_type: Option<&str>) -> Result<Format> {
         let value = value.trim_matches('"');
         !name.eq_ignore_ascii_case("charset")
             || value.eq_ignore_ascii_case("utf-8")
+            || value.eq_ignore_ascii_case("utf8")
             || value.eq_ignore_ascii_case("us-ascii")
     });
     match known.filter(|_| is_utf8) {
@@ -194,14 +195,15 @@ pub fn body_format(content_type: Option<&str>) -> Result<Format> {
     }
 }
 
-/// Checks the `Content-Type` of a search by POST.
+/// Checks the `Content-Type` of a search by POST. A body without a type is taken for a form.
 ///
 /// # Errors
 /// 415.
 pub fn form_body(content_type: Option<&str>) -> Result<()> {
-    let name = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let Some(text) = content_type else { return Ok(()) };
+    let name = text.split(';').next().unwrap_or_default().trim();
     let good = name.eq_ignore_ascii_case("application/x-www-form-urlencoded");
-    if good { Ok(()) } else { Err(unsupported(content_type.unwrap_or("none"), "application/x-www-form-urlencoded")) }
+    if good { Ok(()) } else { Err(unsupported(text, "application/x-www-form-urlencoded")) }
 }
 
 fn unsupported(given: &str, wanted: &str) -> Fault {
@@ -222,12 +224,13 @@ fn shown(text: &str) -> String {
     format!("\"{}\"", text.escape_debug())
 }
 
-/// The MIME parameter `fhirVersion`: 4.0 or nothing.
+/// The MIME parameter `fhirVersion`: 4.0 or nothing; or 4.3, which is R4B: most of its types are those of R4, and clients
+/// made for both send it to servers of R4.
 fn version(media_type: &str) -> Result<()> {
     let given = media_type.split(';').skip(1).filter_map(|part| part.split_once('='));
     let other = given
         .filter(|(name, _)| name.trim().eq_ignore_ascii_case("fhirVersion"))
-        .find(|(_, value)| !matches!(value.trim().trim_matches('"'), "4.0" | "4.0.1"));
+        .find(|(_, value)| !matches!(value.trim().trim_matches('"'), "4.0" | "4.0.1" | "4.3" | "4.3.0"));
     match other {
         None => Ok(()),
         Some((_, value)) => Err(refused(&format!("fhirVersion={value}"))),
@@ -303,6 +306,7 @@ mod tests {
             ("text/*", "text/json"),
             ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "application/xml"),
             ("application/fhir+json; fhirVersion=4.0", "application/fhir+json"),
+            ("application/fhir+json; fhirVersion=4.3", "application/fhir+json"),
             ("APPLICATION/FHIR+JSON", "application/fhir+json"),
             ("application/fhir+json;q=0, application/json", "application/json"),
             ("application/fhir+xml", "application/fhir+xml"),
@@ -395,7 +399,13 @@ mod tests {
 
     #[test]
     fn bodies_have_types() {
-        for good in ["application/fhir+json", "application/json; charset=UTF-8", "text/json;charset=\"utf-8\""] {
+        for good in [
+            "application/fhir+json",
+            "application/json; charset=UTF-8",
+            "text/json;charset=\"utf-8\"",
+            "application/fhir+json;charset=utf8",
+            "application/fhir+json; fhirVersion=4.3",
+        ] {
             assert_eq!(body_format(Some(good)), Ok(Format::Json), "{good}");
         }
         for good in ["application/fhir+xml", "text/xml; charset=us-ascii", "application/xml+fhir", "Application/XML"] {
@@ -414,6 +424,7 @@ mod tests {
             assert_eq!(fault.category(), Category::UnsupportedMedia, "{bad}");
         }
         assert!(form_body(Some("application/x-www-form-urlencoded;charset=utf-8")).is_ok());
-        assert!(form_body(None).is_err());
+        assert!(form_body(None).is_ok());
+        assert!(form_body(Some("application/json")).is_err() && form_body(Some("")).is_err());
     }
 }

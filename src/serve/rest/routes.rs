@@ -231,6 +231,8 @@ pub struct Target {
 /// # Errors
 /// 404 for an unknown type or path; 400 for an id that is none.
 pub fn target(path: &str) -> Result<Target> {
+    // A base that ends with a slash, and a path that begins with one: clients join them so.
+    let path = path.trim_start_matches('/');
     let path = path.strip_suffix('/').unwrap_or(path);
     // Decoded part by part: an encoded slash divides nothing (RFC 3986, 2.2).
     let mut parts: [Cow<'_, str>; 5] = Default::default();
@@ -394,11 +396,16 @@ mod tests {
             ("$fhirpath", Shape::Inquiry),
             ("Patient/1/$fhirpath", Shape::Inquiry),
             ("Patient/1/_history/2/$meta", Shape::Inquiry),
+            ("/Patient/1", Shape::Instance),
+            ("//Patient/", Shape::Type),
+            ("//", Shape::Base),
         ] {
             assert_eq!(target(path).expect(path).shape, shape, "{path}");
         }
         for (path, status) in [
             ("Pat", 404),
+            ("Patient//$expunge", 400),
+            ("Patient//_history", 400),
             ("Parameters", 404),
             ("Patient/1/foo", 404),
             ("Patient/a_b", 400),
