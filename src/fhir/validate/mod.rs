@@ -28,6 +28,7 @@ mod compare;
 mod compile;
 mod contained;
 mod countries;
+mod crossed;
 mod definitional;
 mod element;
 mod entries;
