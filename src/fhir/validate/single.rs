@@ -28,7 +28,7 @@ pub fn check<'j>(
     if plain.is_some() {
         let text = || {
             format!(
-                "{}: cannot be stored with control characters, nor a narrative with something after its div",
+                "{}: cannot be stored with control characters, nor a narrative with CDATA or something around its div",
                 property.name
             )
         };
@@ -46,7 +46,7 @@ pub fn check<'j>(
         markup(check, json.as_str().unwrap_or(""), path);
     }
     if primitive == Primitive::Xhtml && check.options.is_thorough {
-        narrative::check(check, json.as_str().unwrap_or(""), scope, path);
+        narrative::check(check, judged.as_str().unwrap_or(""), scope, path);
     }
     if primitive == Primitive::Uri && !check.options.shape_only {
         uris::check(check, json.as_str().unwrap_or(""), property, scope, path);
@@ -65,8 +65,8 @@ fn markup(check: &mut Check<'_, '_>, text: &str, path: &Path) {
 }
 
 /// What could be stored in place of a text that cannot, though others take it: one with control characters, or a narrative with
-/// something after its `div`.
-fn storable(primitive: Primitive, text: &str) -> Option<Json> {
+/// something around its `div` or with markup in sections of CDATA.
+pub fn storable(primitive: Primitive, text: &str) -> Option<Json> {
     let is_foreign = |c: char| !is_xml(c.encode_utf8(&mut [0; 4]));
     if primitive != Primitive::Xhtml {
         let plain = |c: char| match is_foreign(c) {
@@ -77,9 +77,46 @@ fn storable(primitive: Primitive, text: &str) -> Option<Json> {
         return (!is_xml(text)).then(|| Json::string(text.chars().map(plain).collect::<String>()));
     }
     let plain = if is_xml(text) { Cow::Borrowed(text) } else { Cow::Owned(text.replace(is_foreign, "")) };
-    let end = end_of_first(&plain).unwrap_or(plain.len());
-    (plain[..end].len() < text.len()).then(|| Json::string(&plain[..end]))
+    let plain = after_prolog(&plain);
+    let end = end_of_first(plain).unwrap_or(plain.len());
+    let plain = without_sections(&plain[..end]);
+    (*plain != *text).then(|| Json::string(&*plain))
 }
+
+/// What follows the prolog of a document: a declaration of XML or of a type without entities, comments, instructions.
+fn after_prolog(text: &str) -> &str {
+    let mut rest = text;
+    loop {
+        let start = rest.trim_start_matches([' ', '\t', '\r', '\n']);
+        let end = if start.starts_with("<!--") {
+            start.find("-->").map(|at| at + 3)
+        } else if start.starts_with("<?") {
+            start.find("?>").map(|at| at + 2)
+        } else if start.starts_with("<!DOCTYPE") {
+            start.find(['>', '[']).filter(|at| start[*at..].starts_with('>')).map(|at| at + 1)
+        } else {
+            None
+        };
+        match end {
+            Some(end) => rest = &start[end..],
+            // white space around a `div` is no prolog
+            None => return if rest.len() == text.len() { text } else { start },
+        }
+    }
+}
+
+/// A narrative without its sections of CDATA, of which a browser shows nothing.
+fn without_sections(text: &str) -> Cow<'_, str> {
+    let mut out = Cow::Borrowed(text);
+    while let Some(start) = out.find(SECTION) {
+        let Some(end) = out[start..].find("]]>").map(|at| start + at + 3) else { break };
+        out.to_mut().replace_range(start..end, "");
+    }
+    out
+}
+
+/// What begins a section of CDATA.
+const SECTION: &str = "<![CDATA[";
 
 /// Where the first element of a text ends.
 fn end_of_first(text: &str) -> Option<usize> {
