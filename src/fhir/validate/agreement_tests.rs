@@ -1,6 +1,7 @@
 //! What a thorough validation takes and refuses as HL7's validator does, by the texts of the specification or beyond them.
 
 use super::{Options, Registry, validate};
+use crate::fhir::definitions::crossed;
 use crate::fhir::json::{Json, parse};
 use crate::fhir::xml;
 
@@ -310,6 +311,10 @@ fn elements_of_other_versions_are_extensions() {
     ] {
         assert!(extension(fine).is_empty(), "{fine}: {:?}", extension(fine));
     }
+    let broken = (0..crossed::count())
+        .step_by(97)
+        .filter_map(|at| Registry::core().made(&crossed::definition(at, "http://example.org/x")).err());
+    assert_eq!(broken.collect::<Vec<_>>(), Vec::<String>::new());
     for (wrong, place) in [
         (r#"5.0/StructureDefinition/extension-Patient.nothing","valueString":"x""#, ""),
         (r#"9.0/StructureDefinition/extension-Patient.name","valueString":"x""#, ""),

@@ -6,8 +6,8 @@ use super::invariant::Outcome;
 use super::primitive::Primitive;
 use super::rules::{At, Expected, ValueBounds};
 use super::sections;
-use super::single;
 use super::state::{Check, Scope, shown};
+use super::storable::storable;
 use crate::fhir::fhirpath::{Context, Node};
 use crate::fhir::json::{Json, write};
 use crate::fhir::path::Path;
@@ -33,7 +33,7 @@ pub fn check<'r, 'j>(check: &mut Check<'r, 'j>, scope: &Scope<'j>, at: At<'r>, n
         binding::check(check, binding, at.is_slice(), node.json, path);
     }
     let is_narrative = check.options.takes_unstorable && node.type_id.is_some_and(|kind| kind.name() == "xhtml");
-    let judged = node.json.as_str().filter(|_| is_narrative).and_then(|text| single::storable(Primitive::Xhtml, text));
+    let judged = node.json.as_str().filter(|_| is_narrative).and_then(|text| storable(Primitive::Xhtml, text));
     for constraint in &rule.constraints {
         if !constraint.is_error && !check.options.with_warnings {
             continue;

@@ -55,6 +55,7 @@ mod slices;
 mod slicing;
 mod snapshot;
 mod state;
+mod storable;
 mod systems;
 mod terminologies;
 mod terms;

@@ -306,7 +306,7 @@ impl Registry {
         let Some(entry) = entry else {
             return match self.below() {
                 Some(below) => below.profile(canonical),
-                None => crossed::profile(canonical),
+                None => crossed::profile(canonical, |definition| self.made(definition)),
             };
         };
         let compiled = entry.compiled.get_or_init(|| self.made(&entry.source.json()));
