@@ -69,7 +69,18 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 }
 
 fn profile(definition: &Value) -> Value {
-    let names = ["resourceType", "url", "name", "kind", "abstract", "context", "type", "baseDefinition", "derivation"];
+    let names = [
+        "resourceType",
+        "url",
+        "name",
+        "kind",
+        "abstract",
+        "context",
+        "contextInvariant",
+        "type",
+        "baseDefinition",
+        "derivation",
+    ];
     let mut out = pick(definition, &names);
     let elements: Vec<Value> = list(&definition["snapshot"], "element").iter().map(element).collect();
     out.insert("snapshot".to_owned(), json!({ "element": elements }));

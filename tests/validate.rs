@@ -58,6 +58,10 @@ fn files_packages_and_profiles_from_the_command_line() {
     assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
     assert!(printed(&output).ends_with("1 resources: 1 valid, 0 invalid\n"), "{}", printed(&output));
 
+    write("empty.json", " \n");
+    let output = run(&[&path("empty.json")]);
+    assert!(printed(&output).ends_with("1 resources: 0 valid, 1 invalid\n"), "{}", printed(&output));
+
     let output = run(&["--errors-only", &path("good.json"), &path("bad.xml"), &path("many.ndjson")]);
     let text = printed(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");

@@ -103,14 +103,22 @@ impl ValidateArgs {
         paths.sort();
         let all = if self.references { gathered(&paths)? } else { Vec::new() };
         let beside = self.references.then(|| Beside::new(&all));
+        let mut judge = |document: &Document| {
+            let issues = match read(&document.text) {
+                Ok(json) => validate_beside(registry, None, beside.as_ref(), &json, &profiles, options),
+                Err(fault) => fault.issues().to_vec(),
+            };
+            self.tell(&mut out, document, &issues, &mut counts)
+        };
         for path in &paths {
+            let mut is_empty = true;
             documents(path, &mut |document| {
-                let issues = match read(&document.text) {
-                    Ok(json) => validate_beside(registry, None, beside.as_ref(), &json, &profiles, options),
-                    Err(fault) => fault.issues().to_vec(),
-                };
-                self.tell(&mut out, &document, &issues, &mut counts)
+                is_empty = false;
+                judge(&document)
             })?;
+            if is_empty {
+                judge(&Document { place: path.display().to_string(), text: String::new() })?;
+            }
         }
         if self.output == Output::Text {
             let Counts { valid, invalid } = counts;

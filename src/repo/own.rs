@@ -1,5 +1,5 @@
 //! The conformance resources of a tenant as definitions for validation: its profiles and extensions (StructureDefinition), value sets,
-//! code systems and Questionnaires, above those of the packages in use.
+//! code systems, Questionnaires and Libraries, above those of the packages in use.
 //!
 //! They are taken in when a write is answered on the node that wrote, and by the follower of the log on the others. Kept is the text
 //! without what only people read; compiled is what somebody asks for. What R4 itself defines as a structure stays what it is.
@@ -29,7 +29,7 @@ const PIECE: usize = 100;
 
 /// The resource types that define something for validation.
 static KINDS: LazyLock<Vec<ResourceType>> = LazyLock::new(|| {
-    ["StructureDefinition", "ValueSet", "CodeSystem", "Questionnaire"]
+    ["StructureDefinition", "ValueSet", "CodeSystem", "Questionnaire", "Library"]
         .into_iter()
         .filter_map(ResourceType::find)
         .collect()
@@ -243,6 +243,10 @@ fn definition(text: &[u8]) -> Result<Option<(OwnDefinition, Also)>> {
         if is_structure && part(&json, "kind") == "resource" { part(&json, "type") } else { String::new() };
     let value_set = if kind == "CodeSystem" { part(&json, "valueSet") } else { String::new() };
     lean(&mut json);
+    // of a library only is asked whether it is there
+    if let Some(object) = json.as_object_mut().filter(|_| kind == "Library") {
+        object.remove("content");
+    }
     let mut text = Vec::new();
     write(&json, &mut text);
     let definition =

@@ -130,7 +130,7 @@ fn members(
 /// One document, or one a line: a first line that is whole by itself and is followed by another makes NDJSON.
 fn text(input: &mut dyn BufRead, place: &str, found: &mut dyn FnMut(Document) -> Result<()>) -> Result<()> {
     let mut line = String::new();
-    let mut number = 0;
+    let (mut number, mut before) = (0, Some(String::new()));
     loop {
         line.clear();
         let read = (&mut *input).take(MOST_BYTES + 1).read_line(&mut line).map_err(|error| broken(place, &error))?;
@@ -143,9 +143,13 @@ fn text(input: &mut dyn BufRead, place: &str, found: &mut dyn FnMut(Document) ->
         }
         let trimmed = line.trim_start_matches('\u{feff}').trim();
         if trimmed.is_empty() {
+            before.iter_mut().for_each(|before| before.push_str(&line));
             continue;
         }
-        if number == 1 && super::outline::members(trimmed).is_err() {
+        if let Some(before) = before.take()
+            && super::outline::members(trimmed).is_err()
+        {
+            line.insert_str(0, &before);
             break;
         }
         found(Document { place: format!("{place}:{number}"), text: trimmed.to_owned() })?;
@@ -154,7 +158,8 @@ fn text(input: &mut dyn BufRead, place: &str, found: &mut dyn FnMut(Document) ->
     if line.len() as u64 >= MOST_BYTES {
         return Err(Fault::invalid(format!("{place}: longer than {MOST_BYTES} bytes; NDJSON can be longer")));
     }
-    let trimmed = line.trim_start_matches('\u{feff}').trim();
+    // white space before it is a fault in XML with a declaration
+    let trimmed = line.trim_start_matches('\u{feff}').trim_end();
     found(Document { place: place.to_owned(), text: trimmed.to_owned() })
 }
 
@@ -222,6 +227,7 @@ mod tests {
     #[test]
     fn one_line_is_one_document_and_a_mark_of_byte_order_is_none() {
         assert_eq!(documents("a", b"\xEF\xBB\xBF{\"a\":1}").unwrap(), [(":1".to_owned(), "{\"a\":1}".to_owned())]);
+        assert_eq!(documents("a", b"\n\n {\n}\n").unwrap(), [(String::new(), "\n\n {\n}".to_owned())]);
         assert_eq!(documents("a", b"").unwrap(), []);
         assert_eq!(documents("a", b"\xEF\xBB\xBF{\n}").unwrap(), [(String::new(), "{\n}".to_owned())]);
     }

@@ -12,6 +12,7 @@
 
 pub mod compartment;
 pub mod conformance;
+pub mod crossed;
 pub mod element;
 pub mod format;
 pub mod names;

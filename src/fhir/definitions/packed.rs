@@ -159,7 +159,7 @@ fn compressed(lines: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// The lines of a frame that says how many bytes they have.
-fn unpacked(frame: &[u8], most: usize) -> Option<Vec<u8>> {
+pub fn unpacked(frame: &[u8], most: usize) -> Option<Vec<u8>> {
     let size = usize::try_from(zstd_safe::get_frame_content_size(frame).ok()??).ok().filter(|size| *size <= most)?;
     zstd::bulk::decompress(frame, size).ok()
 }

@@ -1,6 +1,7 @@
 //! What a thorough validation takes and refuses as HL7's validator does, by the texts of the specification or beyond them.
 
 use super::{Options, Registry, validate};
+use crate::fhir::definitions::crossed;
 use crate::fhir::json::{Json, parse};
 use crate::fhir::xml;
 
@@ -117,7 +118,7 @@ fn shapes_that_cannot_be_stored_are_taken() {
         r#""name":[{"id":"x"}]"#,
         r#""name":[{"given":["a"],"_given":[null]}]"#,
         r#""name":[{"given":["a","b"],"_given":[{"id":"x"}]}]"#,
-        r#""name":[{"given":["a"],"_given":[null,{"id":"x"}]}]"#,
+        r#""name":[{"given":["a"],"_given":[null,{"extension":[{"url":"http://example.org/x","valueString":"y"}]}]}]"#,
     ] {
         assert!(of_patient(inner).is_empty(), "{inner}: {:?}", of_patient(inner));
     }
@@ -198,4 +199,137 @@ fn simple_extensions_have_no_parts() {
     let url = "http://hl7.org/fhir/StructureDefinition/artifactassessment-disposition";
     let inner = format!(r#""extension":[{{"url":"{url}","extension":[{{"url":"x","valueString":"y"}}]}}]"#);
     assert!(of_patient(&inner).contains(&"Patient.extension[0].extension[0]".to_owned()), "{:?}", of_patient(&inner));
+}
+
+#[test]
+fn narratives_that_cannot_be_stored_are_judged_by_what_they_say() {
+    let div = |text: &str| {
+        let text = text.replace('"', "\\\"");
+        of_patient(&format!(r#""text":{{"status":"generated","div":"{text}"}}"#))
+    };
+    let plain = r#"<div xmlns="http://www.w3.org/1999/xhtml">x</div>"#;
+    for before in ["<!-- c -->", "<?xml version=\"1.0\"?>", "<?pi x?> ", "<!DOCTYPE html>", " "] {
+        assert!(div(&format!("{before}{plain}")).is_empty(), "{before}");
+    }
+    for before in ["x", "<p/>", "<!DOCTYPE d [<!ENTITY e \"x\">]>", "<!-- c "] {
+        assert_eq!(div(&format!("{before}{plain}")), ["Patient.text.div"], "{before}");
+    }
+    assert!(!div(&format!("<!DOCTYPE html>{}", plain.replace(">x<", "><script>x</script><"))).is_empty());
+    for inner in ["a <![CDATA[<b>x</b>]]>", "<p>a <![CDATA[b > c]]> d</p>", "a<![CDATA[a & b]]>"] {
+        assert!(div(&plain.replace(">x<", &format!(">{inner}<"))).is_empty(), "{inner}");
+    }
+    for inner in ["<![CDATA[<b>]]>", "x<![CDATA[<b>]]><script/>"] {
+        assert!(!div(&plain.replace(">x<", &format!(">{inner}<"))).is_empty(), "{inner}");
+    }
+}
+
+#[test]
+fn an_id_alone_is_no_value_of_a_primitive() {
+    assert_eq!(of_patient(r#""_birthDate":{"id":"a"}"#), ["Patient.birthDate"]);
+    assert_eq!(of_patient(r#""name":[{"given":[null,"b"],"_given":[{"id":"a"},null]}]"#), ["Patient.name[0].given[0]"]);
+    assert!(of_patient(r#""birthDate":"2020","_birthDate":{"id":"a"}"#).is_empty());
+}
+
+#[test]
+fn supplements_have_the_codes_of_what_they_supplement() {
+    let supplement = |inner: &str| {
+        errors(&format!(r#"{{"resourceType":"CodeSystem","status":"draft","content":"supplement"{inner}}}"#))
+    };
+    let of = r#","supplements":"http://hl7.org/fhir/observation-status","concept":[{"code":"final"}"#;
+    assert_eq!(supplement(""), ["CodeSystem.supplements"]);
+    assert!(supplement(&format!("{of}]")).is_empty());
+    assert_eq!(supplement(&format!(r#"{of},{{"code":"zz"}}]"#)), ["CodeSystem.concept[1].code"]);
+    assert!(supplement(r#","supplements":"http://example.org/none","concept":[{"code":"zz"}]"#).is_empty());
+    let map = |target: &str, code: &str| {
+        errors(&format!(
+            r#"{{"resourceType":"ConceptMap","status":"draft","targetUri":"http://hl7.org/fhir/ValueSet/observation-status","group":[{{
+            "source":"http://example.org/s","target":"{target}","element":[{{"code":"a","target":[{{"code":"{code}","equivalence":"equal"}}]}}]}}]}}"#
+        ))
+    };
+    let place = ["ConceptMap.group[0].element[0].target[0].code"];
+    assert!(map("http://hl7.org/fhir/observation-status", "final").is_empty());
+    assert!(map("http://example.org/unknown", "zz").is_empty());
+    assert_eq!(map("http://hl7.org/fhir/observation-status", "zz"), place);
+    assert_eq!(map("http://hl7.org/fhir/administrative-gender", "male"), place);
+}
+
+#[test]
+fn extensions_may_ask_something_of_the_element_that_has_them() {
+    let item = |kind: &str| {
+        let unit =
+            r#""url":"http://hl7.org/fhir/StructureDefinition/questionnaire-unitOption","valueCoding":{"code":"x"}"#;
+        errors(&format!(
+            r#"{{"resourceType":"Questionnaire","status":"draft","item":[{{"linkId":"1","text":"x","type":"{kind}","extension":[{{{unit}}}]}}]}}"#
+        ))
+    };
+    assert!(item("quantity").is_empty(), "{:?}", item("quantity"));
+    assert_eq!(item("string"), ["Questionnaire.item[0]"]);
+    let value = |value: &str| {
+        let accuracy = r#""extension":[{"url":"http://hl7.org/fhir/StructureDefinition/quantity-accuracy","valueQuantity":{"value":1}}]"#;
+        errors(&format!(
+            r#"{{"resourceType":"Observation","status":"final","code":{{"text":"x"}},{}}}"#,
+            value.replace("EXTENSION", accuracy)
+        ))
+    };
+    let measured = value(r#""valueQuantity":{"value":2,EXTENSION}"#);
+    assert!(measured.is_empty(), "{measured:?}");
+    assert_eq!(value(r#""valueString":"x","_valueString":{EXTENSION}"#), ["Observation.value"]);
+}
+
+#[test]
+fn a_reference_with_more_after_its_version_names_no_type() {
+    let organization =
+        |reference: &str| of_patient(&format!(r#""managingOrganization":{{"reference":"{reference}"}}"#));
+    assert!(organization("Patient/1/_history/2/3").is_empty() && organization("Patient/1/_history/").is_empty());
+    assert_eq!(organization("Patient/1/_history/2"), ["Patient.managingOrganization"]);
+}
+
+#[test]
+fn the_type_of_the_base_is_only_constrained() {
+    let definition = |derivation: &str, base: &str| {
+        let found = errors(&format!(
+            r#"{{"resourceType":"StructureDefinition","url":"http://example.org/s","name":"S","status":"draft","kind":"complex-type",
+            "abstract":false,"type":"Extension","derivation":"{derivation}","baseDefinition":"http://hl7.org/fhir/StructureDefinition/{base}",
+            "differential":{{"element":[{{"id":"Extension","path":"Extension"}},
+            {{"id":"Extension.url","path":"Extension.url","fixedUri":"http://example.org/s"}}]}}}}"#
+        ));
+        found.iter().any(|place| place == "StructureDefinition.type")
+    };
+    assert!(definition("specialization", "Extension"));
+    assert!(!definition("constraint", "Extension") && !definition("specialization", "Element"));
+}
+
+#[test]
+fn elements_of_other_versions_are_extensions() {
+    let extension = |rest: &str| of_patient(&format!(r#""extension":[{{"url":"http://hl7.org/fhir/{rest}}}]"#));
+    for fine in [
+        r#"3.0/StructureDefinition/extension-Patient.animal.species","valueCodeableConcept":{"text":"x"}"#,
+        r#"5.0/StructureDefinition/extension-Procedure.recorded","valueDateTime":"2020""#,
+        r#"5.0/StructureDefinition/extension-Patient.name","valueString":"x""#,
+        r#"5.0/StructureDefinition/extension-Condition.participant","extension":[
+            {"url":"function","valueCodeableConcept":{"text":"x"}},{"url":"actor","valueReference":{"reference":"Patient/1"}}]"#,
+    ] {
+        assert!(extension(fine).is_empty(), "{fine}: {:?}", extension(fine));
+    }
+    let broken = (0..crossed::count())
+        .step_by(97)
+        .filter_map(|at| Registry::core().made(&crossed::definition(at, "http://example.org/x")).err());
+    assert_eq!(broken.collect::<Vec<_>>(), Vec::<String>::new());
+    for (wrong, place) in [
+        (r#"5.0/StructureDefinition/extension-Patient.nothing","valueString":"x""#, ""),
+        (r#"9.0/StructureDefinition/extension-Patient.name","valueString":"x""#, ""),
+        (r#"5.0/StructureDefinition/extension-Procedure.recorded","valueString":"x""#, ".value"),
+        (r#"5.0/StructureDefinition/extension-Attachment.size","valueInteger":1"#, ".value"),
+        (
+            r#"3.0/StructureDefinition/extension-Patient.animal","extension":[{"url":"species","valueCodeableConcept":{"text":"x"}}]"#,
+            "",
+        ),
+        (
+            r#"5.0/StructureDefinition/extension-Condition.participant","extension":[{"url":"foo","valueString":"x"}]"#,
+            ".extension[0]",
+        ),
+        (r#"4.0/StructureDefinition/extension-Patient.contact.gender","valueCode":"male""#, ""),
+    ] {
+        assert_eq!(extension(wrong).first(), Some(&format!("Patient.extension[0]{place}")), "{wrong}");
+    }
 }

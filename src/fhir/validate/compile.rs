@@ -43,7 +43,14 @@ pub fn compile(definition: &Json, elements: &[Json], base: Option<BaseOf<'_>>) -
         rules: builder.finish(),
         is_modifier,
         contexts: contexts(definition),
+        context_invariants: context_invariants(definition),
     })
+}
+
+/// What must hold for an element that has the extension (`StructureDefinition.contextInvariant`).
+fn context_invariants(definition: &Json) -> Vec<Constraint> {
+    let list = definition.get("contextInvariant").and_then(Json::as_array).unwrap_or_default();
+    list.iter().filter_map(Json::as_str).map(|text| Constraint::new("contextInvariant", true, text, text)).collect()
 }
 
 /// Where an extension may stand.

@@ -34,7 +34,7 @@ pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
         Some("Questionnaire") => form::check(check, resource, path),
         Some("StructureMap") => map::check(check, resource, path),
         Some("SearchParameter") => search_parameter(check, resource, path),
-        Some("Measure") if list(resource, "library").is_empty() => measure(check, resource, path),
+        Some("Measure") if !has_library(check, resource) => measure(check, resource, path),
         _ => {}
     }
 }
@@ -65,9 +65,30 @@ fn code_system(check: &mut Check<'_, '_>, system: &Json, path: &Path) {
         let text = || format!("the code system is complete, and has {} concepts", concepts(system));
         check.fail("value", text, &path.child("count"));
     }
+    supplement(check, system, path);
     if system.get("supplements").is_some() && text(system, "content") != Some("supplement") {
         let text = || "what supplements another code system has the content \"supplement\"".to_owned();
         check.fail("value", text, &path.child("content"));
+    }
+}
+
+/// A supplement says what it supplements, and has no codes of its own.
+fn supplement(check: &mut Check<'_, '_>, system: &Json, path: &Path) {
+    if text(system, "content") != Some("supplement") {
+        return;
+    }
+    let Some(supplemented) = text(system, "supplements") else {
+        let text = || "a supplement must name the code system that it supplements".to_owned();
+        return check.fail("required", text, &path.child("supplements"));
+    };
+    let registry = check.registry;
+    let Some(known) = registry.code_system(supplemented).filter(|known| known.is_complete()) else { return };
+    let all = path.child("concept");
+    for (n, concept) in list(system, "concept").iter().enumerate() {
+        if let Some(code) = text(concept, "code").filter(|code| !known.has(code)) {
+            let text = || format!("the code system {} has no code \"{}\"", shown(supplemented), shown(code));
+            check.fail("code-invalid", text, &all.item(n).child("code"));
+        }
     }
 }
 
@@ -94,6 +115,12 @@ fn structure(check: &mut Check<'_, '_>, definition: &Json, path: &Path) {
         text(definition, "kind") == Some("logical") && text(definition, "derivation") == Some("specialization");
     if is_model && !kind.contains(':') && type_by_name(kind).is_none() {
         let text = || format!("\"{}\" is no type of FHIR, and the type of a model of one's own is a URL", shown(kind));
+        check.fail("value", text, &path.child("type"));
+    }
+    let base = text(definition, "baseDefinition").and_then(|url| check.registry.profile(url)).and_then(Result::ok);
+    let is_other = text(definition, "derivation") == Some("specialization");
+    if is_other && base.is_some_and(|base| base.type_id.name() == kind) {
+        let text = || format!("{} is the type of the base, so it can only be constrained", shown(kind));
         check.fail("value", text, &path.child("type"));
     }
     let (differential, list_of) = (path.child("differential"), definition.get("differential"));
@@ -173,8 +200,16 @@ fn concept_map(check: &mut Check<'_, '_>, map: &Json, path: &Path) {
 }
 
 fn mapped(check: &mut Check<'_, '_>, set: Option<&str>, system: Option<&str>, code: Option<&str>, path: &Path) {
-    let (Some(url), Some(system), Some(code)) = (set, system, code) else { return };
-    let known = check.registry.value_set(url);
+    let (Some(system), Some(code)) = (system, code) else { return };
+    // what is not known of the code system is not known of the value set
+    let registry = check.registry;
+    let Some(own) = registry.code_system(system).filter(|own| own.is_complete()) else { return };
+    if !own.has(code) {
+        let text = || format!("the code system {} has no code \"{}\"", shown(system), shown(code));
+        return check.fail("code-invalid", text, &path.child("code"));
+    }
+    let Some(url) = set else { return };
+    let known = registry.value_set(url);
     if known.is_some_and(|set| set.contains(Some(system), code) == Membership::Out) {
         let text = || format!("the code \"{}\" is not in the value set {}", shown(code), shown(url));
         check.fail("code-invalid", text, &path.child("code"));
@@ -241,6 +276,15 @@ fn search_parameter(check: &mut Check<'_, '_>, parameter: &Json, path: &Path) {
     }
 }
 
+/// Whether a library that a measure names is at hand.
+fn has_library(check: &Check<'_, '_>, measure: &Json) -> bool {
+    let is_here = |url: &str| match url.strip_prefix('#') {
+        Some(id) => list(measure, "contained").iter().any(|one| text(one, "id") == Some(id)),
+        None => check.registry.definition("Library", url).is_some(),
+    };
+    list(measure, "library").iter().filter_map(Json::as_str).any(is_here)
+}
+
 /// Criteria in CQL are in a library.
 fn measure(check: &mut Check<'_, '_>, measure: &Json, path: &Path) {
     let groups = path.child("group");
@@ -259,7 +303,7 @@ fn criteria(check: &mut Check<'_, '_>, owners: &[Json], path: &Path) {
         let place = path.item(n);
         let language = owner.get("criteria").and_then(|criteria| text(criteria, "language")).unwrap_or("");
         if language.starts_with("text/cql") && !language.starts_with("text/cql-expression") {
-            let text = || "criteria in CQL need a library, and the measure names none".to_owned();
+            let text = || "criteria in CQL need a library, and none that the measure names is at hand".to_owned();
             check.fail("not-found", text, &place.child("criteria"));
         }
         let inner = place.child("component");

@@ -88,7 +88,10 @@ impl<'j> BundleIndex<'j> {
 
 /// A reference without the version that it names.
 pub fn without_version(reference: &str) -> &str {
-    reference.split_once("/_history/").map_or(reference, |(before, _)| before)
+    match reference.split_once("/_history/") {
+        Some((before, version)) if !version.is_empty() && !version.contains('/') => before,
+        _ => reference,
+    }
 }
 
 impl<'j> Resolver<'j> for BundleIndex<'j> {

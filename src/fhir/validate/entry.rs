@@ -111,6 +111,7 @@ fn new<'r, 'j>(
         steps: STEPS,
         known: HashMap::new(),
         ids: HashSet::new(),
+        waiting: Vec::new(),
         conforms: walk::conforms,
     }
 }

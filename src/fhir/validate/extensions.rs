@@ -1,5 +1,6 @@
 //! Extensions by their definitions (FHIR R4 `extensibility.html`, `defining-extensions.html#context`).
 
+use super::invariant::Outcome;
 use super::known::TYPES;
 use super::registry::Registry;
 use super::rules::{At, ExtensionContext, Profile, Slicing};
@@ -8,7 +9,7 @@ use super::types::{Holder, extend};
 use crate::fhir::definitions::conformance::CORE;
 use crate::fhir::definitions::element::{Property, properties, type_by_name};
 use crate::fhir::definitions::names;
-use crate::fhir::fhirpath::{Expression, Item};
+use crate::fhir::fhirpath::{Expression, Item, Node};
 use crate::fhir::json::{Json, Object};
 use crate::fhir::name::Name;
 use crate::fhir::path::Path;
@@ -52,6 +53,8 @@ pub fn by_url<'r, 'j>(
                 let text =
                     || format!("the extension {} must not stand here, only on {}", shown(url), allowed.join(", "));
                 check.fail("extension", text, path);
+            } else if !profile.context_invariants.is_empty() {
+                check.waiting.push((std::ptr::from_ref(site.holder.object).addr(), profile));
             }
         }
         Some(Ok(_)) => check.fail("extension", || format!("{} is no extension", shown(url)), path),
@@ -70,6 +73,34 @@ pub fn by_url<'r, 'j>(
             check.fail("extension", || format!("the extension {} is not known here", shown(url)), path);
         }
         None => check.warn("extension", || format!("the extension {} is not known here", shown(url)), path),
+    }
+}
+
+/// Holds an element against what its extensions ask of it (`StructureDefinition.contextInvariant`).
+#[inline]
+pub fn held<'j>(check: &mut Check<'_, 'j>, node: Node<'j>, scope: &Scope<'j>, path: &Path) {
+    if !check.waiting.is_empty() {
+        hold(check, node, scope, path);
+    }
+}
+
+#[cold]
+fn hold<'j>(check: &mut Check<'_, 'j>, node: Node<'j>, scope: &Scope<'j>, path: &Path) {
+    let objects = [Some(node.json), node.sibling].map(|json| json.and_then(Json::as_object));
+    let addresses = objects.map(|object| object.map(|object| std::ptr::from_ref(object).addr()));
+    let (held, others): (Vec<_>, Vec<_>) = check.waiting.drain(..).partition(|one| addresses.contains(&Some(one.0)));
+    check.waiting = others;
+    for profile in held.into_iter().map(|one| one.1) {
+        for invariant in &profile.context_invariants {
+            let (outcome, steps) = invariant.holds(node, &check.context(scope));
+            check.charge(steps, path);
+            let told = || format!("the extension {} may stand only where {}", shown(&profile.url), invariant.human);
+            match outcome {
+                Outcome::Fails => check.fail("extension", told, path),
+                Outcome::Unknown(why) => check.warn("not-supported", || format!("{}: {why}", told()), path),
+                Outcome::Holds => {}
+            }
+        }
     }
 }
 

@@ -60,6 +60,11 @@ impl Constraint {
         }
     }
 
+    /// Whether it holds for the text of a narrative; none if it is not about one.
+    pub fn of_narrative(&self, text: &str) -> Option<Outcome> {
+        matches!(self.check(), Check::Narrative).then(|| narrative_holds(&self.key, text))
+    }
+
     fn check(&self) -> &Check {
         self.check.get_or_init(|| match &*self.key {
             key if BY_THE_WALK.contains(&key) => Check::ByTheWalk,

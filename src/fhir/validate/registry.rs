@@ -13,6 +13,7 @@ use hashbrown::HashMap;
 use super::codes::{CodeSystem, Sources, ValueSet};
 use super::compile::compile;
 use super::countries;
+use super::crossed;
 use super::rules::{At, Profile};
 use super::snapshot::generate;
 use crate::fhir::definitions::conformance::{self, CORE, Kind};
@@ -302,14 +303,21 @@ impl Registry {
     /// The profile with a canonical URL; none when it is not known, an error when it cannot be used.
     pub fn profile(&self, canonical: &str) -> Option<Result<&Profile, &str>> {
         let entry = pick(&self.profiles, canonical);
-        let Some(entry) = entry else { return self.below()?.profile(canonical) };
-        let compiled = entry.compiled.get_or_init(|| {
-            let definition = entry.source.json();
-            let elements = self.elements(&definition, BASES)?;
-            let is_base = definition.get("derivation").and_then(Json::as_str) != Some("constraint");
-            compile(&definition, &elements, (!is_base).then_some(&base))
-        });
+        let Some(entry) = entry else {
+            return match self.below() {
+                Some(below) => below.profile(canonical),
+                None => crossed::profile(canonical, |definition| self.made(definition)),
+            };
+        };
+        let compiled = entry.compiled.get_or_init(|| self.made(&entry.source.json()));
         Some(compiled.as_ref().map_err(String::as_str))
+    }
+
+    /// The profile that a definition says.
+    pub(super) fn made(&self, definition: &Json) -> Result<Profile, String> {
+        let elements = self.elements(definition, BASES)?;
+        let is_base = definition.get("derivation").and_then(Json::as_str) != Some("constraint");
+        compile(definition, &elements, (!is_base).then_some(&base))
     }
 
     /// The elements of a definition's snapshot, made of its differential where there is none.

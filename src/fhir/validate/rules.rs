@@ -25,6 +25,8 @@ pub struct Profile {
     pub is_modifier: bool,
     /// For an extension, where it may stand; empty for anywhere.
     pub contexts: Vec<ExtensionContext>,
+    /// For an extension, what must hold for the element that has it.
+    pub context_invariants: Vec<Constraint>,
 }
 
 /// `StructureDefinition.context`: where an extension may stand.

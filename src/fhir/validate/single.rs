@@ -1,17 +1,15 @@
 //! One primitive value: its format, and what an id, a narrative and a URI are held to beyond that.
 
-use std::borrow::Cow;
-
 use super::element;
 use super::narrative;
 use super::primitive::Primitive;
 use super::state::{Check, Scope};
+use super::storable::storable;
 use super::uris;
 use crate::fhir::definitions::element::Property;
 use crate::fhir::definitions::names;
 use crate::fhir::json::Json;
 use crate::fhir::path::Path;
-use crate::fhir::xml::{Scanner, Token, is_xml};
 
 /// Checks a primitive value.
 pub fn check<'j>(
@@ -28,7 +26,7 @@ pub fn check<'j>(
     if plain.is_some() {
         let text = || {
             format!(
-                "{}: cannot be stored with control characters, nor a narrative with something after its div",
+                "{}: cannot be stored with control characters, nor a narrative with CDATA or something around its div",
                 property.name
             )
         };
@@ -46,7 +44,7 @@ pub fn check<'j>(
         markup(check, json.as_str().unwrap_or(""), path);
     }
     if primitive == Primitive::Xhtml && check.options.is_thorough {
-        narrative::check(check, json.as_str().unwrap_or(""), scope, path);
+        narrative::check(check, judged.as_str().unwrap_or(""), scope, path);
     }
     if primitive == Primitive::Uri && !check.options.shape_only {
         uris::check(check, json.as_str().unwrap_or(""), property, scope, path);
@@ -61,37 +59,5 @@ fn markup(check: &mut Check<'_, '_>, text: &str, path: &Path) {
     };
     if text.match_indices('<').any(|(at, _)| is_tag(&text[at + 1..])) {
         check.fail("security", || "a text must not have tags of HTML".to_owned(), path);
-    }
-}
-
-/// What could be stored in place of a text that cannot, though others take it: one with control characters, or a narrative with
-/// something after its `div`.
-fn storable(primitive: Primitive, text: &str) -> Option<Json> {
-    let is_foreign = |c: char| !is_xml(c.encode_utf8(&mut [0; 4]));
-    if primitive != Primitive::Xhtml {
-        let plain = |c: char| match is_foreign(c) {
-            true if c.is_whitespace() && primitive != Primitive::String => ' ',
-            true => '?',
-            false => c,
-        };
-        return (!is_xml(text)).then(|| Json::string(text.chars().map(plain).collect::<String>()));
-    }
-    let plain = if is_xml(text) { Cow::Borrowed(text) } else { Cow::Owned(text.replace(is_foreign, "")) };
-    let end = end_of_first(&plain).unwrap_or(plain.len());
-    (plain[..end].len() < text.len()).then(|| Json::string(&plain[..end]))
-}
-
-/// Where the first element of a text ends.
-fn end_of_first(text: &str) -> Option<usize> {
-    let mut scan = Scanner::new(text).ok()?;
-    let mut depth = 0_usize;
-    loop {
-        match scan.token().ok()? {
-            Token::Start(tag) if !tag.is_empty => depth += 1,
-            Token::End if depth == 1 => return text.get(..scan.end()).map(str::len),
-            Token::End => depth = depth.checked_sub(1)?,
-            Token::Eof => return None,
-            _ => {}
-        }
     }
 }

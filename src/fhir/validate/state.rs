@@ -96,6 +96,8 @@ pub struct Check<'r, 'j> {
     pub known: HashMap<(usize, usize), bool>,
     /// The ids of elements, each with the address of the resource that it is in.
     pub ids: HashSet<(usize, &'j str)>,
+    /// Extensions that ask something of the element that has them, each with the address of its object.
+    pub waiting: Vec<(usize, &'r Profile)>,
     /// Whether a resource conforms to a profile.
     pub conforms: fn(&mut Check<'r, 'j>, &Scope<'j>, Node<'j>, &'r Profile) -> bool,
 }
@@ -198,6 +200,7 @@ impl<'r, 'j> Check<'r, 'j> {
             nested: self.nested + 1,
             known: HashMap::new(),
             ids: HashSet::new(),
+            waiting: Vec::new(),
             ..*self
         }
     }

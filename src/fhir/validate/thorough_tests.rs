@@ -188,7 +188,13 @@ fn definitions_beyond_their_invariants() {
             "value CodeSystem.property[1].code",
         ),
         (system(r#""supplements":"http://x.org/y""#), "value CodeSystem.content"),
-        (measure(r#""library":["http://x.org/l"],"#), ""),
+        (measure(r#""library":["http://x.org/l"],"#), "not-found Measure.group[0].population[0].criteria"),
+        (
+            measure(
+                r##""contained":[{"resourceType":"Library","id":"l","status":"draft","type":{"text":"x"}}],"library":["#l"],"##,
+            ),
+            "",
+        ),
         (measure(""), "not-found Measure.group[0].population[0].criteria"),
         (profile("Patient.name"), ""),
         (profile("Patient.nonsense"), "value StructureDefinition.differential"),

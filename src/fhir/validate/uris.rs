@@ -120,7 +120,8 @@ fn is_unknown(check: &Check<'_, '_>, url: &str, scope: &Scope<'_>) -> bool {
 /// Whether a URL goes on as those of extensions that stand for elements of another version: `/5.0/StructureDefinition/extension-`.
 fn is_of_version(rest: &str) -> bool {
     let Some((version, name)) = rest.strip_prefix('/').and_then(|rest| rest.split_once('/')) else { return false };
-    matches!(version, "1.0" | "3.0" | "4.0" | "4.3" | "5.0") && name.starts_with("StructureDefinition/extension-")
+    matches!(version, "1.0" | "1.4" | "3.0" | "4.0" | "4.3" | "5.0")
+        && name.starts_with("StructureDefinition/extension-")
 }
 
 /// The system of identifiers and codes that are URIs themselves.

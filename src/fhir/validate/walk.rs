@@ -94,6 +94,7 @@ pub fn resource<'r, 'j, const RULES: bool>(
         for at in &rules {
             element::check(check, &scope, *at, node, path);
         }
+        extensions::held(check, node, &scope, path);
         contained::check(check, json, path);
         definitional::check(check, json, path);
         if check.options.is_thorough {
@@ -380,6 +381,7 @@ fn value<'r, 'j, const RULES: bool>(
         for at in &rules {
             element::check(check, scope, *at, node, path);
         }
+        extensions::held(check, node, scope, path);
     }
 }
 
@@ -451,9 +453,8 @@ fn sibling_of<'r, 'j, const RULES: bool>(
     let holder = Holder { object, owner: property.type_id, is_resource: false, is_contained: false };
     self::object::<RULES>(check, holder, rules, scope, path);
     if RULES && is_alone && has_only_id(object) {
-        let is_spared = check.options.takes_unstorable;
         let text = || "ele-1: there must be a value or an extension beside the id".to_owned();
-        check.unless(is_spared, "invariant", text, path);
+        check.fail("invariant", text, path);
     }
 }
 

@@ -29,7 +29,7 @@ const DIVS: [&str; 4] = [
     "<div xmlns=\"http://www.w3.org/1999/xhtml\">a</div>",
     "<div xmlns='http://www.w3.org/1999/xhtml' class=\"x\"><p>a &lt; b</p>\r\n<br /></div>",
     "<div xmlns=\"http://www.w3.org/1999/xhtml\"/>",
-    "<div lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\"><![CDATA[<x>]]><!-- c --><?pi?><i xml:lang='de'>&#228;</i></div>",
+    "<div lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">&lt;x&gt;<!-- c --><?pi?><i xml:lang='de'>&#228;</i></div>",
 ];
 
 impl Maker {

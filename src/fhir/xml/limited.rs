@@ -155,7 +155,10 @@ fn whole(text: &str) -> Result<(), NarrativeProblem> {
                 }
                 has_content |= tag.name == "img";
             }
-            Token::Text if !is_first => has_content = true,
+            // a browser shows nothing of CDATA
+            Token::Text if !is_first => {
+                has_content |= !scan.text().get(scan.start()..).is_some_and(|rest| rest.starts_with("<![CDATA["));
+            }
             Token::End | Token::Nothing if !is_first => {}
             Token::Eof if !is_first => break,
             _ => return Err(ill_formed()),
@@ -231,7 +234,7 @@ mod tests {
             "<!-- <script> -->y<?pi z?>",
             "<a href='b'>c</a><br/>",
             "<a name='b'/>c",
-            "<![CDATA[a & b]]>",
+            "x <![CDATA[a & b]]>",
             "<table border=\"1\"><tr><td colspan=\"2\" nowrap=\"nowrap\" style='color: red'>x</td></tr></table>",
             "<div><ul><li>x</li></ul></div>",
         ] {
@@ -270,6 +273,7 @@ mod tests {
             ("<p>x", "well-formed XHTML"),
             ("</div><div>x", "well-formed XHTML"),
             ("</div>x", "well-formed XHTML"),
+            ("<p><![CDATA[x]]></p>", "some content"),
             ("<![CDATA[><script>x</script>]]>", "CDATA"),
             ("<!--><script>x</script>-->y", "comments"),
             ("<!---><script>x</script>-->y", "comments"),

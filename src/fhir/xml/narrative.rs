@@ -77,7 +77,11 @@ fn walk<'a>(scan: &mut Scanner<'a>, root: &Tag<'a>, may_be_bare: bool, out: &mut
                 }
             }
             Token::End => end(scan, out),
-            Token::Text | Token::Nothing => copy(scan, out),
+            // HTML does not know CDATA, so its text is written as any other
+            Token::Text | Token::Nothing => match section(scan) {
+                Some(text) => push_text(text, out),
+                None => copy(scan, out),
+            },
             Token::Eof => break,
         }
     }
@@ -100,6 +104,11 @@ fn check(scan: &Scanner<'_>, tag: &Tag<'_>, may_be_bare: bool) -> Result<()> {
         }
         None => Ok(()),
     }
+}
+
+/// The text of the last token, if it is a section of CDATA.
+fn section<'a>(scan: &Scanner<'a>) -> Option<&'a str> {
+    scan.text().get(scan.start()..scan.end())?.strip_prefix("<![CDATA[")?.strip_suffix("]]>")
 }
 
 /// Copies the last token as it stands.

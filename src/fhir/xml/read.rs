@@ -53,6 +53,7 @@ fn read(text: &[u8], nesting: usize, is_exact: bool) -> Result<Json> {
     loop {
         match reading.scan.token()? {
             Token::Eof => return Ok(resource),
+            _ if reading.is_instruction() => return Err(reading.scan.fault(reading.scan.start(), INSTRUCTION)),
             Token::Nothing => {}
             _ => return Err(reading.scan.fault(reading.scan.start(), "more than one root element")),
         }
@@ -203,6 +204,9 @@ impl<'a> Reading<'a> {
         match shape {
             Shape::Narrative => {
                 let text = narrative::read(&mut self.scan, tag).map_err(|fault| fault.at(path.to_string()))?;
+                if self.is_exact && text.contains("<?") {
+                    return Err(self.fault(tag.at, INSTRUCTION, path));
+                }
                 Ok((Json::String(text), Json::Null))
             }
             Shape::Resource => Ok((self.any_resource(tag, path)?, Json::Null)),

@@ -41,6 +41,10 @@ fn documents_that_are_judged_are_read_exactly() {
     for text in [
         patient(r#"<?x y?><id value="a"/>"#),
         format!("<?xml-stylesheet href='x'?>{}", patient("<id value='a'/>")),
+        format!("{}<?x y?>", patient("<id value='a'/>")),
+        patient(
+            r#"<id value="a"/><text><status value="empty"/><div xmlns="http://www.w3.org/1999/xhtml">x<?y z?></div></text>"#,
+        ),
         schema,
     ] {
         let (plain, exact) = family(&text);
@@ -48,6 +52,18 @@ fn documents_that_are_judged_are_read_exactly() {
     }
     let (_, exact) = family(&format!("<?xml version='1.0'?>{}", patient("<!-- c --><id value='a'/>")));
     assert!(exact.is_some());
+}
+
+#[test]
+fn the_text_of_cdata_in_narratives_is_text() {
+    let text = |inner: &str| {
+        let div = format!("<text><div xmlns=\"http://www.w3.org/1999/xhtml\">{inner}</div></text>");
+        let json = parse_exact(patient(&div).as_bytes(), 64).expect("XML");
+        json.get("text").and_then(|text| text.get("div")?.as_str()).expect("a div").to_owned()
+    };
+    let div = |inner: &str| format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{inner}</div>");
+    assert_eq!(text("<p>a <![CDATA[<b> & c]]></p>"), div("<p>a &lt;b&gt; &amp; c</p>"));
+    assert_eq!(text("<![CDATA[><script>x</script>]]>"), div("&gt;&lt;script&gt;x&lt;/script&gt;"));
 }
 
 #[test]
