@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use http::header::{CONNECTION, HOST};
+use http::header::{CONNECTION, EXPECT, HOST};
 use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
@@ -87,11 +87,12 @@ impl Listening {
     async fn connection(&self, stream: TcpStream, mut stopping: watch::Receiver<bool>) {
         let unread = Unread::default();
         let service = service_fn(|request: Request<Incoming>| {
+            let waits = request.headers().contains_key(EXPECT);
             let (answer, unread) = (self.answer(request.map(|body| unread.watch(body))), &unread);
             async move {
                 let mut response = answer.await?;
                 // RFC 9112, 9.6: who is about to close says so.
-                if unread.ends_connection() {
+                if unread.ends_connection(waits).await {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 Ok::<_, std::convert::Infallible>(response)

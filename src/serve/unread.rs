@@ -1,15 +1,19 @@
 //! Whether something of a request's body was left unread, as when it is refused by its length.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
+use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-/// What is left of a body that can be read in one go while its answer is written, in bytes: hyper does so, and keeps the connection.
-const SMALL: u64 = 4 << 10;
+/// What is left of a body is read before its request is answered, so that the connection can stay, if it is no longer, in bytes.
+const SMALL: u64 = 64 << 10;
+/// How long it may take to come.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Set while a body has not been read to its end.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +24,8 @@ struct Rest {
     is_there: AtomicBool,
     /// How many bytes are to come; most there can be where that is not said.
     bytes: AtomicU64,
+    /// What nobody reads any more.
+    left: Mutex<Option<Incoming>>,
 }
 
 impl Unread {
@@ -28,9 +34,18 @@ impl Unread {
         self.0.is_there.load(Ordering::Relaxed)
     }
 
-    /// Whether the connection ends with this answer, because there is a rest that is too long to be skipped.
-    pub(super) fn ends_connection(&self) -> bool {
-        self.is_set() && self.0.bytes.load(Ordering::Relaxed) > SMALL
+    /// Reads a rest that nobody wants. Whether the connection ends with the answer, because there is one that is too long, or does
+    /// not come: then the next request of the client would find it closed (RFC 9112, 9.6). `waits`: the client holds it back until
+    /// it is asked for it.
+    pub(super) async fn ends_connection(&self, waits: bool) -> bool {
+        if !self.is_set() {
+            return false;
+        }
+        let left = self.0.left.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(body) = left.filter(|_| !waits && self.0.bytes.load(Ordering::Relaxed) <= SMALL) else { return true };
+        let is_read = tokio::time::timeout(PATIENCE, whole(body)).await.unwrap_or(false);
+        self.0.is_there.store(!is_read, Ordering::Relaxed);
+        !is_read
     }
 
     fn note(&self, body: &Incoming) {
@@ -43,14 +58,27 @@ impl Unread {
         self.note(&body);
         match body.is_end_stream() {
             true => axum::body::Body::empty(),
-            false => axum::body::Body::new(Watched { body, unread: self.clone() }),
+            false => axum::body::Body::new(Watched { body: Some(body), unread: self.clone() }),
         }
     }
 }
 
-/// A body that tells when it ends.
+/// Reads a body that is small; whether it came to its end.
+async fn whole(mut body: Incoming) -> bool {
+    let mut bytes = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return false };
+        bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
+        if bytes > SMALL {
+            return false;
+        }
+    }
+    true
+}
+
+/// A body that tells when it ends, and leaves what is not read of it.
 struct Watched {
-    body: Incoming,
+    body: Option<Incoming>,
     unread: Unread,
 }
 
@@ -62,19 +90,28 @@ impl Body for Watched {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        self.unread.note(&self.body);
+        let Watched { body: Some(body), unread } = &mut *self else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(&mut *body).poll_frame(context));
+        unread.note(body);
         if frame.is_none() {
-            self.unread.0.is_there.store(false, Ordering::Relaxed);
+            unread.0.is_there.store(false, Ordering::Relaxed);
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Incoming::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Incoming::size_hint)
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if self.unread.is_set() {
+            *self.unread.0.left.lock().unwrap_or_else(PoisonError::into_inner) = self.body.take();
+        }
     }
 }

@@ -172,6 +172,34 @@ fn the_answer_to_a_body_that_is_too_large_arrives() {
 }
 
 #[test]
+fn a_body_that_nobody_reads_does_not_surprise_the_next_request() {
+    let app = TestApp::start(Database::Sqlite);
+    let next = b"GET /livez HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let talk = |field: &str, body: &[u8], wait: u64| {
+        let mut stream = TcpStream::connect(app.client().address()).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        write!(stream, "POST /fhir/Nonsense HTTP/1.1\r\nHost: h\r\n{field}\r\n\r\n").unwrap();
+        std::thread::sleep(Duration::from_millis(wait));
+        if !body.is_empty() {
+            stream.write_all(&[body, next].concat()).unwrap();
+        }
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 404"), "{text}");
+        let (first, second) = text.split_once("HTTP/1.1 200 OK").map_or((&*text, None), |(a, b)| (a, Some(b)));
+        (first.to_lowercase().contains("connection: close"), second.is_some())
+    };
+    // Clients write head and body one after the other.
+    let long = vec![b' '; 40_000];
+    assert_eq!(talk("Content-Length: 40000", &long, 20), (false, true));
+    assert_eq!(talk("Transfer-Encoding: chunked", b"2\r\n{}\r\n0\r\n\r\n", 0), (true, false));
+    // What does not come, or not yet, is not waited for, and the end of the connection is said.
+    assert_eq!(talk("Content-Length: 2", b"", 0), (true, false));
+    assert_eq!(talk("Content-Length: 2\r\nExpect: 100-continue", b"", 0), (true, false));
+}
+
+#[test]
 fn who_says_nothing_is_let_go_and_harms_nobody() {
     let mut app = TestApp::over(None);
     app.restart_with(&[], &[("CRESSET_LIMIT_HEAD_SECONDS", "2"), ("CRESSET_LIMIT_CONNECTIONS", "200")]);
