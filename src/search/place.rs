@@ -11,6 +11,7 @@ use super::index::codec::ColumnName;
 use super::index::columns::texts;
 use super::index::error::{failed, failed_io};
 use super::index::schema::KEY;
+use super::page::each_live;
 use crate::base::fault::Result;
 use crate::fhir::types::ResourceKey;
 
@@ -30,12 +31,7 @@ pub fn place(
     let mut before = 0_u64;
     for reader in searcher.segment_readers() {
         let Some(is_before) = Before::open(reader, descending, anchor, inclusive)? else { continue };
-        let alive = reader.alive_bitset();
-        let mut take = |docs: &[DocId]| {
-            let docs = docs.iter().filter(|doc| alive.is_none_or(|alive| alive.is_alive(**doc)));
-            before += docs.filter(|doc| is_before.holds(**doc)).count() as u64;
-        };
-        weight.for_each_no_score(reader, &mut take).map_err(failed("visit"))?;
+        each_live(weight.as_ref(), reader, |doc| before += u64::from(is_before.holds(doc)))?;
     }
     Ok(before)
 }

@@ -278,8 +278,9 @@ fn search_parameter(check: &mut Check<'_, '_>, parameter: &Json, path: &Path) {
 
 /// Whether a library that a measure names is at hand.
 fn has_library(check: &Check<'_, '_>, measure: &Json) -> bool {
+    let contained: HashSet<&str> = list(measure, "contained").iter().filter_map(|one| text(one, "id")).collect();
     let is_here = |url: &str| match url.strip_prefix('#') {
-        Some(id) => list(measure, "contained").iter().any(|one| text(one, "id") == Some(id)),
+        Some(id) => contained.contains(id),
         None => check.registry.definition("Library", url).is_some(),
     };
     list(measure, "library").iter().filter_map(Json::as_str).any(is_here)

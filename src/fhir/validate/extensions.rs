@@ -88,6 +88,11 @@ pub fn held<'j>(check: &mut Check<'_, 'j>, node: Node<'j>, scope: &Scope<'j>, pa
 fn hold<'j>(check: &mut Check<'_, 'j>, node: Node<'j>, scope: &Scope<'j>, path: &Path) {
     let objects = [Some(node.json), node.sibling].map(|json| json.and_then(Json::as_object));
     let addresses = objects.map(|object| object.map(|object| std::ptr::from_ref(object).addr()));
+    // each element within looks at what waits for those around it
+    check.charge(check.waiting.len() as u64, path);
+    if check.steps == 0 {
+        return check.waiting.clear();
+    }
     let (held, others): (Vec<_>, Vec<_>) = check.waiting.drain(..).partition(|one| addresses.contains(&Some(one.0)));
     check.waiting = others;
     for profile in held.into_iter().map(|one| one.1) {
