@@ -206,9 +206,10 @@ impl<'a> Scanner<'a> {
         if self.start > 0 {
             return Err(self.fault(self.start, "the XML declaration must be the first"));
         }
-        match decl.version() {
-            Ok(version) if version == "1.0" => {}
-            _ => return Err(self.fault(self.start, "the version of XML must be 1.0")),
+        // Production 26: what says it is of a later 1.x is read as 1.0, and refused where it uses what 1.0 has not.
+        let minor = decl.version().ok().and_then(|version| version.strip_prefix("1.").map(str::to_owned));
+        if !minor.is_some_and(|minor| !minor.is_empty() && minor.bytes().all(|byte| byte.is_ascii_digit())) {
+            return Err(self.fault(self.start, "the version of XML must be 1.0 or a later 1.x"));
         }
         match decl.encoding() {
             None => Ok(Token::Nothing),

@@ -235,6 +235,12 @@ fn the_place_of_a_schema_is_ignored() {
 }
 
 #[test]
+fn later_versions_of_xml_1_are_read_as_1_0() {
+    let patient = patient("<active value=\"true\"/>");
+    assert_eq!(to_json(&format!("<?xml version=\"1.1\" encoding=\"UTF-8\"?>{patient}")), to_json(&patient));
+}
+
+#[test]
 fn whole_documents_that_are_wrong() {
     for (xml, part) in [
         ("", "no element"),
@@ -252,7 +258,9 @@ fn whole_documents_that_are_wrong() {
         ),
         ("<Patient xmlns=\"http://hl7.org/fhir\" id=\"a\"/>", "unknown attribute"),
         ("\u{feff}\u{feff}<Patient xmlns=\"http://hl7.org/fhir\"/>", "character"),
-        ("<?xml version=\"1.1\"?><Patient xmlns=\"http://hl7.org/fhir\"/>", "1.0"),
+        ("<?xml version=\"2.0\"?><Patient xmlns=\"http://hl7.org/fhir\"/>", "1.0"),
+        ("<?xml version=\"1.\"?><Patient xmlns=\"http://hl7.org/fhir\"/>", "1.0"),
+        ("<?xml version=\"1.1\"?><Patient xmlns=\"http://hl7.org/fhir\">&#1;</Patient>", "entity"),
         ("{\"resourceType\":\"Patient\"}", "outside of the root"),
     ] {
         let fault = parse(xml.as_bytes(), 64).expect_err(xml);
