@@ -333,3 +333,97 @@ fn elements_of_other_versions_are_extensions() {
         assert_eq!(extension(wrong).first(), Some(&format!("Patient.extension[0]{place}")), "{wrong}");
     }
 }
+
+#[test]
+fn filters_have_operators_and_values_of_their_properties() {
+    const ROLE: &str = "http://terminology.hl7.org/CodeSystem/v3-RoleCode";
+    const SNOMED: &str = "http://snomed.info/sct";
+    const LOINC: &str = "http://loinc.org";
+    for (system, filter, wrong) in [
+        (ROLE, "concept is-a PRN", ""),
+        (ROLE, "concept in PRN,MTH", ""),
+        (ROLE, "concept in PRN,nonsense", "value"),
+        (ROLE, "concept generalizes nonsense", "value"),
+        (ROLE, "concept regex P.*", "op"),
+        (ROLE, "concept exists true", "op"),
+        (ROLE, "code regex P.*", ""),
+        (ROLE, "code regex P(?!X)", ""),
+        (ROLE, "code regex [", "value"),
+        (ROLE, "inactive = true", ""),
+        (ROLE, "inactive = yes", "value"),
+        (ROLE, "status exists yes", "value"),
+        (ROLE, "nonsense exists yes", ""),
+        (ROLE, "parent = PRN", ""),
+        (ROLE, "parent = nonsense", "value"),
+        ("http://hl7.org/fhir/administrative-gender", "parent = nonsense", ""),
+        ("http://terminology.hl7.org/CodeSystem/v2-tables", "v2-cs-version = 2", ""),
+        ("http://terminology.hl7.org/CodeSystem/v2-tables", "v2-cs-version = lt2", ""),
+        ("http://terminology.hl7.org/CodeSystem/v2-tables", "v2-cs-version = two", "value"),
+        (ROLE, "nonsense is-a x", ""),
+        (SNOMED, "concept is-a 404684003", "value"),
+        (SNOMED, "concept = 404684003", "op"),
+        (SNOMED, "363698007 = 39057004", "value"),
+        (SNOMED, "constraint = <<404684003", "value"),
+        (SNOMED, "expressions = true", ""),
+        (SNOMED, "expressions = maybe", "value"),
+        (LOINC, "STATUS = ACTIVE", ""),
+        (LOINC, "STATUS is-a ACTIVE", "op"),
+        (LOINC, "parent = LP43571-6", "value"),
+        (LOINC, "parent regex LP.*", ""),
+        ("http://hl7.org/fhir/sid/icd-10-nl", "concept is-a A00", "value"),
+        ("http://www.nlm.nih.gov/research/umls/rxnorm", "TTY = IN", ""),
+        ("http://example.org/x", "concept is-a A00", ""),
+        ("http://example.org/x", "concept regex A00", "op"),
+    ] {
+        let [property, op, value] = filter.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{filter}") };
+        let set = format!(
+            r#"{{"resourceType":"ValueSet","status":"draft","compose":{{"include":[{{"system":"{system}",
+            "filter":[{{"property":"{property}","op":"{op}","value":"{value}"}}]}}]}}}}"#
+        );
+        let told: Vec<String> =
+            errors(&set).into_iter().map(|at| at.replace("ValueSet.compose.include[0].filter[0].", "")).collect();
+        assert_eq!(told.join(" "), wrong, "{system}: {filter}");
+    }
+}
+
+#[test]
+fn warnings_never_keep_errors_from_being_told() {
+    let one =
+        r#"{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"SS"}]},"value":"1"}"#;
+    let resource = format!(r#"{{"resourceType":"Patient","identifier":[{}],"gender":"x"}}"#, [one; 120].join(","));
+    let json = parse(resource.as_bytes()).expect("JSON");
+    let options = Options { with_warnings: true, ..Options::default() };
+    let issues = validate(Registry::core(), &json, &[], options);
+    let count = |severity: &str| issues.iter().filter(|issue| issue.severity == severity).count();
+    assert_eq!((count("error"), count("warning"), count("information")), (1, 100, 1), "{issues:?}");
+}
+
+#[test]
+fn null_is_no_value_beside_an_extension() {
+    let absent =
+        r#"{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"unknown"}]}"#;
+    assert_eq!(of_patient(&format!(r#""birthDate":null,"_birthDate":{absent}"#)), ["Patient.birthDate"]);
+    assert!(of_patient(&format!(r#""_birthDate":{absent}"#)).is_empty());
+    assert!(of_patient(&format!(r#""name":[{{"given":[null,"A"],"_given":[{absent},null]}}]"#)).is_empty());
+}
+
+#[test]
+fn urls_of_definitions_are_absolute_as_they_are_written() {
+    for (url, is_fine) in [
+        ("http://example.org/x", true),
+        ("urn:oid:1.2.840.1", true),
+        ("mailto:a", true),
+        ("mailto:", false),
+        ("URN:UUID:c757873d-ec9a-4326-a141-556f43239520", false),
+        ("HTTP://example.org/x", false),
+        ("x", false),
+    ] {
+        let system = format!(r#"{{"resourceType":"CodeSystem","status":"draft","content":"complete","url":"{url}"}}"#);
+        assert_eq!(errors(&system).is_empty(), is_fine, "{url}");
+        let set =
+            format!(r#"{{"resourceType":"ValueSet","status":"draft","compose":{{"include":[{{"system":"{url}"}}]}}}}"#);
+        assert_eq!(errors(&set).is_empty(), is_fine, "{url}");
+    }
+    let set = r#"{"resourceType":"ValueSet","status":"draft","compose":{"include":[{"system":"http://hl7.org/fhir/ValueSet/administrative-gender"}]}}"#;
+    assert_eq!(errors(set), ["ValueSet.compose.include[0].system"]);
+}

@@ -27,7 +27,6 @@ const OTHERWISE: &[(&str, &str)] = &[
     ("sdoh-type-slice+", "a display of LOINC"),
     ("string-with-coding-async-qr", "subdivisions of countries (ISO 3166-2)"),
     ("vs-bad-code", "codes of SNOMED CT"),
-    ("vs-bad-ecl-us", "a filter in the expression language of SNOMED CT"),
 ];
 
 /// How many verdicts there are.

@@ -4,6 +4,7 @@
 use hashbrown::HashSet;
 
 use super::codes::Membership;
+use super::compose;
 use super::form;
 use super::map;
 use super::report;
@@ -30,7 +31,7 @@ pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
         Some("StructureDefinition") => structure(check, resource, path),
         Some("MeasureReport") => report::check(check, resource, path),
         Some("ConceptMap") => concept_map(check, resource, path),
-        Some("ValueSet") => value_set(check, resource, path),
+        Some("ValueSet") => compose::check(check, resource, path),
         Some("Questionnaire") => form::check(check, resource, path),
         Some("StructureMap") => map::check(check, resource, path),
         Some("SearchParameter") => search_parameter(check, resource, path),
@@ -39,11 +40,11 @@ pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
     }
 }
 
-fn text<'j>(json: &'j Json, name: &str) -> Option<&'j str> {
+pub fn text<'j>(json: &'j Json, name: &str) -> Option<&'j str> {
     json.get(name)?.as_str()
 }
 
-fn list<'j>(json: &'j Json, name: &str) -> &'j [Json] {
+pub fn list<'j>(json: &'j Json, name: &str) -> &'j [Json] {
     json.get(name).and_then(Json::as_array).unwrap_or_default()
 }
 
@@ -213,48 +214,6 @@ fn mapped(check: &mut Check<'_, '_>, set: Option<&str>, system: Option<&str>, co
     if known.is_some_and(|set| set.contains(Some(system), code) == Membership::Out) {
         let text = || format!("the code \"{}\" is not in the value set {}", shown(code), shown(url));
         check.fail("code-invalid", text, &path.child("code"));
-    }
-}
-
-/// Filters name concepts that their code systems have.
-fn value_set(check: &mut Check<'_, '_>, set: &Json, path: &Path) {
-    let compose = path.child("compose");
-    for name in ["include", "exclude"] {
-        let all = compose.child(name);
-        for (n, part) in set.get("compose").map_or(&[][..], |one| list(one, name)).iter().enumerate() {
-            let (place, Some(system)) = (all.item(n), text(part, "system")) else { continue };
-            let filters = place.child("filter");
-            for (m, filter) in list(part, "filter").iter().enumerate() {
-                self::filter(check, system, filter, &filters.item(m));
-            }
-        }
-    }
-}
-
-fn filter(check: &mut Check<'_, '_>, system: &str, filter: &Json, path: &Path) {
-    let (Some(property), Some(op), Some(value)) = (text(filter, "property"), text(filter, "op"), text(filter, "value"))
-    else {
-        return;
-    };
-    let (system, code) = match (property, op) {
-        ("concept" | "code", "is-a" | "descendent-of" | "is-not-a" | "generalizes" | "=") => (system, value),
-        (_, "=") => {
-            let definition = check.registry.definition("CodeSystem", system);
-            let properties = definition.as_deref().map_or(&[][..], |json| list(json, "property"));
-            let kind =
-                properties.iter().find(|one| text(one, "code") == Some(property)).and_then(|one| text(one, "type"));
-            match (kind, value.rsplit_once('#')) {
-                (Some("code"), _) => (system, value),
-                (Some("Coding"), Some((system, code))) => (system, code),
-                _ => return,
-            }
-        }
-        _ => return,
-    };
-    let known = check.registry.code_system(system).filter(|known| known.is_complete());
-    if known.is_some_and(|known| !known.has(code)) {
-        let text = || format!("the code system {} has no code \"{}\"", shown(system), shown(code));
-        check.fail("code-invalid", text, &path.child("value"));
     }
 }
 

@@ -123,7 +123,7 @@ fn scope(resource: &Json) -> Scope<'_> {
 
 fn told(mut check: Check<'_, '_>) -> Vec<Issue> {
     if check.more {
-        let text = format!("only the first {ISSUES} issues are shown");
+        let text = format!("only the first {ISSUES} errors and as many warnings are shown");
         check.issues.push(Issue::information(text));
     }
     check.issues

@@ -1,6 +1,7 @@
 //! `Resource.language`: a language tag (RFC 5646) whose primary language is a registered one.
 
 use super::countries;
+use super::primitive::Primitive;
 use super::state::{Check, shown};
 use crate::fhir::json::{Json, Object};
 use crate::fhir::path::Path;
@@ -22,12 +23,17 @@ ndo nep nld nno nob nor nya oci oji ori orm oss pan per pli pol por pus que roh 
 sna snd som sot spa sqi srd srp ssw sun swa swe tah tam tat tel tgk tgl tha tib tir ton tsn tso tuk tur twi uig ukr urd uzb ven \
 vie vol wel wln wol xho yid yor zha zho zul";
 
+/// The languages that have registered extensions of three letters (`zh-yue`, `sgn-ase`).
+const EXTENDED: &str = "ar kok lv ms sgn sw uz zh";
+
+/// The regions that are registered by their number (UN M.49): those that are no countries.
+const NUMBERED: &str = "001 002 003 005 009 011 013 014 015 017 018 019 021 029 030 034 035 039 053 054 057 061 142 143 145 150 151 154 155 202 419";
+
 /// Checks the language of a resource.
 pub fn check(check: &mut Check<'_, '_>, object: &Object, path: &Path) {
     let Some(language) = object.get("language").and_then(Json::as_str) else { return };
     // what is no code at all was told already
-    let is_code = !language.is_empty() && !language.contains(|c: char| c.is_whitespace() || c.is_control());
-    if is_code && !is_known(language) {
+    if Primitive::Code.is_text(language) && !is_known(language) {
         let text = || format!("\"{}\" is not a language (BCP 47)", shown(language));
         check.fail("code-invalid", text, &path.child("language"));
     }
@@ -44,13 +50,20 @@ fn is_known(tag: &str) -> bool {
         3 => primary.bytes().all(|byte| byte.is_ascii_lowercase()) && !is_in(LONGER),
         _ => false,
     };
-    is_language_code && is_language(tag) && is_of_country(tag)
+    is_language_code && is_language(tag) && is_of_region(tag)
 }
 
-/// Whether the region of a tag is a country, as registered in upper case; one of a number may be any.
-fn is_of_country(tag: &str) -> bool {
-    let mut parts = tag.split('-').skip(1).take_while(|part| part.len() > 1);
-    parts.find(|part| part.len() == 2).is_none_or(countries::has)
+/// Whether the region of a tag is registered: a country, in upper case, or a number; and an extended language belongs to the language.
+fn is_of_region(tag: &str) -> bool {
+    let has = |list: &str, part: &str| list.split(' ').any(|one| one == part);
+    let mut parts = tag.split('-');
+    let primary = parts.next().unwrap_or("");
+    parts.take_while(|part| part.len() > 1).all(|part| match part.len() {
+        2 => countries::has(part),
+        3 if part.bytes().all(|byte| byte.is_ascii_digit()) => has(NUMBERED, part),
+        3 => has(EXTENDED, primary),
+        _ => true,
+    })
 }
 
 #[cfg(test)]
@@ -59,7 +72,7 @@ mod tests {
 
     #[test]
     fn tags() {
-        for tag in ["en", "en-US", "de-CH-1996", "zh-Hant-TW", "nl-NL", "tlh", "es-419", "de-x-us"] {
+        for tag in ["en", "en-US", "de-CH-1996", "zh-Hant-TW", "nl-NL", "tlh", "es-419", "de-x-us", "zh-yue-HK"] {
             assert!(is_known(tag), "{tag}");
         }
         for tag in [
@@ -74,6 +87,9 @@ mod tests {
             "-en",
             "deutsch-DE",
             "en-1",
+            "en-USA",
+            "en-840",
+            "english language",
             "deu",
             "en-us",
             "de-XX",

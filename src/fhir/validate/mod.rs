@@ -26,6 +26,7 @@ mod bundle;
 mod codes;
 mod compare;
 mod compile;
+mod compose;
 mod contained;
 mod countries;
 mod crossed;

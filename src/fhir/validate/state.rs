@@ -154,7 +154,8 @@ impl<'r, 'j> Check<'r, 'j> {
         if self.is_quiet {
             return;
         }
-        if self.issues.len() == ISSUES {
+        // as many warnings as there may be never keep an error from being told
+        if self.issues.iter().filter(|issue| issue.severity == severity).count() == ISSUES {
             self.more = true;
             return;
         }

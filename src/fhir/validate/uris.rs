@@ -28,7 +28,7 @@ pub fn check<'j>(check: &mut Check<'_, 'j>, text: &'j str, property: &Property, 
     }
     let name = property.name.id();
     let is_own = name == Some(names::FULL_URL) || (name == Some(names::URL) && scope.place.is_none());
-    if check.has_rules && is_own && name == Some(names::URL) && is_canonical(scope) && !has_scheme(text) {
+    if check.has_rules && is_own && name == Some(names::URL) && is_canonical(scope) && !is_canonical_url(check, text) {
         return check.fail("value", || format!("a canonical URL must be absolute, not {}", shown(text)), path);
     }
     if check.options.is_thorough && Some(type_id) != TYPES.canonical && !is_own && is_unknown(check, text, scope) {
@@ -50,7 +50,7 @@ pub fn check<'j>(check: &mut Check<'_, 'j>, text: &'j str, property: &Property, 
         None if !fits(check, text, property) => {
             check.fail("value", || format!("{} is the URL of a definition of another kind", shown(text)), path);
         }
-        None if !has_scheme(text) => {
+        None if !is_canonical_url(check, text) => {
             check.fail("value", || format!("a canonical URL must be absolute, not {}", shown(text)), path);
         }
         _ => {}
@@ -158,6 +158,20 @@ pub fn of_uri_system(check: &mut Check<'_, '_>, json: &Json, name: u16, path: &P
         }
         check.fail("value", text, &path);
     }
+}
+
+/// Whether a canonical URL is absolute.
+fn is_canonical_url(check: &Check<'_, '_>, text: &str) -> bool {
+    if check.options.is_thorough { is_absolute(text) } else { has_scheme(text) }
+}
+
+/// Whether a URI is absolute as one should be written: a scheme in lower case (RFC 3986, 3.1), and something after it.
+pub fn is_absolute(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(scheme, rest)| {
+        scheme.starts_with(|c: char| c.is_ascii_lowercase())
+            && scheme.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            && !rest.is_empty()
+    })
 }
 
 /// Whether a URI is absolute: it begins with a scheme.

@@ -253,6 +253,10 @@ fn values<'r, 'j, const RULES: bool>(
         if let Some(name) = not_single(element) {
             return check.fail(STRUCTURE, || format!("{name} must not be an array"), path);
         }
+        if element.sibling.is_some() && element.value == Some(&Json::Null) {
+            let text = || format!("{name} must not be null, only items of arrays may be", name = element.property.name);
+            return check.fail(STRUCTURE, text, path);
+        }
         types::count(check, &below, 1, path);
         value::<RULES>(check, element.value, element.sibling, holder, property, &below, &mut slices, scope, path);
         return slices.finish(check, path);
