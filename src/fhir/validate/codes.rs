@@ -352,6 +352,20 @@ impl ValueSet {
         if may_be { Membership::Unknown } else { Membership::Out }
     }
 
+    /// How many codes of it are known.
+    pub fn size(&self) -> usize {
+        self.codes.len()
+    }
+
+    /// One of its codes that another set has not, as far as is known.
+    pub fn beyond(&self, other: &Self) -> Option<&str> {
+        let is_beyond = |(code, systems): &(&Box<str>, &SmallVec<[u16; 1]>)| {
+            let systems = systems.iter().map(|n| &*self.systems[usize::from(*n)]);
+            systems.into_iter().any(|system| other.contains(Some(system), code) == Membership::Out)
+        };
+        self.codes.iter().filter(is_beyond).map(|(code, _)| &**code).min()
+    }
+
     /// Whether a concept has a code without a system that is in it.
     pub fn has_plain(&self, concept: &Json) -> bool {
         let codings = concept.get("coding").and_then(Json::as_array).unwrap_or_default();

@@ -16,6 +16,7 @@ use crate::fhir::terminology::ecl;
 const SNOMED: &str = "http://snomed.info/sct";
 const LOINC: &str = "http://loinc.org";
 const RXNORM: &str = "http://www.nlm.nih.gov/research/umls/rxnorm";
+const CPT: &str = "http://www.ama-assn.org/go/cpt";
 
 /// The properties of LOINC whose values are codes of parts and terms.
 const LOINC_CODES: [&str; 15] = [
@@ -78,6 +79,7 @@ fn property(check: &Check<'_, '_>, system: &str, property: &str) -> (Values, Opt
         (LOINC, "concept" | "code") => (Values::Open, Some(OF_LOINC)),
         (LOINC, name) if LOINC_CODES.contains(&name) => (Values::Codes, Some(OF_LOINC_PROPERTIES)),
         (LOINC, name) if LOINC_TEXTS.contains(&name) => (Values::Texts, Some(OF_LOINC_PROPERTIES)),
+        (CPT, _) => (Values::Open, None),
         (RXNORM | UCUM, name) => (Values::Open, (name == "concept").then_some(ALL_BUT_REGEX)),
         (_, "concept") => (Values::Codes, Some(OF_CONCEPTS)),
         (_, "code") => (Values::Codes, Some(OF_CODES)),

@@ -8,6 +8,7 @@ use super::compose;
 use super::form;
 use super::map;
 use super::report;
+use super::restricts;
 use super::state::{Check, shown};
 use crate::fhir::definitions::element::{TypeId, type_by_name};
 use crate::fhir::fhirpath;
@@ -26,6 +27,10 @@ pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
     if list(resource, "extension").iter().filter(is_group).count() > 1 {
         check.fail("extension", || "a definition is of one work group".to_owned(), &path.child("extension"));
     }
+    let is_of_group = list(resource, "extension").iter().any(|extension| is_group(&extension));
+    if is_of_group && text(resource, "url").is_some_and(|url| url.starts_with(FHIR)) {
+        publisher(check, resource, path);
+    }
     match text(resource, "resourceType") {
         Some("CodeSystem") => code_system(check, resource, path),
         Some("StructureDefinition") => structure(check, resource, path),
@@ -37,6 +42,18 @@ pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
         Some("SearchParameter") => search_parameter(check, resource, path),
         Some("Measure") if !has_library(check, resource) => measure(check, resource, path),
         _ => {}
+    }
+}
+
+/// What the URLs of HL7's own definitions begin with.
+const FHIR: &str = "http://hl7.org/fhir/";
+
+/// A definition of a work group is published by HL7, which names the group after a slash.
+fn publisher(check: &mut Check<'_, '_>, definition: &Json, path: &Path) {
+    let is_other = |publisher: &&str| publisher.contains('/') && !publisher.starts_with("HL7 International / ");
+    if let Some(publisher) = text(definition, "publisher").filter(is_other) {
+        let text = || format!("HL7 International publishes what a work group of it defines, not {}", shown(publisher));
+        check.fail("value", text, &path.child("publisher"));
     }
 }
 
@@ -114,7 +131,7 @@ fn structure(check: &mut Check<'_, '_>, definition: &Json, path: &Path) {
     }
     let is_model =
         text(definition, "kind") == Some("logical") && text(definition, "derivation") == Some("specialization");
-    if is_model && !kind.contains(':') && type_by_name(kind).is_none() {
+    if is_model && !kind.contains(':') && kind != "MetadataResource" && type_by_name(kind).is_none() {
         let text = || format!("\"{}\" is no type of FHIR, and the type of a model of one's own is a URL", shown(kind));
         check.fail("value", text, &path.child("type"));
     }
@@ -126,11 +143,8 @@ fn structure(check: &mut Check<'_, '_>, definition: &Json, path: &Path) {
     }
     let (differential, list_of) = (path.child("differential"), definition.get("differential"));
     let elements = differential.child("element");
-    if let Some(n) = check.registry.refixed(definition) {
-        let text = || "the base fixes another value for this element".to_owned();
-        check.fail("value", text, &elements.item(n));
-    }
     typed(check, definition, path);
+    restricts::check(check, definition, path);
     for (n, element) in list_of.map_or(&[][..], |one| list(one, "element")).iter().enumerate() {
         types(check, element, &elements.item(n));
     }

@@ -48,6 +48,7 @@ mod readable;
 mod reference;
 mod registry;
 mod report;
+mod restricts;
 mod rules;
 mod sections;
 mod services;

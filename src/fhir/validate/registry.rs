@@ -20,7 +20,7 @@ use crate::fhir::definitions::conformance::{self, CORE, Kind};
 use crate::fhir::definitions::element::{TypeId, TypeKind, all_types};
 use crate::fhir::definitions::packed::Packed;
 use crate::fhir::definitions::shipped;
-use crate::fhir::json::{Json, Object, parse};
+use crate::fhir::json::{Json, parse};
 
 /// How deep base definitions without snapshots may stand on one another.
 const BASES: usize = 16;
@@ -376,6 +376,9 @@ impl Registry {
     /// Whether a profile is there in the version that a canonical URL names; the base definitions are those of R4.
     pub fn has_version(&self, canonical: &str) -> bool {
         let Some((url, version)) = canonical.split_once('|') else { return true };
+        if version.is_empty() {
+            return false;
+        }
         let is_here = |entry: &Entry<_>| {
             *entry.version == *version
                 || begins(&entry.version, version)
@@ -419,18 +422,9 @@ impl Registry {
         self.elements(definition, BASES).err()
     }
 
-    /// Where a differential gives an element another fixed value than its base does: the position in the differential.
-    pub fn refixed(&self, definition: &Json) -> Option<usize> {
-        let base = self.snapshot(definition.get("baseDefinition")?.as_str()?, BASES)?.ok()?;
-        let differential = definition.get("differential")?.get("element")?.as_array()?;
-        differential.iter().position(|element| {
-            let same = |other: &&Json| other.get("path") == element.get("path") && other.get("sliceName").is_none();
-            let Some(old) = base.iter().find(same).filter(|_| element.get("sliceName").is_none()) else { return false };
-            let mut given = element.as_object().into_iter().flat_map(Object::iter);
-            given.any(|(name, value)| {
-                name.as_str().starts_with("fixed") && old.get(name.as_str()).is_some_and(|old| old != value)
-            })
-        })
+    /// The elements of the snapshot of a definition, if it is known and has one.
+    pub fn base_elements(&self, canonical: &str) -> Option<Vec<Json>> {
+        self.snapshot(canonical, BASES)?.ok()
     }
 
     /// The URLs of all profiles, with the base definitions.
