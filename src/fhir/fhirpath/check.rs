@@ -375,7 +375,10 @@ impl Checker<'_> {
                 AstKind::Minus(key) if name == "sort" => key,
                 _ => argument,
             };
-            let found = self.expression(argument, if scope == Scope::Item { &input } else { this })?;
+            let found = match &argument.kind {
+                AstKind::Union(parts) if matches!(name, "repeat" | "repeatAll") => self.repeated(parts, &input)?,
+                _ => self.expression(argument, if scope == Scope::Item { &input } else { this })?,
+            };
             self.takes(&found, takes, &format!("an argument of {shown}"), argument.at)?;
             given.push(found);
         }
@@ -390,6 +393,26 @@ impl Checker<'_> {
             self.defined.push((literal, given.get(1).unwrap_or(&input).clone()));
         }
         self.gives(signature, input, given, &shown, at)
+    }
+
+    /// What a repeated union finds: one of its parts may be about what another has found.
+    fn repeated(&mut self, parts: &[Ast], input: &Static) -> Result<Static> {
+        let mut from = input.clone();
+        loop {
+            let (mut found, mut failed) = (Static::of([]), None);
+            for part in parts {
+                match self.expression(part, &from) {
+                    Ok(more) => found = found.and(more),
+                    Err(fault) => failed = Some(fault),
+                }
+            }
+            let all = from.clone().and(found.clone());
+            match failed {
+                None => return Ok(found),
+                Some(fault) if all.kinds == from.kinds => return Err(fault),
+                Some(_) => from = all,
+            }
+        }
     }
 
     /// An operation of `%terminologies`: the last argument is a text.

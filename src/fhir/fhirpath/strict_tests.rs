@@ -73,6 +73,7 @@ fn what_may_be_right_passes() {
         ("Bundle", "entry.resource.name.family"),
         ("Bundle", "Bundle.entry.where(resource is Patient).fullUrl"),
         ("Questionnaire", "repeat(item).linkId"),
+        ("QuestionnaireResponse", "repeat(answer | item).linkId"),
         ("Questionnaire", "item.item.item.linkId.isDistinct()"),
         ("", "Patient.name.given | anything.at.all"),
     ];

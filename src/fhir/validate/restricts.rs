@@ -14,6 +14,13 @@ use crate::fhir::path::Path;
 /// How deep a path may lead into types of types.
 const TYPES_DEEP: usize = 8;
 
+/// The extension for what only some versions of FHIR have.
+const VERSION_USE: &str = "http://hl7.org/fhir/StructureDefinition/version-specific-use";
+
+/// Classes of FHIR R5 that extensions name as places.
+const CLASSES: [&str; 6] =
+    ["Base", "BackboneType", "CanonicalResource", "DataType", "MetadataResource", "PrimitiveType"];
+
 /// Where the base definitions stand.
 const BASE: &str = "http://hl7.org/fhir/StructureDefinition/";
 
@@ -66,7 +73,10 @@ fn extension_only(check: &mut Check<'_, '_>, definition: &Json, path: &Path) {
         if !is_extension {
             return check.fail("value", || "only an extension has a context".to_owned(), &place);
         }
-        let expression = text(context, "expression").filter(|_| text(context, "type") == Some("element"));
+        // what is of another version of FHIR only says so
+        let is_version = |extension: &Json| text(extension, "url") == Some(VERSION_USE);
+        let is_here = text(context, "type") == Some("element") && !list(context, "extension").iter().any(is_version);
+        let expression = text(context, "expression").filter(|_| is_here);
         if let Some(expression) = expression.filter(|expression| !is_element(expression)) {
             let text = || format!("there is no element {}", shown(expression));
             check.fail("not-found", text, &place.child("expression"));
@@ -111,7 +121,7 @@ fn type_at(path: &str) -> Option<TypeId> {
 
 /// Whether a path leads to an element of a type of FHIR, or to a type: also to classes of R5, and into profiles, which are not looked at.
 fn is_element(path: &str) -> bool {
-    if path.contains([':', '#']) || matches!(path, "CanonicalResource" | "MetadataResource") {
+    if path.contains([':', '#']) || CLASSES.contains(&path) {
         return true;
     }
     let mut parts = path.split('.');
@@ -151,10 +161,13 @@ fn unsliced(check: &mut Check<'_, '_>, elements: &[Json], base: &[Json], path: &
         if element.get("slicing").is_some() {
             sliced.insert(name);
         }
-        let last = name.rsplit('.').next().unwrap_or(name);
-        let is_free = last.ends_with("[x]") || matches!(last, "extension" | "modifierExtension") || !name.contains('.');
-        let is_choice = || text(element, "id").is_some_and(|id| id.contains("[x]:"));
-        if element.get("sliceName").is_some() && !is_free && !is_choice() && !sliced.contains(name) {
+        let Some((before, last)) = name.rsplit_once('.') else { continue };
+        let is_form = || {
+            let owner = type_at(before).map_or(&[][..], properties);
+            last.ends_with("[x]") || owner.iter().any(|one| one.is_choice && one.name.as_str() == last)
+        };
+        let is_free = || matches!(last, "extension" | "modifierExtension") || is_form();
+        if element.get("sliceName").is_some() && !sliced.contains(name) && !is_free() {
             let text = || format!("there is no slicing of {} before this slice", shown(name));
             check.fail("value", text, &all.item(n));
         }
@@ -174,9 +187,10 @@ impl<'r> Bases<'r> {
         Some(Self { registry, main, types: HashMap::new() })
     }
 
-    /// The element with a path, where no slice is meant, and its position among those beside it.
+    /// The element with a path, in no slice, and its position among those beside it.
     fn find(&mut self, path: &str, depth: usize) -> Option<(usize, Json)> {
-        let is_it = |element: &Json| text(element, "path") == Some(path) && element.get("sliceName").is_none();
+        let is_sliced = |element: &Json| text(element, "id").is_some_and(|id| id.contains(':'));
+        let is_it = |element: &Json| text(element, "path") == Some(path) && !is_sliced(element);
         if let Some(position) = self.main.iter().position(is_it) {
             return Some((position, self.main[position].clone()));
         }

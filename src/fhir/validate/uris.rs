@@ -113,6 +113,7 @@ fn is_unknown(check: &Check<'_, '_>, url: &str, scope: &Scope<'_>) -> bool {
     !is_named
         && !is_other_kind()
         && !is_of_version(rest)
+        && !["/R4/", "/R4B/", "/R5/", "/STU3/", "/DSTU2/"].iter().any(|pages| rest.starts_with(pages))
         && check.registry.kind_of(url).is_none()
         && !contained.iter().any(is_own)
 }
