@@ -359,11 +359,11 @@ impl ValueSet {
 
     /// One of its codes that another set has not, as far as is known.
     pub fn beyond(&self, other: &Self) -> Option<&str> {
-        let is_beyond = |(code, systems): &(&Box<str>, &SmallVec<[u16; 1]>)| {
-            let systems = systems.iter().map(|n| &*self.systems[usize::from(*n)]);
-            systems.into_iter().any(|system| other.contains(Some(system), code) == Membership::Out)
+        let is_beyond = |code: &str, systems: &[u16]| {
+            let mut systems = systems.iter().map(|n| &*self.systems[usize::from(*n)]);
+            systems.any(|system| other.contains(Some(system), code) == Membership::Out)
         };
-        self.codes.iter().filter(is_beyond).map(|(code, _)| &**code).min()
+        self.codes.iter().filter(|(code, systems)| is_beyond(code, systems)).map(|(code, _)| &**code).min()
     }
 
     /// Whether a concept has a code without a system that is in it.

@@ -178,21 +178,32 @@ fn unsliced(check: &mut Check<'_, '_>, elements: &[Json], base: &[Json], path: &
 struct Bases<'r> {
     registry: &'r Registry,
     main: Vec<Json>,
+    /// Which of them are in no slice.
+    plain: Vec<usize>,
     types: HashMap<String, Vec<Json>>,
 }
 
 impl<'r> Bases<'r> {
     fn of(registry: &'r Registry, definition: &Json) -> Option<Self> {
         let main = registry.base_elements(text(definition, "baseDefinition")?)?;
-        Some(Self { registry, main, types: HashMap::new() })
+        let mut slice = None;
+        let mut is_plain = |n: &usize| {
+            let (element, path) = (&main[*n], text(&main[*n], "path").unwrap_or(""));
+            let is_within =
+                slice.is_some_and(|slice| path.strip_prefix(slice).is_some_and(|rest| rest.starts_with('.')));
+            if !is_within {
+                slice = element.get("sliceName").map(|_| path);
+            }
+            slice.is_none()
+        };
+        let plain = (0..main.len()).filter(|n| is_plain(n)).collect();
+        Some(Self { registry, plain, main, types: HashMap::new() })
     }
 
     /// The element with a path, in no slice, and its position among those beside it.
     fn find(&mut self, path: &str, depth: usize) -> Option<(usize, Json)> {
-        let is_sliced = |element: &Json| text(element, "id").is_some_and(|id| id.contains(':'));
-        let is_it = |element: &Json| text(element, "path") == Some(path) && !is_sliced(element);
-        if let Some(position) = self.main.iter().position(is_it) {
-            return Some((position, self.main[position].clone()));
+        if let Some(position) = self.plain.iter().find(|n| text(&self.main[**n], "path") == Some(path)) {
+            return Some((*position, self.main[*position].clone()));
         }
         let (parent, last) = path.rsplit_once('.').filter(|_| depth > 0)?;
         let (_, parent) = self.find(parent, depth - 1)?;
@@ -284,7 +295,7 @@ fn narrower_types(check: &mut Check<'_, '_>, element: &Json, base: &Json, types:
         let fits = |base: &&str| {
             *base == code || own.zip(type_by_name(base)).is_some_and(|(own, base)| is_general(base) && own.is_a(base))
         };
-        if !types.iter().any(|base| fits(&base)) {
+        if !types.iter().any(fits) {
             let text = || format!("the base allows {}, not {}", types.join(", "), shown(code));
             check.fail("value", text, &place.child("code"));
             continue;
@@ -317,8 +328,8 @@ fn values(check: &mut Check<'_, '_>, element: &Json, base: &[&str], path: &Path)
     let names = element.as_object().into_iter().flat_map(Object::iter).map(|(name, _)| name.as_str());
     for name in names {
         let Some(kind) = name.strip_prefix("fixed").or_else(|| name.strip_prefix("pattern")) else { continue };
-        let is_it = |code: &&str| code.eq_ignore_ascii_case(kind);
-        if !types.is_empty() && !types.iter().any(|code| is_it(&code) || type_by_name(code).is_some_and(is_general)) {
+        let is_it = |code: &str| code.eq_ignore_ascii_case(kind);
+        if !types.is_empty() && !types.iter().any(|code| is_it(code) || type_by_name(code).is_some_and(is_general)) {
             let text = || format!("the element is {}, not {}", types.join(", "), shown(kind));
             check.fail("value", text, &path.child(name));
         }
