@@ -416,7 +416,9 @@ fn types(element: &Object, inherited: &Inherited, is_derived: bool) -> Box<[Type
     };
     // a System type stands for the value of a primitive, or for an id or url, of which there is one type only
     let is_system = |json: &Json| json.get("code").and_then(Json::as_str).is_some_and(|code| code.starts_with(SYSTEM));
-    if items(element, "type").any(is_system) {
+    // the ids of resources are called strings
+    let is_id = matches!(inherited.properties.as_slice(), [one] if one.type_id.name() == "id");
+    if is_id || items(element, "type").any(is_system) {
         return Box::default();
     }
     let types: Box<[TypeRule]> = items(element, "type").filter_map(rule).collect();

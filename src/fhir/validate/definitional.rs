@@ -10,6 +10,7 @@ use super::map;
 use super::report;
 use super::restricts;
 use super::state::{Check, shown};
+use super::types::is_general;
 use crate::fhir::definitions::element::{TypeId, type_by_name};
 use crate::fhir::fhirpath;
 use crate::fhir::json::Json;
@@ -185,8 +186,7 @@ fn types(check: &mut Check<'_, '_>, element: &Json, path: &Path) {
         let urls = place.child("profile");
         for (m, url) in list(one, "profile").iter().enumerate() {
             let profile = url.as_str().and_then(|url| check.registry.profile(url)).and_then(Result::ok);
-            let is_general = matches!(code.name(), "Resource" | "DomainResource" | "Element" | "BackboneElement");
-            let fits = |kind: TypeId| kind == code || (is_general && kind.is_a(code));
+            let fits = |kind: TypeId| kind == code || (is_general(code) && kind.is_a(code));
             if let Some(profile) = profile.filter(|profile| !fits(profile.type_id)) {
                 let text = || format!("this profile is for {}, not for {}", profile.type_id.name(), code.name());
                 check.fail("value", text, &urls.item(m));

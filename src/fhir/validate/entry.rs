@@ -21,7 +21,7 @@ use crate::fhir::path::Path;
 /// Checks the structure of a resource.
 ///
 /// # Errors
-/// 400 with up to 100 issues, each with a FHIRPath expression; one more issue says when there were more.
+/// 400 with up to 100 errors and as many warnings, each with a FHIRPath expression; one more issue says when there were more.
 pub fn structure(resource: &Json) -> Result<()> {
     without_rules(resource, Options::default())
 }

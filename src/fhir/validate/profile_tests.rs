@@ -462,3 +462,29 @@ fn the_base_definitions_in_full() {
         assert_eq!(told(text), expected, "{text}");
     }
 }
+
+#[test]
+fn a_type_is_not_one_that_is_made_of_it() {
+    let of = |differential: &str, value: &str| {
+        let registry = registry("Observation", differential, &[]);
+        let text = format!(
+            r#"{{"resourceType":"Observation","id":"a","status":"final","code":{{"text":"x"}},"extension":[{{"url":"http://example.org/x",{value}}}]}}"#
+        );
+        errors(&registry, &text).len()
+    };
+    let only = |code: &str| {
+        format!(
+            r#"{{"path":"Observation"}},{{"path":"Observation.id","type":[{{"code":"string"}}]}},
+            {{"path":"Observation.extension.value[x]","type":[{{"code":"{code}"}}]}}"#
+        )
+    };
+    assert_eq!(of(&only("string"), r#""valueString":"a""#), 0);
+    for other in ["valueId", "valueCode", "valueMarkdown"] {
+        assert_eq!(of(&only("string"), &format!(r#""{other}":"a""#)), 1, "{other}");
+    }
+    assert_eq!(of(&only("Quantity"), r#""valueQuantity":{"value":1}"#), 0);
+    assert_eq!(
+        of(&only("Quantity"), r#""valueDistance":{"value":1,"code":"m","system":"http://unitsofmeasure.org"}"#),
+        1
+    );
+}

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::definitional::{list, text};
 use super::registry::Registry;
 use super::state::{Check, shown};
+use super::types::is_general;
 use crate::fhir::definitions::element::{TypeId, TypeKind, properties, type_by_name};
 use crate::fhir::fhirpath;
 use crate::fhir::json::{Json, Object};
@@ -314,11 +315,6 @@ fn narrower_types(check: &mut Check<'_, '_>, element: &Json, base: &Json, types:
             }
         }
     }
-}
-
-/// Whether a type stands for those that are made of it.
-fn is_general(kind: TypeId) -> bool {
-    matches!(kind.name(), "Resource" | "DomainResource" | "Element" | "BackboneElement")
 }
 
 /// Values that are fixed or patterns are of a type of the element.

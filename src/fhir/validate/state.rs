@@ -14,7 +14,7 @@ use crate::fhir::definitions::element::{Property, TypeId};
 use crate::fhir::fhirpath::{Bounds, Context, Node, Services};
 use crate::fhir::path::Path;
 
-/// Most issues that are told.
+/// Most errors that are told, and most warnings.
 pub const ISSUES: usize = 100;
 
 /// The deepest nesting of elements that is walked.

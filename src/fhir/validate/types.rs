@@ -5,7 +5,7 @@ use super::registry::Registry;
 use super::rules::At;
 use super::state::{Check, NESTED, Rules, STRUCTURE, Scope, shown};
 use super::vitals;
-use crate::fhir::definitions::element::{self as model, TypeId, TypeKind};
+use crate::fhir::definitions::element::{self as model, TypeId};
 use crate::fhir::definitions::names;
 use crate::fhir::fhirpath::Node;
 use crate::fhir::json::{Json, Object};
@@ -111,10 +111,9 @@ pub fn typed<'r, 'j>(check: &mut Check<'r, 'j>, scope: &Scope<'j>, node: Node<'j
         at += 1;
         let rule = rule_at.rule();
         let Some(type_id) = node.type_id.filter(|_| !rule.types.is_empty()) else { continue };
-        // a code is a string, but not where strings are allowed; the ids of resources are called strings
-        let is_exact = type_id.kind() == TypeKind::Primitive && type_id.name() != "id";
-        let mut fitting =
-            rule.types.iter().filter(|t| if is_exact { type_id == t.type_id } else { type_id.is_a(t.type_id) });
+        // a code is a string, but not where strings are allowed
+        let fits = |allowed: TypeId| type_id == allowed || (is_general(allowed) && type_id.is_a(allowed));
+        let mut fitting = rule.types.iter().filter(|t| fits(t.type_id));
         let Some(first) = fitting.next() else {
             let allowed: Vec<&str> = rule.types.iter().map(|t| t.type_id.name()).collect();
             let profile = rule_at.profile.name();
@@ -136,6 +135,11 @@ pub fn typed<'r, 'j>(check: &mut Check<'r, 'j>, scope: &Scope<'j>, node: Node<'j
             several => any_of(check, scope, node, several, rules, path),
         }
     }
+}
+
+/// Whether a type stands for those that are made of it.
+pub fn is_general(kind: TypeId) -> bool {
+    matches!(kind.name(), "Resource" | "DomainResource" | "Element" | "BackboneElement")
 }
 
 /// Adds the rules of a profile.

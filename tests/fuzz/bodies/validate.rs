@@ -16,7 +16,7 @@ const OBSERVATION: &str = r#"{"resourceType":"Observation","status":"final","cod
   "unit":"mg","system":"http://unitsofmeasure.org","code":"mg"}},{"code":{"text":"b"},"valueString":"c"}]}"#;
 
 /// Most issues, with the one that says that there are more.
-const ISSUES: usize = 101;
+const ISSUES: usize = 201;
 
 /// Most characters of the text of an issue.
 const TEXT: usize = 4096;
