@@ -23,9 +23,10 @@ pub fn check(check: &mut Check<'_, '_>, binding: &Binding, is_slice: bool, json:
         // whatever came of it would not be told
         return;
     }
+    let is_spared = !check.options.unknown_is_error;
     let Some(set) = Bound::find(check.registry, check.answers, &binding.value_set) else {
         let text = || format!("the value set {} is not known here, so the code was not checked", binding.value_set);
-        return check.warn("not-found", text, path);
+        return check.unless(is_spared || !binding.is_required, "not-found", text, path);
     };
     if binding.is_required && check.options.is_thorough {
         versions(check, &set, json, path);
@@ -42,6 +43,10 @@ pub fn check(check: &mut Check<'_, '_>, binding: &Binding, is_slice: bool, json:
     if membership == Membership::Failed {
         let text = || format!("whether the code is in the value set {} could not be checked", name_of(binding));
         return check.warn("incomplete", text, path);
+    }
+    if let Some(missing) = set.set.missing().filter(|_| membership == Membership::Unknown && has_code) {
+        let text = || format!("the value set {missing} is not known here, so the code was not checked");
+        return check.unless(is_spared || !binding.is_required, "not-found", text, path);
     }
     // a value is in a slice whose codes it has, whatever their system
     if membership != Membership::Out || (is_slice && set.set.has_plain(json)) || (!binding.is_required && !has_code) {

@@ -174,6 +174,8 @@ pub struct ValueSet {
     open: HashSet<Box<str>>,
     /// Whether something of any system may be in it.
     is_unknown: bool,
+    /// A value set that it includes and that nobody has.
+    missing: Option<Box<str>>,
 }
 
 /// How deep value sets may include one another.
@@ -228,7 +230,7 @@ impl ValueSet {
     fn part(part: &Json, sources: &dyn Sources<'_>, depth: usize) -> Self {
         let mut found = part.get("system").and_then(Json::as_str).map(|system| Self::of_system(part, system, sources));
         for url in part.get("valueSet").and_then(Json::as_array).unwrap_or_default().iter().filter_map(Json::as_str) {
-            let mut set = Self::unknown();
+            let mut set = Self { missing: Some(url.into()), ..Self::unknown() };
             if let Some(json) = sources.value_set(url).filter(|_| depth > 0) {
                 set = Self::default();
                 set.compose(&json, sources, depth - 1);
@@ -301,6 +303,7 @@ impl ValueSet {
             }
         }
         self.open.extend(other.open);
+        self.missing = self.missing.take().or(other.missing);
     }
 
     fn remove(&mut self, other: &Self) {
@@ -335,6 +338,7 @@ impl ValueSet {
         }
         self.open.retain(|system| other.is_unknown || other.open.contains(system));
         both.open = self.open;
+        both.missing = self.missing.or(other.missing);
         both
     }
 
@@ -389,6 +393,11 @@ impl ValueSet {
     /// Whether something of any system may be in it.
     pub fn is_unknown(&self) -> bool {
         self.is_unknown
+    }
+
+    /// A value set that it includes and that is not known here.
+    pub fn missing(&self) -> Option<&str> {
+        self.missing.as_deref()
     }
 
     /// The systems of which nobody knows here which codes are in it.

@@ -50,6 +50,9 @@ const EQUAL: &[&str] = &["="];
 const EQUAL_OR_IN: &[&str] = &["=", "in"];
 const ALL_BUT_REGEX: &[&str] = &["=", "is-a", "descendent-of", "is-not-a", "in", "not-in", "generalizes", "exists"];
 
+/// As much as a regular expression may take while it is looked at.
+const REGEX_BYTES: usize = 1 << 14;
+
 /// What the values of a property are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Values {
@@ -184,7 +187,8 @@ fn value(check: &mut Check<'_, '_>, system: &str, values: Values, value: &str, p
 
 /// A regular expression is one, as far as it is one of those that are understood here.
 fn regex(check: &mut Check<'_, '_>, value: &str, path: &Path) {
-    if let Err(regex::Error::Syntax(why)) = regex::Regex::new(value)
+    // only whether it is understood: a large one is not made
+    if let Err(regex::Error::Syntax(why)) = regex::RegexBuilder::new(value).size_limit(REGEX_BYTES).build()
         && !why.contains("not supported")
     {
         check.fail("value", || format!("\"{}\" is no regular expression", shown(value)), path);

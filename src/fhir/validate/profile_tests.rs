@@ -488,3 +488,27 @@ fn a_type_is_not_one_that_is_made_of_it() {
         1
     );
 }
+
+#[test]
+fn value_sets_that_are_not_known_are_told() {
+    let set = r#"{"resourceType":"ValueSet","url":"http://v","compose":{"include":[{"valueSet":["http://nowhere"]},
+        {"system":"http://s","concept":[{"code":"a"}]}]}}"#;
+    let told = |bound: &str, code: &str, unknown_is_error: bool| {
+        let binding =
+            format!(r#"{{"path":"Patient.maritalStatus","binding":{{"strength":"required","valueSet":"{bound}"}}}}"#);
+        let registry = registry("Patient", &format!(r#"{{"path":"Patient"}},{binding}"#), &[set]);
+        let patient = format!(
+            r#"{{"resourceType":"Patient","text":{{"status":"empty","div":"<div xmlns='http://www.w3.org/1999/xhtml'>x</div>"}},
+            "maritalStatus":{{"coding":[{{"system":"http://s","code":"{code}"}}]}}}}"#
+        );
+        let options = Options { with_warnings: true, unknown_is_error, ..Options::default() };
+        let issues = validate(&registry, &json(&patient), &[URL], options);
+        let of_binding = issues.iter().filter(|issue| issue.code == "not-found");
+        of_binding.map(|issue| issue.severity.to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    for (bound, code) in [("http://v", "b"), ("http://nowhere", "a")] {
+        assert_eq!(told(bound, code, false), "warning", "{bound}");
+        assert_eq!(told(bound, code, true), "error", "{bound}");
+    }
+    assert_eq!(told("http://v", "a", true), "", "what is known to be in it is");
+}
