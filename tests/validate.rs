@@ -94,6 +94,27 @@ fn files_packages_and_profiles_from_the_command_line() {
     assert_eq!(run(&["--no-examples", &target]).status.code(), Some(0));
     assert_eq!(run(&["--no-markup", &target]).status.code(), Some(1));
 
+    // files are told by the names and in the order that they were given, and what is fine by an outcome that is one
+    let output = run(&["--output", "json", "--errors-only", &target, &path("good.json"), &linked]);
+    let lines: Vec<Value> = printed(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let files: Vec<&str> = lines.iter().map(|line| line["file"].as_str().unwrap()).collect();
+    assert_eq!(files, [&*target, &*path("good.json"), &*linked]);
+    assert_eq!(lines[0]["outcome"]["issue"][0]["severity"], "information", "{}", lines[0]);
+
+    // a package that is unpacked
+    let unpacked = folder.path().join("unpacked/package");
+    std::fs::create_dir_all(&unpacked).unwrap();
+    let archive = std::fs::File::open(path("example.tgz")).unwrap();
+    tar::Archive::new(flate2::read::GzDecoder::new(archive)).unpack(folder.path().join("unpacked")).unwrap();
+    let bad = path("many.ndjson");
+    for place in [path("unpacked"), path("unpacked/package")] {
+        let output = run(&["--package", &place, "--profile", "http://example.org/StructureDefinition/named", &bad]);
+        assert!(printed(&output).contains("Patient.name"), "{place}: {}", printed(&output));
+    }
+    let one = "http://example.org/StructureDefinition/named|9.9";
+    assert_eq!(run(&["--package", &path("example.tgz"), "--profile", one, &target]).status.code(), Some(2));
+    assert_eq!(run(&["--package", &folder.path().display().to_string(), &target]).status.code(), Some(2));
+
     for arguments in [
         vec!["--profile", "http://example.org/unknown", "good.json"],
         vec!["--package", "missing.tgz", "good.json"],

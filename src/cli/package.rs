@@ -1,10 +1,12 @@
 //! `cresset package`: keeps FHIR packages, and takes them into use by tenants.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use clap::{Args, Subcommand};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use crate::access::actor::Actor;
 use crate::base::clock::SystemClock;
@@ -132,9 +134,9 @@ impl PackageArgs {
     }
 }
 
-async fn add(session: &Session, file: &std::path::Path) -> Result<()> {
+async fn add(session: &Session, file: &Path) -> Result<()> {
     let named = |fault: Fault| fault.context(file.display());
-    let archive = std::fs::read(file).map_err(|error| named(Fault::invalid(error.to_string())))?;
+    let archive = archive(file)?;
     let loaded = session.load_package(Bytes::from(archive)).await.map_err(named)?;
     for passed_over in &loaded.passed_over {
         eprintln!("cresset: warning: {}: {passed_over}", file.display());
@@ -183,7 +185,35 @@ fn label(text: &str) -> (&str, Option<&str>) {
     text.split_once('#').or_else(at).map_or((text, None), |(name, version)| (name, Some(version)))
 }
 
-/// The archives among these files and in these folders.
+/// The archive of a package: a file, or made of the folder where it is unpacked (with `package.json` in it, or in its `package`).
+///
+/// # Errors
+/// 400 for what cannot be read, and for a folder without a package.
+pub fn archive(path: &Path) -> Result<Vec<u8>> {
+    let named = |error: std::io::Error| Fault::invalid(format!("{}: {error}", path.display()));
+    if !path.is_dir() {
+        return std::fs::read(path).map_err(named);
+    }
+    let none = || Fault::invalid(format!("{}: there is no package in this folder", path.display()));
+    let folder = unpacked(path).ok_or_else(none)?;
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(&folder).map_err(named)?.flatten().map(|entry| entry.path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "json") && file.is_file());
+    files.sort();
+    let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    for file in files {
+        let name = file.file_name().unwrap_or_default();
+        tar.append_path_with_name(&file, Path::new("package").join(name)).map_err(named)?;
+    }
+    tar.into_inner().and_then(GzEncoder::finish).map_err(named)
+}
+
+/// Where in a folder the files of an unpacked package stand.
+fn unpacked(folder: &Path) -> Option<PathBuf> {
+    [folder.to_owned(), folder.join("package")].into_iter().find(|inner| inner.join("package.json").is_file())
+}
+
+/// The archives among these files and in these folders, and the folders that are unpacked packages.
 fn archives(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in paths {
@@ -191,10 +221,17 @@ fn archives(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             found.push(path.clone());
             continue;
         }
+        if unpacked(path).is_some() {
+            found.push(path.clone());
+            continue;
+        }
         let entries =
             std::fs::read_dir(path).map_err(|error| Fault::invalid(format!("{}: {error}", path.display())))?;
         let mut inside: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         inside.retain(|path| path.extension().is_some_and(|extension| extension == "tgz"));
+        if inside.is_empty() {
+            return Err(Fault::invalid(format!("{}: there is no package in this folder", path.display())));
+        }
         inside.sort();
         found.extend(inside);
     }

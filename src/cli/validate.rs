@@ -9,7 +9,8 @@ use clap::{Args, ValueEnum};
 use crate::base::clock::{Clock, SystemClock};
 use crate::base::fault::{Fault, Issue, Result};
 use crate::base::limits::{DEEPEST_NESTING, VALIDATE_REFERENCES_BYTES};
-use crate::cli::load::{Document, documents, find};
+use crate::cli::load::{Document, documents, listed};
+use crate::cli::package::archive;
 use crate::fhir::definitions::package::{self, Manifest, Package};
 use crate::fhir::definitions::shipped;
 use crate::fhir::json::{Json, parse, write};
@@ -77,7 +78,7 @@ impl ValidateArgs {
         let registry = self.registry()?;
         let registry = registry.as_ref().unwrap_or(self.below());
         for url in &self.profile {
-            match registry.profile(url) {
+            match registry.profile(url).filter(|_| registry.has_version(url)) {
                 Some(Ok(_)) => {}
                 Some(Err(why)) => return Err(Fault::invalid(format!("the profile {url} cannot be used: {why}"))),
                 None => return Err(Fault::invalid(format!("the profile {url} is in none of the packages"))),
@@ -98,9 +99,7 @@ impl ValidateArgs {
         let profiles: Vec<&str> = self.profile.iter().map(String::as_str).collect();
         let mut counts = Counts::default();
         let mut out = std::io::stdout().lock();
-        let files = find(&self.files)?;
-        let mut paths = [files.first, files.rest].concat();
-        paths.sort();
+        let paths = listed(&self.files)?;
         let all = if self.references { gathered(&paths)? } else { Vec::new() };
         let beside = self.references.then(|| Beside::new(&all));
         let mut judge = |document: &Document| {
@@ -149,6 +148,8 @@ impl ValidateArgs {
         let is_valid = issues.iter().all(|issue| !matches!(issue.severity, "error" | "fatal"));
         *(if is_valid { &mut counts.valid } else { &mut counts.invalid }) += 1;
         if self.output == Output::Json {
+            let fine = [Issue::information("no issues were found")];
+            let issues = if issues.is_empty() { &fine[..] } else { issues };
             let line = [
                 ("file", Json::string(document.place.as_str())),
                 ("valid", Json::Bool(is_valid)),
@@ -175,6 +176,9 @@ impl ValidateArgs {
 
 fn open(path: &Path) -> Result<Package> {
     let named = |fault: Fault| fault.context(path.display());
+    if path.is_dir() {
+        return Package::read(archive(path)?.as_slice()).map_err(named);
+    }
     let file = File::open(path).map_err(|error| named(Fault::invalid(error.to_string())))?;
     Package::read(BufReader::new(file)).map_err(named)
 }

@@ -85,7 +85,7 @@ pub(super) fn judged(at: &Tenancy, resource: &Json, profiles: &[String]) -> Resu
     let registry = &*all;
     for url in profiles {
         let shown: String = url.chars().take(200).flat_map(char::escape_debug).collect();
-        match registry.profile(url) {
+        match registry.profile(url).filter(|_| registry.has_version(url)) {
             Some(Ok(_)) => {}
             Some(Err(why)) => {
                 let message = format!("the profile {shown} cannot be used: {why}");

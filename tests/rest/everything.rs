@@ -140,6 +140,18 @@ on_both_databases! {
             assert_eq!(observations(&found), set(&expected), "{query}");
             assert!(keys(&found, "match").contains("Patient/a"));
         }
+        // what goes on at some time of the range is in it
+        for (id, period) in [("night", json!({"start": "2021-02-03T22:00:00Z", "end": "2021-02-04T02:00:00Z"})), ("open", json!({"start": "2021-02-03T08:00:00Z"})),
+            ("days", json!({"start": "2021-02-01", "end": "2021-02-03"}))] {
+            let stay = json!({"resourceType": "Encounter", "id": id, "status": "finished", "class": {"code": "AMB", "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode"}, "subject": {"reference": "Patient/a"}, "period": period});
+            client.put(&format!("Encounter/{id}"), &stay).expect(201);
+        }
+        for (query, expected) in [("start=2021-02-03&end=2021-02-03", "days night open"), ("start=2021-02-04&end=2021-02-04", "night open"),
+            ("start=2021-02-01&end=2021-02-01", "days"), ("start=2021-02-05", "open"), ("start=2021-01-01&end=2021-01-31", ""), ("start=2021-01-15&end=2021-02-02", "days")] {
+            let found = keys(&client.get(&format!("Patient/a/$everything?_type=Encounter&{query}")).expect(200).json(), "match");
+            let found: Vec<&str> = found.iter().filter_map(|key| key.strip_prefix("Encounter/")).filter(|id| *id != "e").collect();
+            assert_eq!(found.join(" "), expected, "{query}");
+        }
         let early = client.get("Patient/a/$everything?end=2015").expect(200).json();
         let supports = keys(&early, "include");
         assert!(supports.contains("Practitioner/p") && !supports.contains("Medication/m") && !supports.contains("Encounter/e"), "{supports:?}");

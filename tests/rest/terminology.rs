@@ -69,6 +69,36 @@ fn a_context_means_what_its_element_is_bound_to() {
 }
 
 #[test]
+fn versions_are_those_that_are_there() {
+    let app = started();
+    let mut client = app.client();
+    // packages name versions of the tables of HL7 v2 that none of them has
+    for set in ["http://terminology.hl7.org/ValueSet/v2-0203", "http://hl7.org/fhir/ValueSet/yesnodontknow"] {
+        assert!(!codes(&mut client, &format!("$expand?url={set}&count=3")).is_empty(), "{set}");
+    }
+    let table = "url=http://terminology.hl7.org/ValueSet/v2-0203&system=http://terminology.hl7.org/CodeSystem/v2-0203";
+    for (code, expected) in [("MR", true), ("nonsense", false)] {
+        let answer = client.get(&format!("ValueSet/$validate-code?{table}&code={code}")).expect(200).json();
+        assert_eq!(result(&answer), expected, "{code}");
+    }
+    // a value set by its id, in another version
+    let version = |id: &str, version: &str, code: &str| {
+        json!({"resourceType": "ValueSet", "id": id, "url": "http://example.org/ValueSet/v", "version": version,
+        "status": "active", "compose": {"include": [{"system": ANIMALS, "concept": [{"code": code}]}]}})
+    };
+    client.put("ValueSet/v1", &version("v1", "1", "dog")).expect(201);
+    client.put("ValueSet/v2", &version("v2", "2", "fish")).expect(201);
+    assert_eq!(codes(&mut client, "v1/$expand?valueSetVersion=1"), ["dog"]);
+    assert_eq!(codes(&mut client, "v1/$expand?valueSetVersion=2"), ["fish"]);
+    client.get("ValueSet/v1/$expand?valueSetVersion=3").expect(404);
+    let lookup = client.get(&format!("CodeSystem/$lookup?system={ANIMALS}&code=dog&property=url")).expect(200).json();
+    assert!(
+        lookup["parameter"].as_array().unwrap().iter().any(|one| one["name"] == "url" && one["valueUri"] == ANIMALS),
+        "{lookup}"
+    );
+}
+
+#[test]
 fn a_date_means_definitions_as_they_were() {
     let app = started();
     let mut client = app.client();

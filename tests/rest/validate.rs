@@ -44,7 +44,7 @@ on_both_databases! {
         let wrapped = parameters(&[json!({"name": "resource", "resource": bad})]);
         assert_eq!(judged(&mut client, "Patient/$validate", &wrapped), told);
         assert_eq!(judged(&mut client, "$validate", &bad), told);
-        assert_eq!(errors(&judged(&mut client, "Observation/$validate", &good)), ["resourceType"]);
+        assert_eq!(errors(&judged(&mut client, "Observation/$validate", &good)), ["Patient"]);
         assert_eq!(client.count("Patient"), 0, "nothing is stored");
         // what is no resource is not valid, and that has a place
         for (body, place) in [("{\"resourceType\":\"Patient\",\n \"name\":[}", "line 2"), ("{\"resourceType\":\"Patient\",\"id\":\"a\",\"id\":\"b\"}", "line 1"), ("[]", ""), ("x", "line 1")] {
@@ -91,6 +91,9 @@ on_both_databases! {
         assert!(errors(&told).contains(&"Observation.category"), "{told:?}");
         let wrapped = parameters(&[json!({"name": "resource", "resource": rate}), json!({"name": "profile", "valueUri": heart})]);
         assert_eq!(judged(&mut client, "Observation/$validate", &wrapped), told);
+        client.post("Observation/$validate?profile=http://hl7.org/fhir/StructureDefinition/heartrate%7C9.9", &rate).expect_outcome(404);
+        let twice = parameters(&[json!({"name": "resource", "resource": rate}), json!({"name": "resource", "resource": rate})]);
+        client.post("Observation/$validate", &twice).expect_outcome(400);
         let outcome = client.post("Observation/$validate?profile=http://example.org/none", &rate).expect_outcome(404);
         assert!(outcome["issue"][0]["diagnostics"].as_str().unwrap().contains("http://example.org/none"), "{outcome}");
         // a profile of another type

@@ -131,11 +131,14 @@ fn members(
 fn text(input: &mut dyn BufRead, place: &str, found: &mut dyn FnMut(Document) -> Result<()>) -> Result<()> {
     let mut line = String::new();
     let (mut number, mut before) = (0, Some(String::new()));
+    // a file with one line is not told by its lines
+    let mut only: Option<String> = None;
+    let is_lines = place.ends_with(".ndjson") || place.ends_with(".jsonl");
     loop {
         line.clear();
         let read = (&mut *input).take(MOST_BYTES + 1).read_line(&mut line).map_err(|error| broken(place, &error))?;
         if read == 0 {
-            return Ok(());
+            return only.map_or(Ok(()), |text| found(Document { place: place.to_owned(), text }));
         }
         number += 1;
         if line.len() as u64 > MOST_BYTES {
@@ -152,7 +155,15 @@ fn text(input: &mut dyn BufRead, place: &str, found: &mut dyn FnMut(Document) ->
             line.insert_str(0, &before);
             break;
         }
-        found(Document { place: format!("{place}:{number}"), text: trimmed.to_owned() })?;
+        let text = trimmed.to_owned();
+        if number == 1 && !is_lines {
+            only = Some(text);
+            continue;
+        }
+        if let Some(first) = only.take() {
+            found(Document { place: format!("{place}:1"), text: first })?;
+        }
+        found(Document { place: format!("{place}:{number}"), text })?;
     }
     (&mut *input).take(MOST_BYTES).read_to_string(&mut line).map_err(|error| broken(place, &error))?;
     if line.len() as u64 >= MOST_BYTES {
@@ -226,7 +237,12 @@ mod tests {
 
     #[test]
     fn one_line_is_one_document_and_a_mark_of_byte_order_is_none() {
-        assert_eq!(documents("a", b"\xEF\xBB\xBF{\"a\":1}").unwrap(), [(":1".to_owned(), "{\"a\":1}".to_owned())]);
+        for (name, place) in [("a", ""), ("a.ndjson", ":1")] {
+            let found = documents(name, b"\xEF\xBB\xBF{\"a\":1}").unwrap();
+            assert_eq!(found, [(place.to_owned(), "{\"a\":1}".to_owned())], "{name}");
+        }
+        let places: Vec<_> = documents("a", b"{}\n{}\n").unwrap().into_iter().map(|(place, _)| place).collect();
+        assert_eq!(places, [":1", ":2"]);
         assert_eq!(documents("a", b"\n\n {\n}\n").unwrap(), [(String::new(), "\n\n {\n}".to_owned())]);
         assert_eq!(documents("a", b"").unwrap(), []);
         assert_eq!(documents("a", b"\xEF\xBB\xBF{\n}").unwrap(), [(String::new(), "{\n}".to_owned())]);

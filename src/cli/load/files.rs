@@ -21,6 +21,17 @@ const MOST: usize = 5_000_000;
 /// # Errors
 /// 400 for a path that does not exist or cannot be read.
 pub fn find(paths: &[PathBuf]) -> Result<Files> {
+    let (first, rest) = listed(paths)?.into_iter().partition(|path| rank(path).is_some());
+    let mut files = Files { first, rest };
+    files.first.sort_by_key(|path| rank(path));
+    Ok(files)
+}
+
+/// The files at `paths` in their order, those of a folder by their names, hidden files left out.
+///
+/// # Errors
+/// 400 for a path that does not exist or cannot be read.
+pub fn listed(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for path in paths {
         let start = all.len();
@@ -43,10 +54,7 @@ pub fn find(paths: &[PathBuf]) -> Result<Files> {
         }
         all[start..].sort();
     }
-    let (first, rest) = all.into_iter().partition(|path| rank(path).is_some());
-    let mut files = Files { first, rest };
-    files.first.sort_by_key(|path| rank(path));
-    Ok(files)
+    Ok(all)
 }
 
 /// Whether a file or member of an archive goes before others, by its name.

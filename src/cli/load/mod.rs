@@ -20,7 +20,7 @@ mod target;
 
 pub use command::LoadArgs;
 pub use document::{Document, read as documents};
-pub use files::find;
+pub use files::{find, listed};
 pub use pace::{Pace, Summary};
 pub use pipeline::Pipeline;
 pub use target::Target;

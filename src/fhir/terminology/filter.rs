@@ -49,6 +49,12 @@ impl Op {
         })
     }
 
+    /// Whether it asks what is above or below a concept.
+    pub fn is_of_hierarchy(self) -> bool {
+        use Op::{ChildOf, DescendentLeaf, DescendentOf, Generalizes, IsA, IsNotA};
+        matches!(self, IsA | DescendentOf | IsNotA | Generalizes | ChildOf | DescendentLeaf)
+    }
+
     /// The code.
     pub fn code(self) -> &'static str {
         match self {

@@ -79,12 +79,40 @@ impl Loaded {
         if let Some(json) = lock().get(&key) {
             return Some(json.clone());
         }
-        let json = Arc::new(self.packages.definition(kind, canonical)?);
+        let mut json = self.packages.definition(kind, canonical)?;
+        if kind == VALUE_SET {
+            self.unpin(&mut json);
+        }
+        let json = Arc::new(json);
         let mut read = lock();
         if read.len() >= KEPT {
             read.clear();
         }
         Some(read.entry(key).or_insert(json).clone())
+    }
+
+    /// Lets a value set take its code systems in the versions that are there, where it names one that no package has: most value sets
+    /// of `hl7.terminology` 7.0.1 for tables of HL7 v2 do.
+    fn unpin(&self, set: &mut Json) {
+        let Some(compose) = set.as_object_mut().and_then(|set| set.get_mut("compose")?.as_object_mut()) else { return };
+        for side in ["include", "exclude"] {
+            let Some(Json::Array(parts)) = compose.get_mut(side) else { continue };
+            for part in parts {
+                if self.is_absent(part)
+                    && let Some(object) = part.as_object_mut()
+                {
+                    object.remove("version");
+                }
+            }
+        }
+    }
+
+    /// Whether a part of a value set names a version of its code system that is not there, while another one is.
+    fn is_absent(&self, part: &Json) -> bool {
+        let Some((url, pinned)) = text(part, "system").zip(text(part, "version")) else { return false };
+        let is_it = |version: &str| version.is_empty() || version::matches(pinned, version);
+        let is_there = self.code_systems.get(url).is_some_and(|there| !there.iter().any(|version| is_it(version)));
+        is_there && self.pick(CODE_SYSTEM, url, None, &has_content).is_some()
     }
 
     /// The definition that is meant: of the versions that are wanted the latest that is as it must be.
@@ -125,11 +153,14 @@ fn is_supplement(json: &Json) -> bool {
     text(json, "content").and_then(Content::parse) == Some(Content::Supplement)
 }
 
+/// Whether a code system has concepts: a package may name one whose content is elsewhere.
+fn has_content(json: &Json) -> bool {
+    !is_supplement(json) && text(json, "content") != Some("not-present")
+}
+
 impl Library for Loaded {
     fn code_system(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<dyn CodeSystem>>> {
-        // a package may name a system whose content is elsewhere
-        let fits = |json: &Json| !is_supplement(json) && text(json, "content") != Some("not-present");
-        Ok(self.pick(CODE_SYSTEM, url, version, &fits).map(|found| self.system(found)))
+        Ok(self.pick(CODE_SYSTEM, url, version, &has_content).map(|found| self.system(found)))
     }
 
     fn code_system_versions(&self, url: &str) -> Result<Vec<Box<str>>> {
@@ -184,12 +215,18 @@ mod tests {
                     ("urn:b".into(), "".into()),
                     ("urn:s".into(), "".into()),
                 ],
+                VALUE_SET => vec![("urn:v".into(), "1".into())],
                 _ => Vec::new(),
             }
         }
 
         fn definition(&self, kind: &str, canonical: &str) -> Option<Json> {
             let (url, version) = version::split(canonical);
+            if kind == VALUE_SET {
+                let part = |system: &str, version: &str| format!(r#"{{"system":"{system}","version":"{version}"}}"#);
+                let parts = [part("urn:a", "1.9"), part("urn:a", "1.8"), part("urn:b", "2"), part("urn:other", "3")];
+                return parse(format!(r#"{{"compose":{{"include":[{}]}}}}"#, parts.join(",")).as_bytes()).ok();
+            }
             let content = match url {
                 "urn:b" => "not-present",
                 "urn:s" => "supplement",
@@ -218,5 +255,13 @@ mod tests {
         assert!(loaded.code_system("urn:s", None).expect("an answer").is_none());
         assert!(loaded.supplement("urn:s", None).expect("an answer").is_some());
         assert!(loaded.value_set("urn:a", None).expect("an answer").is_none());
+    }
+
+    #[test]
+    fn versions_that_no_package_has_are_not_asked_for() {
+        let set = Loaded::new(Arc::new(Two)).value_set("urn:v", None).expect("an answer").expect("the value set");
+        let parts = list(set.get("compose").expect("a compose"), "include");
+        let versions: Vec<_> = parts.iter().map(|part| text(part, "version")).collect();
+        assert_eq!(versions, [Some("1.9"), None, Some("2"), Some("3")]);
     }
 }

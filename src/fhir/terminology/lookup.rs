@@ -110,6 +110,9 @@ fn answer(
     tell("code", "valueCode", Some(Json::string(concept.code.clone())));
     tell("system", "valueUri", Some(Json::string(about.url.clone())));
     tell("abstract", "valueBoolean", Some(Json::Bool(concept.is_abstract)));
+    if wanted.contains(&"url") {
+        tell("url", "valueUri", Some(Json::string(about.url.clone())));
+    }
     if is_wanted("definition") {
         tell("definition", "valueString", concept.definition.clone().map(Json::string));
     }

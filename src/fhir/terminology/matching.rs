@@ -21,6 +21,11 @@ pub trait Tree {
     /// The places right below.
     fn children(&self, place: u32) -> &[u32];
 
+    /// Whether a concept below another one is one of its kind (`CodeSystem.hierarchyMeaning`).
+    fn subsumes(&self) -> bool {
+        true
+    }
+
     /// All places strictly below one, each once.
     fn below(&self, place: u32) -> Arc<Places>;
     /// All places strictly above one.
@@ -112,15 +117,22 @@ impl<'f> Matcher<'f> {
     /// Makes filters ready.
     ///
     /// # Errors
-    /// 422 for a regular expression that is none, or too large.
+    /// 422 for a regular expression that is none, or too large, and for the hierarchy of a property.
     pub fn new(tree: &dyn Tree, filters: &'f [Filter]) -> Result<Self> {
         let ready = |filter: &'f Filter| -> Result<Ready<'f>> {
+            if filter.op.is_of_hierarchy() && !matches!(&*filter.property, "concept" | "code") {
+                let (property, op) = (&filter.property, filter.op.code());
+                let text =
+                    format!("the filter \"{property}\" with {op} is not understood: the hierarchy is of concepts");
+                return Err(Fault::coded(Category::Unprocessable, "not-supported", text));
+            }
             let regex = match filter.op {
                 Op::Regex => Some(whole(&filter.value)?),
                 _ => None,
             };
             let pivot = tree.place(&filter.value);
             let related = match filter.op {
+                _ if !tree.subsumes() => None,
                 Op::IsA | Op::DescendentOf | Op::IsNotA | Op::DescendentLeaf => pivot.map(|place| tree.below(place)),
                 Op::Generalizes => pivot.map(|place| tree.above(place)),
                 _ => None,
@@ -159,6 +171,7 @@ impl Ready<'_> {
             Op::IsA | Op::Generalizes => is_pivot || is_related,
             Op::DescendentOf => is_related && !is_pivot,
             Op::IsNotA => !is_pivot && !is_related,
+            Op::ChildOf if !tree.subsumes() => false,
             Op::ChildOf => self.pivot.is_some_and(|it| tree.parents(place).contains(&it)),
             Op::DescendentLeaf => is_related && tree.children(place).is_empty(),
             Op::Equals if is_concept => is_pivot,

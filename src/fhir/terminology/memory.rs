@@ -194,6 +194,10 @@ impl Tree for Memory {
         &self.children[place as usize]
     }
 
+    fn subsumes(&self) -> bool {
+        self.about.hierarchy.subsumes()
+    }
+
     fn below(&self, place: u32) -> Arc<Places> {
         self.related(place, true)
     }

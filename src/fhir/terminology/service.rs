@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::compare;
-use super::compose::ValueSet;
+use super::compose::{ValueSet, canonical};
 use super::context::Context;
 use super::dated::Dated;
 use super::expand::expand;
 use super::expansion::{Stamp, resource};
 use super::face::Library;
+use super::issues;
 use super::lookup::lookup;
 use super::matches::find_matches;
 use super::memory::text;
@@ -216,7 +217,17 @@ fn operate(library: &dyn Library, call: &Call<'_>, params: &Params) -> Result<Js
 /// The value set that is meant: that of the path, or of parameters.
 fn set(context: &Context<'_>, call: &Call<'_>, params: &Params) -> Result<std::rc::Rc<ValueSet>> {
     match &call.own {
-        Some(own) if !params.has("valueSet") => context.understood(ValueSet::new(own.clone())?).map(std::rc::Rc::new),
+        Some(own) if !params.has("valueSet") => {
+            let wanted = params.text("valueSetVersion")?.filter(|wanted| text(own, "version") != Some(wanted));
+            match wanted.zip(text(own, "url")) {
+                // another version of it
+                Some((version, url)) => {
+                    let name = canonical(url, Some(version));
+                    context.value_set(&name)?.ok_or_else(|| issues::value_set_unknown(&name))
+                }
+                None => context.understood(ValueSet::new(own.clone())?).map(std::rc::Rc::new),
+            }
+        }
         _ => value_set(context, params),
     }
 }

@@ -105,11 +105,37 @@ fn every_operator_on_concepts_and_properties() {
         ("wings", "=", "2"),
         ("legs", "exists", "maybe"),
         ("legs", "~", "2"),
+        ("kin", "is-a", "wolf"),
+        ("parent", "descendent-of", "animal"),
         ("concept", "regex", "("),
         ("concept", "regex", "(a{1000}){1000}"),
     ] {
         let status = filtered(property, op, value).expect_err("refused").category().status();
         assert_eq!(status, 422, "{property} {op} {value}");
+    }
+}
+
+#[test]
+fn what_is_a_part_is_no_kind() {
+    let system = |meaning: &str| {
+        format!(
+            r#"{{"resourceType":"CodeSystem","url":"{CS}","status":"active","content":"complete","hierarchyMeaning":"{meaning}",
+            "concept":[{{"code":"car","concept":[{{"code":"wheel"}}]}}]}}"#
+        )
+    };
+    for (meaning, op, expected) in [
+        ("is-a", "is-a", "car wheel"),
+        ("part-of", "is-a", "car"),
+        ("grouped-by", "is-a", "car"),
+        ("part-of", "descendent-of", ""),
+        ("part-of", "is-not-a", "wheel"),
+        ("part-of", "child-of", ""),
+        ("classified-with", "descendent-of", "wheel"),
+    ] {
+        let filter = format!(r#"{{"property":"concept","op":"{op}","value":"car"}}"#);
+        let compose = format!(r#"{{"include":[{{"system":"{CS}","filter":[{filter}]}}]}}"#);
+        let found = expanded(&shelf(&[&system(meaning)]), &compose, &[("excludeNested", "true")]);
+        assert_eq!(found.expect("an expansion"), expected, "{meaning} {op}");
     }
 }
 

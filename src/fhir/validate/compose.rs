@@ -4,7 +4,7 @@
 //! A code that cannot be looked up is an error here, as it is for HL7's validator: a filter with a wrong code is a value set without codes.
 
 use super::codes::Membership;
-use super::definitional::{list, text};
+use super::parts::{list, text};
 use super::primitive::Primitive;
 use super::state::{Check, shown};
 use super::uris;

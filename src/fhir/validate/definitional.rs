@@ -7,6 +7,7 @@ use super::codes::Membership;
 use super::compose;
 use super::form;
 use super::map;
+use super::parts::{list, text};
 use super::report;
 use super::restricts;
 use super::state::{Check, shown};
@@ -56,14 +57,6 @@ fn publisher(check: &mut Check<'_, '_>, definition: &Json, path: &Path) {
         let text = || format!("HL7 International publishes what a work group of it defines, not {}", shown(publisher));
         check.fail("value", text, &path.child("publisher"));
     }
-}
-
-pub fn text<'j>(json: &'j Json, name: &str) -> Option<&'j str> {
-    json.get(name)?.as_str()
-}
-
-pub fn list<'j>(json: &'j Json, name: &str) -> &'j [Json] {
-    json.get(name).and_then(Json::as_array).unwrap_or_default()
 }
 
 /// The properties of a CodeSystem have codes and URIs of their own; what supplements another is a supplement.

@@ -42,6 +42,7 @@ mod language;
 mod linked;
 mod map;
 mod narrative;
+mod parts;
 pub mod primitive;
 mod questionnaire;
 mod readable;

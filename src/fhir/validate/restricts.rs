@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use super::definitional::{list, text};
+use super::parts::{list, text};
 use super::registry::Registry;
 use super::state::{Check, shown};
 use super::types::is_general;

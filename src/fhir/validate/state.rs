@@ -13,6 +13,7 @@ use crate::base::fault::Issue;
 use crate::fhir::definitions::element::{Property, TypeId};
 use crate::fhir::fhirpath::{Bounds, Context, Node, Services};
 use crate::fhir::path::Path;
+pub use crate::fhir::xml::shown;
 
 /// Most errors that are told, and most warnings.
 pub const ISSUES: usize = 100;
@@ -205,9 +206,4 @@ impl<'r, 'j> Check<'r, 'j> {
             ..*self
         }
     }
-}
-
-/// A text of the request, short and safe to show.
-pub fn shown(text: &str) -> String {
-    text.chars().take(64).flat_map(char::escape_debug).collect()
 }

@@ -99,7 +99,7 @@ pub fn extension(check: &mut Check<'_, '_>, object: &Object, path: &Path) {
     if has_value == has_extension {
         let text =
             if has_value { "must not have both a value and extensions" } else { "must have a value or extensions" };
-        check.fail("invariant", || text.to_owned(), path);
+        check.fail("invariant", || format!("ext-1: an extension {text}"), path);
     }
 }
 

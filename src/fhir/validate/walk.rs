@@ -129,7 +129,7 @@ pub fn object<'r, 'j, const RULES: bool>(
         let Some(element) = element(check, holder, (name, json), has_siblings, &mut seen, path) else { continue };
         let place = path.child(element.property.element);
         if holder.is_contained && element.property.name.id() == Some(names::CONTAINED) {
-            check.fail(STRUCTURE, || "a contained resource must not contain others".to_owned(), &place);
+            check.fail(STRUCTURE, || "dom-2: a contained resource must not contain others".to_owned(), &place);
         } else {
             values::<RULES>(check, &element, holder, rules, scope, &place);
         }

@@ -33,7 +33,7 @@ pub use limited::{NarrativeProblem, NarrativeRule, narrative_problem};
 pub use narrative::is_narrative;
 pub use read::{parse, parse_exact};
 pub use scan::{Namespace, Scanner, Scope, Tag, Token};
-pub use text::is_xml;
+pub use text::{is_xml, shown};
 pub use write::{Layout, write};
 
 #[cfg(test)]

@@ -14,9 +14,16 @@ pub fn fault(text: &str, at: usize, message: &str) -> Fault {
     Fault::coded(Category::Invalid, "structure", format!("invalid XML: {message}")).on(small(line), small(column))
 }
 
+/// Most characters of a text of the request in a message.
+const SHOWN: usize = 200;
+
 /// A text of the request, short and safe to show.
 pub fn shown(text: &str) -> String {
-    text.chars().take(64).flat_map(char::escape_debug).collect()
+    let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// Whether a byte is white space of XML.

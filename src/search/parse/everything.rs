@@ -7,6 +7,7 @@ use crate::base::fault::{Fault, Result};
 use crate::fhir::types::{ResourceId, ResourceType};
 use crate::search::kind::date;
 use crate::search::query::{DateTest, Everything, Prefix, Query};
+use crate::search::value::Span;
 
 /// What is asked before its parameters are read.
 pub(super) fn begin(kind: ResourceType, id: Option<&ResourceId>, params: &[(String, String)]) -> Everything {
@@ -28,8 +29,9 @@ pub(super) fn parameter(
         return Err(bad(name, value, "the parameter stands there twice").into());
     }
     match name {
-        "start" => everything.care.push(time(name, value, Prefix::Ge, now)?),
-        "end" => everything.care.push(time(name, value, Prefix::Le, now)?),
+        // what goes on at some time of the range is in it: from the start on, and until the end is over
+        "start" => everything.care.push(edge(time(name, value, Prefix::Gt, now)?, |span| span.start)),
+        "end" => everything.care.push(edge(time(name, value, Prefix::Lt, now)?, |span| span.end)),
         // What was written in that very instant may come again, but is never missed.
         "_since" => everything.since = Some(time(name, value, Prefix::Ge, now)?),
         "_count" | "_summary" | "_elements" | "_total" => return take(work, query, name, value).map_err(Trouble::from),
@@ -39,12 +41,18 @@ pub(super) fn parameter(
         }
     }
     let side = |prefix| everything.care.iter().find(|test| test.prefix == prefix).map(|test| test.span);
-    match (side(Prefix::Ge), side(Prefix::Le)) {
+    match (side(Prefix::Gt), side(Prefix::Lt)) {
         (Some(start), Some(end)) if end.end <= start.start => {
             Err(bad(name, value, "the end is before the start").into())
         }
         _ => Ok(Taken::Used),
     }
+}
+
+/// The same test, against one moment of the value.
+fn edge(test: DateTest, moment: impl Fn(&Span) -> i64) -> DateTest {
+    let at = moment(&test.span);
+    DateTest { span: Span { start: at, end: at }, ..test }
 }
 
 fn time(name: &str, value: &str, prefix: Prefix, now: Timestamp) -> Result<DateTest> {

@@ -114,7 +114,7 @@ static OWN: [Own; 10] = [
             ("name", "out", 1, "1", "string", "name of the package"),
             ("version", "out", 1, "1", "string", "its version"),
             ("definitions", "out", 1, "1", "integer", "how many definitions it has"),
-            ("active", "out", 1, "1", "boolean", "whether it was taken into use"),
+            ("active", "out", 1, "1", "boolean", "whether it is in use"),
             ("passedOver", "out", 0, "*", "string", "a file that could not be read, with the reason"),
         ],
     },

@@ -103,11 +103,13 @@ async fn taken(call: &Call<'_>, loaded: &LoadedPackage, activate: bool) -> Resul
     if activate {
         call.session.use_package(&manifest.name, Some(&manifest.version), true).await?;
     }
+    let used = call.session.packages_in_use();
+    let is_used = used.packages.iter().any(|used| used.packed.manifest.label() == manifest.label());
     let mut parts = vec![
         text("name", "valueString", &manifest.name),
         text("version", "valueString", &manifest.version),
         part("definitions", "valueInteger", Json::integer(i64::try_from(*definitions).unwrap_or(i64::MAX))),
-        part("active", "valueBoolean", Json::Bool(activate)),
+        part("active", "valueBoolean", Json::Bool(activate || is_used)),
     ];
     parts.extend(passed_over.iter().map(|file| text("passedOver", "valueString", file)));
     Ok(parts)

@@ -132,7 +132,7 @@ fn of_type(call: &Call<'_>, resource: &Json) -> Vec<Issue> {
         (Some(kind), Some(name)) if kind.name() != name => {
             let shown: String = name.chars().take(60).flat_map(char::escape_debug).collect();
             let message = format!("the resource is of type \"{shown}\", the URL of type {kind}");
-            vec![Issue::error("invariant", message).at("resourceType")]
+            vec![Issue::error("value", message).at(shown)]
         }
         _ => Vec::new(),
     }
@@ -189,6 +189,11 @@ impl Asked {
             let place = || format!("Parameters.parameter[{at}]");
             let name = parameter.get("name").and_then(Json::as_str).unwrap_or_default();
             if name == "resource" {
+                if self.resource.is_some() {
+                    return Err(
+                        Fault::coded(Category::Invalid, "value", "there is one resource, not several").at(place())
+                    );
+                }
                 let resource = parameter.get("resource").cloned();
                 let missing = || Fault::coded(Category::Invalid, "required", "there is no resource").at(place());
                 self.resource = Some(resource.ok_or_else(missing)?);
