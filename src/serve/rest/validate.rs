@@ -118,7 +118,7 @@ pub fn verdict(mut issues: Vec<Issue>) -> Answer {
     if issues.is_empty() {
         issues.push(Issue::information("nothing is wrong with it"));
     }
-    Answer { is_outcome: true, ..Answer::whole(Bytes::from(outcome_text(&issues))) }
+    Answer::whole(Bytes::from(outcome_text(&issues)))
 }
 
 fn is_error(issue: &Issue) -> bool {
