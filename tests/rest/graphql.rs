@@ -109,6 +109,30 @@ on_both_databases! {
         assert!(answer.json()["errors"][0]["message"].as_str().unwrap().contains("application/graphql"));
     }
 
+    fn what_operations_answer_is_queried(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        put_all(&mut client);
+        let over = |path: &str, query: &str| {
+            let sign = if path.contains('?') { '&' } else { '?' };
+            format!("{path}{sign}_graphql={}", utf8_percent_encode(query, NON_ALPHANUMERIC))
+        };
+        let validate = "ValueSet/$validate-code?url=http://hl7.org/fhir/ValueSet/administrative-gender&system=http://hl7.org/fhir/administrative-gender&code=male";
+        let answer = client.get(&over(validate, "{result:parameter(name:\"result\"){value:valueBoolean}}")).expect(200);
+        assert_eq!(answer.header("content-type"), Some("application/json; charset=utf-8"));
+        assert_eq!(answer.json(), json!({"data": {"result": [{"value": true}]}}));
+        let everything = over("Patient/p/$everything", "{ entry @flatten { resource @flatten { ...on Patient { name @first { family } } } } }");
+        assert_eq!(client.get(&everything).expect(200).json(), json!({"data": {"name": [{"family": "A"}]}}));
+        let body = json!({"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": {"resourceType": "Patient", "gender": "x"}}]});
+        let answer = client.post(&over("Patient/$validate", "{ issue { severity } }"), &body).expect(200).json();
+        assert_eq!(answer["data"]["issue"][0], json!({"severity": "error"}), "{answer}");
+        // a query that is wrong, and operations that fail, to which it is not put
+        let answer = client.get(&over(validate, "{ nonsense }")).expect(400).json();
+        assert_eq!(answer["errors"][0]["message"], "Parameters has no field nonsense");
+        client.get(&over("Patient/nobody/$everything", "{ nonsense }")).expect_outcome(404);
+        client.get(&over("ValueSet/$validate-code?nonsense=1", "{ id }")).expect_outcome(400);
+    }
+
     fn errors_have_the_form_of_graphql_and_a_status(database) {
         let app = TestApp::start(database);
         let mut client = app.client();

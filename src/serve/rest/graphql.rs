@@ -1,4 +1,5 @@
-//! `$graphql`: queries over the system or a resource (FHIR R4 `graphql.html`, 3.1.2.2; `docs/GRAPHQL.md`).
+//! `$graphql`: queries over the system or a resource (FHIR R4 `graphql.html`, 3.1.2.2; `docs/GRAPHQL.md`), and over what
+//! other operations answer.
 //!
 //! A query is answered on a thread for CPU work, which waits for the store: how many there are at a time is bounded, so that
 //! enough such threads are left for the searches that they wait for.
@@ -43,6 +44,35 @@ pub async fn respond(
         Ok(params) => answer(site, session, target, (&params, headers), body).await,
         Err(fault) => Err(fault),
     };
+    wired(answer, is_pretty)
+}
+
+/// The parameter of other operations whose query is answered out of what they answer (FHIR R4 `graphql.html`, 3.1.2.6).
+pub const OVER: &str = "_graphql";
+
+/// Whether a URL asks for the answer of its operation by a query.
+pub fn is_over(uri: &Uri) -> bool {
+    let names = uri.query().unwrap_or_default().split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    names.into_iter().any(|name| name == OVER)
+}
+
+/// The response to the query of a URL over what its operation has answered.
+pub async fn respond_over(site: &Site, session: Session, uri: &Uri, resource: &Bytes) -> Response<Body> {
+    let params = Params::parse(uri.query().unwrap_or_default(), site.limits.query_bytes);
+    let is_pretty = params.as_ref().is_ok_and(|params| params.pretty);
+    let asked = params.and_then(|params| {
+        let own = params.pairs.iter().filter(|(name, _)| name == OVER);
+        let request = Request::of_pairs(own.map(|(_, value)| ("query", value.as_str())), site.limits.nesting)?;
+        Ok((request, Root::Resource(Arc::new(parse_stored(resource)?))))
+    });
+    let answer = match asked {
+        Ok((request, root)) => executed(site, session, request, root).await,
+        Err(fault) => Err(fault),
+    };
+    wired(answer, is_pretty)
+}
+
+fn wired(answer: Result<Vec<u8>>, is_pretty: bool) -> Response<Body> {
     let (status, text, is_transient) = match answer {
         Ok(text) => (200, text, false),
         Err(fault) => (wire(&fault).0, error_text(&told(&fault)), fault.is_transient()),
@@ -88,6 +118,10 @@ async fn answer(
             Root::Resource(Arc::new(parse_stored(stored.body.as_deref().unwrap_or_default())?))
         }
     };
+    executed(site, session, request, root).await
+}
+
+async fn executed(site: &Site, session: Session, request: Request, root: Root) -> Result<Vec<u8>> {
     // It is never closed.
     let _turn = AT_ONCE.acquire().await.map_err(|_| Fault::unavailable("the server is stopping"))?;
     let (now, most) = (site.clock.now(), site.limits.page_max);
