@@ -333,6 +333,28 @@ on_both_databases! {
         client.post("Patient", &claims).expect_outcome(422);
     }
 
+    fn naming_systems_of_packages_are_known(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let ask = |id: &str, kind: &str| format!("NamingSystem/$preferred-id?id={id}&type={kind}");
+        let result = |client: &mut Client, id: &str, kind: &str| client.get(&ask(id, kind)).expect(200).json()["parameter"][0]["valueString"].clone();
+        assert_eq!(result(&mut client, "http://loinc.org", "oid"), "2.16.840.1.113883.6.1");
+        assert_eq!(result(&mut client, "urn:oid:2.16.840.1.113883.6.1", "uri"), "http://loinc.org");
+        // one that is retired is not meant where there is another; of two others nobody knows which
+        assert_eq!(result(&mut client, "1.0.3166.1", "uri"), "urn:iso:std:iso:3166");
+        assert!(client.get(&ask("http://hl7.org/fhir/sid/icd-9-cm", "oid")).expect_outcome(400).to_string().contains("several"));
+        client.get(&ask("urn:oid:1.2.3.4.5.6", "uri")).expect_outcome(404);
+        // what is stored here counts more
+        let own = json!({"resourceType": "NamingSystem", "id": "own", "name": "Own", "status": "active", "kind": "codesystem", "date": "2020",
+            "uniqueId": [{"type": "uri", "value": "http://loinc.org"}, {"type": "oid", "value": "1.2.3"}]});
+        client.put("NamingSystem/own", &own).expect(201);
+        assert_eq!(result(&mut client, "http://loinc.org", "oid"), "1.2.3");
+        let mut package = json!({"resourceType": "Parameters", "parameter": [{"name": "name", "valueString": "hl7.terminology.r4"}]});
+        package["parameter"].as_array_mut().unwrap().push(json!({"name": "version", "valueString": "7.0.1"}));
+        client.post("$package-deactivate", &package).expect(200);
+        client.get(&ask("1.0.3166.1", "uri")).expect_outcome(404);
+    }
+
     fn tenants_choose_for_themselves_and_versions_differ(database) {
         let mut app = TestApp::start(database);
         app.kill();

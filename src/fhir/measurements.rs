@@ -1,7 +1,8 @@
 //! Measurements of Observations, by code and unit, and their statistics as Observations (FHIR R4
 //! `observation-operation-stats.html`).
 //!
-//! A measurement is a Quantity with a UCUM code, of the Observation itself or of a component. An Observation that was asked for
+//! A measurement is a Quantity with a UCUM code, of the Observation itself or of a component. Of a code without any of these,
+//! integers and Quantities that only name their unit are measurements as well, if all of them have the same one. An Observation that was asked for
 //! by its own code is taken with its components, and with its members when they come; another one only with the components that
 //! were asked for. What can be converted is in one unit, that of the first measurement of the code; what cannot stands in an
 //! Observation of its own.
@@ -61,6 +62,30 @@ struct Group {
     coding: Json,
     total: usize,
     units: Vec<InUnit>,
+    named: Named,
+}
+
+/// Values whose unit has a name at most, so that they can be compared only with those of the same name.
+#[derive(Debug, Default)]
+struct Named {
+    unit: Option<String>,
+    values: Vec<(Decimal, Option<i64>)>,
+    is_mixed: bool,
+}
+
+/// What results are in.
+#[derive(Debug, Clone, Copy)]
+enum Unit<'a> {
+    /// A UCUM code, and its text.
+    Ucum(&'a str, Option<&'a str>),
+    /// A unit that has only a name.
+    Named(&'a str),
+}
+
+/// A value with the unit that it comes in.
+enum Measured<'a> {
+    Ucum(Decimal, &'a str, Option<&'a str>),
+    Named(Decimal, Option<&'a str>),
 }
 
 /// Measurements, gathered.
@@ -135,9 +160,11 @@ impl Measurements {
         self.groups[group].total += 1;
         // A modifier may mean anything, so that the value is none to be counted with.
         let is_modified = observation.get("modifierExtension").is_some() || of.get("modifierExtension").is_some();
-        if let Some((value, code, text)) = measured(of).filter(|_| !is_modified) {
-            let at = Some(moment(observation)).filter(|at| *at != i64::MIN);
-            self.groups[group].put((value, at), code, text);
+        let at = || Some(moment(observation)).filter(|at| *at != i64::MIN);
+        match measured(of).filter(|_| !is_modified) {
+            Some(Measured::Ucum(value, code, text)) => self.groups[group].put((value, at()), code, text),
+            Some(Measured::Named(value, unit)) => self.groups[group].named.put((value, at()), unit),
+            None => {}
         }
     }
 
@@ -146,7 +173,7 @@ impl Measurements {
         let next = self.groups.len();
         let at = *self.by_code.entry((text("system"), text("code"))).or_insert(next);
         if at == next {
-            self.groups.push(Group { coding: coding.clone(), total: 0, units: Vec::new() });
+            self.groups.push(Group::of(coding.clone()));
         }
         at
     }
@@ -157,20 +184,23 @@ impl Measurements {
             let is_there = |group: &Group| self.wanted[at].is(&group.coding);
             if !self.panels[at] && !self.groups.iter().any(is_there) {
                 let coding = self.wanted[at].coding();
-                self.groups.push(Group { coding, total: 0, units: Vec::new() });
+                self.groups.push(Group::of(coding));
             }
         }
         let mut found = Vec::new();
         for group in self.groups {
             let total = group.total;
             if group.units.is_empty() {
-                let sample = Sample { values: Vec::new(), total, start: about.start.map(|start| start.0) };
-                found.push(about.observation(&group.coding, None, &sample, asked));
+                let Named { unit, values, is_mixed } = group.named;
+                let values = if is_mixed { Vec::new() } else { values };
+                let unit = unit.as_deref().filter(|_| !is_mixed).map(Unit::Named);
+                let sample = Sample { values, total, start: about.start.map(|start| start.0) };
+                found.push(about.observation(&group.coding, unit, &sample, asked));
             }
             for unit in group.units {
                 let InUnit { code, text, values, .. } = unit;
                 let sample = Sample { values, total, start: about.start.map(|start| start.0) };
-                found.push(about.observation(&group.coding, Some((&code, text.as_deref())), &sample, asked));
+                found.push(about.observation(&group.coding, Some(Unit::Ucum(&code, text.as_deref())), &sample, asked));
             }
         }
         found
@@ -178,6 +208,10 @@ impl Measurements {
 }
 
 impl Group {
+    fn of(coding: Json) -> Self {
+        Self { coding, total: 0, units: Vec::new(), named: Named::default() }
+    }
+
     fn put(&mut self, (value, at): (Decimal, Option<i64>), code: &str, text: Option<&str>) {
         let canonical = scale(code).map_or_else(|| code.to_owned(), |scale| scale.unit.to_string());
         for unit in self.units.iter_mut().filter(|unit| unit.canonical == canonical) {
@@ -188,6 +222,14 @@ impl Group {
         }
         let text = text.map(str::to_owned);
         self.units.push(InUnit { code: code.to_owned(), text, canonical, values: vec![(value, at)] });
+    }
+}
+
+impl Named {
+    fn put(&mut self, value: (Decimal, Option<i64>), unit: Option<&str>) {
+        self.is_mixed |= !self.values.is_empty() && self.unit.as_deref() != unit;
+        self.unit = unit.map(str::to_owned);
+        self.values.push(value);
     }
 }
 
@@ -204,14 +246,21 @@ fn has_value(of: &Json) -> bool {
     of.as_object().is_some_and(|object| object.iter().any(|(name, _)| name.as_str().starts_with("value")))
 }
 
-/// Value, code and text of the unit of a Quantity that says exactly how much it is.
-fn measured(of: &Json) -> Option<(Decimal, &str, Option<&str>)> {
-    let quantity = of.get("valueQuantity")?;
+/// An integer, or a Quantity that says exactly how much it is.
+fn measured(of: &Json) -> Option<Measured<'_>> {
+    let number = |json: Option<&Json>| decimal::read(json?.as_number()?.as_str());
+    let Some(quantity) = of.get("valueQuantity") else {
+        return number(of.get("valueInteger")).map(|value| Measured::Named(value, None));
+    };
     let text = |name: &str| quantity.get(name).and_then(Json::as_str);
-    if text("comparator").is_some() || text("system") != Some(UCUM) {
+    if text("comparator").is_some() {
         return None;
     }
-    Some((decimal::read(quantity.get("value")?.as_number()?.as_str())?, text("code")?, text("unit")))
+    let value = number(quantity.get("value"))?;
+    Some(match text("code").filter(|_| text("system") == Some(UCUM)) {
+        Some(code) => Measured::Ucum(value, code, text("unit")),
+        None => Measured::Named(value, text("unit").or_else(|| text("code"))),
+    })
 }
 
 /// What all the Observations of an answer have in common.
@@ -226,7 +275,7 @@ pub struct About<'a> {
 }
 
 impl About<'_> {
-    fn observation(&self, coding: &Json, unit: Option<(&str, Option<&str>)>, of: &Sample, asked: &[Statistic]) -> Json {
+    fn observation(&self, coding: &Json, unit: Option<Unit<'_>>, of: &Sample, asked: &[Statistic]) -> Json {
         let mut out = Object::new();
         out.set("resourceType", Json::string("Observation"));
         out.set("status", Json::string("final"));
@@ -245,7 +294,7 @@ impl About<'_> {
     }
 }
 
-fn component(statistic: &Statistic, outcome: &Outcome, unit: Option<(&str, Option<&str>)>) -> Json {
+fn component(statistic: &Statistic, outcome: &Outcome, unit: Option<Unit<'_>>) -> Json {
     let coding = [
         ("system", Json::string(SYSTEM)),
         ("code", Json::string(statistic.code)),
@@ -268,8 +317,14 @@ fn component(statistic: &Statistic, outcome: &Outcome, unit: Option<(&str, Optio
     Json::object([("code", code), (name, value)])
 }
 
-fn quantity(number: Number, measure: Measure, unit: Option<(&str, Option<&str>)>) -> Json {
-    let (own, text) = unit.unwrap_or(("1", None));
+fn quantity(number: Number, measure: Measure, unit: Option<Unit<'_>>) -> Json {
+    let (own, text) = match (unit, measure) {
+        (Some(Unit::Named(name)), Measure::Unit) => return in_named(number, name.to_owned()),
+        (Some(Unit::Named(name)), Measure::Square) => return in_named(number, format!("({name})^2")),
+        (Some(Unit::Named(name)), Measure::PerDay) => return in_named(number, format!("({name})/d")),
+        (Some(Unit::Ucum(code, text)), _) => (code, text),
+        (Some(Unit::Named(_)) | None, _) => ("1", None),
+    };
     let is_simple = own.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'[' | b']' | b'_' | b'\''));
     let (code, text) = match measure {
         Measure::Unit => (own.to_owned(), Some(text.unwrap_or(own).to_owned())),
@@ -288,6 +343,10 @@ fn quantity(number: Number, measure: Measure, unit: Option<(&str, Option<&str>)>
     out.set("system", Json::string(UCUM));
     out.set("code", Json::string(code));
     Json::Object(out)
+}
+
+fn in_named(number: Number, name: String) -> Json {
+    Json::object([("value", Json::Number(number)), ("unit", Json::string(name))])
 }
 
 #[cfg(test)]
@@ -351,6 +410,32 @@ mod tests {
         found.add(&json(&format!("{{{}}}", value("1", &with))));
         found.add(&json(&format!(r#"{{"modifierExtension":[{{"url":"http://x"}}],{}}}"#, value("1", &ucum("9", "g")))));
         assert_eq!(shown(found), ["1 g 0.75 2 6", "1 m 3 1 6"]);
+    }
+
+    #[test]
+    fn values_without_a_code_of_their_unit_count_where_all_have_the_same() {
+        let of = |values: &[&str]| {
+            let mut found = wanted(&["1"]);
+            values.iter().for_each(|one| {
+                found.add(&json(&format!(r#"{{"code":{{"coding":[{{"code":"1"}}]}},{one}}}"#)));
+            });
+            found
+        };
+        let named = |value: &str| format!(r#""valueQuantity":{{"value":{value},"unit":"beats"}}"#);
+        let coded = format!(r#""valueQuantity":{}"#, ucum("5", "g"));
+        let (one, three) = (named("1"), named("3"));
+        assert_eq!(shown(of(&[r#""valueInteger":1"#, r#""valueInteger":4"#, r#""valueString":"x""#])), ["1 1 2.5 2 3"]);
+        assert_eq!(shown(of(&[&one, &three])), ["1 - 2 2 2"]);
+        assert_eq!(shown(of(&[r#""valueQuantity":{"value":2}"#, r#""valueInteger":4"#])), ["1 1 3 2 2"]);
+        // others would be compared with what they may be no measure of
+        assert_eq!(shown(of(&[&one, &three, r#""valueInteger":4"#])), ["1 - - 0 3"]);
+        assert_eq!(shown(of(&[&one, &coded, &three])), ["1 g 5 1 3"]);
+        let asked = ["maximum", "variance", "count", "regression"].map(|code| statistic(code).expect(code));
+        let about = About { subject: "Patient/1", period: (None, None), start: None };
+        let found = of(&[&one, &three]).finish(&asked, &about);
+        let unit = |component: &Json| Some(component.get("valueQuantity")?.get("unit")?.as_str()?.to_owned());
+        let units: Vec<Option<String>> = list(&found[0], "component").iter().map(unit).collect();
+        assert_eq!(units, [Some("beats".to_owned()), Some("(beats)^2".to_owned()), None, None, None]);
     }
 
     #[test]

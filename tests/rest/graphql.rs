@@ -44,6 +44,12 @@ on_both_databases! {
             json!({"ObservationList": [{"id": "o0"}]}));
         assert_eq!(data(&mut client, "", r#"{ ObservationList(_filter: "status eq preliminary") { subject { resource { ...on Patient { name @flatten { use } } } } } }"#),
             json!({"ObservationList": [{"subject": {"resource": {"use": ["official", "usual"]}}}]}));
+        assert_eq!(data(&mut client, "Observation/o0/", "{ subject { reference resource { name(use: official) { family } } } }"),
+            json!({"subject": {"reference": "Patient/p", "resource": {"name": [{"family": "A"}]}}}));
+        assert_eq!(data(&mut client, "Observation/o0/", "{ subject { resource(type: Patient) { id } resource(type: Practitioner) { gender } } }"),
+            json!({"subject": {"resource": {"id": "p"}}}));
+        assert_eq!(data(&mut client, "Patient/p/", "{ __schema { queryType { name } } __type(name: \"Patient\") { name } }"),
+            json!({"__schema": {"queryType": {"name": "Patient"}}, "__type": {"name": "Patient"}}));
         assert_eq!(data(&mut client, "", "{ __schema { queryType { name } } __type(name: \"Reference\") { kind } }"),
             json!({"__schema": {"queryType": {"name": "Query"}}, "__type": {"kind": "OBJECT"}}));
         // what was just written is seen
@@ -72,6 +78,10 @@ on_both_databases! {
         let back = follow(&mut client, &last, "previous");
         assert_eq!((&back["offset"], &back["edges"][0]["resource"]["id"]), (&json!(2), &json!("o2")));
         assert_eq!(follow(&mut client, &back, "first")["edges"], first["edges"]);
+        // a page is of the type that was searched
+        let query = format!("{{ PatientConnection(_cursor: {}) {{ edges {{ resource {{ id }} }} }} }}", first["next"]);
+        let answer = get(&mut client, "", &query).expect(400).json();
+        assert!(answer["errors"][0]["message"].as_str().unwrap().contains("none that PatientConnection gave"), "{answer}");
     }
 
     fn requests_come_in_every_form(database) {
@@ -99,6 +109,30 @@ on_both_databases! {
         assert!(answer.json()["errors"][0]["message"].as_str().unwrap().contains("application/graphql"));
     }
 
+    fn what_operations_answer_is_queried(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        put_all(&mut client);
+        let over = |path: &str, query: &str| {
+            let sign = if path.contains('?') { '&' } else { '?' };
+            format!("{path}{sign}_graphql={}", utf8_percent_encode(query, NON_ALPHANUMERIC))
+        };
+        let validate = "ValueSet/$validate-code?url=http://hl7.org/fhir/ValueSet/administrative-gender&system=http://hl7.org/fhir/administrative-gender&code=male";
+        let answer = client.get(&over(validate, "{result:parameter(name:\"result\"){value:valueBoolean}}")).expect(200);
+        assert_eq!(answer.header("content-type"), Some("application/json; charset=utf-8"));
+        assert_eq!(answer.json(), json!({"data": {"result": [{"value": true}]}}));
+        let everything = over("Patient/p/$everything", "{ entry @flatten { resource @flatten { ...on Patient { name @first { family } } } } }");
+        assert_eq!(client.get(&everything).expect(200).json(), json!({"data": {"name": [{"family": "A"}]}}));
+        let body = json!({"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": {"resourceType": "Patient", "gender": "x"}}]});
+        let answer = client.post(&over("Patient/$validate", "{ issue { severity } }"), &body).expect(200).json();
+        assert_eq!(answer["data"]["issue"][0], json!({"severity": "error"}), "{answer}");
+        // a query that is wrong, and operations that fail, to which it is not put
+        let answer = client.get(&over(validate, "{ nonsense }")).expect(400).json();
+        assert_eq!(answer["errors"][0]["message"], "Parameters has no field nonsense");
+        client.get(&over("Patient/nobody/$everything", "{ nonsense }")).expect_outcome(404);
+        client.get(&over("ValueSet/$validate-code?nonsense=1", "{ id }")).expect_outcome(400);
+    }
+
     fn errors_have_the_form_of_graphql_and_a_status(database) {
         let app = TestApp::start(database);
         let mut client = app.client();
@@ -111,6 +145,9 @@ on_both_databases! {
             ("", "{ Patient(id: nobody) { id } }", 404, "not-found", "Patient/nobody"),
             ("", "{ PatientList(birthdate: nonsense) { id } }", 400, "value", "birthdate"),
             ("", "{ PatientConnection(_cursor: \"nonsense\") { count } }", 400, "invalid", "cursor"),
+            ("Patient/p/", "query($x: Bogus!) { id }", 400, "invalid", "of the type Bogus"),
+            ("Patient/p/", "query($x: Int = \"a\") { id }", 400, "invalid", "is no Int"),
+            ("Patient/p/", "{ name(use: $x) { family } }", 400, "invalid", "$x is not defined"),
             ("", "mutation { PatientDelete(id: p) { id } }", 400, "not-supported", "mutations"),
         ] {
             let answer = get(&mut client, path, query).expect(status).json();

@@ -119,7 +119,12 @@ on_both_databases! {
         let found = named(&recent, "statistics");
         assert_eq!(components(&found[0]), ["count=0 {observations}", "average=absent not-applicable"]);
         assert!(found[0]["effectivePeriod"]["start"].is_string() && found[0]["effectivePeriod"]["end"].is_string());
-        for bad in ["", "subject=Patient/p&code=2339-0", "code=2339-0&statistic=count", "subject=Patient/p&statistic=count", "subject=Patient/p&code=1&statistic=mode",
+        // without sources their limit means nothing, whatever it is
+        for ignored in ["limit=0", "limit=x", "include=false&limit=0"] {
+            let answer = client.get(&format!("Observation/$stats?{asked}&statistic=count&{ignored}")).expect(200).json();
+            assert!(named(&answer, "source").is_empty(), "{answer}");
+        }
+        for bad in ["", "subject=Patient/p&code=2339-0&statistic=count&include=true&limit=0", "subject=Patient/p&code=2339-0", "code=2339-0&statistic=count", "subject=Patient/p&statistic=count", "subject=Patient/p&code=1&statistic=mode",
             "subject=Patient/p&code=1&statistic=count&duration=-1", "subject=Patient/p&code=1&statistic=count&duration=x", "subject=Patient/p&code=1&statistic=count&nonsense=1",
             "subject=Patient/p&code=1&statistic=count&duration=1e30", "subject=Patient/p&code=1&statistic=count&include=maybe"] {
             client.get(&format!("Observation/$stats?{bad}")).expect_outcome(400);

@@ -55,7 +55,7 @@ pub struct Packed {
 pub struct Row {
     /// Its resource type.
     pub kind: Box<str>,
-    /// Its canonical URL.
+    /// Its canonical URL; empty for a NamingSystem, which has none.
     pub url: Box<str>,
     /// Its version; empty without one.
     pub version: Box<str>,
@@ -105,8 +105,9 @@ struct Packer {
 impl Packer {
     fn add(&mut self, mut json: Json) -> Result<()> {
         let text = |json: &Json, name: &str| json.get(name).and_then(Json::as_str).unwrap_or("").into();
-        let url: Box<str> = text(&json, "url");
-        if url.is_empty() {
+        let (kind, url): (Box<str>, Box<str>) = (text(&json, "resourceType"), text(&json, "url"));
+        // a NamingSystem of R4 has no URL and is found by the identifiers that it knows
+        if url.is_empty() && &*kind != "NamingSystem" {
             return Ok(());
         }
         lean(&mut json);
@@ -117,7 +118,7 @@ impl Packer {
         let is_profile = json.get("derivation").and_then(Json::as_str) == Some("constraint")
             && json.get("kind").and_then(Json::as_str) == Some("resource");
         self.rows.push(Row {
-            kind: text(&json, "resourceType"),
+            kind,
             url,
             version: text(&json, "version"),
             id: text(&json, "id"),
@@ -211,10 +212,24 @@ impl Packed {
     /// A definition. What is broken is nothing.
     pub fn json(&self, at: usize) -> Option<Json> {
         let row = self.rows.get(at)?;
-        let piece = self.content.get(row.piece..)?;
+        parse(self.lines(row.piece)?.get(row.start..row.end)?).ok()
+    }
+
+    /// All definitions of a resource type, with each piece unpacked once. What is broken is left out.
+    pub fn of_kind<'p>(&'p self, kind: &'p str) -> impl Iterator<Item = Json> + 'p {
+        let mut piece: Option<(usize, Vec<u8>)> = None;
+        self.rows.iter().filter(move |row| &*row.kind == kind).filter_map(move |row| {
+            if piece.as_ref().is_none_or(|(at, _)| *at != row.piece) {
+                piece = Some((row.piece, self.lines(row.piece)?));
+            }
+            parse(piece.as_ref()?.1.get(row.start..row.end)?).ok()
+        })
+    }
+
+    fn lines(&self, piece: usize) -> Option<Vec<u8>> {
+        let piece = self.content.get(piece..)?;
         let size = zstd_safe::find_frame_compressed_size(piece).ok()?;
-        let lines = unpacked(piece.get(..size)?, PIECE_MOST)?;
-        parse(lines.get(row.start..row.end)?).ok()
+        unpacked(piece.get(..size)?, PIECE_MOST)
     }
 
     /// Bytes of the prepared form.
@@ -266,6 +281,10 @@ mod tests {
             ("package/ValueSet-v.json", &many),
             ("package/Patient-x.json", r#"{"resourceType":"Patient"}"#),
             ("package/CodeSystem-c.json", r#"{"resourceType":"CodeSystem","url":"http://c"}"#),
+            (
+                "package/NamingSystem-n.json",
+                r#"{"resourceType":"NamingSystem","id":"n","text":{"status":"generated"}}"#,
+            ),
             ("package/broken.json", "{"),
         ]);
         let made = pack(bytes.as_slice()).expect("a package");
@@ -279,9 +298,11 @@ mod tests {
         assert_eq!((&*manifest.name, &*manifest.version, &*manifest.canonical), ("a", "1.0", "http://a"));
         assert_eq!(manifest.dependencies, [("b".to_owned(), "2.0".to_owned())]);
         let urls: Vec<&str> = packed.rows.iter().map(|row| &*row.url).collect();
-        assert_eq!(urls, ["http://p", "http://v", "http://c"]);
+        assert_eq!(urls, ["http://p", "http://v", "http://c", ""]);
+        let systems: Vec<Json> = packed.of_kind("NamingSystem").collect();
+        assert_eq!(systems, [parse(br#"{"resourceType":"NamingSystem","id":"n"}"#).expect("JSON")]);
         assert_eq!((&*packed.rows[0].profile_of, &*packed.rows[0].version), ("Patient", "2"));
-        for (at, url) in urls.iter().enumerate() {
+        for (at, url) in urls[..3].iter().enumerate() {
             assert_eq!(packed.json(at).and_then(|json| Some(json.get("url")?.as_str()? == *url)), Some(true), "{url}");
         }
         let profile = packed.json(0).expect("the profile");

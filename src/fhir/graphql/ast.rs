@@ -62,10 +62,10 @@ pub struct Variable {
 /// The type of a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VariableType {
-    /// The name of the type, or that of the items.
+    /// The name of the type, for a list that of its innermost items.
     pub name: String,
-    /// Whether it is a list (of lists ...).
-    pub is_list: bool,
+    /// What the items of a list are; none for what is no list.
+    pub items: Option<Box<VariableType>>,
     /// Whether it must be given.
     pub is_needed: bool,
 }

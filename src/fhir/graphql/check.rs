@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::ast::{Argument, Directive, Document, Field, Fragment, Place, Selection, Value};
 use super::fields::{
-    Scope, Target, condition, find, is_primitive, narrowed, scope_of, scope_of_targets, shown as scope_name,
+    Scope, Target, all, condition, is_primitive, is_schema, narrowed, scope_of, scope_of_targets, shown as scope_name,
+    united,
 };
 use super::request::Prepared;
 use super::search;
@@ -26,7 +27,7 @@ pub fn check(prepared: &Prepared, scope: &Scope, source: &dyn Source) -> Result<
     let document = &prepared.document;
     let operation = &document.operations[prepared.at];
     let fragments = fragments(document)?;
-    let mut checker = Checker { prepared, fragments, source, open: Vec::new(), fields: 0 };
+    let mut checker = Checker { prepared, fragments, source, open: Vec::new(), fields: 0, depth: 0 };
     checker.directives(&operation.directives, &[])?;
     checker.selections(&operation.selections, scope)
 }
@@ -54,6 +55,8 @@ struct Checker<'d> {
     /// The fragments that are being looked into.
     open: Vec<&'d str>,
     fields: usize,
+    /// How many fields stand around.
+    depth: usize,
 }
 
 impl<'d> Checker<'d> {
@@ -106,28 +109,51 @@ impl<'d> Checker<'d> {
 
     fn field(&mut self, field: &'d Field, scope: &Scope) -> Result<()> {
         self.count(field.place)?;
-        let target = find(scope, &field.name)
-            .ok_or_else(|| wrong(field.place, format!("{} has no field {}", scope_name(scope), shown(&field.name))))?;
+        let is_told = self.depth == 0 && is_schema(&field.name);
+        let targets = if is_told { vec![Target::Schema] } else { all(scope, &field.name) };
+        if targets.is_empty() {
+            return Err(wrong(field.place, format!("{} has no field {}", scope_name(scope), shown(&field.name))));
+        }
+        let is_leaf = field.selections.is_empty();
+        let mut shaped = targets.iter().filter(|target| target.is_leaf() == is_leaf).peekable();
+        if shaped.peek().is_none() {
+            let message = if is_leaf {
+                format!("{} has parts: it must be said which are wanted", shown(&field.name))
+            } else {
+                format!("{} is a value: nothing of it can be selected", shown(&field.name))
+            };
+            return Err(wrong(field.place, message));
+        }
+        let (mut inner, mut refused, mut is_there) = (Vec::new(), None, false);
+        for target in shaped {
+            match self.asked(field, target, scope) {
+                Ok(found) => {
+                    is_there = true;
+                    inner.extend(found);
+                }
+                Err(fault) => refused = refused.or(Some(fault)),
+            }
+        }
+        if let Some(fault) = refused.filter(|_| !is_there) {
+            return Err(fault);
+        }
+        if let Some(inner) = united(inner) {
+            self.depth += 1;
+            self.selections(&field.selections, &inner)?;
+            self.depth -= 1;
+        }
+        Ok(())
+    }
+
+    /// Checks a field as one of the things that it may lead to; what its own fields are asked of, if it has some.
+    fn asked(&self, field: &Field, target: &Target, scope: &Scope) -> Result<Option<Scope>> {
         let directives = match target {
             Target::Element(_) | Target::Extensions(_) => &ON_ELEMENTS[..],
             Target::Reference => &ON_REFERENCES,
             _ => &ON_OTHERS,
         };
         self.directives(&field.directives, directives)?;
-        let inner = self.target(field, &target, scope)?;
-        let is_leaf = inner.is_none();
-        if is_leaf != field.selections.is_empty() {
-            let message = if is_leaf {
-                format!("{} is a value: nothing of it can be selected", shown(&field.name))
-            } else {
-                format!("{} has parts: it must be said which are wanted", shown(&field.name))
-            };
-            return Err(wrong(field.place, message));
-        }
-        if let Some(inner) = inner {
-            self.selections(&field.selections, &inner)?;
-        }
-        Ok(())
+        self.target(field, target, scope)
     }
 
     /// Checks the arguments of a field; what its own fields are asked of, if it has some.
@@ -281,6 +307,7 @@ impl<'d> Checker<'d> {
     fn value(&self, value: &Value) -> Value {
         match value {
             Value::Variable(name) => self.prepared.variables.get(name).cloned().unwrap_or(Value::Null),
+            Value::List(items) => Value::List(items.iter().map(|item| self.value(item)).collect()),
             value => value.clone(),
         }
     }

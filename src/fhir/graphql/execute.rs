@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::ast::{Argument, Directive, Field, Fragment, Place, Selection, Value};
 use super::check::check;
 use super::fields::{
-    Condition, Fact, Scope, Target as To, condition, element_type, find, is_any_resource, is_primitive, type_name,
+    Fact, Scope, Target as To, element_type, find, is_any_resource, is_primitive, is_schema, type_name,
 };
 use super::filter::{Evaluator, keep, text_of};
 use super::request::{Prepared, Request};
@@ -51,6 +51,7 @@ pub fn execute(request: &Request, root: &Root, source: &dyn Source, now: Timesta
     let fragments = prepared.document.fragments.iter().map(|fragment| (fragment.name.as_str(), fragment)).collect();
     let mut run = Run {
         prepared: &prepared,
+        root: node.and_then(|node| node.type_id),
         fragments,
         source,
         evaluator: Evaluator::new(now),
@@ -99,6 +100,8 @@ pub(super) struct Setting {
 pub(super) struct Run<'d> {
     /// The document and its variables.
     pub prepared: &'d Prepared,
+    /// The type of the resource that is asked; none for the system.
+    pub root: Option<TypeId>,
     /// The fragments by name.
     pub fragments: HashMap<&'d str, &'d Fragment>,
     /// Where resources come from.
@@ -140,73 +143,6 @@ impl<'d> Run<'d> {
         let argument = field.arguments.iter().find(|argument| argument.name == name)?;
         let value = self.value(&argument.value);
         (value != Value::Null).then_some((argument, value))
-    }
-
-    /// Whether `@skip` and `@include` let something through.
-    fn is_wanted(&self, directives: &[Directive]) -> Result<bool> {
-        for directive in directives {
-            let is_skip = directive.name == "skip";
-            if !is_skip && directive.name != "include" {
-                continue;
-            }
-            let value = directive.arguments.first().map(|argument| self.value(&argument.value));
-            let Some(Value::Boolean(value)) = value else {
-                return Err(wrong(directive.place, format!("@{} needs a Boolean", directive.name)));
-            };
-            if value == is_skip {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// The fields of some selections by the name of their answers, in their order (GraphQL, 6.3.2).
-    pub fn collect(&self, on: On<'_>, selections: &[&'d [Selection]], out: &mut Vec<Asked<'d>>) -> Result<()> {
-        for selection in selections.iter().flat_map(|selections| selections.iter()) {
-            match selection {
-                Selection::Field(field) if self.is_wanted(&field.directives)? => Self::add(field, out)?,
-                Selection::Field(_) => {}
-                Selection::Inline(inline) => {
-                    let applies = inline.on.as_deref().is_none_or(|name| applies(on, name));
-                    if applies && self.is_wanted(&inline.directives)? {
-                        self.collect(on, &[&inline.selections], out)?;
-                    }
-                }
-                Selection::Spread(spread) => {
-                    let Some(fragment) = self.fragments.get(spread.name.as_str()).copied() else { continue };
-                    if applies(on, &fragment.on)
-                        && self.is_wanted(&spread.directives)?
-                        && self.is_wanted(&fragment.directives)?
-                    {
-                        self.collect(on, &[&fragment.selections], out)?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn add(field: &'d Field, out: &mut Vec<Asked<'d>>) -> Result<()> {
-        let Some(same) = out.iter_mut().find(|asked| asked.field.key() == field.key()) else {
-            out.push(Asked { field, selections: vec![&field.selections] });
-            return Ok(());
-        };
-        let plain = |field: &Field| {
-            let arguments = field.arguments.iter().map(|argument| (argument.name.clone(), argument.value.clone()));
-            let directives =
-                field.directives.iter().filter(|directive| !matches!(directive.name.as_str(), "skip" | "include"));
-            let directives = directives.map(|directive| directive.name.clone());
-            (field.name.clone(), arguments.collect::<Vec<_>>(), directives.collect::<Vec<_>>())
-        };
-        if plain(same.field) != plain(field) {
-            let message = format!(
-                "{} stands for different things: one of them needs an alias",
-                super::trouble::shown(field.key())
-            );
-            return Err(wrong(field.place, message));
-        }
-        same.selections.push(&field.selections);
-        Ok(())
     }
 
     /// The fields of something, added to an object.
@@ -271,7 +207,7 @@ impl<'d> Run<'d> {
     }
 
     fn field(&mut self, on: On<'_>, asked: &Asked<'d>, out: &mut Target, setting: &Setting) -> Result<()> {
-        let Some(to) = find(&scope(on), &asked.field.name) else { return Ok(()) };
+        let Some(to) = self.leads_to(on, asked.field) else { return Ok(()) };
         match (to, on) {
             (To::TypeName, _) => self.plain(asked, out, setting, "string", Json::string(typename(on))),
             (To::Schema, _) => {
@@ -326,6 +262,14 @@ impl<'d> Run<'d> {
             },
             _ => Ok(()),
         }
+    }
+
+    /// What a field leads to here; nothing where it is one of another type that might stand here, or has another shape.
+    fn leads_to(&self, on: On<'_>, field: &Field) -> Option<To> {
+        if self.depth == 0 && is_schema(&field.name) {
+            return Some(To::Schema);
+        }
+        find(&scope(on), &field.name).filter(|to| to.is_leaf() == field.selections.is_empty())
     }
 
     /// The elements of a field, as its directives say.
@@ -407,10 +351,10 @@ pub fn length(value: &Json) -> usize {
 }
 
 /// What the fields of something are looked up in.
-fn scope(on: On<'_>) -> Scope {
+pub(super) fn scope(on: On<'_>) -> Scope {
     match on {
         On::Root => Scope::Root,
-        On::Node { node, .. } => node.type_id.map_or(Scope::Resources(Vec::new()), Scope::Type),
+        On::Node { node, .. } => node.type_id.map_or(Scope::OneOf(Vec::new()), Scope::Type),
         On::Page(_, kind) => Scope::Connection(kind),
         On::Match(_, kind) => Scope::Edge(kind),
         On::Meta(meta) => Scope::Meta(meta),
@@ -421,15 +365,6 @@ fn typename(on: On<'_>) -> String {
     match on {
         On::Node { node, .. } => node.type_id.map_or_else(String::new, type_name),
         other => super::fields::shown(&scope(other)),
-    }
-}
-
-/// Whether a type condition holds.
-fn applies(on: On<'_>, name: &str) -> bool {
-    match (condition(name), on) {
-        (Some(Condition::Type(wanted)), On::Node { node, .. }) => node.type_id.is_some_and(|kind| kind.is_a(wanted)),
-        (Some(Condition::Other(wanted)), on) => wanted == scope(on),
-        _ => false,
     }
 }
 

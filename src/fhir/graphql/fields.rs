@@ -15,8 +15,8 @@ pub enum Scope {
     Root,
     /// An element or resource of a type.
     Type(TypeId),
-    /// A resource that is of one of some types.
-    Resources(Vec<TypeId>),
+    /// An element or resource that is of one of some types.
+    OneOf(Vec<TypeId>),
     /// A page of a search for a type.
     Connection(ResourceType),
     /// A match of such a search.
@@ -98,6 +98,11 @@ pub fn meta_of(meta: &str, field: &str) -> Option<Option<&'static str>> {
     fields.iter().find(|(name, _)| *name == field).map(|(_, kind)| *kind)
 }
 
+/// Whether a field is one that tells the schema; an operation has them itself, whatever it is asked of (GraphQL, 4.2).
+pub fn is_schema(field: &str) -> bool {
+    matches!(field, "__schema" | "__type")
+}
+
 /// The types that can be stored.
 pub fn stored_types() -> impl Iterator<Item = ResourceType> {
     ResourceType::all().filter_map(stored)
@@ -132,6 +137,25 @@ pub enum Target {
     Edges(ResourceType),
     /// `resource` of an edge.
     Match(ResourceType),
+}
+
+impl Target {
+    /// Whether it is a value, of which nothing can be selected.
+    pub fn is_leaf(&self) -> bool {
+        match self {
+            Self::TypeName | Self::ResourceType | Self::Fact(_) | Self::Meta(None) => true,
+            Self::Element(property) => is_primitive(property),
+            _ => false,
+        }
+    }
+
+    /// Whether the same can be asked of both, of two fields of one name.
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Element(own), Self::Element(other)) => own.type_id == other.type_id,
+            (own, other) => std::mem::discriminant(own) == std::mem::discriminant(other),
+        }
+    }
 }
 
 /// What is said of a page of a search, and of a match.
@@ -191,14 +215,37 @@ pub fn is_any_resource(kind: TypeId) -> bool {
 
 /// What the fields of an element are asked of.
 pub fn scope_of(property: &Property) -> Scope {
-    if is_any_resource(property.type_id) { Scope::Resources(resource_types()) } else { Scope::Type(property.type_id) }
+    if is_any_resource(property.type_id) { Scope::OneOf(resource_types()) } else { Scope::Type(property.type_id) }
+}
+
+/// What the fields of something are asked of that may be one or the other; none of nothing.
+pub fn united(scopes: Vec<Scope>) -> Option<Scope> {
+    let mut kinds = Vec::new();
+    for scope in &scopes {
+        let own = match scope {
+            Scope::Type(kind) => std::slice::from_ref(kind),
+            Scope::OneOf(kinds) => kinds,
+            // a name that leads to one of the others leads to nothing else
+            _ => return scopes.into_iter().next(),
+        };
+        own.iter().for_each(|kind| {
+            if !kinds.contains(kind) {
+                kinds.push(*kind);
+            }
+        });
+    }
+    match kinds[..] {
+        [] => None,
+        [only] => Some(Scope::Type(only)),
+        _ => Some(Scope::OneOf(kinds)),
+    }
 }
 
 /// What the fields of a reference's target are asked of: any type when the definitions name none.
 pub fn scope_of_targets(targets: &[ResourceType]) -> Scope {
     let is_any = targets.is_empty();
     let named = targets.iter().copied().map(resource_type_id);
-    Scope::Resources(if is_any { resource_types() } else { named.collect() })
+    Scope::OneOf(if is_any { resource_types() } else { named.collect() })
 }
 
 /// The resource type and the ending of `PatientList`, `PatientConnection`, `PatientEdge`.
@@ -206,17 +253,31 @@ fn with_ending(name: &str, ending: &str) -> Option<ResourceType> {
     ResourceType::find(name.strip_suffix(ending)?)
 }
 
-/// The field with a name.
+/// What a field with a name may lead to: several things where it is asked of one of several types.
+pub fn all(scope: &Scope, name: &str) -> Vec<Target> {
+    let Scope::OneOf(kinds) = scope else { return find(scope, name).into_iter().collect() };
+    if name == "__typename" {
+        return vec![Target::TypeName];
+    }
+    let mut found: Vec<Target> = Vec::new();
+    for target in kinds.iter().filter_map(|kind| of_type(*kind, name)) {
+        if !found.iter().any(|other| other.is_like(&target)) {
+            found.push(target);
+        }
+    }
+    found
+}
+
+/// The field with a name, of what is of one type.
 pub fn find(scope: &Scope, name: &str) -> Option<Target> {
     if name == "__typename" {
         return Some(Target::TypeName);
     }
     match scope {
-        Scope::Root if matches!(name, "__schema" | "__type") => Some(Target::Schema),
         Scope::Meta(meta) => meta_of(meta, name).map(Target::Meta),
         Scope::Root => searched(name).or_else(|| stored(ResourceType::find(name)?).map(Target::One)),
         Scope::Type(kind) => of_type(*kind, name),
-        Scope::Resources(kinds) => kinds.iter().find_map(|kind| of_type(*kind, name)),
+        Scope::OneOf(kinds) => kinds.iter().find_map(|kind| of_type(*kind, name)),
         Scope::Connection(kind) if name == "edges" => Some(Target::Edges(*kind)),
         Scope::Connection(_) => fact(&FACTS[..OF_CONNECTION], if name == "pageSize" { "pagesize" } else { name }),
         Scope::Edge(kind) if name == "resource" => Some(Target::Match(*kind)),
@@ -306,22 +367,29 @@ pub fn narrowed(scope: &Scope, condition: &Condition) -> Scope {
     match (scope, condition) {
         (_, Condition::Other(other)) => other.clone(),
         (Scope::Type(kind), Condition::Type(wanted)) if kind.is_a(*wanted) => scope.clone(),
-        (Scope::Resources(kinds), Condition::Type(wanted)) if is_any_resource(*wanted) => {
-            Scope::Resources(kinds.iter().copied().filter(|kind| kind.is_a(*wanted)).collect())
+        (Scope::OneOf(kinds), Condition::Type(wanted)) => {
+            let kept = kinds.iter().copied().filter(|kind| kind.is_a(*wanted)).map(Scope::Type);
+            united(kept.collect()).unwrap_or(Scope::Type(*wanted))
         }
         (_, Condition::Type(wanted)) => Scope::Type(*wanted),
     }
 }
+
+/// How many types a message names at most.
+const SHOWN: usize = 4;
 
 /// The name of a scope, for messages.
 pub fn shown(scope: &Scope) -> String {
     match scope {
         Scope::Root => "Query".to_owned(),
         Scope::Type(kind) => type_name(*kind),
-        Scope::Resources(kinds) => match kinds[..] {
-            [only] => type_name(only),
-            _ => "Resource".to_owned(),
-        },
+        Scope::OneOf(kinds) if kinds.len() > 1 && kinds.iter().all(|kind| kind.kind() == TypeKind::Resource) => {
+            "Resource".to_owned()
+        }
+        Scope::OneOf(kinds) => {
+            let names: Vec<String> = kinds.iter().take(SHOWN).map(|kind| type_name(*kind)).collect();
+            names.join(" or ") + if kinds.len() > SHOWN { " or another type" } else { "" }
+        }
         Scope::Connection(kind) => format!("{kind}Connection"),
         Scope::Edge(kind) => format!("{kind}Edge"),
         Scope::Meta(meta) => (*meta).to_owned(),

@@ -39,7 +39,8 @@ struct Member {
 /// A part of the schema.
 #[derive(Debug, Clone)]
 enum Part {
-    Schema,
+    /// Of the system, or of a resource of a type.
+    Schema(Option<TypeId>),
     Type(Type),
     Field(Member),
     Argument(Member),
@@ -73,10 +74,10 @@ impl<'d> Run<'d> {
     /// `too-costly` when a bound is reached.
     pub fn schema(&mut self, asked: &Asked<'d>) -> Result<Json> {
         if asked.field.name == "__schema" {
-            return object(self, &Part::Schema, "__Schema", asked, &asked.selections);
+            return object(self, &Part::Schema(self.root), "__Schema", asked, &asked.selections);
         }
         let name = self.argument(asked.field, "name").and_then(|(_, value)| text_of(&value).map(str::to_owned));
-        let found = types().into_iter().find(|kind| Some(name_of(kind)) == name);
+        let found = types(self.root).into_iter().find(|kind| Some(name_of(kind)) == name);
         match found {
             Some(kind) => object(self, &Part::Type(kind), "__Type", asked, &asked.selections),
             None => Ok(Json::Null),
@@ -120,15 +121,15 @@ fn tell(part: &Part, name: &str) -> Told {
     let text = |text: &str| Told::Value(Json::string(text));
     match (part, name) {
         (_, "__typename") => text(match part {
-            Part::Schema => META[0].0,
+            Part::Schema(_) => META[0].0,
             Part::Type(_) => META[1].0,
             Part::Field(_) => META[2].0,
             Part::Argument(_) => META[3].0,
             Part::Directive(_) => META[5].0,
         }),
-        (Part::Schema, "types") => Told::Many(types().into_iter().map(Part::Type).collect()),
-        (Part::Schema, "queryType") => Told::One(Part::Type(Type::Query)),
-        (Part::Schema, "directives") => Told::Many(DIRECTIVES.iter().map(|row| Part::Directive(row.0)).collect()),
+        (Part::Schema(root), "types") => Told::Many(types(*root).into_iter().map(Part::Type).collect()),
+        (Part::Schema(root), "queryType") => Told::One(Part::Type(root.map_or(Type::Query, Type::Fhir))),
+        (Part::Schema(_), "directives") => Told::Many(DIRECTIVES.iter().map(|row| Part::Directive(row.0)).collect()),
         (Part::Type(kind), _) => tell_type(kind, name),
         (Part::Field(member) | Part::Argument(member), "name") => text(&member.name),
         (Part::Field(member) | Part::Argument(member), "type") => Told::One(Part::Type(member.kind.clone())),
@@ -176,9 +177,10 @@ fn tell_type(kind: &Type, name: &str) -> Told {
     }
 }
 
-/// All types, in a fixed order.
-fn types() -> Vec<Type> {
-    let mut all = vec![Type::Query, Type::Resource];
+/// All types, in a fixed order; a query of a resource has no `Query`.
+fn types(root: Option<TypeId>) -> Vec<Type> {
+    let mut all = if root.is_none() { vec![Type::Query] } else { Vec::new() };
+    all.push(Type::Resource);
     all.extend(SCALARS.map(Type::Scalar));
     let abstracts = ["Resource", "DomainResource", "BackboneElement"];
     for kind in all_types().filter(|kind| !abstracts.contains(&kind.name())) {

@@ -2,9 +2,9 @@
 //!
 //! A request is read (`request`), its document parsed (`lexer`, `parser`, `ast`) and held against the definitions of FHIR
 //! before anything is looked up (`check`): a field, argument, directive or type that does not exist is an error whatever the
-//! data are. Then it is answered (`execute` for the fields of elements, `lookup` for references and searches, `filter` for
-//! arguments, `target` for what the answer is put together in, with the directives that flatten it). What an answer is about
-//! comes from a [`Source`]: this module knows no store.
+//! data are. Then it is answered (`collect` for what is asked, `execute` for the fields of elements, `lookup` for references
+//! and searches, `filter` for arguments, `target` for what the answer is put together in, with the directives that flatten
+//! it). What an answer is about comes from a [`Source`]: this module knows no store.
 //!
 //! Invariants:
 //! - An answer is whole or an error; never both.
@@ -14,12 +14,13 @@
 //! Decisions where the page leaves room:
 //! - What is not there is left out instead of being `null`, as in FHIR's JSON and in the public tests.
 //! - Fields of one name in one selection are merged, as GraphQL says; a public test expects a list (see the baseline).
-//! - A resource that a reference leads to may be asked for any field that one of the types has which may stand there.
+//! - A resource that a reference leads to may be asked for any field that fits one of the types that may stand there.
 //!
 //! Absent: mutations and subscriptions.
 
 mod ast;
 mod check;
+mod collect;
 mod execute;
 mod fields;
 mod filter;

@@ -141,14 +141,14 @@ impl Parser<'_> {
     }
 
     fn kind(&mut self) -> Result<VariableType> {
-        let (name, is_list) = if self.take('[')? {
+        let (name, items) = if self.take('[')? {
             let inner = self.deeper(Self::kind)?;
             self.need(']')?;
-            (inner.name, true)
+            (inner.name.clone(), Some(Box::new(inner)))
         } else {
-            (self.name("the name of a type")?, false)
+            (self.name("the name of a type")?, None)
         };
-        Ok(VariableType { name, is_list, is_needed: self.take('!')? })
+        Ok(VariableType { name, items, is_needed: self.take('!')? })
     }
 
     fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
@@ -292,7 +292,9 @@ mod tests {
         fragment more on Patient { birthDate }"#;
         let document = parse(text).expect("a document");
         let operation = &document.operations[0];
-        assert_eq!(operation.variables[0].kind, VariableType { name: "String".into(), is_list: true, is_needed: true });
+        let item = VariableType { name: "String".into(), items: None, is_needed: true };
+        let list = VariableType { name: "String".into(), items: Some(Box::new(item)), is_needed: true };
+        assert_eq!(operation.variables[0].kind, list);
         assert_eq!(operation.selections.len(), 4);
         let Selection::Field(field) = &operation.selections[0] else { panic!("a field") };
         assert_eq!((field.key(), field.name.as_str(), field.arguments.len()), ("alias", "name", 4));

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::ast::{Operation, OperationKind, Value, Variable};
+use super::ast::{Operation, OperationKind, Value, VariableType};
 use super::parser::parse;
 use super::trouble;
 use crate::base::fault::{Category, Fault, Issue, Result};
 use crate::fhir::json::{Json, Number, Object, parse_with, write};
 use crate::fhir::outcome::outcome;
+use crate::fhir::validate::primitive::Primitive;
 
 /// A request.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -122,6 +123,11 @@ fn values(operation: &Operation, given: &Object) -> Result<HashMap<String, Value
     let mut values = HashMap::new();
     for variable in &operation.variables {
         let name = || trouble::shown(&variable.name);
+        let kind = trouble::shown(&variable.kind.name);
+        if !is_known(&variable.kind.name) {
+            let message = format!("variable ${} is of the type {kind}, which is none of an input", name());
+            return Err(trouble::wrong(variable.place, message));
+        }
         let value = match given.get(&variable.name) {
             Some(json) => of_json(json),
             None => variable.default.clone().unwrap_or(Value::Null),
@@ -129,8 +135,8 @@ fn values(operation: &Operation, given: &Object) -> Result<HashMap<String, Value
         if value == Value::Null && variable.kind.is_needed {
             return Err(trouble::wrong(variable.place, format!("variable ${} needs a value", name())));
         }
-        if !fits(&value, variable) {
-            let message = format!("the value of variable ${} is no {}", name(), trouble::shown(&variable.kind.name));
+        if [Some(&value), variable.default.as_ref()].into_iter().flatten().any(|value| !fits(value, &variable.kind)) {
+            let message = format!("the value of variable ${} is no {kind}", name());
             return Err(trouble::wrong(variable.place, message));
         }
         if values.insert(variable.name.clone(), value).is_some() {
@@ -153,24 +159,40 @@ fn of_json(json: &Json) -> Value {
     }
 }
 
-/// Whether a value may be that of a variable; of types that GraphQL does not define itself any may.
-fn fits(value: &Value, variable: &Variable) -> bool {
-    match value {
-        Value::Null => true,
-        Value::List(items) if variable.kind.is_list => items.iter().all(|item| fits(item, variable)),
-        Value::List(_) => false,
-        value => match variable.kind.name.as_str() {
-            "Boolean" => matches!(value, Value::Boolean(_)),
-            "Int" => matches!(value, Value::Number(text) if text.parse::<i32>().is_ok()),
-            "Float" => matches!(value, Value::Number(_)),
-            "String" => matches!(value, Value::Text(_)),
-            "ID" => match value {
-                Value::Text(_) => true,
-                Value::Number(text) => text.parse::<i64>().is_ok(),
-                _ => false,
-            },
-            _ => true,
-        },
+/// Whether a type is one that a variable may have: a scalar of GraphQL, or a primitive type of FHIR.
+fn is_known(kind: &str) -> bool {
+    matches!(kind, "Boolean" | "Int" | "Float" | "String" | "ID") || Primitive::find(kind).is_some()
+}
+
+/// Whether a value may be that of a variable; one value may stand for a list of it (GraphQL, 3.11). What must be there is
+/// looked at by itself, but for the items of lists.
+fn fits(value: &Value, kind: &VariableType) -> bool {
+    let item = |value: &Value, items: &VariableType| fits(value, items) && !(items.is_needed && *value == Value::Null);
+    match (value, &kind.items) {
+        (Value::Null, _) => true,
+        (Value::List(values), Some(items)) => values.iter().all(|value| item(value, items)),
+        (value, Some(items)) => fits(value, items),
+        (value, None) => is_scalar(value, &kind.name),
+    }
+}
+
+fn is_scalar(value: &Value, kind: &str) -> bool {
+    match (kind, value) {
+        ("Boolean", value) => matches!(value, Value::Boolean(_)),
+        ("Int", value) => matches!(value, Value::Number(text) if text.parse::<i32>().is_ok()),
+        ("Float", value) => matches!(value, Value::Number(_)),
+        ("String", value) => matches!(value, Value::Text(_)),
+        ("ID", Value::Number(text)) => text.parse::<i64>().is_ok(),
+        ("ID", value) => matches!(value, Value::Text(_)),
+        (kind, value) => {
+            let json = match value {
+                Value::Boolean(value) => Some(Json::Bool(*value)),
+                Value::Number(text) => Number::from_text(text).map(Json::Number),
+                Value::Text(text) | Value::Enum(text) => Some(Json::string(text.as_str())),
+                _ => None,
+            };
+            Primitive::find(kind).zip(json).is_some_and(|(kind, json)| kind.check(&json).is_ok())
+        }
     }
 }
 
@@ -239,12 +261,26 @@ mod tests {
         let found = prepared(query, r#"{"a":true,"z":1}"#, None).expect("prepared").variables;
         assert_eq!(found["a"], Value::Boolean(true));
         assert_eq!((&found["b"], &found["c"]), (&Value::Number("3".into()), &Value::Null));
+        for (query, variables) in [
+            ("query ($a: [[Int]!]) { x }", r#"{"a":[[1,null],2]}"#),
+            ("query ($a: date, $b: code = final) { x }", r#"{"a":"2020-01"}"#),
+            ("query ($a: decimal, $b: positiveInt) { x }", r#"{"a":1.50,"b":1}"#),
+        ] {
+            prepared(query, variables, None).unwrap_or_else(|fault| panic!("{query}: {fault}"));
+        }
         for (query, variables, message) in [
             (query, "{}", "$a needs a value"),
             (query, r#"{"a":"true"}"#, "is no Boolean"),
             (query, r#"{"a":true,"b":["x"]}"#, "is no Int"),
             ("query ($a: String) { x }", r#"{"a":["x"]}"#, "is no String"),
             ("query ($a: ID, $a: ID) { x }", r#"{"a":1}"#, "defined twice"),
+            ("query ($a: Bogus!) { x }", "{}", "of the type Bogus"),
+            ("query ($a: [Patient]) { x }", r#"{"a":[]}"#, "of the type Patient"),
+            ("query ($a: code) { x }", r#"{"a":{"b":1}}"#, "is no code"),
+            ("query ($a: date) { x }", r#"{"a":"yesterday"}"#, "is no date"),
+            ("query ($a: [Int!]) { x }", r#"{"a":[1,null]}"#, "is no Int"),
+            ("query ($a: [Int]) { x }", r#"{"a":[[1]]}"#, "is no Int"),
+            ("query ($a: Int = \"1\") { x }", r#"{"a":1}"#, "is no Int"),
         ] {
             let fault = prepared(query, variables, None).expect_err(message);
             assert!(fault.message().contains(message), "{fault}");

@@ -164,6 +164,100 @@ fn references_lead_on() {
     assert_eq!(*world.asked.borrow(), ["Practitioner/d"]);
 }
 
+/// A list of a Patient, a Group and a Location, whose `name` is a HumanName and texts.
+fn mixed() -> World {
+    World::new(&[
+        r#"{"resourceType":"List","id":"l","status":"current","mode":"working","entry":[{"item":{"reference":"Patient/p"}},
+            {"item":{"reference":"Group/g"}},{"item":{"reference":"Organization/o"}}],"subject":{"reference":"Patient/p"}}"#,
+        r#"{"resourceType":"Patient","id":"p","birthDate":"1970-01-02","name":[{"use":"official","family":"A"},{"use":"usual","family":"B"}],
+            "contact":[{"name":{"family":"C"},"gender":"male"}]}"#,
+        r#"{"resourceType":"Group","id":"g","type":"person","actual":true,"name":"G","code":{"text":"code"}}"#,
+        r#"{"resourceType":"Organization","id":"o","name":"O","contact":[{"purpose":{"text":"P"},"name":{"family":"D"}}]}"#,
+    ])
+}
+
+#[test]
+fn a_field_of_a_target_fits_any_type_and_is_answered_by_the_one_that_is_there() {
+    let world = mixed();
+    for (fields, expected) in [
+        ("name { family }", r#"[{"name":[{"family":"A"},{"family":"B"}]},{},{}]"#),
+        ("name", r#"[{},{"name":"G"},{"name":"O"}]"#),
+        ("name(use: official) { family }", r#"[{"name":[{"family":"A"}]},{},{}]"#),
+        (r#"name(fhirpath: "use = 'usual'") { family }"#, r#"[{"name":[{"family":"B"}]},{},{}]"#),
+        ("name @flatten { family @singleton @first } code { text }", ""),
+        (
+            "contact { purpose { text } gender name { family } }",
+            r#"[{"contact":[{"gender":"male","name":{"family":"C"}}]},{},{"contact":[{"purpose":{"text":"P"},"name":{"family":"D"}}]}]"#,
+        ),
+        (
+            "contact { ...on PatientContact { gender } ...on BackboneElement { id } }",
+            r#"[{"contact":[{"gender":"male"}]},{},{"contact":[{}]}]"#,
+        ),
+        ("code { text } birthDate", r#"[{"birthDate":"1970-01-02"},{"code":{"text":"code"}},{}]"#),
+        ("...x", r#"[{"name":[{"family":"A"},{"family":"B"}]},{},{}]"#),
+    ] {
+        let query = format!(
+            "{{ entry @flatten {{ item @flatten {{ resource {{ {fields} }} }} }} }} fragment x on Resource {{ name {{ family }} }}"
+        );
+        if expected.is_empty() {
+            assert!(world.fault("List/l", &query).message().contains("is a @singleton"));
+        } else {
+            assert_eq!(world.ok("List/l", &query), format!(r#"{{"resource":{expected}}}"#), "{query}");
+        }
+    }
+    for (fields, message) in [
+        ("name { nonsense }", "has no field nonsense"),
+        ("name(nonsense: 1) { family }", "name has no argument nonsense"),
+        ("name(use: official)", "name has no argument use"),
+        (r#"name(fhirpath: "nonsense") { family }"#, "no element `nonsense`"),
+        ("birthDate { id }", "birthDate is a value"),
+        ("identifier", "identifier has parts"),
+        ("contact { nonsense }", "no field nonsense"),
+        ("nonsense", "Resource has no field nonsense"),
+        ("name { family } name", "needs an alias"),
+        ("__schema { queryType { name } }", "Resource has no field __schema"),
+    ] {
+        let fault = world.fault("List/l", &format!("{{ subject {{ resource {{ {fields} }} }} }}"));
+        assert!(fault.message().contains(message), "{fields}: {fault}");
+    }
+}
+
+#[test]
+fn targets_of_different_types_may_have_one_name() {
+    let world = mixed();
+    for (fields, expected) in [
+        (
+            "reference resource(type: Patient) { birthDate } resource(type: Practitioner) { qualification { identifier { value } } }",
+            r#"{"subject":{"reference":"Patient/p","resource":{"birthDate":"1970-01-02"}}}"#,
+        ),
+        (
+            "resource(type: Practitioner) { active } resource(type: [Group, Patient]) { id } resource(type: Practitioner) { gender }",
+            r#"{"subject":{"resource":{"id":"p"}}}"#,
+        ),
+        (
+            "x: resource(type: $kind) { birthDate } x: resource(type: Group) { name } ...y",
+            r#"{"subject":{"x":{"birthDate":"1970-01-02","id":"p"}}}"#,
+        ),
+        (
+            "resource(optional: true, type: Patient) { id } resource(type: Patient, optional: true) { birthDate }",
+            r#"{"subject":{"resource":{"id":"p","birthDate":"1970-01-02"}}}"#,
+        ),
+    ] {
+        let query = format!(
+            "query($kind: String = \"Patient\") {{ subject {{ {fields} }} }} fragment y on Reference {{ x: resource(type: $kind) {{ id }} }}"
+        );
+        assert_eq!(world.ok("List/l", &query), expected, "{query}");
+    }
+    for fields in [
+        "resource(type: Patient) { id } resource { birthDate }",
+        "resource(type: Patient) { id } resource(type: [Patient, Group]) { birthDate }",
+        "resource(type: Patient) { id } resource: display",
+    ] {
+        let fault = world.fault("List/l", &format!("{{ subject {{ {fields} }} }}"));
+        assert!(fault.message().contains("resource stands for different things"), "{fields}: {fault}");
+    }
+}
+
 #[test]
 fn searches_have_their_parameters() {
     let world = world();
@@ -288,7 +382,6 @@ fn what_is_unknown_or_misused_is_an_error_whatever_the_data_are() {
         ("", "{ id }", "Query has no field id"),
         ("", "{ __schema { types { nonsense } } }", "__Type has no field nonsense"),
         ("", "{ __type { name } }", "needs the name of the type"),
-        ("Patient/p", "{ __schema { types { name } } }", "Patient has no field __schema"),
     ] {
         let fault = world.fault(path, query);
         let issue = &fault.issues()[0];
@@ -386,4 +479,37 @@ fn the_schema_is_told_and_closed() {
         "{found}"
     );
     assert!(found.ends_with(r#""none":null}"#), "{found}");
+}
+
+#[test]
+fn a_resource_tells_its_own_schema() {
+    let world = world();
+    for (query, expected) in [
+        (
+            "{ __schema { queryType { name kind } } id }",
+            r#"{"__schema":{"queryType":{"name":"Patient","kind":"OBJECT"}},"id":"p"}"#,
+        ),
+        (
+            r#"{ __type(name: "Patient") { name } none: __type(name: "Query") { name } }"#,
+            r#"{"__type":{"name":"Patient"},"none":null}"#,
+        ),
+        (
+            "{ ...x } fragment x on Patient { __schema { mutationType { name } } }",
+            r#"{"__schema":{"mutationType":null}}"#,
+        ),
+    ] {
+        assert_eq!(world.ok("Patient/p", query), expected, "{query}");
+    }
+    let text = world.ok("Patient/p", INTROSPECTION);
+    assert!(text.contains(r#"{"kind":"OBJECT","name":"Patient","#) && !text.contains(r#""name":"Query""#));
+    let fault = world.fault("Patient/p", "{ name { __schema { queryType { name } } } }");
+    assert!(fault.message().contains("HumanName has no field __schema"), "{fault}");
+    let fault = world.fault("Patient/p", "{ name @flatten { __type(name: \"Query\") { name } } }");
+    assert!(fault.message().contains("HumanName has no field __type"), "{fault}");
+    assert!(
+        world
+            .fault("", "{ Patient(id: p) { __schema { queryType { name } } } }")
+            .message()
+            .contains("no field __schema")
+    );
 }

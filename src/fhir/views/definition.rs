@@ -293,10 +293,15 @@ impl Compiler<'_> {
             return Err(part.wrong("", message));
         }
         for (first, other) in first.iter_mut().zip(branch) {
-            let are_declared = first.declared.is_some() && other.declared.is_some();
-            if are_declared && (first.storage != other.storage || first.is_list != other.is_list) {
-                let message = format!("column '{}' has another type in another branch of unionAll", first.name);
+            let types = first.family.as_ref().zip(other.family.as_ref()).filter(|(own, other)| own != other);
+            let types = types.map(|(own, other)| format!("{} and {}", own.name(), other.name()));
+            let lists = (first.is_list != other.is_list).then(|| "a collection and none".to_owned());
+            if let Some(what) = types.or(lists) {
+                let message = format!("column '{}' has another type in another branch of unionAll: {what}", first.name);
                 return Err(part.wrong("", message));
+            }
+            if first.family.is_none() && other.declared.is_some() {
+                first.family.clone_from(&other.family);
             }
             if first.storage != other.storage && first.declared.is_none() {
                 first.storage = if other.declared.is_some() { other.storage } else { Storage::Text };
@@ -375,11 +380,13 @@ impl Compiler<'_> {
                 .map_err(|fault| part.wrong("type", format!("column '{name}': {}", fault.message())))?,
             None => ColumnType::inferred(known),
         };
-        let ColumnType { storage, is_open, declared } = kind;
+        let ColumnType { storage, is_open, declared, family } = kind;
         let storage = tagged(part)?.unwrap_or(storage);
         let is_index = path.text().trim() == format!("%{ROW_INDEX}");
-        nulls.push(if is_index { Cell::Number(0.into()) } else { Cell::Null });
-        self.columns.push(Column { name: name.into(), storage, is_list, declared, is_open });
+        let column = Column { name: name.into(), storage, is_list, declared, is_open, family };
+        let null = if is_index { Cell::Number(0.into()) } else { Cell::Null };
+        nulls.push(column.typed(null).map_err(|fault| part.wrong("type", fault.message()))?);
+        self.columns.push(column);
         Ok(OwnColumn { path, is_list })
     }
 }

@@ -208,8 +208,7 @@ impl<'v> Run<'v> {
                 return Err(Fault::coded(Category::Unprocessable, "processing", message));
             }
         };
-        column.check(&cell)?;
-        Ok(cell)
+        column.typed(cell)
     }
 
     /// Counts cells.

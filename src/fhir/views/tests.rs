@@ -211,7 +211,16 @@ fn values_are_of_their_columns_types() {
     for (path, kind, message) in [
         ("name.family.first()", "integer", "is of type integer and gets a text"),
         ("name.first()", "string", "gets an element"),
-        ("active", "decimal", ""),
+        ("active", "decimal", "gets a boolean"),
+        ("active", "date", "gets a boolean"),
+        ("active", "Coding", "gets a boolean"),
+        ("id", "decimal", "gets a text"),
+        ("id", "date", "gets a text"),
+        ("id", "time", "gets a text"),
+        ("birthDate", "instant", "gets a text"),
+        ("deceased.ofType(dateTime) & 'T10:00:00Z'", "date", "gets a text"),
+        ("multipleBirth.ofType(integer)", "decimal", ""),
+        ("birthDate", "dateTime", ""),
         ("multipleBirth.ofType(integer)", "boolean", "gets a number"),
         ("name.given", "string", "several values"),
     ] {
@@ -225,6 +234,50 @@ fn values_are_of_their_columns_types() {
                 assert_eq!(fault.category().status(), 422);
             }
         }
+    }
+}
+
+#[test]
+fn declared_texts_are_texts_in_every_form() {
+    let view = view(
+        r#""select":[{"column":[{"name":"a","path":"active","type":"string"},{"name":"n","path":"multipleBirth.ofType(integer)","type":"code"},
+        {"name":"l","path":"active | multipleBirth.ofType(integer)","type":"string","collection":true},{"name":"u","path":"active"}],
+        "select":[{"forEachOrNull":"photo","column":[{"name":"i","path":"%rowIndex","type":"string"}]}]}]"#,
+    );
+    let lines = written(&view.expect("a view"), TextFormat::NdJson, &[PATIENT]).expect("NDJSON");
+    assert_eq!(lines, "{\"a\":\"true\",\"n\":\"2\",\"l\":[\"true\",\"2\"],\"u\":true,\"i\":\"0\"}\n");
+}
+
+#[test]
+fn branches_of_a_union_are_of_the_same_types() {
+    let union = |a: &str, b: &str| {
+        let branch = |column: &str| format!(r#"{{"column":[{{"name":"a",{column}}}]}}"#);
+        view(&format!(r#""select":[{{"unionAll":[{},{}]}}]"#, branch(a), branch(b)))
+    };
+    for (a, b, what) in [
+        (r#""path":"id""#, r#""path":"active""#, "string and boolean"),
+        (r#""path":"active","type":"string""#, r#""path":"active""#, "string and boolean"),
+        (r#""path":"birthDate""#, r#""path":"deceased.ofType(dateTime)""#, "date and dateTime"),
+        (r#""path":"name.count()""#, r#""path":"name.count() / 2""#, "integer and decimal"),
+        (r#""path":"name.first()""#, r#""path":"id""#, "HumanName and string"),
+        (r#""path":"id""#, r#""path":"name.given","collection":true"#, "a collection and none"),
+    ] {
+        let fault = union(a, b).expect_err(what);
+        assert!(fault.message().contains(what), "{fault}");
+        assert_eq!(
+            (fault.category().status(), fault.issues()[0].expression.as_deref()),
+            (422, Some("view.select[0].unionAll[1]"))
+        );
+        assert!(union(b, a).is_err(), "{what}");
+    }
+    for (a, b) in [
+        (r#""path":"id""#, r#""path":"name.first().family""#),
+        (r#""path":"birthDate","type":"dateTime""#, r#""path":"deceased.ofType(dateTime)""#),
+        (r#""path":"{}""#, r#""path":"active""#),
+        (r#""path":"id""#, r#""path":"iif(active, 'x', 1)""#),
+        (r#""path":"extension.first().value""#, r#""path":"active","type":"boolean""#),
+    ] {
+        union(a, b).unwrap_or_else(|fault| panic!("{a} {b}: {fault}"));
     }
 }
 

@@ -72,6 +72,10 @@ pub async fn dispatch(
     let asked = Asked { site, interaction, target: &target, uri: &parts.uri, headers: &parts.headers, is_form };
     let answer = match (session, wanted) {
         (Ok(session), Ok(_)) if has_own_form => return (done, Box::pin(asked.formed(session, body)).await),
+        (Ok(session), Ok(_)) if asked.is_queried() => match Box::pin(asked.queried(session, body, &mut form)).await {
+            Ok(response) => return (done, response),
+            Err(fault) => Err(fault),
+        },
         (Ok(session), Ok(_)) => asked.answer(&session, body, &mut form).await,
         (Err(fault), _) | (_, Err(fault)) => Err(fault),
     };
@@ -109,6 +113,9 @@ impl Asked<'_> {
         let limits = &self.site.limits;
         let mut params = Params::parse(self.uri.query().unwrap_or_default(), limits.query_bytes)?;
         params.language = extract::language(self.headers);
+        if self.is_queried() {
+            params.pairs.retain(|(name, _)| name != graphql::OVER);
+        }
         let body = if self.is_form {
             let pairs = Box::pin(self.form(body)).await?;
             params.add(&pairs, limits.query_bytes)?;
@@ -168,6 +175,22 @@ impl Asked<'_> {
                 graphql::respond(self.site, session, self.target, (self.uri, self.headers), body).await
             }
             _ => view_run::respond(self.site, &session, self.target, (self.uri, self.headers), body).await,
+        }
+    }
+
+    /// Whether not the answer of an operation is wanted, but what a query finds in it.
+    fn is_queried(&self) -> bool {
+        matches!(self.interaction, Interaction::Operation | Interaction::Inquiry) && graphql::is_over(self.uri)
+    }
+
+    /// The response of such an operation; where it did not what it should, its own.
+    async fn queried(&self, session: Session, body: Body, form: &mut Form) -> Result<Response<Body>> {
+        let answer = self.answer(&session, body, form).await?;
+        match &answer.body {
+            Some(resource) if (200..300).contains(&answer.status) => {
+                Ok(graphql::respond_over(self.site, session, self.uri, resource).await)
+            }
+            _ => respond(answer, &self.site.base, *form).await,
         }
     }
 

@@ -1,4 +1,5 @@
-//! `$graphql`: queries over the system or a resource (FHIR R4 `graphql.html`, 3.1.2.2; `docs/GRAPHQL.md`).
+//! `$graphql`: queries over the system or a resource (FHIR R4 `graphql.html`, 3.1.2.2; `docs/GRAPHQL.md`), and over what
+//! other operations answer.
 //!
 //! A query is answered on a thread for CPU work, which waits for the store: how many there are at a time is bounded, so that
 //! enough such threads are left for the searches that they wait for.
@@ -43,6 +44,35 @@ pub async fn respond(
         Ok(params) => answer(site, session, target, (&params, headers), body).await,
         Err(fault) => Err(fault),
     };
+    wired(answer, is_pretty)
+}
+
+/// The parameter of other operations whose query is answered out of what they answer (FHIR R4 `graphql.html`, 3.1.2.6).
+pub const OVER: &str = "_graphql";
+
+/// Whether a URL asks for the answer of its operation by a query.
+pub fn is_over(uri: &Uri) -> bool {
+    let names = uri.query().unwrap_or_default().split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    names.into_iter().any(|name| name == OVER)
+}
+
+/// The response to the query of a URL over what its operation has answered.
+pub async fn respond_over(site: &Site, session: Session, uri: &Uri, resource: &Bytes) -> Response<Body> {
+    let params = Params::parse(uri.query().unwrap_or_default(), site.limits.query_bytes);
+    let is_pretty = params.as_ref().is_ok_and(|params| params.pretty);
+    let asked = params.and_then(|params| {
+        let own = params.pairs.iter().filter(|(name, _)| name == OVER);
+        let request = Request::of_pairs(own.map(|(_, value)| ("query", value.as_str())), site.limits.nesting)?;
+        Ok((request, Root::Resource(Arc::new(parse_stored(resource)?))))
+    });
+    let answer = match asked {
+        Ok((request, root)) => executed(site, session, request, root).await,
+        Err(fault) => Err(fault),
+    };
+    wired(answer, is_pretty)
+}
+
+fn wired(answer: Result<Vec<u8>>, is_pretty: bool) -> Response<Body> {
     let (status, text, is_transient) = match answer {
         Ok(text) => (200, text, false),
         Err(fault) => (wire(&fault).0, error_text(&told(&fault)), fault.is_transient()),
@@ -88,6 +118,10 @@ async fn answer(
             Root::Resource(Arc::new(parse_stored(stored.body.as_deref().unwrap_or_default())?))
         }
     };
+    executed(site, session, request, root).await
+}
+
+async fn executed(site: &Site, session: Session, request: Request, root: Root) -> Result<Vec<u8>> {
     // It is never closed.
     let _turn = AT_ONCE.acquire().await.map_err(|_| Fault::unavailable("the server is stopping"))?;
     let (now, most) = (site.clock.now(), site.limits.page_max);
@@ -165,28 +199,28 @@ impl Here {
         }
     }
 
-    fn page(&self, answer: SearchAnswer, offset: usize, size: usize) -> Result<Found> {
+    fn page(&self, answer: SearchAnswer, kind: ResourceType, (offset, size): (usize, usize)) -> Result<Found> {
         let mut found = Found { total: answer.total, offset, size, ..Found::default() };
         for entry in answer.entries.iter().filter(|entry| entry.mode == MatchMode::Match) {
             let resource = Arc::new(parse_stored(entry.stored.body.as_deref().unwrap_or_default())?);
             let score = entry.note.score.map(|score| format!("{}", f64::from(score) / 1_000_000.0));
             found.entries.push(Entry { resource, mode: Some("match"), score });
         }
-        link(&mut found, [answer.first, answer.previous, answer.next, answer.last]);
+        link(&mut found, kind, [answer.first, answer.previous, answer.next, answer.last]);
         Ok(found)
     }
 
     /// The page of a token, wherever it is held.
-    fn held(&self, kind: ResourceType, token: &str, (offset, size): (usize, usize)) -> Result<Found> {
+    fn held(&self, kind: ResourceType, token: &str, place: (usize, usize)) -> Result<Found> {
         let peer = match self.handle.block_on(self.session.page(token))? {
-            Page::Here(answer) => return self.page(*answer, offset, size),
+            Page::Here(answer) => return self.page(*answer, kind, place),
             Page::Elsewhere(peer) => peer,
         };
         let path = SearchContext::Type(kind).to_string();
         let asked = self.handle.block_on(relay::ask(&self.site, (&path, token), "", &peer));
-        let here = || self.page(self.handle.block_on(self.session.page_here(token))?, offset, size);
+        let here = || self.page(self.handle.block_on(self.session.page_here(token))?, kind, place);
         match asked {
-            Ok(Some(bundle)) => of_bundle(&bundle, offset, size),
+            Ok(Some(bundle)) => of_bundle(&bundle, kind, place),
             Ok(None) => here(),
             // It may come back: only what this node can answer by itself is better than to try again.
             Err(away) => here().map_err(|own| if own.category() == Category::Gone { away } else { own }),
@@ -195,18 +229,18 @@ impl Here {
 }
 
 /// Gives a page the cursors of its first, previous, next and last one.
-fn link(found: &mut Found, [first, previous, next, last]: [Option<String>; 4]) {
+fn link(found: &mut Found, kind: ResourceType, [first, previous, next, last]: [Option<String>; 4]) {
     let (offset, size) = (found.offset, found.size);
     let end = found.total.and_then(|total| usize::try_from(total).ok());
     let last_offset = end.map_or(0, |end| end.saturating_sub(1) / size.max(1) * size);
-    found.first = first.map(|token| cursor(0, size, &token));
-    found.previous = previous.map(|token| cursor(offset.saturating_sub(size), size, &token));
-    found.next = next.map(|token| cursor(offset + size, size, &token));
-    found.last = last.map(|token| cursor(last_offset, size, &token));
+    found.first = first.map(|token| cursor(kind, 0, size, &token));
+    found.previous = previous.map(|token| cursor(kind, offset.saturating_sub(size), size, &token));
+    found.next = next.map(|token| cursor(kind, offset + size, size, &token));
+    found.last = last.map(|token| cursor(kind, last_offset, size, &token));
 }
 
 /// A page as another node answers it.
-fn of_bundle(bundle: &[u8], offset: usize, size: usize) -> Result<Found> {
+fn of_bundle(bundle: &[u8], kind: ResourceType, (offset, size): (usize, usize)) -> Result<Found> {
     let bundle = parse_stored(bundle)?;
     let total = bundle.get("total").and_then(Json::as_number).and_then(|total| total.as_str().parse().ok());
     let mut found = Found { total, offset, size, ..Found::default() };
@@ -223,17 +257,18 @@ fn of_bundle(bundle: &[u8], offset: usize, size: usize) -> Result<Found> {
         let (_, query) = links.iter().find(is_it)?.get("url")?.as_str()?.split_once('?')?;
         Params::parse(query, query.len()).ok()?.get("_page").map(str::to_owned)
     };
-    link(&mut found, ["first", "previous", "next", "last"].map(token));
+    link(&mut found, kind, ["first", "previous", "next", "last"].map(token));
     Ok(found)
 }
 
-/// A cursor: where its page begins, how large it is, and the token of the page.
-fn cursor(offset: usize, size: usize, token: &str) -> String {
-    format!("{offset}:{size}:{token}")
+/// A cursor: of which type, where its page begins, how large it is, and the token of the page.
+fn cursor(kind: ResourceType, offset: usize, size: usize, token: &str) -> String {
+    format!("{kind}:{offset}:{size}:{token}")
 }
 
-fn of_cursor(text: &str) -> Option<(usize, usize, &str)> {
-    let (offset, rest) = text.split_once(':')?;
+/// A cursor of a search for a type; none for one of another.
+fn of_cursor(kind: ResourceType, text: &str) -> Option<(usize, usize, &str)> {
+    let (offset, rest) = text.strip_prefix(kind.name())?.strip_prefix(':')?.split_once(':')?;
     let (size, token) = rest.split_once(':')?;
     Some((offset.parse().ok()?, size.parse().ok()?, token))
 }
@@ -266,8 +301,8 @@ impl Source for Here {
 
     fn search(&self, search: &Search) -> Result<Found> {
         if let Some(text) = &search.cursor {
-            let unknown = || Fault::invalid("the cursor is none that was given here");
-            let (offset, size, token) = of_cursor(text).ok_or_else(unknown)?;
+            let unknown = || Fault::invalid(format!("the cursor is none that {}Connection gave here", search.kind));
+            let (offset, size, token) = of_cursor(search.kind, text).ok_or_else(unknown)?;
             return self.held(search.kind, token, (offset, size));
         }
         let size = search.count.unwrap_or(self.site.limits.page_default).min(self.most);
@@ -275,7 +310,7 @@ impl Source for Here {
         params.push(("_count".to_owned(), size.to_string()));
         let of = SearchContext::Type(search.kind);
         let answer = self.handle.block_on(self.session.search(of, &params, Handling::Strict))?;
-        self.page(answer, 0, size)
+        self.page(answer, search.kind, (0, size))
     }
 
     fn most(&self) -> usize {

@@ -1,11 +1,11 @@
 //! `NamingSystem/$preferred-id` (FHIR R4 `operation-namingsystem-preferred-id.html`): another identifier of a system of identifiers
-//! or codes, as the NamingSystem resources here have it.
+//! or codes, as the NamingSystem resources here have it, else those of the packages in use.
 
 use super::arguments::Arguments;
 use super::call::{Answer, Call};
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::json::{Json, parse_stored, write};
-use crate::repo::Handling;
+use crate::repo::{Handling, PackagesInUse};
 use crate::search::context::SearchContext;
 use crate::search::kind::escape::escape;
 
@@ -27,14 +27,17 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
     let value = spellings.iter().map(|text| escape(text)).collect::<Vec<_>>().join(",");
     let pairs = [("value:exact".to_owned(), value), ("_count".to_owned(), "2".to_owned())];
     let found = call.session.search(SearchContext::Type(call.kind()?), &pairs, Handling::Strict).await?;
-    let mut bodies = found.entries.into_iter().filter_map(|entry| entry.stored.body);
-    let (Some(body), None) = (bodies.next(), bodies.next()) else {
-        return Err(match found.total {
-            Some(2..) => several("naming systems have this identifier"),
-            _ => Fault::not_found("no naming system with this identifier is known"),
-        });
+    let bodies: Vec<_> = found.entries.into_iter().filter_map(|entry| entry.stored.body).collect();
+    let system = match &bodies[..] {
+        [] => {
+            let packages = call.session.packages_in_use();
+            let looked = tokio::task::spawn_blocking(move || of_packages(&packages, &spellings)).await;
+            looked.map_err(|_| Fault::internal("the search of packages stopped"))??
+        }
+        [body] => parse_stored(body)?,
+        _ => return Err(several("naming systems have this identifier")),
     };
-    let result = identifier(&parse_stored(&body)?, wanted)?;
+    let result = identifier(&system, wanted)?;
     let result = if wanted == "oid" { result.trim_start_matches("urn:oid:") } else { &result };
     let result = Json::object([("name", Json::string("result")), ("valueString", Json::string(result))]);
     let parameters =
@@ -42,6 +45,29 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
     let mut out = Vec::new();
     write(&parameters, &mut out);
     Ok(Answer::whole(out.into()))
+}
+
+/// The NamingSystem of the packages that has one of some identifiers: of the last package with one, and there of those that
+/// are not retired, if there are such.
+fn of_packages(packages: &PackagesInUse, identifiers: &[String]) -> Result<Json> {
+    let is_it = |system: &Json| {
+        let all = system.get("uniqueId").and_then(Json::as_array).unwrap_or_default().iter();
+        let mut values = all.filter_map(|id| id.get("value")?.as_str());
+        values.any(|value| identifiers.iter().any(|identifier| identifier == value))
+    };
+    for used in packages.packages.iter().rev() {
+        let mut found: Vec<Json> = used.packed.of_kind("NamingSystem").filter(is_it).collect();
+        let is_retired = |system: &Json| system.get("status").and_then(Json::as_str) == Some("retired");
+        if !found.iter().all(is_retired) {
+            found.retain(|system| !is_retired(system));
+        }
+        match (found.pop(), found.is_empty()) {
+            (Some(system), true) => return Ok(system),
+            (Some(_), false) => return Err(several("naming systems have this identifier")),
+            (None, _) => {}
+        }
+    }
+    Err(Fault::not_found("no naming system with this identifier is known"))
 }
 
 fn several(what: &str) -> Fault {

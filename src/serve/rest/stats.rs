@@ -152,8 +152,11 @@ fn read(call: &Call<'_>, arguments: &Arguments<'_>) -> Result<Asked> {
     if statistics.is_empty() {
         return Err(arguments.missing("a statistic"));
     }
-    let limit = arguments.positive("limit")?.unwrap_or(SOURCES).min(SOURCES);
-    let sources = if arguments.boolean("include")? == Some(true) { limit } else { 0 };
+    let sources = match arguments.boolean("include")? {
+        Some(true) => arguments.positive("limit")?.unwrap_or(SOURCES).min(SOURCES),
+        // the limit is ignored then, whatever it is
+        Some(false) | None => 0,
+    };
     Ok(Asked { subject, wanted, statistics, period: period(call, arguments)?, sources })
 }
 
