@@ -58,9 +58,7 @@ impl<'j> BundleIndex<'j> {
         if let Some(found) = self.by_url.get(reference) {
             return Some(*found);
         }
-        Literal::parse(reference).filter(|literal| literal.base.is_empty())?;
-        let base = full_url.and_then(Literal::parse).map(|literal| literal.base)?;
-        self.by_url.get(format!("{base}{reference}").as_str()).copied()
+        self.by_url.get(absolute(reference, full_url)?.as_str()).copied()
     }
 
     /// How many entries a reference leads to, if several have its URL: those of the version that it names, or all.
@@ -84,6 +82,13 @@ impl<'j> BundleIndex<'j> {
         let literal = Literal::parse(without_version(reference))?;
         self.by_key.get(&(literal.kind.name(), literal.id)).copied()
     }
+}
+
+/// What a relative reference means within an entry with a `fullUrl` of a server: below the base of that.
+pub fn absolute(reference: &str, full_url: Option<&str>) -> Option<String> {
+    Literal::parse(without_version(reference)).filter(|literal| literal.base.is_empty())?;
+    let base = full_url.and_then(Literal::parse).map(|literal| literal.base)?;
+    Some(format!("{base}{reference}"))
 }
 
 /// A reference without the version that it names.
