@@ -642,6 +642,18 @@ mod tests {
             let (found, wanted) = ids(BUNDLE, None, text);
             assert_eq!((found.as_str(), wanted.len()), (expected, 0), "{text}: {wanted:?}");
         }
+        let versions = r#"{"resourceType":"Bundle","type":"history","entry":[
+            {"fullUrl":"http://other/Patient/p","resource":{"resourceType":"Patient","id":"p","meta":{"versionId":"2"},"language":"b"}},
+            {"fullUrl":"http://other/Patient/p","resource":{"resourceType":"Patient","id":"p","meta":{"versionId":"1"},"language":"a",
+              "link":[{"other":{"reference":"Patient/p/_history/1"}},{"other":{"reference":"Patient/p/_history/3"}}]}}]}"#;
+        for (text, expected) in [
+            ("'http://other/Patient/p/_history/1'.resolve().language.toString()", "a"),
+            ("'http://other/Patient/p/_history/2'.resolve().language.toString()", "b"),
+            ("'http://other/Patient/p/_history/3'.resolve().language.toString()", ""),
+            ("entry.resource.link.other.resolve().language.toString()", "a"),
+        ] {
+            assert_eq!(ids(versions, None, text).0, expected, "{text}");
+        }
         let here = BUNDLE.replace("http://other/", "http://here/");
         for (text, expected) in [
             ("entry.resource.encounter.resolve()", "Encounter/none"),

@@ -146,8 +146,8 @@ impl<'a> Surroundings<'a> {
         let bundle = place.and_then(|place| self.bundles.get(place.bundle?));
         let found = bundle.and_then(|bundle| {
             // entries without URLs are told by type and id
-            let alike = || bundle.alike(text).filter(|_| full_url.is_none() && !text.contains(':'));
-            bundle.find(text, full_url).or_else(alike)
+            let alike = || bundle.alike(text).filter(|_| full_url.is_none() && !text.contains([':', '_']));
+            bundle.find_version(text, full_url).or_else(alike)
         });
         found.or_else(|| match absolute(text, full_url) {
             Some(text) => self.stored(&text),
