@@ -13,6 +13,7 @@ use crate::fhir::fhirpath::{
 };
 use crate::fhir::json::{Json, Object, parse_with};
 use crate::fhir::name::Name;
+use crate::fhir::surroundings::{Mention, Place, Stock, Surroundings};
 
 /// What one request may cost.
 const BOUNDS: Bounds = Bounds { steps: 1_000_000, items: 10_000, text: 1 << 20 };
@@ -120,17 +121,33 @@ impl Evaluation {
         once(&mut self.reference, place, text.to_owned())
     }
 
-    /// Evaluates, and tells the results as Parameters.
+    /// Evaluates, and tells the results as Parameters; beside them the stored resources that references lead to and that were not
+    /// fetched yet. While there are such, the results are not those that are meant.
     ///
     /// # Errors
     /// 400 for an expression that is missing, not understood or cannot be evaluated; `too-costly` when a bound is reached.
-    pub fn run<S: for<'a> Services<'a>>(&self, now: Timestamp, services: &S) -> Result<Json> {
+    pub fn run<S: for<'a> Services<'a>>(
+        &self,
+        now: Timestamp,
+        services: &S,
+        stock: &Stock,
+    ) -> (Result<Json>, Vec<Mention>) {
+        let given = self.variables.iter().filter_map(|part| part.get("resource"));
+        let surroundings = Surroundings::new(self.resource.as_ref(), given.chain(stock.resources()), stock);
+        let answer = self.evaluated(now, services, &surroundings);
+        (answer, surroundings.into_wanted())
+    }
+
+    fn evaluated<S: for<'a> Services<'a>>(
+        &self,
+        now: Timestamp,
+        services: &S,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Json> {
         let text = self.expression.as_deref();
         let text =
             text.ok_or_else(|| Fault::coded(Category::Invalid, "required", "the parameter expression is missing"))?;
-        let nothing = Json::Object(Object::new());
-        let root = self.resource.as_ref().unwrap_or(&nothing);
-        let node = Node::resource(root);
+        let node = self.resource.as_ref().map_or_else(Node::nothing, Node::resource);
         let variables =
             self.variables.iter().enumerate().map(|(at, part)| variable(part, at)).collect::<Result<Vec<_>>>()?;
         let variables = gathered(variables);
@@ -142,6 +159,8 @@ impl Evaluation {
         let log = Log::default();
         let context = Context {
             variables: &variables,
+            resolver: Some(surroundings),
+            has_no_stubs: true,
             services: Some(services),
             tracer: Some(&log),
             now: Some(now),
@@ -160,14 +179,20 @@ impl Evaluation {
             let Item::Node(on) = item else {
                 return Err(Fault::invalid("the context must lead to elements of the resource"));
             };
-            let items = budget.run(&expression, *on, &context)?;
+            let own = match surroundings.place(*on) {
+                Some(Place { resource, container, .. }) => {
+                    Context { resource: Some(resource), root_resource: Some(container), ..context.clone() }
+                }
+                None => context.clone(),
+            };
+            let items = budget.run(&expression, *on, own)?;
             budget.items(&items)?;
             results.push((*on, items, log.take()));
         }
-        Ok(self.answer(text, root, &results))
+        Ok(self.answer(text, &results))
     }
 
-    fn answer(&self, text: &str, root: &Json, results: &[Evaluated<'_>]) -> Json {
+    fn answer(&self, text: &str, results: &[Evaluated<'_>]) -> Json {
         let version = format!("Cresset {} (FHIR R4)", env!("CARGO_PKG_VERSION"));
         let mut about = vec![named("evaluator", "valueString", Json::string(version))];
         about.extend(self.context.as_deref().map(|path| named("context", "valueString", Json::string(path))));
@@ -176,7 +201,7 @@ impl Evaluation {
         if !self.variables.is_empty() {
             about.push(named("variables", "part", Json::Array(self.variables.clone())));
         }
-        let places = places(root, results);
+        let places = self.resource.as_ref().map(|root| places(root, results)).unwrap_or_default();
         let mut parameters = vec![named("parameters", "part", Json::Array(about))];
         for (on, items, traced) in results {
             let mut result = Object::new();
@@ -190,7 +215,10 @@ impl Evaluation {
             if !parts.is_empty() {
                 result.set("part", Json::Array(parts));
             }
-            parameters.push(Json::Object(result));
+            // a parameter has a value or parts (inv-1)
+            if result.len() > 1 {
+                parameters.push(Json::Object(result));
+            }
         }
         Json::object([
             ("resourceType", Json::string("Parameters")),
@@ -285,11 +313,11 @@ struct Budget {
 
 impl Budget {
     /// Runs the expression on one context, for a part of what is left.
-    fn run<'a>(&mut self, expression: &Expression, on: Node<'a>, context: &Context<'a>) -> Result<Collection<'a>> {
+    fn run<'a>(&mut self, expression: &Expression, on: Node<'a>, context: Context<'a>) -> Result<Collection<'a>> {
         // every context costs something, so that many of them are bounded too
         self.steps = self.steps.saturating_sub(100);
         let steps = self.steps;
-        let context = Context { bounds: Bounds { steps, ..context.bounds }, ..context.clone() };
+        let context = Context { bounds: Bounds { steps, ..context.bounds }, ..context };
         expression.eval(on, &context)
     }
 
@@ -468,13 +496,15 @@ fn find(json: &Json, owner: Option<TypeId>, path: &mut String, wanted: &mut Hash
 mod tests {
     use super::*;
     use crate::fhir::json::{parse, write};
+    use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
 
     fn run(body: &str) -> Result<String> {
         let mut evaluation = Evaluation::default();
         evaluation.add_body(parse(body.as_bytes()).expect("JSON"), 50)?;
         let mut text = Vec::new();
         let services = crate::fhir::validate::Definitions(crate::fhir::validate::Registry::core(), None);
-        write(&evaluation.run(Timestamp(1_700_000_000_000_000), &services)?, &mut text);
+        let stock = Stock::new("http://here/fhir", |_, _| None);
+        write(&evaluation.run(Timestamp(1_700_000_000_000_000), &services, &stock).0?, &mut text);
         Ok(String::from_utf8(text).expect("UTF-8"))
     }
 
@@ -562,6 +592,97 @@ mod tests {
         assert_eq!(run(&body).expect_err("too long").issues()[0].code, "too-costly");
     }
 
+    const BUNDLE: &str = r##"{"resourceType":"Bundle","id":"b","type":"collection","entry":[
+        {"fullUrl":"http://other/fhir/Observation/o","resource":{"resourceType":"Observation","id":"o",
+          "contained":[{"resourceType":"Device","id":"d","owner":{"reference":"#"},"patient":{"reference":"Patient/p"}}],
+          "subject":{"reference":"Patient/p"},"device":{"reference":"#d"},"encounter":{"reference":"Encounter/none"},
+          "performer":[{"reference":"urn:uuid:1"},{"type":"Practitioner","identifier":{"value":"x"}}]}},
+        {"fullUrl":"http://other/fhir/Patient/p","resource":{"resourceType":"Patient","id":"p","name":[{"family":"P"}]}},
+        {"fullUrl":"urn:uuid:1","resource":{"resourceType":"Practitioner","id":"q"}}]}"##;
+
+    /// The ids that an expression yields, each after that of its context.
+    fn ids(resource: &str, context: Option<&str>, expression: &str) -> (String, Vec<Mention>) {
+        let evaluation = Evaluation {
+            expression: Some(expression.to_owned()),
+            context: context.map(str::to_owned),
+            resource: Some(parse(resource.as_bytes()).expect("JSON")),
+            ..Evaluation::default()
+        };
+        let services = crate::fhir::validate::Definitions(crate::fhir::validate::Registry::core(), None);
+        let locate = |text: &str, base: &str| {
+            let (kind, id) = text.strip_prefix(base).map_or(text, |rest| &rest[1..]).split_once('/')?;
+            Some((ResourceKey::new(ResourceType::find(kind)?, ResourceId::parse(id).ok()?), None))
+        };
+        let stock = Stock::new("http://here/fhir", locate);
+        let (answer, wanted) = evaluation.run(Timestamp(0), &services, &stock);
+        let answer = answer.expect(expression);
+        let results = answer.get("parameter").and_then(Json::as_array).unwrap_or_default().iter().skip(1);
+        let value = |part: &Json| part.get("valueId").or(part.get("valueString"))?.as_str().map(str::to_owned);
+        let parts = |result: &Json| -> Vec<String> {
+            result.get("part").and_then(Json::as_array).unwrap_or_default().iter().filter_map(value).collect()
+        };
+        (results.map(|result| parts(result).join(",")).collect::<Vec<_>>().join(";"), wanted)
+    }
+
+    #[test]
+    fn references_within_a_bundle_lead_to_its_entries() {
+        let cases = [
+            ("entry.resource.ofType(Observation).subject.resolve().id", "p"),
+            ("entry.resource.ofType(Observation).performer.resolve().id", "q"),
+            ("entry.resource.ofType(Observation).device.resolve().id", "d"),
+            ("entry.resource.contained.owner.resolve().id", "o"),
+            ("entry.resource.contained.patient.resolve().id", "p"),
+            ("'urn:uuid:1'.resolve().id | 'urn:uuid:2'.resolve().id | '#d'.resolve().id", "q"),
+            ("entry.fullUrl.resolve().id", "o,p,q"),
+            // of another server, and of none
+            ("entry.resource.encounter.resolve().exists().toString()", "false"),
+            ("'http://elsewhere/Patient/1'.resolve().exists().toString()", "false"),
+        ];
+        for (text, expected) in cases {
+            let (found, wanted) = ids(BUNDLE, None, text);
+            assert_eq!((found.as_str(), wanted.len()), (expected, 0), "{text}: {wanted:?}");
+        }
+        let versions = r#"{"resourceType":"Bundle","type":"history","entry":[
+            {"fullUrl":"http://other/Patient/p","resource":{"resourceType":"Patient","id":"p","meta":{"versionId":"2"},"language":"b"}},
+            {"fullUrl":"http://other/Patient/p","resource":{"resourceType":"Patient","id":"p","meta":{"versionId":"1"},"language":"a",
+              "link":[{"other":{"reference":"Patient/p/_history/1"}},{"other":{"reference":"Patient/p/_history/3"}}]}}]}"#;
+        for (text, expected) in [
+            ("'http://other/Patient/p/_history/1'.resolve().language.toString()", "a"),
+            ("'http://other/Patient/p/_history/2'.resolve().language.toString()", "b"),
+            ("'http://other/Patient/p/_history/3'.resolve().language.toString()", ""),
+            ("entry.resource.link.other.resolve().language.toString()", "a"),
+        ] {
+            assert_eq!(ids(versions, None, text).0, expected, "{text}");
+        }
+        let here = BUNDLE.replace("http://other/", "http://here/");
+        for (text, expected) in [
+            ("entry.resource.encounter.resolve()", "Encounter/none"),
+            ("'Patient/1'.resolve()", "Patient/1"),
+            ("'http://here/fhir/Patient/1'.resolve() | 'Patient/1'.resolve()", "Patient/1"),
+        ] {
+            let (found, wanted) = ids(&here, None, text);
+            let wanted: Vec<String> = wanted.iter().map(|(key, _)| key.to_string()).collect();
+            assert_eq!((found.as_str(), wanted.join(",").as_str()), ("", expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_context_is_in_its_own_resource() {
+        let own = "%resource.id | %rootResource.id";
+        let cases = [
+            ("Bundle.entry.resource", own, "o;p;q"),
+            ("Bundle.entry.resource.ofType(Patient).name", own, "p"),
+            ("Bundle.entry.resource.ofType(Patient).name.family", own, "p"),
+            ("Bundle.entry.resource.contained", "%resource.id.combine(%rootResource.id)", "d,o"),
+            ("Bundle.entry", "%resource.id.combine(%rootResource.id)", "b,b;b,b;b,b"),
+            ("Bundle.entry.resource.contained", "'#d'.resolve().id | owner.resolve().id", "d,o"),
+            ("Bundle.entry.resource.ofType(Observation)", "device.resolve().id", "d"),
+        ];
+        for (context, text, expected) in cases {
+            assert_eq!(ids(BUNDLE, Some(context), text).0, expected, "{context}: {text}");
+        }
+    }
+
     #[test]
     fn without_a_resource_there_are_values_still() {
         let text = run(
@@ -575,6 +696,14 @@ mod tests {
             r#"{"name":"date","valueDate":"2014"}"#,
         ] {
             assert!(text.contains(part), "{part}\n{text}");
+        }
+        for (expression, result) in [
+            ("$this.exists()", r#"]},{"name":"result","part":[{"name":"boolean","valueBoolean":false}]}]}"#),
+            ("%resource | %context", r#""valueString":"%resource | %context"}]}]}"#),
+        ] {
+            let body = r#"{"resourceType":"Parameters","parameter":[{"name":"expression","valueString":"E"}]}"#;
+            let text = run(&body.replace('E', expression)).expect("runs");
+            assert!(text.ends_with(result), "{text}");
         }
     }
 }

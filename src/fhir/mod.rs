@@ -23,6 +23,7 @@ pub mod quantity;
 pub mod resource;
 pub mod statistics;
 pub mod subset;
+pub mod surroundings;
 pub mod terminology;
 pub mod time;
 pub mod types;

@@ -42,6 +42,81 @@ on_both_databases! {
         assert_eq!(answer["parameter"][1]["part"][0]["valueBoolean"], true, "{answer}");
     }
 
+    fn references_lead_to_what_is_stored(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let organization = |id: &str, part_of: &str| json!({"resourceType": "Organization", "id": id, "name": id,
+            "partOf": {"reference": part_of}});
+        for at in (1..=12).rev() {
+            let (id, part_of) = (format!("o{at}"), format!("Organization/o{}", at + 1));
+            let body = if at == 12 { json!({"resourceType": "Organization", "id": id, "name": id}) } else { organization(&id, &part_of) };
+            client.put(&format!("Organization/{id}"), &body).expect(201);
+        }
+        let patient = |family: &str| json!({"resourceType": "Patient", "id": "a", "name": [{"family": family}],
+            "managingOrganization": {"reference": "Organization/o8"}});
+        client.put("Patient/a", &patient("A")).expect(201);
+        client.put("Patient/a", &patient("B")).expect(200);
+        client.put("Patient/gone", &json!({"resourceType": "Patient", "id": "gone"})).expect(201);
+        client.delete("Patient/gone").expect(204);
+        let subject = |reference: &str| json!({"resourceType": "Observation", "id": "o", "status": "final",
+            "code": {"text": "x"}, "subject": {"reference": reference}});
+        client.put("Observation/o", &subject("Patient/a")).expect(201);
+        let expression = |text: &str| text.replace(' ', "%20").replace('\'', "%27").replace('|', "%7C").replace('&', "%26").replace("%x", "%25x");
+        for (target, text, expected) in [
+            ("Observation/o/", "subject.resolve().name.family", vec!["B"]),
+            ("Observation/o/", "'Patient/a/_history/1'.resolve().name.family", vec!["A"]),
+            ("Observation/o/", "subject.resolve().managingOrganization.resolve().name", vec!["o8"]),
+            ("Observation/o/", "subject.resolve().managingOrganization.resolve().repeat(partOf.resolve()).name",
+                vec!["o9", "o10", "o11", "o12"]),
+            ("", "'Patient/no-such'.resolve().exists().toString()", vec!["false"]),
+            ("", "'Patient/gone'.resolve().exists().toString()", vec!["false"]),
+            ("", "'http://elsewhere/fhir/Patient/a'.resolve().exists().toString()", vec!["false"]),
+        ] {
+            let answer = client.get(&format!("{target}$fhirpath?expression={}", expression(text))).expect(200).json();
+            let found: Vec<Value> = results(&answer).into_iter().flat_map(|(_, values)| values).cloned().collect();
+            assert_eq!(found, expected.into_iter().map(Value::from).collect::<Vec<_>>(), "{text}: {answer}");
+        }
+        // the resource is sent, and refers to what is stored
+        let answer = client.post("$fhirpath?expression=subject.resolve().name.family", &subject("Patient/a")).expect(200).json();
+        assert_eq!(results(&answer), [(None, vec![&json!("B")])]);
+        let answer = client.get("Observation/o/$fhirpath?expression=subject.resolve()").expect(200).json();
+        assert_eq!(answer["parameter"][1]["part"][0]["resource"]["id"], "a");
+        let nine = "(1|2|3|4|5|6|7|8|9)";
+        let many = format!("{nine}.select(defineVariable('x').select({nine}.select(('Patient/' & %x.toString() & $this.toString()).resolve())))");
+        for text in ["'Organization/o1'.resolve().repeat(partOf.resolve())", &many] {
+            let outcome = client.get(&format!("$fhirpath?expression={}", expression(text))).expect_outcome(400);
+            assert!(outcome.to_string().contains("too-costly"), "{outcome}");
+        }
+    }
+
+    fn nothing_is_no_result(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        for text in ["%7B%7D", "%25resource", "$this", "1.where(false)"] {
+            let answer = client.get(&format!("$fhirpath?expression={text}")).expect(200).json();
+            assert_eq!(answer["parameter"].as_array().unwrap().len(), 1, "{text}: {answer}");
+        }
+        let patient = json!({"resourceType": "Patient", "name": [{"family": "A"}]});
+        let answer = client.post("$fhirpath?expression=given&context=name", &patient).expect(200).json();
+        assert_eq!(results(&answer), [(Some("Patient.name[0]"), vec![])]);
+    }
+
+    fn codes_of_elements_have_the_system_of_their_binding(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let patient = json!({"resourceType": "Patient", "id": "a", "gender": "male"});
+        client.put("Patient/a", &patient).expect(201);
+        for text in ["%25terminologies.lookup(gender)", "%25terminologies.lookup(%27Patient/a%27.resolve().gender)"] {
+            let text = format!("{text}.parameter.where(name=%27display%27).value");
+            let answer = client.get(&format!("Patient/a/$fhirpath?expression={text}")).expect(200).json();
+            assert_eq!(results(&answer), [(None, vec![&json!("Male")])], "{text}");
+        }
+        for text in ["gender.memberOf(%27http://hl7.org/fhir/ValueSet/administrative-gender%7C9.9%27)",
+            "conformsTo(%27http://hl7.org/fhir/StructureDefinition/Patient%7C9.9%27)", "1%20is%20System.foo"] {
+            client.get(&format!("Patient/a/$fhirpath?expression={text}")).expect_outcome(400);
+        }
+    }
+
     fn what_cannot_be_evaluated_is_refused(database) {
         let app = TestApp::start(database);
         let mut client = app.client();

@@ -112,7 +112,7 @@ impl<'a, 'c> Machine<'a, 'c> {
     /// A machine at the start of an evaluation.
     pub fn new(root: Node<'a>, context: &'c Context<'a>) -> Self {
         let steps = context.bounds.steps;
-        let (this, variables) = (Some(Item::Node(root)), Vec::new());
+        let (this, variables) = (root.is_something().then_some(Item::Node(root)), Vec::new());
         Self { context, root, this, index: Some(0), total: Collection::new(), variables, steps }
     }
 

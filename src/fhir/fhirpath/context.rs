@@ -13,6 +13,18 @@ pub trait Resolver<'a> {
     /// (never one that begins with `#`: the engine finds contained resources itself); `kind` is
     /// `Reference.type`.
     fn resolve(&self, text: &str, kind: Option<&str>) -> Option<Node<'a>>;
+
+    /// As [`resolve`](Self::resolve) for what an element of a resource says, which may be relative to where that resource is.
+    fn resolve_within(&self, element: Node<'a>, text: &str, kind: Option<&str>) -> Option<Node<'a>> {
+        let _ = element;
+        self.resolve(text, kind)
+    }
+
+    /// The resource around an element that has the contained ones; none when that is `%rootResource`, as far as is known.
+    fn container(&self, element: Node<'a>) -> Option<Node<'a>> {
+        let _ = element;
+        None
+    }
 }
 
 /// An operation of `%terminologies` (FHIR R4 `fhirpath.html`, 2.9.3).
@@ -64,12 +76,12 @@ pub trait Services<'a> {
         Err(absent("%terminologies", "a terminology service"))
     }
 
-    /// `conformsTo(structure)` for one element; none when that cannot be told.
+    /// `conformsTo(structure)` for one element, which is in `container` (`%rootResource`); none when that cannot be told.
     ///
     /// # Errors
     /// 400 when the structure cannot be resolved to a profile.
-    fn conforms_to(&self, node: Node<'a>, structure: &str) -> Result<Option<bool>> {
-        let _ = (node, structure);
+    fn conforms_to(&self, node: Node<'a>, container: Node<'a>, structure: &str) -> Result<Option<bool>> {
+        let _ = (node, container, structure);
         Err(absent("conformsTo()", "profiles"))
     }
 

@@ -8,7 +8,7 @@ use super::convert::{decimal_of, system};
 use super::node::KNOWN;
 use super::number;
 use super::units::{self, Relation};
-use super::value::{Collection, Item, Node, Unit};
+use super::value::{Collection, Item, Node, Quantity, Unit};
 use crate::base::fault::Result;
 use crate::fhir::json::{Json, Object};
 
@@ -73,13 +73,17 @@ fn equal_values(left: &Item<'_>, right: &Item<'_>) -> Option<bool> {
         (Item::TypeInfo(a), Item::TypeInfo(b)) => Some(a == b),
         (Item::Quantity(a), Item::Quantity(b)) => match units::relate(a, b) {
             Relation::Ordered(order) => Some(order == Ordering::Equal),
-            Relation::Different => Some(false),
-            Relation::Unknown => None,
+            // what is not commensurable is neither equal nor unequal
+            Relation::Different | Relation::Unknown => None,
         },
-        (Item::Quantity(quantity), number) | (number, Item::Quantity(quantity)) => {
+        (Item::Quantity(quantity), number) | (number, Item::Quantity(quantity)) => match decimal_of(number) {
             // a number is a quantity of the unit `1`
-            Some(quantity.unit == Unit::one() && decimal_of(number) == Some(quantity.value))
-        }
+            Some(value) => {
+                let number = Item::Quantity(Quantity { value, unit: Unit::one() });
+                equal_values(&Item::Quantity(quantity.clone()), &number)
+            }
+            None => Some(false),
+        },
         _ => Some(decimal_of(left).is_some_and(|a| decimal_of(right) == Some(a))),
     }
 }

@@ -10,7 +10,7 @@ use super::node::{KNOWN, Step};
 use super::operators;
 use super::pool;
 use super::trouble;
-use super::value::{Collection, Item, Text, maybe, one, truth};
+use super::value::{Collection, Item, Node, Text, maybe, one, truth};
 use crate::base::fault::Result;
 
 /// Runs a piece of code in the current state of the machine. What it defines by `defineVariable` ends with it.
@@ -53,15 +53,19 @@ fn leaf<'a>(m: &Machine<'a, '_>, code: &Code) -> Option<Item<'a>> {
         Code::Literal(item) | Code::Pattern(_, item) => Some(item.clone()),
         Code::This => m.this.clone(),
         Code::Index => m.index.and_then(|index| i64::try_from(index).ok()).map(Item::Integer),
-        Code::Variable(Variable::Context) => Some(Item::Node(m.root)),
-        Code::Variable(Variable::Resource) => Some(Item::Node(m.resource())),
-        Code::Variable(Variable::RootResource) => Some(Item::Node(m.root_resource())),
+        Code::Variable(Variable::Context) => there(m.root),
+        Code::Variable(Variable::Resource) => there(m.resource()),
+        Code::Variable(Variable::RootResource) => there(m.root_resource()),
         Code::Root(kind) => {
             let node = m.this.as_ref().and_then(Item::as_node);
             node.filter(|node| node.type_id.is_some_and(|actual| actual.is_a(*kind))).map(Item::Node)
         }
         _ => None,
     }
+}
+
+fn there(node: Node<'_>) -> Option<Item<'_>> {
+    node.is_something().then_some(Item::Node(node))
 }
 
 fn call<'a>(m: &mut Machine<'a, '_>, on: &Code, run: Run, arguments: &[Code]) -> Result<Collection<'a>> {

@@ -61,7 +61,8 @@ pub struct TypeSpec {
 
 impl TypeSpec {
     /// The specifier of a name with or without a namespace (`FHIR`, `System`); none when no type has
-    /// it. A name that is unknown in the namespace `System` is a type that nothing is of.
+    /// it. In the namespace `System` a name may begin in lower case, as the examples of FHIR R4
+    /// `fhirpath.html` have it, and the name of a FHIR type is a type that nothing is of.
     pub fn resolve(parts: &[String]) -> Option<Self> {
         let (namespace, name) = match parts {
             [name] => ("", name.as_str()),
@@ -69,13 +70,21 @@ impl TypeSpec {
             _ => return None,
         };
         let spec = match namespace {
-            "System" => return Some(Self { fhir: None, system: SystemType::find(name) }),
+            "System" => {
+                let system = SystemType::find(&capitalised(name));
+                return (system.is_some() || type_by_name(name).is_some()).then_some(Self { fhir: None, system });
+            }
             "FHIR" => Self { fhir: type_by_name(name), system: None },
             "" => Self { fhir: type_by_name(name), system: SystemType::find(name) },
             _ => return None,
         };
         (spec.fhir.is_some() || spec.system.is_some()).then_some(spec)
     }
+}
+
+fn capitalised(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect()
 }
 
 /// The System type that the value of a FHIR primitive has (FHIR R4 `fhirpath.html`, 2.9.1.2).

@@ -159,6 +159,16 @@ impl<'a> Node<'a> {
         *self.json == Json::Null && self.sibling.is_none()
     }
 
+    /// The node of an evaluation that is on nothing: as `$this` and in variables it is empty.
+    pub fn nothing() -> Self {
+        Self { json: &NULL, sibling: None, type_id: None }
+    }
+
+    /// Whether the node is not [`Node::nothing`].
+    pub fn is_something(&self) -> bool {
+        !self.is_stub() || self.type_id.is_some()
+    }
+
     /// Whether two nodes are one place in one tree.
     pub fn is_same_place(&self, other: Self) -> bool {
         let siblings = (self.sibling.map(std::ptr::from_ref), other.sibling.map(std::ptr::from_ref));

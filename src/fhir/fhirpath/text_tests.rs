@@ -241,6 +241,9 @@ fn comparison() {
         ("2 year.toQuantity('a') > 1 'a'", "true"),
         ("1 > {}", ""),
         ("1 'cm' > 1 's'", ""),
+        ("(1 'cm' = 1 's') | (1 'cm' != 1 's') | (1 'cm' = 1) | (1 != 1 'cm') | (1 'cm2' = 1 'cm')", ""),
+        ("1 'cm' !~ 1 's' and 1 'cm' != 1 'm' and 23 = 23 '1' and 23 != 24 '1' and 1 '%' = 0.01", "true"),
+        ("(1 'cm' in (1 's' | 2 's')) | (1 's' | 1 'cm').distinct().count() | (1 'cm' = 'cm')", "false,2"),
         ("1 'm'.comparable(1 'cm')", "true"),
         ("1 'm'.comparable(1 's')", "false"),
         ("birthDate < '2000'.toDate()", "true"),
@@ -427,12 +430,40 @@ fn trace_tells_the_tracer_and_changes_nothing() {
 }
 
 #[test]
+fn without_a_resource_there_is_nothing() {
+    let cases = [
+        (
+            "$this.exists() | %resource.exists() | %context.exists() | %rootResource.exists() | children().exists()",
+            "false",
+        ),
+        ("iif(true, 1, 2) | ('a').select($this & 'b') | 'x'.length()", "1,ab"),
+        ("name | '#'.resolve() | $this.type() | type()", ""),
+        ("defineVariable('x', 5).select(%x) | today()", "2023-11-14"),
+    ];
+    let context = Context { now: Some(Timestamp(1_700_000_000_000_000)), ..Context::new(Node::nothing()) };
+    for (text, expected) in cases {
+        let items = compile(text).expect(text).eval(Node::nothing(), &context).expect(text);
+        let shown: Vec<String> = items.iter().filter_map(|item| to_text(item).map(|text| text.to_string())).collect();
+        assert_eq!((items.len(), shown.join(",").as_str()), (shown.len(), expected), "{text}");
+    }
+}
+
+#[test]
 fn types_and_reflection() {
     check(&[
         ("active is boolean and (active is Boolean).not() and active is FHIR.boolean", "true"),
         ("(active as boolean) | (gender as code) | gender.ofType(string)", "true,male"),
         ("gender is code and gender is string", "true"),
         ("gender.as(System.String) | gender.as(FHIR.code)", "male"),
+        (
+            "gender.as(System.string) | active.as(System.boolean) | birthDate.ofType(System.date)",
+            "male,true,1974-12-25",
+        ),
+        (
+            "gender.is(System.string).not() and gender.getValue().is(System.string) and @2014T is System.dateTime",
+            "true",
+        ),
+        ("Patient.is(System.Patient) or gender.is(System.code)", "false"),
         ("gender.getValue() is System.String and gender.hasValue()", "true"),
         ("Patient.is(DomainResource) and Patient.is(FHIR.Patient) and 1.is(Integer) and 1.is(System.Integer)", "true"),
         (
@@ -442,5 +473,12 @@ fn types_and_reflection() {
         ("name.first().type().name", "HumanName"),
         ("1 'mg'.unit | 1 'mg'.value", "mg,1"),
     ]);
-    fails(&["1 is Nonsense", "1.ofType(FHIR.Nonsense)", "gender.as(string1)", "name.is(A.B.C)"]);
+    fails(&[
+        "1 is System.foo",
+        "gender.as(System.)",
+        "1 is Nonsense",
+        "1.ofType(FHIR.Nonsense)",
+        "gender.as(string1)",
+        "name.is(A.B.C)",
+    ]);
 }

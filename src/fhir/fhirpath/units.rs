@@ -203,7 +203,54 @@ fn combine(value: Decimal, left: &Quantity, right: &Quantity, divided: bool) -> 
         let factor = number::parse(&unit.factor.to_string())?;
         return Some(Quantity { value: value.checked_mul(factor)?, unit: Unit::one() });
     }
-    Some(Quantity { value, unit: Unit::Ucum(unit.expression.into()) })
+    let text = powers(a, b, divided).unwrap_or(unit.expression);
+    Some(Quantity { value, unit: Unit::Ucum(text.into()) })
+}
+
+/// The product or quotient of two units as powers of their atoms, as far as these have nothing else: `cm` and `cm` are `cm2`.
+fn powers(left: &str, right: &str, divided: bool) -> Option<String> {
+    let mut atoms: Vec<(&str, i32)> = Vec::new();
+    for (unit, sign) in [(left, 1), (right, if divided { -1 } else { 1 })] {
+        for (atom, power) in factors(unit)? {
+            match atoms.iter_mut().find(|(known, _)| *known == atom) {
+                Some((_, sum)) => *sum = sum.checked_add(sign * power)?,
+                None => atoms.push((atom, sign * power)),
+            }
+        }
+    }
+    let shown = |atom: &str, power: i32| if power == 1 { atom.to_owned() } else { format!("{atom}{power}") };
+    let above: Vec<String> = atoms.iter().filter(|(_, n)| *n > 0).map(|(atom, n)| shown(atom, *n)).collect();
+    let below = atoms.iter().filter(|(_, n)| *n < 0).map(|(atom, n)| format!("/{}", shown(atom, -n)));
+    Some(above.join(".") + &below.collect::<String>())
+}
+
+/// The atoms of a unit with their powers; none for one with numbers, annotations or parentheses.
+fn factors(unit: &str) -> Option<Vec<(&str, i32)>> {
+    if unit == "1" {
+        return Some(Vec::new());
+    }
+    let mut found = Vec::new();
+    let mut sign = 1;
+    let mut rest = unit;
+    if let Some(after) = rest.strip_prefix('/') {
+        (sign, rest) = (-1, after);
+    }
+    loop {
+        let end = rest.find(['.', '/']).unwrap_or(rest.len());
+        let (factor, after) = rest.split_at(end);
+        let at = factor.rfind(|c: char| !c.is_ascii_digit() && c != '-' && c != '+').map_or(0, |at| at + 1);
+        let (atom, power) = factor.split_at(at);
+        // an atom such as `B[10.nV]` was cut in two
+        let is_cut = atom.contains('[') != atom.ends_with(']');
+        if atom.is_empty() || is_cut || !atom.is_ascii() || atom.contains(['(', ')', '{', '}', '*', '^']) {
+            return None;
+        }
+        let power: i32 = if power.is_empty() { 1 } else { power.parse().ok().filter(|n: &i32| n.abs() < 100)? };
+        found.push((atom, sign * power));
+        let Some(next) = after.chars().next() else { return Some(found) };
+        sign = if next == '/' { -1 } else { 1 };
+        rest = &after[1..];
+    }
 }
 
 #[cfg(test)]
@@ -243,6 +290,30 @@ mod tests {
         equals(add(&quantity("3", "m"), &quantity("3", "cm"), true), "297", "cm");
         assert!(add(&quantity("3", "m"), &quantity("3", "s"), false).is_none());
         assert!(divide(&quantity("3", "m"), &quantity("0", "s")).is_none());
+    }
+
+    #[test]
+    fn units_of_products_are_powers() {
+        let product = |a: &str, b: &str| multiply(&quantity("2", a), &quantity("3", b)).map(|q| q.to_string());
+        let quotient = |a: &str, b: &str| divide(&quantity("12", a), &quantity("3", b)).map(|q| q.to_string());
+        assert_eq!(product("cm", "cm").as_deref(), Some("6 'cm2'"));
+        assert_eq!(product("m/s", "s").as_deref(), Some("6 'm'"));
+        assert_eq!(product("kg.m/s2", "m").as_deref(), Some("6 'kg.m2/s2'"));
+        assert_eq!(product("/cm", "cm2").as_deref(), Some("6 'cm'"));
+        assert_eq!(product("[in_i]2", "[in_i]").as_deref(), Some("6 '[in_i]3'"));
+        assert_eq!(product("m-1", "m3").as_deref(), Some("6 'm2'"));
+        assert_eq!(quotient("cm2", "cm").as_deref(), Some("4 'cm'"));
+        assert_eq!(quotient("m", "m/s").as_deref(), Some("4 's'"));
+        assert_eq!(quotient("1", "cm").as_deref(), Some("4 '/cm'"));
+        assert_eq!(quotient("g", "m").as_deref(), Some("4 'g/m'"));
+        assert_eq!(quotient("cm", "cm").as_deref(), Some("4 '1'"));
+        assert_eq!(factors("B[10.nV]"), None);
+        // whatever the text, it measures what it should
+        for (a, b) in [("10*3/uL", "L"), ("mm[Hg]", "m2"), ("{cells}/mL", "mL"), ("mol/(L.s)", "s"), ("m2/s/K", "K")] {
+            let whole = multiply(&quantity("1", a), &quantity("1", b)).expect(a);
+            let back = divide(&whole, &quantity("1", b)).expect(a);
+            assert_eq!(relate(&back, &quantity("1", a)), Relation::Ordered(Ordering::Equal), "{a} {b}: {whole} {back}");
+        }
     }
 
     #[test]

@@ -58,9 +58,17 @@ impl<'j> BundleIndex<'j> {
         if let Some(found) = self.by_url.get(reference) {
             return Some(*found);
         }
-        Literal::parse(reference).filter(|literal| literal.base.is_empty())?;
-        let base = full_url.and_then(Literal::parse).map(|literal| literal.base)?;
-        self.by_url.get(format!("{base}{reference}").as_str()).copied()
+        self.by_url.get(absolute(reference, full_url)?.as_str()).copied()
+    }
+
+    /// As [`find`](Self::find), but of a reference that names a version only what is of that.
+    pub fn find_version(&self, reference: &str, full_url: Option<&str>) -> Option<Node<'j>> {
+        let first = self.find(reference, full_url)?;
+        let Some((_, version)) = reference.split_once("/_history/") else { return Some(first) };
+        let plain = without_version(reference);
+        let url = absolute(plain, full_url).unwrap_or_else(|| plain.to_owned());
+        let again = self.again.iter().filter(|(other, _)| **other == *url).map(|(_, node)| *node);
+        [first].into_iter().chain(again).find(|node| version_of(*node) == Some(version))
     }
 
     /// How many entries a reference leads to, if several have its URL: those of the version that it names, or all.
@@ -71,11 +79,7 @@ impl<'j> BundleIndex<'j> {
         let kind = first.type_id;
         let others = self.again.iter().filter(|(url, node)| ends(url) && node.type_id == kind).map(|(_, node)| *node);
         let all: Vec<Node<'_>> = [first].into_iter().chain(others).collect();
-        let is_it = |node: &&Node<'_>| {
-            version.is_none_or(|wanted| {
-                node.json.get("meta").and_then(|meta| meta.get("versionId")).and_then(Json::as_str) == Some(wanted)
-            })
-        };
+        let is_it = |node: &&Node<'_>| version.is_none_or(|wanted| version_of(**node) == Some(wanted));
         (all.len() > 1).then(|| all.iter().filter(is_it).count())
     }
 
@@ -84,6 +88,18 @@ impl<'j> BundleIndex<'j> {
         let literal = Literal::parse(without_version(reference))?;
         self.by_key.get(&(literal.kind.name(), literal.id)).copied()
     }
+}
+
+/// `meta.versionId`
+fn version_of(resource: Node<'_>) -> Option<&str> {
+    resource.json.get("meta")?.get("versionId")?.as_str()
+}
+
+/// What a relative reference means within an entry with a `fullUrl` of a server: below the base of that.
+pub fn absolute(reference: &str, full_url: Option<&str>) -> Option<String> {
+    Literal::parse(without_version(reference)).filter(|literal| literal.base.is_empty())?;
+    let base = full_url.and_then(Literal::parse).map(|literal| literal.base)?;
+    Some(format!("{base}{reference}"))
 }
 
 /// A reference without the version that it names.

@@ -89,7 +89,8 @@ pub fn validate_beside<'j>(
     told(check)
 }
 
-fn new<'r, 'j>(
+/// A validation at its start.
+pub(super) fn new<'r, 'j>(
     registry: &'r Registry,
     options: Options,
     has_rules: bool,

@@ -27,6 +27,7 @@ mod codes;
 mod compare;
 mod compile;
 mod compose;
+mod conforming;
 mod contained;
 mod countries;
 mod crossed;
@@ -69,6 +70,7 @@ mod walk;
 
 pub use answers::Answers;
 pub use beside::Beside;
+pub use entries::{BundleIndex, absolute};
 pub use entry::{shape, structure, validate, validate_beside, validate_with};
 pub use readable::{BASES, Shelf};
 pub use registry::{OwnDefinition, Registry};

@@ -376,17 +376,18 @@ impl Registry {
     /// Whether a profile is there in the version that a canonical URL names; the base definitions are those of R4.
     pub fn has_version(&self, canonical: &str) -> bool {
         let Some((url, version)) = canonical.split_once('|') else { return true };
-        if version.is_empty() {
-            return false;
-        }
-        let is_here = |entry: &Entry<_>| {
-            *entry.version == *version
-                || begins(&entry.version, version)
-                || (entry.version.is_empty() && matches!(version, "4.0.1" | "4.0" | "4"))
-        };
         match self.profiles.get(url) {
-            Some(list) => list.iter().any(is_here),
-            None => self.below().is_none_or(|parent| parent.has_version(canonical)),
+            Some(list) => list.iter().any(|entry| is_version(&entry.version, version)),
+            None => !version.is_empty() && self.below().is_none_or(|parent| parent.has_version(canonical)),
+        }
+    }
+
+    /// The same of a value set.
+    pub fn has_value_set_version(&self, canonical: &str) -> bool {
+        let Some((url, version)) = canonical.split_once('|') else { return true };
+        match self.value_sets.get(url) {
+            Some(list) => list.iter().any(|entry| is_version(&entry.version, version)),
+            None => self.below().is_none_or(|parent| parent.has_value_set_version(canonical)),
         }
     }
 
@@ -451,6 +452,12 @@ impl<'s> Sources<'s> for &'s Registry {
             },
         }
     }
+}
+
+/// Whether a definition of a version is meant by one that a canonical URL names; the base definitions are those of R4.
+fn is_version(version: &str, named: &str) -> bool {
+    let is_base = version.is_empty() && matches!(named, "4.0.1" | "4.0" | "4");
+    !named.is_empty() && (version == named || begins(version, named) || is_base)
 }
 
 /// Whether a version is one of those that a shorter one stands for: 1.2.0 for 1.2.

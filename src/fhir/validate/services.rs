@@ -1,6 +1,7 @@
 //! What FHIRPath asks of definitions (`conformsTo`, `memberOf`, `subsumes`, `htmlChecks`), answered by a registry.
 
 use super::answers::Answers;
+use super::conforming::element_conforms;
 use super::entry::validate_with;
 use super::registry::Registry;
 use super::state::{Options, shown};
@@ -13,6 +14,9 @@ pub struct Definitions<'r>(pub &'r Registry, pub Option<&'r Answers>);
 
 impl<'a> Services<'a> for Definitions<'_> {
     fn member_of(&self, coded: &Item<'a>, value_set: &str) -> Result<Option<bool>> {
+        if !self.0.has_value_set_version(value_set) {
+            return Err(absent("value set", value_set));
+        }
         Terms(self.0, self.1).member_of(coded, value_set)
     }
 
@@ -20,15 +24,14 @@ impl<'a> Services<'a> for Definitions<'_> {
         Terms(self.0, self.1).subsumes(ancestor, descendant)
     }
 
-    fn conforms_to(&self, node: Node<'a>, structure: &str) -> Result<Option<bool>> {
-        match self.0.profile(structure) {
-            None => return Err(Fault::invalid(format!("the structure {} is not known", shown(structure)))),
+    fn conforms_to(&self, node: Node<'a>, container: Node<'a>, structure: &str) -> Result<Option<bool>> {
+        let profile = match self.0.profile(structure).filter(|_| self.0.has_version(structure)) {
+            None => return Err(absent("structure", structure)),
             Some(Err(why)) => return Err(Fault::invalid(format!("the structure {}: {why}", shown(structure)))),
-            Some(Ok(_)) => {}
-        }
+            Some(Ok(profile)) => profile,
+        };
         if node.json.get("resourceType").is_none() {
-            // an element is only validated within its resource
-            return Ok(None);
+            return Ok(element_conforms(self.0, self.1, (node, container), profile));
         }
         let issues = validate_with(self.0, self.1, node.json, &[structure], Options::default());
         Ok(Some(!issues.iter().any(|issue| matches!(issue.severity, "error" | "fatal"))))
@@ -40,28 +43,60 @@ impl<'a> Services<'a> for Definitions<'_> {
     }
 }
 
+fn absent(what: &str, canonical: &str) -> Fault {
+    Fault::invalid(format!("the {what} {} is not known", shown(canonical)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fhir::fhirpath::{Context, boolean, compile};
-    use crate::fhir::json::parse;
+    use crate::fhir::json::{Json, parse};
 
     /// What an expression says of a patient: true, false, or nothing.
     fn asked(text: &str) -> Result<Option<bool>> {
         let patient = parse(
-            br#"{"resourceType":"Patient","gender":"male","maritalStatus":{"coding":[
+            br##"{"resourceType":"Patient","gender":"male",
+              "contained":[{"resourceType":"Practitioner","id":"p"}],
+              "generalPractitioner":[{"reference":"#p"}],"maritalStatus":{"coding":[
               {"system":"http://terminology.hl7.org/CodeSystem/v3-MaritalStatus","code":"M"}]},
               "contact":[{"relationship":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-RoleCode","code":"PRN"}]},
               {"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-RoleCode","code":"MTH"}]},
               {"coding":[{"system":"http://other","code":"MTH"}]}],"name":{"family":"x"}}],
-              "text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>x</p></div>"}}"#,
+              "text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><p>x</p></div>"}}"##,
         );
-        let patient = patient.expect("JSON");
-        let node = Node::resource(&patient);
+        asked_of(&patient.expect("JSON"), text)
+    }
+
+    fn asked_of(patient: &Json, text: &str) -> Result<Option<bool>> {
+        let node = Node::resource(patient);
         let services = Definitions(Registry::core(), None);
         let context = Context { services: Some(&services), ..Context::new(node) };
         let items = compile(text)?.eval(node, &context)?;
         boolean(&items, text)
+    }
+
+    #[test]
+    fn elements_that_do_not_conform() {
+        let patient = parse(
+            br##"{"resourceType":"Patient","birthDate":"1.1.2000","managingOrganization":{"reference":"#o"},
+              "name":[{"family":1}],"address":[{"use":"nonsense"}],"telecom":[{"value":"1"}],"photo":[{"data":"AAAA"}]}"##,
+        );
+        let patient = patient.expect("JSON");
+        let cases = [
+            ("birthDate", "date"),
+            // ref-1 asks for what is contained
+            ("managingOrganization", "Reference"),
+            ("name", "HumanName"),
+            ("address", "Address"),
+            // cpt-2, att-1
+            ("telecom", "ContactPoint"),
+            ("photo", "Attachment"),
+        ];
+        for (path, kind) in cases {
+            let text = format!("{path}.conformsTo('http://hl7.org/fhir/StructureDefinition/{kind}')");
+            assert_eq!(asked_of(&patient, &text).expect(&text), Some(false), "{text}");
+        }
     }
 
     #[test]
@@ -72,7 +107,18 @@ mod tests {
             ("maritalStatus.memberOf('http://hl7.org/fhir/ValueSet/marital-status')", Some(true)),
             ("conformsTo('http://hl7.org/fhir/StructureDefinition/Patient')", Some(true)),
             ("conformsTo('http://hl7.org/fhir/StructureDefinition/Observation')", Some(false)),
-            ("name.conformsTo('http://hl7.org/fhir/StructureDefinition/HumanName')", None),
+            ("conformsTo('http://hl7.org/fhir/StructureDefinition/Patient|4.0.1')", Some(true)),
+            ("contact.name.conformsTo('http://hl7.org/fhir/StructureDefinition/HumanName')", Some(true)),
+            ("contact.name.conformsTo('http://hl7.org/fhir/StructureDefinition/Address')", Some(false)),
+            ("contact.name.conformsTo('http://hl7.org/fhir/StructureDefinition/Element')", Some(true)),
+            ("contact.conformsTo('http://hl7.org/fhir/StructureDefinition/BackboneElement')", Some(true)),
+            ("text.conformsTo('http://hl7.org/fhir/StructureDefinition/Narrative')", Some(true)),
+            ("gender.conformsTo('http://hl7.org/fhir/StructureDefinition/code')", Some(true)),
+            ("gender.conformsTo('http://hl7.org/fhir/StructureDefinition/string')", Some(true)),
+            ("gender.conformsTo('http://hl7.org/fhir/StructureDefinition/id')", Some(false)),
+            ("maritalStatus.conformsTo('http://hl7.org/fhir/StructureDefinition/CodeableConcept|4.0.1')", Some(true)),
+            ("generalPractitioner.conformsTo('http://hl7.org/fhir/StructureDefinition/Reference')", Some(true)),
+            ("gender.memberOf('http://hl7.org/fhir/ValueSet/administrative-gender|4.0.1')", Some(true)),
             ("text.`div`.htmlChecks()", Some(true)),
             ("text.status.htmlChecks()", None),
             ("contact.relationship[0].subsumes(%context.contact.relationship[1])", Some(true)),
@@ -86,6 +132,9 @@ mod tests {
         for text in [
             "gender.memberOf('http://nowhere')",
             "conformsTo('http://nowhere')",
+            "conformsTo('http://hl7.org/fhir/StructureDefinition/Patient|9.9')",
+            "contact.name.conformsTo('http://hl7.org/fhir/StructureDefinition/HumanName|9.9')",
+            "gender.memberOf('http://hl7.org/fhir/ValueSet/administrative-gender|9.9')",
             "contact.relationship[0].subsumes(%context.contact.relationship[2])",
             "gender.subsumes(gender)",
             "contact.relationship.memberOf('http://hl7.org/fhir/ValueSet/marital-status')",

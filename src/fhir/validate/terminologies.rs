@@ -6,8 +6,10 @@ use percent_encoding::percent_decode_str;
 
 use super::services::Definitions;
 use crate::base::fault::{Category, Fault, Result};
+use crate::fhir::definitions::element::{TypeId, property};
 use crate::fhir::fhirpath::{Item, Node, Services, Terminology};
 use crate::fhir::json::Json;
+use crate::fhir::name::Name;
 use crate::fhir::terminology::{Call, Library, Operation, Params, run};
 
 /// Most answers of one evaluation.
@@ -25,6 +27,8 @@ pub struct Terminologies<'r> {
     pub now: &'r str,
     /// What was answered: nodes point to it.
     pub made: Made,
+    /// The resources that codes are elements of.
+    pub resources: Vec<&'r Json>,
 }
 
 /// Resources that were made; they stay where they are.
@@ -60,8 +64,8 @@ impl<'a> Services<'a> for Terminologies<'_> {
         self.definitions.subsumes(ancestor, descendant)
     }
 
-    fn conforms_to(&self, node: Node<'a>, structure: &str) -> Result<Option<bool>> {
-        self.definitions.conforms_to(node, structure)
+    fn conforms_to(&self, node: Node<'a>, container: Node<'a>, structure: &str) -> Result<Option<bool>> {
+        self.definitions.conforms_to(node, container, structure)
     }
 
     fn html_checks(&self, text: &str) -> Result<bool> {
@@ -70,7 +74,8 @@ impl<'a> Services<'a> for Terminologies<'_> {
     }
 
     fn terminology(&'a self, operation: Terminology, arguments: &[Item<'a>], params: &str) -> Result<Option<Item<'a>>> {
-        let (operation, params) = asked(operation, arguments, params)?;
+        let of_element = |item: &Item<'_>| self.resources.iter().find_map(|json| system_of(json, item));
+        let (operation, params) = asked(operation, arguments, params, &of_element)?;
         let call = Call { operation, params: &params, accept_language: None, own: None, id: self.id, now: self.now };
         let answer = match run(self.library, &call) {
             Ok(answer) => answer,
@@ -87,8 +92,20 @@ impl<'a> Services<'a> for Terminologies<'_> {
 }
 
 /// The operation of the service with its parameters.
-fn asked(operation: Terminology, arguments: &[Item<'_>], given: &str) -> Result<(Operation, Params)> {
+fn asked(
+    operation: Terminology,
+    arguments: &[Item<'_>],
+    given: &str,
+    of_element: &dyn Fn(&Item<'_>) -> Option<&'static str>,
+) -> Result<(Operation, Params)> {
     let mut params = Params::default();
+    let is_given = given.split('&').any(|pair| pair.starts_with("system="));
+    // "a resource element that is a code" says its system by its binding
+    let infer = |item: &Item<'_>, params: &mut Params| {
+        if let Some(system) = of_element(item).filter(|_| !is_given) {
+            params.push("system", Json::string(system));
+        }
+    };
     let of = |at: usize| arguments.get(at).ok_or_else(|| Fault::internal("%terminologies without an argument"));
     let operation = match operation {
         Terminology::Expand => {
@@ -96,7 +113,9 @@ fn asked(operation: Terminology, arguments: &[Item<'_>], given: &str) -> Result<
             Operation::Expand
         }
         Terminology::Lookup => {
-            coded(of(0)?, ["code", "coding", "codeableConcept"], &mut params)?;
+            if coded(of(0)?, ["code", "coding", "codeableConcept"], &mut params)? {
+                infer(of(0)?, &mut params);
+            }
             Operation::Lookup
         }
         Terminology::ValidateInValueSet => {
@@ -119,7 +138,9 @@ fn asked(operation: Terminology, arguments: &[Item<'_>], given: &str) -> Result<
         }
         Terminology::Translate => {
             definition(of(0)?, "conceptMap", &mut params)?;
-            coded(of(1)?, ["code", "coding", "codeableConcept"], &mut params)?;
+            if coded(of(1)?, ["code", "coding", "codeableConcept"], &mut params)? {
+                infer(of(1)?, &mut params);
+            }
             Operation::Translate
         }
     };
@@ -128,6 +149,24 @@ fn asked(operation: Terminology, arguments: &[Item<'_>], given: &str) -> Result<
         params.push_text(&decoded(name), &decoded(value));
     }
     Ok((operation, params))
+}
+
+/// The code system of an element of a resource, where its required binding draws from one only.
+fn system_of(resource: &Json, item: &Item<'_>) -> Option<&'static str> {
+    let wanted = item.as_node().filter(Node::is_primitive)?.json;
+    within(resource, Node::resource(resource).type_id, wanted)
+}
+
+fn within(json: &Json, owner: Option<TypeId>, wanted: &Json) -> Option<&'static str> {
+    let of_property = |name: &Name, value: &Json| {
+        let found = property(owner?, name)?;
+        let owner = Node::resource(value).type_id.unwrap_or(found.type_id);
+        if std::ptr::eq(value, wanted) { found.system } else { within(value, Some(owner), wanted) }
+    };
+    json.as_object()?.iter().find_map(|(name, value)| match value {
+        Json::Array(items) => items.iter().find_map(|item| of_property(name, item)),
+        value => of_property(name, value),
+    })
 }
 
 fn decoded(text: &str) -> String {
@@ -188,7 +227,7 @@ mod tests {
 
     fn asked(text: &str) -> Result<String> {
         let patient = parse(
-            br#"{"resourceType":"Patient","gender":"male","maritalStatus":{"coding":[
+            br#"{"resourceType":"Patient","gender":"male","address":[{"use":"home"}],"language":"en","maritalStatus":{"coding":[
               {"system":"http://terminology.hl7.org/CodeSystem/v3-MaritalStatus","code":"M"}]},
               "contact":[{"relationship":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-RoleCode","code":"PRN"}]},
               {"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-RoleCode","code":"MTH"}]}]}]}"#,
@@ -201,6 +240,7 @@ mod tests {
             id: "6f1d6b0e-0000-4000-8000-000000000000",
             now: "2026-11-28T12:00:00Z",
             made: Made::default(),
+            resources: vec![&patient],
         };
         let context = Context { services: Some(&services), ..Context::new(node) };
         let items: Collection<'_> = compile(text)?.eval(node, &context)?;
@@ -242,6 +282,19 @@ mod tests {
             (
                 "%terminologies.translate('http://hl7.org/fhir/ConceptMap/cm-administrative-gender-v3', 'female', 'system=http://hl7.org/fhir/administrative-gender').parameter.where(name = 'match').part.where(name = 'concept').value.code".to_owned(),
                 "F",
+            ),
+            (
+                "%terminologies.lookup(gender).parameter.where(name = 'display').value".to_owned(),
+                "Male",
+            ),
+            (
+                "%terminologies.lookup(gender, 'system=http://nowhere').parameter.where(name = 'display').value".to_owned(),
+                "",
+            ),
+            ("%terminologies.lookup(gender.getValue()) | %terminologies.lookup(language)".to_owned(), ""),
+            (
+                "%terminologies.translate('http://hl7.org/fhir/ConceptMap/cm-address-use-v3', address.use).parameter.where(name = 'match').part.where(name = 'concept').value.code".to_owned(),
+                "H",
             ),
             ("%terminologies.expand({})".to_owned(), ""),
         ];

@@ -1,18 +1,29 @@
 //! `$fhirpath`: evaluates an expression, for developers (`docs/FHIRPATH.md`, "The operation"). FHIR R4 has no such operation.
 
+use bytes::Bytes;
+
 use super::call::{Answer, Call};
+use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::evaluation::Evaluation;
 use crate::fhir::json::{Json, parse_stored, write};
+use crate::fhir::surroundings::{Mention, Stock};
 use crate::fhir::terminology::Library;
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
 use crate::fhir::validate::{Definitions, Made, Terminologies};
+use crate::search::kind::reference::version;
 
 /// Where the terminology service finds definitions, and a UUID for what it makes.
 struct Service<'s> {
     library: &'s dyn Library,
     id: &'s str,
 }
+
+/// Most stored resources that `resolve()` may lead to, and most bytes of them before the last are fetched.
+const FETCHED: usize = 64;
+const FETCHED_BYTES: usize = 16 << 20;
+/// Most references that lead from one fetched resource to another.
+const ROUNDS: usize = 8;
 
 /// The parameters of a URL.
 const PARAMS: [&str; 4] = ["expression", "context", "resource", "validate"];
@@ -21,7 +32,7 @@ const PARAMS: [&str; 4] = ["expression", "context", "resource", "validate"];
 ///
 /// # Errors
 /// 400 for an expression that is not understood or cannot be evaluated, for unknown parameters, and for more than one
-/// resource; 404 and 410 for a resource that is not there.
+/// resource; 404 and 410 for a resource that is not there; `too-costly` when references lead to too many stored resources.
 pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
     call.only(&PARAMS)?;
     let nesting = call.site.limits.nesting;
@@ -39,35 +50,100 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
         }
         None => None,
     };
-    let (kind, now) = (call.target.kind, call.site.clock.now());
-    let (registry, answers) = call.session.knowledge();
-    let asks = evaluation.asks_terminology();
-    let work = move |service: Option<Service<'_>>| -> Result<Vec<u8>> {
-        if let Some(body) = stored {
-            let json = parse_stored(&body).map_err(|fault| Fault::internal(format!("a stored resource: {fault}")))?;
-            evaluation.resource = Some(json);
+    let mut round = Round { evaluation, stored, stock: Stock::new(&call.site.base, version) };
+    let mut rounds = 0;
+    let mut bytes = 0;
+    loop {
+        let (done, answer, wanted) = round.run(call).await?;
+        if wanted.is_empty() {
+            return Ok(Answer::whole(answer?.into()));
         }
-        check_type(&evaluation, kind)?;
-        let definitions = Definitions(&registry, answers.as_deref());
-        let answer = match service {
-            None => evaluation.run(now, &definitions)?,
-            Some(Service { library, id }) => {
-                let (now_text, made) = (now.to_string(), Made::default());
-                evaluation.run(now, &Terminologies { definitions, library, id, now: &now_text, made })?
+        round = done;
+        rounds += 1;
+        if rounds > ROUNDS || round.stock.fetched.len() + wanted.len() > FETCHED || bytes > FETCHED_BYTES {
+            let message =
+                format!("the expression resolves more than {FETCHED} references, or more than {ROUNDS} in a row");
+            return Err(Fault::coded(Category::Invalid, "too-costly", message));
+        }
+        for mention in wanted {
+            let found = fetch(call, &mention, &mut bytes).await?;
+            round.stock.fetched.insert(mention, found);
+        }
+    }
+}
+
+/// A stored resource; none where there is none that may be read.
+async fn fetch(call: &Call<'_>, mention: &Mention, bytes: &mut usize) -> Result<Option<Json>> {
+    let (key, version) = mention;
+    let found = match version {
+        Some(version) => call.session.vread(key, *version).await,
+        None => call.session.read(key).await,
+    };
+    match found {
+        Ok(stored) => {
+            let body = stored.body.unwrap_or_default();
+            *bytes += body.len();
+            Ok(Some(of_store(&body)?))
+        }
+        Err(fault) if matches!(fault.category(), Category::NotFound | Category::Gone | Category::Forbidden) => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
+fn of_store(body: &[u8]) -> Result<Json> {
+    parse_stored(body).map_err(|fault| Fault::internal(format!("a stored resource: {fault}")))
+}
+
+/// One evaluation, with what was fetched before it.
+struct Round {
+    evaluation: Evaluation,
+    /// The stored resource to evaluate on, until it is read.
+    stored: Option<Bytes>,
+    stock: Stock,
+}
+
+/// A round that was run, its answer, and what has to be fetched before that counts.
+type Done = (Round, Result<Vec<u8>>, Vec<Mention>);
+
+impl Round {
+    async fn run(mut self, call: &Call<'_>) -> Result<Done> {
+        let (kind, now) = (call.target.kind, call.site.clock.now());
+        let (registry, answers) = call.session.knowledge();
+        let asks = self.evaluation.asks_terminology();
+        let work = move |service: Option<Service<'_>>| -> Result<Done> {
+            if let Some(body) = self.stored.take() {
+                self.evaluation.resource = Some(of_store(&body)?);
             }
+            check_type(&self.evaluation, kind)?;
+            let definitions = Definitions(&registry, answers.as_deref());
+            let (answer, wanted) = self.evaluate(now, definitions, service);
+            let written = answer.map(|answer| {
+                let mut out = Vec::new();
+                write(&answer, &mut out);
+                out
+            });
+            Ok((self, written, wanted))
         };
-        let mut out = Vec::new();
-        write(&answer, &mut out);
-        Ok(out)
-    };
-    let text = if asks {
-        let id = call.site.ids.uuid();
-        call.session.with_definitions(move |library| work(Some(Service { library, id: &id }))).await?
-    } else {
+        if asks {
+            let id = call.site.ids.uuid();
+            return call.session.with_definitions(move |library| work(Some(Service { library, id: &id }))).await;
+        }
         let done = tokio::task::spawn_blocking(move || work(None)).await;
-        done.map_err(|_| Fault::internal("the evaluation of an expression stopped"))??
-    };
-    Ok(Answer::whole(text.into()))
+        done.map_err(|_| Fault::internal("the evaluation of an expression stopped"))?
+    }
+
+    fn evaluate(
+        &self,
+        now: Timestamp,
+        definitions: Definitions<'_>,
+        service: Option<Service<'_>>,
+    ) -> (Result<Json>, Vec<Mention>) {
+        let Some(Service { library, id }) = service else { return self.evaluation.run(now, &definitions, &self.stock) };
+        let (now_text, made) = (now.to_string(), Made::default());
+        let resources = self.evaluation.resource.iter().chain(self.stock.resources()).collect();
+        let services = Terminologies { definitions, library, id, now: &now_text, made, resources };
+        self.evaluation.run(now, &services, &self.stock)
+    }
 }
 
 /// The stored resource that is meant: that of the path, or of a reference.

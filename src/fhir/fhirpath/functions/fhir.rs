@@ -43,11 +43,14 @@ pub fn resolve<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -
             Item::Node(node) if node.json.as_object().is_some() => {
                 let kind = node.text_of(&KNOWN.kind);
                 match node.text_of(&KNOWN.reference) {
-                    Some(text) => target(m, text, kind),
+                    Some(text) => target(m, Some(*node), text, kind),
                     None => kind.and_then(stub),
                 }
             }
-            other => string(&one(other.clone()), "resolve()")?.and_then(|text| target(m, &text, None)),
+            other => {
+                let text = string(&one(other.clone()), "resolve()")?;
+                text.and_then(|text| target(m, other.as_node(), &text, None))
+            }
         };
         let is_left = |node: &Node<'a>| !(m.context.has_no_stubs && node.is_stub());
         out.extend(found.filter(is_left).map(Item::Node));
@@ -55,13 +58,20 @@ pub fn resolve<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -
     Ok(out)
 }
 
-fn target<'a>(m: &Machine<'a, '_>, text: &str, kind: Option<&str>) -> Option<Node<'a>> {
+/// What a text leads to, which an element says or the expression itself.
+fn target<'a>(m: &Machine<'a, '_>, element: Option<Node<'a>>, text: &str, kind: Option<&str>) -> Option<Node<'a>> {
+    let known = m.context.resolver.zip(element);
     if let Some(id) = text.strip_prefix('#') {
-        return contained(m.root_resource(), id).or_else(|| contained(m.resource(), id));
+        let found = match known.and_then(|(resolver, element)| resolver.container(element)) {
+            Some(container) => contained(container, id),
+            None => contained(m.root_resource(), id).or_else(|| contained(m.resource(), id)),
+        };
+        return found.filter(Node::is_something);
     }
-    match m.context.resolver {
-        Some(resolver) => resolver.resolve(text, kind),
-        None => type_in(text).or(kind).and_then(stub),
+    match (known, m.context.resolver) {
+        (Some((resolver, element)), _) => resolver.resolve_within(element, text, kind),
+        (None, Some(resolver)) => resolver.resolve(text, kind),
+        (None, None) => type_in(text).or(kind).and_then(stub),
     }
 }
 

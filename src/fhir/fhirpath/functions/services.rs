@@ -83,7 +83,9 @@ pub fn conforms_to<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments
         return Ok(truth(false));
     }
     m.charge(1000)?;
-    let found = services(m, "conformsTo()", "profiles")?.conforms_to(node, &structure)?;
+    let container = m.context.resolver.and_then(|resolver| resolver.container(node));
+    let container = container.unwrap_or_else(|| m.root_resource());
+    let found = services(m, "conformsTo()", "profiles")?.conforms_to(node, container, &structure)?;
     Ok(maybe(found.map(Item::Bool)))
 }
 
