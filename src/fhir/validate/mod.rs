@@ -55,6 +55,7 @@ mod rules;
 mod sections;
 mod services;
 mod single;
+mod sliced;
 mod slices;
 mod slicing;
 mod snapshot;

@@ -4,10 +4,12 @@ use super::answers::Answers;
 use super::conforming::element_conforms;
 use super::entry::validate_with;
 use super::registry::Registry;
+use super::rules::Profile;
+use super::sliced::sliced;
 use super::state::{Options, shown};
 use super::terms::Terms;
 use crate::base::fault::{Fault, Result};
-use crate::fhir::fhirpath::{Item, Node, Services};
+use crate::fhir::fhirpath::{Collection, Item, Node, Services};
 
 /// The definitions of a registry, with large code systems beside them, as services of FHIRPath.
 pub struct Definitions<'r>(pub &'r Registry, pub Option<&'r Answers>);
@@ -25,11 +27,7 @@ impl<'a> Services<'a> for Definitions<'_> {
     }
 
     fn conforms_to(&self, node: Node<'a>, container: Node<'a>, structure: &str) -> Result<Option<bool>> {
-        let profile = match self.0.profile(structure).filter(|_| self.0.has_version(structure)) {
-            None => return Err(absent("structure", structure)),
-            Some(Err(why)) => return Err(Fault::invalid(format!("the structure {}: {why}", shown(structure)))),
-            Some(Ok(profile)) => profile,
-        };
+        let profile = self.profile(structure)?;
         if node.json.get("resourceType").is_none() {
             return Ok(element_conforms(self.0, self.1, (node, container), profile));
         }
@@ -37,9 +35,23 @@ impl<'a> Services<'a> for Definitions<'_> {
         Ok(Some(!issues.iter().any(|issue| matches!(issue.severity, "error" | "fatal"))))
     }
 
+    fn slice(&self, node: Node<'a>, structure: &str, name: &str) -> Result<Collection<'a>> {
+        sliced(self.0, node, self.profile(structure)?, name)
+    }
+
     fn html_checks(&self, text: &str) -> Result<bool> {
         let terms: &dyn Services<'a> = &Terms(self.0, self.1);
         terms.html_checks(text)
+    }
+}
+
+impl Definitions<'_> {
+    fn profile(&self, canonical: &str) -> Result<&Profile> {
+        match self.0.profile(canonical).filter(|_| self.0.has_version(canonical)) {
+            None => Err(absent("structure", canonical)),
+            Some(Err(why)) => Err(Fault::invalid(format!("the structure {}: {why}", shown(canonical)))),
+            Some(Ok(profile)) => Ok(profile),
+        }
     }
 }
 
@@ -96,6 +108,32 @@ mod tests {
         for (path, kind) in cases {
             let text = format!("{path}.conformsTo('http://hl7.org/fhir/StructureDefinition/{kind}')");
             assert_eq!(asked_of(&patient, &text).expect(&text), Some(false), "{text}");
+        }
+    }
+
+    #[test]
+    fn slices_are_found() {
+        let pressure = parse(
+            br#"{"resourceType":"Observation","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"85354-9"},
+              {"system":"http://loinc.org","code":"55284-4"}]},"component":[
+              {"code":{"coding":[{"system":"http://loinc.org","code":"8480-6"}]},"valueQuantity":{"value":120}},
+              {"code":{"coding":[{"system":"http://loinc.org","code":"8462-4"}]},"valueQuantity":{"value":80}},
+              {"code":{"coding":[{"system":"http://loinc.org","code":"1-1"}]}}]}"#,
+        );
+        let pressure = pressure.expect("JSON");
+        let bp = "'http://hl7.org/fhir/StructureDefinition/bp'";
+        let cases = [
+            format!("slice({bp}, 'SystolicBP').value.value = 120"),
+            format!("slice({bp}, 'DiastolicBP').value.value = 80"),
+            format!("component.slice({bp}, 'SystolicBP').empty()"),
+            format!("slice({bp}, 'VSCat').empty()"),
+            format!("code.slice({bp}, 'BPCode').code = '85354-9'"),
+        ];
+        for text in cases {
+            assert_eq!(asked_of(&pressure, &text).expect(&text), Some(true), "{text}");
+        }
+        for text in [format!("slice({bp}, 'Nonsense')"), "slice('http://nowhere', 'x')".to_owned()] {
+            assert!(asked_of(&pressure, &text).is_err(), "{text}");
         }
     }
 

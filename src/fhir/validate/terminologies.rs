@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use super::services::Definitions;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::definitions::element::{TypeId, property};
-use crate::fhir::fhirpath::{Item, Node, Services, Terminology};
+use crate::fhir::fhirpath::{Collection, Item, Node, Services, Terminology};
 use crate::fhir::json::Json;
 use crate::fhir::name::Name;
 use crate::fhir::terminology::{Call, Library, Operation, Params, run};
@@ -66,6 +66,10 @@ impl<'a> Services<'a> for Terminologies<'_> {
 
     fn conforms_to(&self, node: Node<'a>, container: Node<'a>, structure: &str) -> Result<Option<bool>> {
         self.definitions.conforms_to(node, container, structure)
+    }
+
+    fn slice(&self, node: Node<'a>, structure: &str, name: &str) -> Result<Collection<'a>> {
+        self.definitions.slice(node, structure, name)
     }
 
     fn html_checks(&self, text: &str) -> Result<bool> {
@@ -220,7 +224,7 @@ fn coded(item: &Item<'_>, names: [&str; 3], params: &mut Params) -> Result<bool>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fhir::fhirpath::{Collection, Context, compile, to_text};
+    use crate::fhir::fhirpath::{Context, compile, to_text};
     use crate::fhir::json::parse;
     use crate::fhir::terminology::Core;
     use crate::fhir::validate::Registry;
