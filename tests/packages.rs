@@ -277,8 +277,10 @@ on_both_databases! {
         client.post("$package-remove", &both).expect_outcome(409);
         // and not changed
         client.send("POST", "/fhir/$package-load", &GZIP, &guide("1.0.0", 2)).expect_outcome(409);
-        load(&mut client, "/fhir", "", &guide("1.0.0", 1));
+        let active = |answer: &Value| answer["parameter"].as_array().unwrap().iter().find(|part| part["name"] == "active").unwrap()["valueBoolean"].clone();
+        assert_eq!(active(&load(&mut client, "/fhir", "", &guide("1.0.0", 1))), true, "it is in use");
         client.post("$package-deactivate", &both).expect(200);
+        assert_eq!(active(&load(&mut client, "/fhir", "", &guide("1.0.0", 1))), false);
         client.post("Patient", &claims()).expect(201);
         client.post(&format!("Patient/$validate?profile={PROFILE}"), &claims()).expect_outcome(404);
         assert!(!client.get("metadata").expect(200).json()["implementationGuide"].to_string().contains("example.org"));
@@ -373,6 +375,15 @@ on_both_databases! {
         let (_, text) = run(&app, &["package", "list", "--tenant", "ward"]);
         assert!(text.contains("* example.guide#1.0.0") && text.contains("example.none#2.0.0, which is missing"), "{text}");
         assert!(run(&app, &["package", "list"]).1.contains("  example.guide#1.0.0"));
+        // unpacked, and a folder without a package
+        let (unpacked, empty) = (app.folder().join("unpacked"), app.folder().join("empty"));
+        std::fs::create_dir(&empty).unwrap();
+        tar::Archive::new(flate2::read::GzDecoder::new(&guide("2.0.0", 1)[..])).unpack(&unpacked).unwrap();
+        let (is_well, text) = run(&app, &["package", "add", &unpacked.display().to_string()]);
+        assert!(is_well && text.contains("example.guide#2.0.0 is there, with 4 definitions"), "{text}");
+        let (is_well, text) = run(&app, &["package", "add", &empty.display().to_string()]);
+        assert!(!is_well && text.contains("there is no package in this folder"), "{text}");
+        assert!(run(&app, &["package", "remove", "example.guide#2.0.0"]).0);
         std::fs::write(&file, "nonsense").unwrap();
         let (is_well, text) = run(&app, &["package", "add", &file.display().to_string()]);
         assert!(!is_well && text.contains("guide.tgz: not a FHIR package"), "{text}");

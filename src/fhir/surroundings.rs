@@ -12,6 +12,9 @@ use crate::fhir::validate::{BundleIndex, absolute};
 /// A stored resource that a reference names, or a version of it.
 pub type Mention = (ResourceKey, Option<i64>);
 
+/// Most references that are noted in one evaluation: more than are ever fetched, so that who asks sees that there are too many.
+const WANTED: usize = 128;
+
 /// What is stored, as far as it was fetched.
 #[derive(Debug)]
 pub struct Stock {
@@ -161,7 +164,7 @@ impl<'a> Surroundings<'a> {
             return found.as_ref().map(Node::resource);
         }
         let mut wanted = self.wanted.borrow_mut();
-        if !wanted.contains(&mention) {
+        if wanted.len() < WANTED && !wanted.contains(&mention) {
             wanted.push(mention);
         }
         None

@@ -87,6 +87,12 @@ on_both_databases! {
             let outcome = client.get(&format!("$fhirpath?expression={}", expression(text))).expect_outcome(400);
             assert!(outcome.to_string().contains("too-costly"), "{outcome}");
         }
+        // very many references are not noted one by one
+        let items: Vec<Value> = (0..20_000).map(|n| json!({"item": {"reference": format!("Patient/n{n}")}})).collect();
+        let list = json!({"resourceType": "List", "status": "current", "mode": "working", "entry": items});
+        let outcome = client.post("$fhirpath?expression=entry.item.resolve().count()", &json!({"resourceType": "Parameters", "parameter": [
+            {"name": "resource", "resource": list}]})).expect_outcome(400);
+        assert!(outcome.to_string().contains("too-costly"), "{outcome}");
     }
 
     fn nothing_is_no_result(database) {

@@ -4,7 +4,6 @@
 //! A code that cannot be looked up is an error here, as it is for HL7's validator: a filter with a wrong code is a value set without codes.
 
 use super::codes::Membership;
-use super::parts::{list, text};
 use super::primitive::Primitive;
 use super::state::{Check, shown};
 use super::uris;
@@ -12,6 +11,7 @@ use crate::fhir::json::Json;
 use crate::fhir::path::Path;
 use crate::fhir::quantity::UCUM;
 use crate::fhir::terminology::ecl;
+use crate::fhir::terminology::memory::{list, text};
 
 const SNOMED: &str = "http://snomed.info/sct";
 const LOINC: &str = "http://loinc.org";
@@ -137,7 +137,7 @@ pub fn check(check: &mut Check<'_, '_>, set: &Json, path: &Path) {
 
 /// A system is a code system with an absolute URL.
 fn system(check: &mut Check<'_, '_>, system: &str, path: &Path) {
-    if !uris::is_absolute(system) {
+    if !uris::is_absolute_canonical(system) {
         check.fail("value", || format!("the system must be an absolute URL, not {}", shown(system)), path);
     } else if check.registry.kind_of(system) == Some("ValueSet") {
         check.fail("value", || format!("{} is a value set, and no code system", shown(system)), path);

@@ -7,7 +7,6 @@ use super::codes::Membership;
 use super::compose;
 use super::form;
 use super::map;
-use super::parts::{list, text};
 use super::report;
 use super::restricts;
 use super::state::{Check, shown};
@@ -16,6 +15,7 @@ use crate::fhir::definitions::element::{TypeId, type_by_name};
 use crate::fhir::fhirpath;
 use crate::fhir::json::Json;
 use crate::fhir::path::Path;
+use crate::fhir::terminology::memory::{list, text};
 
 /// The extension that names the work group of HL7 whose definition it is.
 const WORK_GROUP: &str = "http://hl7.org/fhir/StructureDefinition/structuredefinition-wg";

@@ -43,7 +43,6 @@ mod language;
 mod linked;
 mod map;
 mod narrative;
-mod parts;
 pub mod primitive;
 mod questionnaire;
 mod readable;

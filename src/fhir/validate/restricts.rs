@@ -3,7 +3,6 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
-use super::parts::{list, text};
 use super::registry::Registry;
 use super::state::{Check, shown};
 use super::types::is_general;
@@ -11,6 +10,7 @@ use crate::fhir::definitions::element::{TypeId, TypeKind, properties, type_by_na
 use crate::fhir::fhirpath;
 use crate::fhir::json::{Json, Object};
 use crate::fhir::path::Path;
+use crate::fhir::terminology::memory::{list, text};
 
 /// How deep a path may lead into types of types.
 const TYPES_DEEP: usize = 8;

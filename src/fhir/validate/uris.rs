@@ -95,6 +95,9 @@ const NAMES: [&str; 19] = [
     "/NamingSystem/ca-hc-npn",
 ];
 
+/// What the URLs of the pages of a version of the specification go on with.
+const PAGES: [&str; 5] = ["/R4/", "/R4B/", "/R5/", "/STU3/", "/DSTU2/"];
+
 /// Whether a URL is one within HL7's specification under which there is nothing: no definition that is known, and none of the
 /// kinds that are not kept.
 fn is_unknown(check: &Check<'_, '_>, url: &str, scope: &Scope<'_>) -> bool {
@@ -113,7 +116,7 @@ fn is_unknown(check: &Check<'_, '_>, url: &str, scope: &Scope<'_>) -> bool {
     !is_named
         && !is_other_kind()
         && !is_of_version(rest)
-        && !["/R4/", "/R4B/", "/R5/", "/STU3/", "/DSTU2/"].iter().any(|pages| rest.starts_with(pages))
+        && !PAGES.iter().any(|pages| rest.starts_with(pages))
         && check.registry.kind_of(url).is_none()
         && !contained.iter().any(is_own)
 }
@@ -163,11 +166,11 @@ pub fn of_uri_system(check: &mut Check<'_, '_>, json: &Json, name: u16, path: &P
 
 /// Whether a canonical URL is absolute.
 fn is_canonical_url(check: &Check<'_, '_>, text: &str) -> bool {
-    if check.options.is_thorough { is_absolute(text) } else { has_scheme(text) }
+    if check.options.is_thorough { is_absolute_canonical(text) } else { has_scheme(text) }
 }
 
 /// Whether a URI is absolute as one should be written: a scheme in lower case (RFC 3986, 3.1), and something after it.
-pub fn is_absolute(text: &str) -> bool {
+pub fn is_absolute_canonical(text: &str) -> bool {
     text.split_once(':').is_some_and(|(scheme, rest)| {
         scheme.starts_with(|c: char| c.is_ascii_lowercase())
             && scheme.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
