@@ -130,6 +130,12 @@ on_both_databases! {
         let answer = client.get(&over(validate, "{ nonsense }")).expect(400).json();
         assert_eq!(answer["errors"][0]["message"], "Parameters has no field nonsense");
         client.get(&over("Patient/nobody/$everything", "{ nonsense }")).expect_outcome(404);
+        // one that cannot be read keeps the operation from doing anything
+        let tag = json!({"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": {"tag": [{"system": "urn:t", "code": "a"}]}}]});
+        client.post(&over("Patient/p/$meta-add", "{ parameter {"), &tag).expect(400);
+        assert_eq!(client.count("Patient?_tag=urn:t|a"), 0);
+        client.post(&over("Patient/p/$meta-add", "{ parameter { name } }"), &tag).expect(200);
+        assert_eq!(client.count("Patient?_tag=urn:t|a"), 1);
         client.get(&over("ValueSet/$validate-code?nonsense=1", "{ id }")).expect_outcome(400);
     }
 

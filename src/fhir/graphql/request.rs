@@ -22,6 +22,14 @@ pub struct Request {
 }
 
 impl Request {
+    /// Whether the query can be read; whether it fits what it is put to is told when it runs.
+    ///
+    /// # Errors
+    /// 400 with line and column.
+    pub fn readable(&self) -> Result<()> {
+        parse(&self.query).map(|_| ())
+    }
+
     /// Of the parameters of a URL; `variables` is JSON there.
     ///
     /// # Errors

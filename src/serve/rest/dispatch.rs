@@ -185,10 +185,14 @@ impl Asked<'_> {
 
     /// The response of such an operation; where it did not what it should, its own.
     async fn queried(&self, session: Session, body: Body, form: &mut Form) -> Result<Response<Body>> {
+        let over = graphql::Over::read(self.site, self.uri);
+        if let Some(refused) = over.refused() {
+            return Ok(refused);
+        }
         let answer = self.answer(&session, body, form).await?;
         match &answer.body {
             Some(resource) if (200..300).contains(&answer.status) => {
-                Ok(graphql::respond_over(self.site, session, self.uri, resource).await)
+                Ok(over.respond(self.site, session, resource).await)
             }
             _ => respond(answer, &self.site.base, *form).await,
         }

@@ -56,20 +56,40 @@ pub fn is_over(uri: &Uri) -> bool {
     names.into_iter().any(|name| name == OVER)
 }
 
-/// The response to the query of a URL over what its operation has answered.
-pub async fn respond_over(site: &Site, session: Session, uri: &Uri, resource: &Bytes) -> Response<Body> {
-    let params = Params::parse(uri.query().unwrap_or_default(), site.limits.query_bytes);
-    let is_pretty = params.as_ref().is_ok_and(|params| params.pretty);
-    let asked = params.and_then(|params| {
-        let own = params.pairs.iter().filter(|(name, _)| name == OVER);
-        let request = Request::of_pairs(own.map(|(_, value)| ("query", value.as_str())), site.limits.nesting)?;
-        Ok((request, Root::Resource(Arc::new(parse_stored(resource)?))))
-    });
-    let answer = match asked {
-        Ok((request, root)) => executed(site, session, request, root).await,
-        Err(fault) => Err(fault),
-    };
-    wired(answer, is_pretty)
+/// The query of such a URL, read before its operation does anything.
+pub struct Over {
+    request: Result<Request>,
+    is_pretty: bool,
+}
+
+impl Over {
+    /// What a URL asks.
+    pub fn read(site: &Site, uri: &Uri) -> Self {
+        let params = Params::parse(uri.query().unwrap_or_default(), site.limits.query_bytes);
+        let is_pretty = params.as_ref().is_ok_and(|params| params.pretty);
+        let request = params.and_then(|params| {
+            let own = params.pairs.iter().filter(|(name, _)| name == OVER);
+            let request = Request::of_pairs(own.map(|(_, value)| ("query", value.as_str())), site.limits.nesting)?;
+            request.readable().map(|()| request)
+        });
+        Self { request, is_pretty }
+    }
+
+    /// The response that says why the query cannot be run; none if it can be read.
+    pub fn refused(&self) -> Option<Response<Body>> {
+        let fault = self.request.as_ref().err()?;
+        Some(wired(Err(fault.clone()), self.is_pretty))
+    }
+
+    /// The response to the query over what the operation has answered.
+    pub async fn respond(self, site: &Site, session: Session, resource: &Bytes) -> Response<Body> {
+        let asked = self.request.and_then(|request| Ok((request, Root::Resource(Arc::new(parse_stored(resource)?)))));
+        let answer = match asked {
+            Ok((request, root)) => executed(site, session, request, root).await,
+            Err(fault) => Err(fault),
+        };
+        wired(answer, self.is_pretty)
+    }
 }
 
 fn wired(answer: Result<Vec<u8>>, is_pretty: bool) -> Response<Body> {
