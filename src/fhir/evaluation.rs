@@ -121,8 +121,7 @@ impl Evaluation {
         once(&mut self.reference, place, text.to_owned())
     }
 
-    /// Evaluates, and tells the results as Parameters; beside them the stored resources that references lead to and that were not
-    /// fetched yet. While there are such, the results are not those that are meant.
+    /// Evaluates, and tells the results as Parameters; beside them what lies outside of the resource and was not fetched yet. While there are such, the results are not those that are meant.
     ///
     /// # Errors
     /// 400 for an expression that is missing, not understood or cannot be evaluated; `too-costly` when a bound is reached.
@@ -503,7 +502,7 @@ mod tests {
         evaluation.add_body(parse(body.as_bytes()).expect("JSON"), 50)?;
         let mut text = Vec::new();
         let services = crate::fhir::validate::Definitions(crate::fhir::validate::Registry::core(), None);
-        let stock = Stock::new("http://here/fhir", |_, _| None);
+        let stock = Stock::new(|_| None);
         write(&evaluation.run(Timestamp(1_700_000_000_000_000), &services, &stock).0?, &mut text);
         Ok(String::from_utf8(text).expect("UTF-8"))
     }
@@ -609,11 +608,11 @@ mod tests {
             ..Evaluation::default()
         };
         let services = crate::fhir::validate::Definitions(crate::fhir::validate::Registry::core(), None);
-        let locate = |text: &str, base: &str| {
-            let (kind, id) = text.strip_prefix(base).map_or(text, |rest| &rest[1..]).split_once('/')?;
-            Some((ResourceKey::new(ResourceType::find(kind)?, ResourceId::parse(id).ok()?), None))
-        };
-        let stock = Stock::new("http://here/fhir", locate);
+        let stock = Stock::new(|text: &str| {
+            let (kind, id) = text.strip_prefix("http://here/fhir/").unwrap_or(text).split_once('/')?;
+            let key = ResourceKey::new(ResourceType::find(kind)?, ResourceId::parse(id).ok()?);
+            Some(Mention::Stored(key, None))
+        });
         let (answer, wanted) = evaluation.run(Timestamp(0), &services, &stock);
         let answer = answer.expect(expression);
         let results = answer.get("parameter").and_then(Json::as_array).unwrap_or_default().iter().skip(1);
@@ -622,6 +621,14 @@ mod tests {
             result.get("part").and_then(Json::as_array).unwrap_or_default().iter().filter_map(value).collect()
         };
         (results.map(|result| parts(result).join(",")).collect::<Vec<_>>().join(";"), wanted)
+    }
+
+    fn named_by(mention: &Mention) -> String {
+        match mention {
+            Mention::Stored(key, _) => key.to_string(),
+            Mention::Canonical(url) => url.clone(),
+            Mention::Type(kind) => kind.name().to_owned(),
+        }
     }
 
     #[test]
@@ -661,7 +668,7 @@ mod tests {
             ("'http://here/fhir/Patient/1'.resolve() | 'Patient/1'.resolve()", "Patient/1"),
         ] {
             let (found, wanted) = ids(&here, None, text);
-            let wanted: Vec<String> = wanted.iter().map(|(key, _)| key.to_string()).collect();
+            let wanted: Vec<String> = wanted.iter().map(named_by).collect();
             assert_eq!((found.as_str(), wanted.join(",").as_str()), ("", expected), "{text}");
         }
     }

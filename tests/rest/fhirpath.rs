@@ -95,6 +95,48 @@ on_both_databases! {
         assert!(outcome.to_string().contains("too-costly"), "{outcome}");
     }
 
+    fn elements_have_definitions_and_canonical_urls_lead_to_theirs(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let patient = json!({"resourceType": "Patient", "id": "a", "birthDate": "2000-01-01", "name": [{"given": ["A", "B"]}],
+            "maritalStatus": {"text": "x"}, "link": [{"type": "seealso", "other": {"reference": "Patient/b"}}]});
+        client.put("Patient/a", &patient).expect(201);
+        let profile = json!({"resourceType": "StructureDefinition", "id": "own", "url": "http://here/own", "version": "1.0",
+            "name": "Own", "status": "active", "kind": "resource", "abstract": false, "type": "Patient", "derivation": "constraint",
+            "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient", "differential": {"element": [{"id": "Patient", "path": "Patient"}]}});
+        client.put("StructureDefinition/own", &profile).expect(201);
+        let base = "http://hl7.org/fhir/StructureDefinition";
+        for (text, expected) in [
+            ("elementDefinition().path".to_owned(), vec!["Patient"]),
+            ("birthDate.elementDefinition().short".to_owned(), vec!["The date of birth for the individual"]),
+            ("name.given.elementDefinition().path".to_owned(), vec!["HumanName.given", "HumanName.given"]),
+            ("maritalStatus.elementDefinition().binding.strength.toString()".to_owned(), vec!["extensible"]),
+            ("link.type.elementDefinition().min.toString()".to_owned(), vec!["1"]),
+            ("link.other.elementDefinition().type.code.toString()".to_owned(), vec!["Reference"]),
+            ("name.elementDefinition().type.code.elementDefinition().path".to_owned(), vec!["ElementDefinition.type.code"]),
+            ("name.given.first().substring(0).elementDefinition().exists().toString()".to_owned(), vec!["false"]),
+            (format!("'{base}/Patient'.resolve().name"), vec!["Patient"]),
+            (format!("'{base}/Patient|4.0.1'.resolve().name"), vec!["Patient"]),
+            (format!("'{base}/Patient|3.0.1'.resolve().exists().toString()"), vec!["false"]),
+            (format!("'{base}/Patient'.resolve().snapshot.element.where(path = 'Patient.gender').binding.valueSet.resolve().name"),
+                vec!["AdministrativeGender"]),
+            ("'http://hl7.org/fhir/uv/ips/StructureDefinition/Patient-uv-ips'.resolve().type.toString()".to_owned(), vec!["Patient"]),
+            ("'http://here/own'.resolve().name".to_owned(), vec!["Own"]),
+            ("'http://here/own|1.0'.resolve().id.toString()".to_owned(), vec!["own"]),
+            ("'http://here/own|2.0'.resolve().exists().toString()".to_owned(), vec!["false"]),
+            ("'http://nowhere/profile'.resolve().exists().toString()".to_owned(), vec!["false"]),
+        ] {
+            let body = json!({"resourceType": "Parameters", "parameter": [{"name": "expression", "valueString": text}]});
+            let answer = client.post("Patient/a/$fhirpath", &body).expect(200).json();
+            let found: Vec<Value> = results(&answer).into_iter().flat_map(|(_, values)| values).cloned().collect();
+            assert_eq!(found, expected.into_iter().map(Value::from).collect::<Vec<_>>(), "{text}: {answer}");
+        }
+        // what the tenant has deleted is not there any more
+        client.delete("StructureDefinition/own").expect(204);
+        let answer = client.get("$fhirpath?expression=%27http://here/own%27.resolve().exists().toString()").expect(200).json();
+        assert_eq!(results(&answer), [(None, vec![&json!("false")])]);
+    }
+
     fn nothing_is_no_result(database) {
         let app = TestApp::start(database);
         let mut client = app.client();

@@ -6,7 +6,7 @@ use super::value::{Collection, Item, Node};
 use crate::base::clock::Timestamp;
 use crate::base::fault::{Fault, Result};
 
-/// Finds the targets of references.
+/// Knows what is around an element: the targets of references, what contains it, and how it is defined.
 pub trait Resolver<'a> {
     /// The resource that a reference names, or a [`Node::stub`] of its type when that is all that is
     /// known; none when nothing is known. `text` is `Reference.reference`, a canonical or a uri
@@ -24,6 +24,15 @@ pub trait Resolver<'a> {
     fn container(&self, element: Node<'a>) -> Option<Node<'a>> {
         let _ = element;
         None
+    }
+
+    /// `elementDefinition()`: the ElementDefinition of an element; none when it is not known where that stands.
+    ///
+    /// # Errors
+    /// `not-supported` for a resolver that has no definitions.
+    fn element_definition(&self, element: Node<'a>) -> Result<Option<Node<'a>>> {
+        let _ = element;
+        Err(absent("elementDefinition()", "definitions"))
     }
 }
 
@@ -92,15 +101,6 @@ pub trait Services<'a> {
     fn slice(&self, node: Node<'a>, structure: &str, name: &str) -> Result<Collection<'a>> {
         let _ = (node, structure, name);
         Err(absent("slice()", "profiles"))
-    }
-
-    /// `elementDefinition()`: the ElementDefinition of an element.
-    ///
-    /// # Errors
-    /// 400 when it is not known.
-    fn element_definition(&self, node: Node<'a>) -> Result<Collection<'a>> {
-        let _ = node;
-        Err(absent("elementDefinition()", "profiles"))
     }
 
     /// `htmlChecks()`: whether an XHTML text keeps the rules of narratives.

@@ -23,6 +23,7 @@ mod binding;
 mod bindings;
 mod bound;
 mod bundle;
+pub mod canonical;
 mod codes;
 mod compare;
 mod compile;

@@ -76,8 +76,11 @@ impl OwnDefinition {
     }
 }
 
-enum Source {
+/// Where a definition is.
+pub(super) enum Source {
+    /// In the program, without what only people read.
     Embedded(&'static str),
+    /// Read already.
     Loaded(Json),
     /// Of a tenant.
     Text(Bytes),
@@ -86,7 +89,8 @@ enum Source {
 }
 
 impl Source {
-    fn json(&self) -> Cow<'_, Json> {
+    /// The definition.
+    pub(super) fn json(&self) -> Cow<'_, Json> {
         match self {
             Self::Embedded(text) => Cow::Owned(parse(text.as_bytes()).unwrap_or(Json::Null)),
             Self::Loaded(json) => Cow::Borrowed(json),
@@ -268,6 +272,19 @@ impl Registry {
             None => self.others.get(kind).and_then(|map| pick(map, canonical)).map(|entry| entry.source.json()),
         };
         found.or_else(|| self.below()?.definition(kind, canonical))
+    }
+
+    /// The type of the definition with a canonical URL, and where it is, as [`definition`](Self::definition) finds it.
+    pub(super) fn source(&self, canonical: &str) -> Option<(&str, &Source)> {
+        fn of<'r, T>(kind: &'r str, map: &'r Definitions<T>, canonical: &str) -> Option<(&'r str, &'r Source)> {
+            pick(map, canonical).map(|entry| (kind, &entry.source))
+        }
+        of("StructureDefinition", &self.profiles, canonical)
+            .or_else(|| of("ValueSet", &self.value_sets, canonical))
+            .or_else(|| of("CodeSystem", &self.code_systems, canonical))
+            .or_else(|| of("Questionnaire", &self.questionnaires, canonical))
+            .or_else(|| self.others.iter().find_map(|(kind, map)| of(kind, map, canonical)))
+            .or_else(|| self.below()?.source(canonical))
     }
 
     /// As [`definition`](Self::definition), without those of R4 itself.
@@ -461,7 +478,7 @@ fn is_version(version: &str, named: &str) -> bool {
 }
 
 /// Whether a version is one of those that a shorter one stands for: 1.2.0 for 1.2.
-fn begins(version: &str, part: &str) -> bool {
+pub(super) fn begins(version: &str, part: &str) -> bool {
     !part.is_empty() && version.strip_prefix(part).is_some_and(|rest| rest.starts_with('.'))
 }
 

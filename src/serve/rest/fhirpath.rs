@@ -1,16 +1,21 @@
 //! `$fhirpath`: evaluates an expression, for developers (`docs/FHIRPATH.md`, "The operation"). FHIR R4 has no such operation.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::call::{Answer, Call};
 use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault, Result};
+use crate::fhir::definitions::conformance::CORE;
+use crate::fhir::definitions::element::TypeId;
+use crate::fhir::definitions::terminology::{self, Kind};
 use crate::fhir::evaluation::Evaluation;
 use crate::fhir::json::{Json, parse_stored, write};
 use crate::fhir::surroundings::{Mention, Stock};
 use crate::fhir::terminology::Library;
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
-use crate::fhir::validate::{Definitions, Made, Terminologies};
+use crate::fhir::validate::{Answers, Definitions, Made, Registry, Terminologies, canonical};
 use crate::search::kind::reference::version;
 
 /// Where the terminology service finds definitions, and a UUID for what it makes.
@@ -19,7 +24,7 @@ struct Service<'s> {
     id: &'s str,
 }
 
-/// Most stored resources that `resolve()` may lead to, and most bytes of them before the last are fetched.
+/// Most resources that `resolve()` may lead to, and most bytes of them before the last.
 const FETCHED: usize = 64;
 const FETCHED_BYTES: usize = 16 << 20;
 /// Most references that lead from one fetched resource to another.
@@ -50,9 +55,16 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
         }
         None => None,
     };
-    let mut round = Round { evaluation, stored, stock: Stock::new(&call.site.base, version) };
+    let (registry, answers) = call.session.knowledge();
+    let (base, known) = (call.site.base.clone(), registry.clone());
+    let locate = move |text: &str| match version(text, &base) {
+        Some((key, version)) => Some(Mention::Stored(key, version)),
+        None => canonical::is_known(&known, text).then(|| Mention::Canonical(text.to_owned())),
+    };
+    let stock = Stock::new(locate);
+    let mut round = Round { evaluation, stored, stock, registry: registry.clone(), answers };
     let mut rounds = 0;
-    let mut bytes = 0;
+    let (mut count, mut bytes) = (0, 0);
     loop {
         let (done, answer, wanted) = round.run(call).await?;
         if wanted.is_empty() {
@@ -60,23 +72,36 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
         }
         round = done;
         rounds += 1;
-        if rounds > ROUNDS || round.stock.fetched.len() + wanted.len() > FETCHED || bytes > FETCHED_BYTES {
-            let message =
-                format!("the expression resolves more than {FETCHED} references, or more than {ROUNDS} in a row");
-            return Err(Fault::coded(Category::Invalid, "too-costly", message));
+        count += wanted.iter().filter(|mention| !matches!(mention, Mention::Type(_))).count();
+        if rounds > ROUNDS || count > FETCHED {
+            return Err(too_many());
         }
         for mention in wanted {
-            let found = fetch(call, &mention, &mut bytes).await?;
+            let found = match &mention {
+                Mention::Stored(key, version) => fetch(call, key, *version, &mut bytes).await?,
+                Mention::Canonical(url) => definition(call, &registry, url, &mut bytes).await?,
+                Mention::Type(kind) => definition_of_type(*kind)?,
+            };
             round.stock.fetched.insert(mention, found);
+            if bytes > FETCHED_BYTES {
+                return Err(too_many());
+            }
         }
     }
 }
 
+fn too_many() -> Fault {
+    let most = FETCHED_BYTES >> 20;
+    let message = format!(
+        "the expression resolves more than {FETCHED} references, more than {ROUNDS} in a row, or more than {most} MiB"
+    );
+    Fault::coded(Category::Invalid, "too-costly", message)
+}
+
 /// A stored resource; none where there is none that may be read.
-async fn fetch(call: &Call<'_>, mention: &Mention, bytes: &mut usize) -> Result<Option<Json>> {
-    let (key, version) = mention;
+async fn fetch(call: &Call<'_>, key: &ResourceKey, version: Option<i64>, bytes: &mut usize) -> Result<Option<Json>> {
     let found = match version {
-        Some(version) => call.session.vread(key, *version).await,
+        Some(version) => call.session.vread(key, version).await,
         None => call.session.read(key).await,
     };
     match found {
@@ -90,6 +115,31 @@ async fn fetch(call: &Call<'_>, mention: &Mention, bytes: &mut usize) -> Result<
     }
 }
 
+/// The definition with a canonical URL; what the tenant has stored is read as any other resource.
+async fn definition(call: &Call<'_>, registry: &Registry, url: &str, bytes: &mut usize) -> Result<Option<Json>> {
+    let Some(found) = canonical::resolve(registry, url)? else { return Ok(None) };
+    if !found.is_own {
+        let mut text = Vec::new();
+        write(&found.json, &mut text);
+        *bytes += text.len();
+        return Ok(Some(found.json.into_owned()));
+    }
+    let text = |name: &str| found.json.get(name).and_then(Json::as_str).unwrap_or_default();
+    let key = ResourceKey::new(ResourceType::parse(text("resourceType"))?, ResourceId::parse(text("id"))?);
+    fetch(call, &key, None, bytes).await
+}
+
+/// R4's definition of a type, with its snapshot alone.
+fn definition_of_type(kind: TypeId) -> Result<Option<Json>> {
+    let found = terminology::find(Kind::StructureDefinition, &format!("{CORE}{}", kind.name()))?;
+    Ok(found.map(|mut json| {
+        if let Some(object) = json.as_object_mut() {
+            object.remove("differential");
+        }
+        json
+    }))
+}
+
 fn of_store(body: &[u8]) -> Result<Json> {
     parse_stored(body).map_err(|fault| Fault::internal(format!("a stored resource: {fault}")))
 }
@@ -100,6 +150,8 @@ struct Round {
     /// The stored resource to evaluate on, until it is read.
     stored: Option<Bytes>,
     stock: Stock,
+    registry: Arc<Registry>,
+    answers: Option<Arc<Answers>>,
 }
 
 /// A round that was run, its answer, and what has to be fetched before that counts.
@@ -108,15 +160,13 @@ type Done = (Round, Result<Vec<u8>>, Vec<Mention>);
 impl Round {
     async fn run(mut self, call: &Call<'_>) -> Result<Done> {
         let (kind, now) = (call.target.kind, call.site.clock.now());
-        let (registry, answers) = call.session.knowledge();
         let asks = self.evaluation.asks_terminology();
         let work = move |service: Option<Service<'_>>| -> Result<Done> {
             if let Some(body) = self.stored.take() {
                 self.evaluation.resource = Some(of_store(&body)?);
             }
             check_type(&self.evaluation, kind)?;
-            let definitions = Definitions(&registry, answers.as_deref());
-            let (answer, wanted) = self.evaluate(now, definitions, service);
+            let (answer, wanted) = self.evaluate(now, service);
             let written = answer.map(|answer| {
                 let mut out = Vec::new();
                 write(&answer, &mut out);
@@ -132,12 +182,8 @@ impl Round {
         done.map_err(|_| Fault::internal("the evaluation of an expression stopped"))?
     }
 
-    fn evaluate(
-        &self,
-        now: Timestamp,
-        definitions: Definitions<'_>,
-        service: Option<Service<'_>>,
-    ) -> (Result<Json>, Vec<Mention>) {
+    fn evaluate(&self, now: Timestamp, service: Option<Service<'_>>) -> (Result<Json>, Vec<Mention>) {
+        let definitions = Definitions(&self.registry, self.answers.as_deref());
         let Some(Service { library, id }) = service else { return self.evaluation.run(now, &definitions, &self.stock) };
         let (now_text, made) = (now.to_string(), Made::default());
         let resources = self.evaluation.resource.iter().chain(self.stock.resources()).collect();

@@ -106,7 +106,8 @@ pub fn element_definition<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _:
     let mut out = Collection::new();
     for node in input.iter().filter_map(Item::as_node) {
         m.charge(100)?;
-        out.extend(services(m, "elementDefinition()", "profiles")?.element_definition(node)?);
+        let resolver = m.context.resolver.ok_or_else(|| absent("elementDefinition()", "definitions"))?;
+        out.extend(resolver.element_definition(node)?.map(Item::Node));
     }
     Ok(out)
 }
