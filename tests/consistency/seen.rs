@@ -223,6 +223,22 @@ pub enum What {
     History { scope: Scope, rows: Option<Vec<Row>>, total: u64, more: bool },
 }
 
+impl What {
+    /// What it counts as.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "reads",
+            Self::Vread { .. } => "version reads",
+            Self::History { .. } => "histories",
+            Self::Search { .. } => "searches",
+            Self::Change { outcome: Outcome::Unknown, .. } => "changes of unknown outcome",
+            Self::Change { outcome: Outcome::Refused(_), .. } => "refused changes",
+            Self::Change { writes, .. } if writes.len() == 1 => "changes",
+            Self::Change { .. } => "transactions",
+        }
+    }
+}
+
 /// One request of one client; of several pages the first.
 #[derive(Debug, Clone)]
 pub struct Operation {

@@ -1,6 +1,6 @@
 //! What clients do: requests drawn from a seed, over few resources, so that they get into each other's way.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -28,6 +28,10 @@ const CONDITIONAL: u32 = 1_000_000;
 pub const INVARIANTS: [Invariant; 2] =
     [Invariant::Sum { group: BANK, sum: 500 }, Invariant::AtLeast { group: ON_CALL, sum: 1 }];
 
+/// What a run must have seen: what was hardly used was hardly checked.
+pub const WANTED: [&str; 7] =
+    ["reads", "version reads", "changes", "transactions", "refused changes", "searches", "histories"];
+
 /// What all clients know.
 #[derive(Debug)]
 pub struct Shared {
@@ -39,6 +43,8 @@ pub struct Shared {
     /// The last changes that were answered, and their marks.
     recent: Mutex<VecDeque<(Key, u64)>>,
     created: Mutex<VecDeque<Key>>,
+    /// What some client has seen.
+    seen: Mutex<BTreeSet<&'static str>>,
 }
 
 impl Shared {
@@ -50,7 +56,14 @@ impl Shared {
             business: AtomicU64::new(0),
             recent: Mutex::default(),
             created: Mutex::default(),
+            seen: Mutex::default(),
         }
+    }
+
+    /// Whether everything that a run must have seen was seen.
+    pub fn has_seen_all(&self) -> bool {
+        let seen = self.seen.lock().unwrap();
+        WANTED.iter().all(|what| seen.contains(what))
     }
 
     fn mark(&self) -> u64 {
@@ -120,7 +133,10 @@ impl<'a> Worker<'a> {
     /// Does one thing after another until it is time to stop.
     pub fn work(&mut self) {
         while !self.shared.stop.load(Ordering::Relaxed) {
+            let before = self.recorder.seen.len();
             self.step();
+            let seen = self.recorder.seen[before..].iter().map(|operation| operation.what.name());
+            self.shared.seen.lock().unwrap().extend(seen);
         }
     }
 

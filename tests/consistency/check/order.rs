@@ -69,35 +69,28 @@ impl<'a> Walk<'a> {
     }
 
     fn explain(&self, n: usize, operation: &Operation) -> Explained {
-        match &operation.what {
+        let found = match &operation.what {
             What::Read { key, seen } => {
-                ("reads", self.least(operation, |cut| read_at(self.timeline, key, seen, cut), "no state has this"))
+                self.least(operation, |cut| read_at(self.timeline, key, seen, cut), "no state has this")
             }
             What::Vread { key, version, seen } => {
                 let at = |cut| vread_at(self.timeline, key, *version, seen, cut);
-                ("version reads", self.least(operation, at, "no state has this version"))
+                self.least(operation, at, "no state has this version")
             }
             What::History { scope, rows, total, more } => {
                 let at = |cut| history_at(self.timeline, scope, rows.as_deref(), *total, *more, cut);
-                ("histories", self.least(operation, at, "no state has this history"))
+                self.least(operation, at, "no state has this history")
             }
-            What::Search { search, pages, end } => {
-                if *end == End::Gone && !self.tolerance.nodes_end {
-                    return ("searches", Err("a page is gone, and no node ended".to_owned()));
-                }
+            What::Search { end: End::Gone, .. } if !self.tolerance.nodes_end => {
+                Err("a page is gone, and no node ended".to_owned())
+            }
+            What::Search { search, pages, .. } => {
                 let at = |cut| search_at(self.timeline, self.places, search, pages, self.tolerance, cut);
-                ("searches", self.least_of_all(pages[0].answered, at, "no state has these pages"))
+                self.least_of_all(pages[0].answered, at, "no state has these pages")
             }
-            What::Change { writes, reads, outcome } => {
-                let name = match (outcome, writes.len()) {
-                    (Outcome::Unknown, _) => "changes of unknown outcome",
-                    (Outcome::Refused(_), _) => "refused changes",
-                    (Outcome::Done { .. }, 1) => "changes",
-                    (Outcome::Done { .. }, _) => "transactions",
-                };
-                (name, self.change(n, operation, writes, reads, outcome))
-            }
-        }
+            What::Change { writes, reads, outcome } => self.change(n, operation, writes, reads, outcome),
+        };
+        (operation.what.name(), found)
     }
 
     fn change(
