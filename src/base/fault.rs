@@ -94,6 +94,8 @@ pub struct Issue {
     pub diagnostics: String,
     /// FHIRPath of the element, such as `Patient.name[0].given`.
     pub expression: Option<String>,
+    /// The same of further elements that it is about, as one of two that must not be the same.
+    pub also: Vec<String>,
     /// Line and column (both from 1; the column counts bytes) in the text of the request.
     pub position: Option<(u32, u32)>,
     /// What exactly it is, in a code system of its own; then the text is told as `details.text`.
@@ -119,6 +121,7 @@ impl Issue {
             code,
             diagnostics: diagnostics.into(),
             expression: None,
+            also: Vec::new(),
             position: None,
             detail: None,
         }
@@ -138,6 +141,14 @@ impl Issue {
     #[must_use]
     pub fn at(mut self, expression: impl Into<String>) -> Self {
         self.expression = Some(expression.into());
+        self
+    }
+
+    /// The same issue in a larger resource: each of its places, or none, becomes another.
+    #[must_use]
+    pub fn moved(mut self, to: impl Fn(Option<&str>) -> String) -> Self {
+        self.expression = Some(to(self.expression.as_deref()));
+        self.also.iter_mut().for_each(|place| *place = to(Some(place)));
         self
     }
 }

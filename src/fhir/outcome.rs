@@ -37,7 +37,8 @@ fn issue_json(issue: &Issue) -> Json {
         object.set("diagnostics", Json::string(diagnostics));
     }
     if let Some(expression) = &issue.expression {
-        let place = Json::Array(vec![Json::string(expression.as_str())]);
+        let places = std::iter::once(expression).chain(&issue.also);
+        let place = Json::Array(places.map(|place| Json::string(place.as_str())).collect());
         if issue.detail.is_some() {
             object.set("location", place.clone());
         }

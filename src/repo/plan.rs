@@ -134,14 +134,12 @@ pub(super) fn identifier_hash(system: Option<&str>, value: &str) -> i64 {
 /// The place of an entry, in front of a place inside its resource.
 pub(super) fn in_entry(fault: Fault, index: Option<usize>) -> Fault {
     let Some(index) = index else { return fault };
-    let issues = fault.issues().iter().cloned().map(|mut issue| {
-        let place = issue.expression.take();
-        let rest = place.as_deref().and_then(|p| p.split_once('.')).map_or("", |(_, rest)| rest);
+    let place = |inner: Option<&str>| {
+        let rest = inner.and_then(|place| place.split_once('.')).map_or("", |(_, rest)| rest);
         let dot = if rest.is_empty() { "" } else { "." };
-        issue.expression = Some(format!("Bundle.entry[{index}].resource{dot}{rest}"));
-        issue
-    });
-    Fault::of(fault.category(), issues.collect())
+        format!("Bundle.entry[{index}].resource{dot}{rest}")
+    };
+    Fault::of(fault.category(), fault.issues().iter().cloned().map(|issue| issue.moved(place)).collect())
 }
 
 /// Gives a resource its id and takes away what the server assigns; checks its type.

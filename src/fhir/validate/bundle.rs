@@ -54,7 +54,9 @@ pub fn check(check: &mut Check<'_, '_>, bundle: &Json, path: &Path) {
                     shown(id)
                 )
             };
-            check.fail("value", message, &place.child("fullUrl"));
+            let part = if literal.kind.name() == kind { ".id" } else { "" };
+            let other = || vec![format!("{place}.resource{part}")];
+            check.fail_of_several("value", message, &place.child("fullUrl"), other);
         }
     }
 }

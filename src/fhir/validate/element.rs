@@ -4,6 +4,7 @@ use super::binding;
 use super::compare;
 use super::invariant::Outcome;
 use super::primitive::Primitive;
+use super::repeated;
 use super::rules::{At, Expected, ValueBounds};
 use super::sections;
 use super::state::{Check, Scope, shown};
@@ -54,7 +55,8 @@ pub fn check<'r, 'j>(check: &mut Check<'r, 'j>, scope: &Scope<'j>, at: At<'r>, n
         let key = &constraint.key;
         match outcome {
             Outcome::Fails if constraint.is_error => {
-                check.fail("invariant", || format!("{key}: {}", constraint.human), path)
+                let text = || format!("{key}: {}", constraint.human);
+                check.fail_of_several("invariant", text, path, || repeated::places(key, node.json, path));
             }
             Outcome::Fails => check.warn("invariant", || format!("{key}: {}", constraint.human), path),
             Outcome::Unknown(why) => check.warn("not-supported", || format!("{key} could not be checked: {why}"), path),
@@ -72,8 +74,13 @@ pub fn id<'j>(check: &mut Check<'_, 'j>, id: &'j str, scope: &Scope<'j>, path: &
     let resource = std::ptr::from_ref(scope.resource.json).addr();
     // a snapshot and its differential name the same elements
     let is_definition = scope.place.is_some_and(|(_, property)| property.type_id.name() == "ElementDefinition");
-    if check.has_rules && !is_definition && !check.ids.insert((resource, id)) {
-        check.fail("value", || format!("another element of the resource has the id \"{}\" too", shown(id)), path);
+    if !check.has_rules || is_definition {
+        return;
+    }
+    let place = path.to_string().into_boxed_str();
+    if let Some(other) = check.ids.insert((resource, id), place) {
+        let text = || format!("another element of the resource has the id \"{}\" too", shown(id));
+        check.fail_of_several("value", text, path, || vec![other.into_string()]);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The ways in: structure only, or everything.
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use super::answers::Answers;
 use super::beside::Beside;
@@ -111,7 +111,7 @@ pub(super) fn new<'r, 'j>(
         nested: 0,
         steps: STEPS,
         known: HashMap::new(),
-        ids: HashSet::new(),
+        ids: HashMap::new(),
         waiting: Vec::new(),
         conforms: walk::conforms,
     }

@@ -49,6 +49,7 @@ mod questionnaire;
 mod readable;
 mod reference;
 mod registry;
+mod repeated;
 mod report;
 mod restricts;
 mod rules;

@@ -1,6 +1,6 @@
 //! What a validation carries along: the definitions, the findings, the bounds, and where in the resource it is.
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::answers::Answers;
@@ -95,8 +95,8 @@ pub struct Check<'r, 'j> {
     pub steps: u64,
     /// Whether a resource, by its address, conforms to a profile, by its own, as far as that was asked.
     pub known: HashMap<(usize, usize), bool>,
-    /// The ids of elements, each with the address of the resource that it is in.
-    pub ids: HashSet<(usize, &'j str)>,
+    /// The ids of elements, each with the address of the resource that it is in, and the place of the element.
+    pub ids: HashMap<(usize, &'j str), Box<str>>,
     /// Extensions that ask something of the element that has them, each with the address of its object.
     pub waiting: Vec<(usize, &'r Profile)>,
     /// Whether a resource conforms to a profile.
@@ -135,6 +135,22 @@ impl<'r, 'j> Check<'r, 'j> {
     pub fn fail(&mut self, code: &'static str, text: impl FnOnce() -> String, path: &Path) {
         self.failed = true;
         self.note("error", code, text, path);
+    }
+
+    /// Notes an error about several elements: one place, and the others.
+    #[cold]
+    pub fn fail_of_several(
+        &mut self,
+        code: &'static str,
+        text: impl FnOnce() -> String,
+        path: &Path,
+        others: impl FnOnce() -> Vec<String>,
+    ) {
+        let before = self.issues.len();
+        self.fail(code, text, path);
+        if let Some(issue) = self.issues.get_mut(before) {
+            issue.also = others();
+        }
     }
 
     /// Notes an error, or a warning if it is spared.
@@ -201,7 +217,7 @@ impl<'r, 'j> Check<'r, 'j> {
             more: false,
             nested: self.nested + 1,
             known: HashMap::new(),
-            ids: HashSet::new(),
+            ids: HashMap::new(),
             waiting: Vec::new(),
             ..*self
         }

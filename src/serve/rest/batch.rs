@@ -271,18 +271,14 @@ fn relative<'a>(url: &'a str, base: &str) -> Result<(&'a str, &'a str)> {
 
 /// The same fault with the entry's place before every issue's own.
 fn placed(fault: &Fault, index: usize) -> Fault {
-    let mut issues = fault.issues().to_vec();
-    for issue in &mut issues {
-        let place = match issue.expression.take() {
-            // `Patient.id` becomes `Bundle.entry[3].resource.id`.
-            Some(inner) => {
-                format!("Bundle.entry[{index}].resource.{}", inner.split_once('.').map_or(&*inner, |(_, rest)| rest))
-            }
-            None => format!("Bundle.entry[{index}].request"),
-        };
-        issue.expression = Some(place);
-    }
-    Fault::of(fault.category(), issues)
+    let place = |inner: Option<&str>| match inner {
+        // `Patient.id` becomes `Bundle.entry[3].resource.id`.
+        Some(inner) => {
+            format!("Bundle.entry[{index}].resource.{}", inner.split_once('.').map_or(inner, |(_, rest)| rest))
+        }
+        None => format!("Bundle.entry[{index}].request"),
+    };
+    Fault::of(fault.category(), fault.issues().iter().cloned().map(|issue| issue.moved(place)).collect())
 }
 
 /// A transaction: all writes in one go, then the reads.

@@ -1,0 +1,85 @@
+//! Which elements an invariant is about that asks for distinct values: those whose value another one has, too.
+
+use hashbrown::HashMap;
+
+use crate::fhir::json::Json;
+use crate::fhir::path::Path;
+
+/// Most places that are told.
+const PLACES: usize = 10;
+
+/// The places of repeated values, for an invariant that does not hold; none for any that asks for something else.
+pub fn places(key: &str, json: &Json, path: &Path<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    match key {
+        // "The link ids for groups and questions must be unique within the questionnaire"
+        "que-2" => items(json, &path.to_string(), &mut found),
+        // "FullUrl must be unique in a bundle, or else entries with same fullUrl must have different meta.versionId"
+        "bdl-7" => entries(json, &path.to_string(), &mut found),
+        _ => {}
+    }
+    let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
+    for (value, _) in &found {
+        *counts.entry(*value).or_default() += 1;
+    }
+    let repeated = found.iter().filter(|(value, _)| counts.get(value).is_some_and(|count| *count > 1));
+    repeated.map(|(_, place)| place.clone()).take(PLACES).collect()
+}
+
+/// A value, which may have two parts, and its place.
+type Found<'j> = ((&'j str, &'j str), String);
+
+fn items<'j>(json: &'j Json, place: &str, found: &mut Vec<Found<'j>>) {
+    for (n, item) in json.get("item").and_then(Json::as_array).unwrap_or_default().iter().enumerate() {
+        let place = format!("{place}.item[{n}]");
+        let link_id = item.get("linkId").and_then(Json::as_str);
+        found.extend(link_id.map(|text| ((text, ""), format!("{place}.linkId"))));
+        items(item, &place, found);
+    }
+}
+
+fn entries<'j>(json: &'j Json, place: &str, found: &mut Vec<Found<'j>>) {
+    for (n, entry) in json.get("entry").and_then(Json::as_array).unwrap_or_default().iter().enumerate() {
+        let version = || entry.get("resource")?.get("meta")?.get("versionId")?.as_str();
+        let url = entry.get("fullUrl").and_then(Json::as_str);
+        found.extend(url.map(|url| ((url, version().unwrap_or("")), format!("{place}.entry[{n}].fullUrl"))));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fhir::json::parse;
+    use crate::fhir::validate::{Options, Registry, validate};
+
+    /// The places of each error.
+    fn told(resource: &str) -> Vec<Vec<String>> {
+        let json = parse(resource.as_bytes()).expect("JSON");
+        let issues = validate(Registry::core(), &json, &[], Options::default());
+        issues.into_iter().map(|issue| issue.expression.into_iter().chain(issue.also).collect()).collect()
+    }
+
+    #[test]
+    fn what_two_elements_break_names_both() {
+        let form = r#"{"resourceType":"Questionnaire","status":"draft","item":[{"linkId":"a","type":"group",
+            "item":[{"linkId":"b","type":"string"},{"linkId":"c","type":"string"}]},{"linkId":"b","type":"string"}]}"#;
+        let both = ["Questionnaire", "Questionnaire.item[0].item[0].linkId", "Questionnaire.item[1].linkId"];
+        assert_eq!(told(form), [both]);
+        let entries = |kind: &str, url: &str, id: &str| {
+            format!(
+                r#"{{"resourceType":"Bundle","type":"collection","entry":[
+                {{"fullUrl":"http://x/Patient/1","resource":{{"resourceType":"Patient","id":"1"}}}},
+                {{"fullUrl":"{url}","resource":{{"resourceType":"{kind}","id":"{id}"}}}}]}}"#
+            )
+        };
+        assert_eq!(told(&entries("Patient", "http://x/Patient/2", "2")), Vec::<Vec<String>>::new());
+        let same = ["Bundle", "Bundle.entry[0].fullUrl", "Bundle.entry[1].fullUrl"];
+        assert_eq!(told(&entries("Patient", "http://x/Patient/1", "1")), [same]);
+        let id = ["Bundle.entry[1].fullUrl", "Bundle.entry[1].resource.id"];
+        assert_eq!(told(&entries("Patient", "http://x/Patient/2", "3")), [id]);
+        let kind = ["Bundle.entry[1].fullUrl", "Bundle.entry[1].resource"];
+        assert_eq!(told(&entries("Person", "http://x/Patient/2", "2"))[0], kind);
+        let ids = r#"{"resourceType":"Patient","name":[{"id":"x","family":"A"},{"family":"B"}],"_birthDate":{"id":"x",
+            "extension":[{"url":"http://x","valueString":"y"}]}}"#;
+        assert_eq!(told(ids), [["Patient.birthDate.id", "Patient.name[0].id"]]);
+    }
+}
