@@ -54,6 +54,9 @@ pub const GRAPHQL_VALUES: usize = 1_500_000;
 /// Largest answer to a GraphQL query in bytes, counted roughly.
 pub const GRAPHQL_BYTES: usize = 32 << 20;
 
+/// Most selections that the answer to a GraphQL query looks at: each one for every object that it may be asked of.
+pub const GRAPHQL_VISITS: u64 = 20_000_000;
+
 /// Most references that a GraphQL query follows; each counts once.
 pub const GRAPHQL_REFERENCES: usize = 5_000;
 

@@ -1,11 +1,12 @@
 //! Which fields are asked of something, out of all selections (GraphQL, 6.3.2).
 
-use super::ast::{Directive, Field, Selection, Value};
+use super::ast::{Directive, Field, Place, Selection, Value};
 use super::check::types;
 use super::execute::{Asked, On, Run, scope};
 use super::fields::{Condition, condition};
-use super::trouble::{shown, wrong};
+use super::trouble::{costly, shown, wrong};
 use crate::base::fault::Result;
+use crate::base::limits;
 
 impl<'d> Run<'d> {
     /// Whether `@skip` and `@include` let something through.
@@ -30,15 +31,21 @@ impl<'d> Run<'d> {
     pub fn collect(&self, on: On<'_>, selections: &[&'d [Selection]], out: &mut Vec<Asked<'d>>) -> Result<()> {
         for selection in selections.iter().flat_map(|selections| selections.iter()) {
             match selection {
-                Selection::Field(field) if self.is_wanted(&field.directives)? => self.add(field, out)?,
-                Selection::Field(_) => {}
+                Selection::Field(field) => {
+                    self.visit(field.place, out.len())?;
+                    if self.is_wanted(&field.directives)? {
+                        self.add(field, out)?;
+                    }
+                }
                 Selection::Inline(inline) => {
+                    self.visit(inline.place, 0)?;
                     let applies = inline.on.as_deref().is_none_or(|name| applies(on, name));
                     if applies && self.is_wanted(&inline.directives)? {
                         self.collect(on, &[&inline.selections], out)?;
                     }
                 }
                 Selection::Spread(spread) => {
+                    self.visit(spread.place, 0)?;
                     let Some(fragment) = self.fragments.get(spread.name.as_str()).copied() else { continue };
                     if applies(on, &fragment.on)
                         && self.is_wanted(&spread.directives)?
@@ -49,6 +56,15 @@ impl<'d> Run<'d> {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Counts a selection that is looked at, and the ones that it is compared with.
+    fn visit(&self, place: Place, compared: usize) -> Result<()> {
+        let cost = 1 + compared as u64 / 8;
+        let left = self.visits.get().checked_sub(cost);
+        let message = || format!("the answer looks at more than {} selections", limits::GRAPHQL_VISITS);
+        self.visits.set(left.ok_or_else(|| costly(place, message()))?);
         Ok(())
     }
 

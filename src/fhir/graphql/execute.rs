@@ -1,5 +1,6 @@
 //! Answering a query: fields of elements, with the directives that flatten them (FHIR R4 `graphql.html`, 3.1.2.4 and 3.1.2.7).
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -60,6 +61,7 @@ pub fn execute(request: &Request, root: &Root, source: &dyn Source, now: Timesta
         references: 0,
         searches: 0,
         depth: 0,
+        visits: Cell::new(limits::GRAPHQL_VISITS),
         found: HashMap::new(),
     };
     let on = match node {
@@ -116,6 +118,8 @@ pub(super) struct Run<'d> {
     /// Reads and searches so far.
     pub searches: usize,
     depth: usize,
+    /// Selections that may still be looked at.
+    pub visits: Cell<u64>,
     /// What references led to.
     pub found: HashMap<String, Option<Arc<Json>>>,
 }

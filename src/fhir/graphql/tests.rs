@@ -423,6 +423,11 @@ fn what_a_query_costs_is_bounded() {
     // values
     let aliases: String = (0..300).map(|n| format!(" a{n}: entry {{ item {{ reference }} }}")).collect();
     assert_eq!(of_list(list(5000)).fault("List/l", &format!("{{{aliases}}}")).issues()[0].code, "too-costly");
+    // selections that yield nothing
+    let many = " display @skip(if: true)".repeat(1000) + &" display".repeat(6000);
+    let query = format!("{{ entry {{ item {{ reference {many} }} }} }}");
+    assert_eq!(of_list(list(5000)).fault("List/l", &query).issues()[0].code, "too-costly");
+    assert!(of_list(list(100)).run("List/l", &query, "{}").is_ok());
     // bytes
     let big = format!(r#"{{"resourceType":"Patient","id":"p","name":[{{"text":"{}"}}]}}"#, "x".repeat(1 << 20));
     let big = World::new(&[&big]);
