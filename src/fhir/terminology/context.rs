@@ -11,9 +11,11 @@ use super::about::Content;
 use super::compose::{ValueSet, canonical};
 use super::dated::Dated;
 use super::face::{CodeSystem, Library};
+use super::filter::Filter;
 use super::issues;
 use super::language::Languages;
 use super::params::Params;
+use super::passed::Passed;
 use super::shelf::all_codes;
 use super::version;
 use crate::base::fault::{Category, Fault, Result};
@@ -79,6 +81,8 @@ pub struct Context<'l> {
     /// The locked dates of the value sets that are being looked into.
     locks: RefCell<Vec<Box<str>>>,
     steps: Cell<u64>,
+    /// Which codes pass filters, where many are asked for.
+    passed: RefCell<Passed>,
 }
 
 /// Which version of a code system is meant.
@@ -123,7 +127,16 @@ impl<'l> Context<'l> {
             sets: RefCell::default(),
             locks: RefCell::default(),
             steps: Cell::new(0),
+            passed: RefCell::default(),
         })
+    }
+
+    /// Whether a code of a system passes filters that the system understands.
+    ///
+    /// # Errors
+    /// When the content cannot be read.
+    pub fn passes(&self, system: &Arc<dyn CodeSystem>, filters: &[Filter], code: &str) -> Result<bool> {
+        self.passed.borrow_mut().passes(system, filters, code)
     }
 
     /// Counts work.

@@ -231,7 +231,7 @@ impl<'c, 'l> Look<'c, 'l> {
         };
         if !part.filters.is_empty() {
             part.filters.iter().try_for_each(|filter| system.check(filter))?;
-            if !system.passes(&concept.code, &part.filters)? {
+            if !self.context.passes(&system, &part.filters, &concept.code)? {
                 return Ok(None);
             }
         }

@@ -39,6 +39,7 @@ pub mod member;
 pub mod memory;
 pub mod notices;
 pub mod params;
+mod passed;
 pub mod service;
 pub mod shelf;
 pub mod subsumes;

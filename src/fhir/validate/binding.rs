@@ -200,11 +200,9 @@ pub fn coding(check: &mut Check<'_, '_>, coding: &Json, is_bound: bool, scope: &
             check.fail("code-invalid", text, &path.child("code"))
         };
     }
-    let Some(display) =
-        coding.text_known(names::DISPLAY).filter(|display| check.options.is_thorough && !display.is_empty())
-    else {
-        return;
-    };
+    // a blank one says nothing
+    let is_asked = |display: &&str| check.options.is_thorough && !display.trim().is_empty();
+    let Some(display) = coding.text_known(names::DISPLAY).filter(is_asked) else { return };
     let language = scope.resource.json.get("language").and_then(Json::as_str);
     let right = match known {
         Some(_) if is_countries => countries::other_name(code, display),
