@@ -50,6 +50,13 @@ pub struct Part {
     pub value_sets: Vec<Box<str>>,
 }
 
+impl Part {
+    /// Whether filters alone say which codes of the system it has.
+    pub fn is_of_filters(&self) -> bool {
+        self.concepts.is_none() && self.value_sets.is_empty() && !self.filters.is_empty()
+    }
+}
+
 /// A value set.
 #[derive(Debug)]
 pub struct ValueSet {

@@ -131,10 +131,10 @@ impl<'l> Context<'l> {
         })
     }
 
-    /// Whether a code of a system passes filters that the system understands.
+    /// Whether a code, as its system writes it, passes filters.
     ///
     /// # Errors
-    /// When the content cannot be read.
+    /// 422 for a filter that the system does not understand; when the content cannot be read.
     pub fn passes(&self, system: &Arc<dyn CodeSystem>, filters: &[Filter], code: &str) -> Result<bool> {
         self.passed.borrow_mut().passes(system, filters, code)
     }

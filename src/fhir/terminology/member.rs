@@ -161,6 +161,12 @@ impl<'c, 'l> Look<'c, 'l> {
             version: version.as_deref().filter(|_| !by_version),
             code: &one.concept.code,
         };
+        if let (Some(url), Some(own), true) = (&part.system, &one.system, part.is_of_filters()) {
+            let resolved = self.context.resolve(url, part.version.as_deref(), asked.version)?;
+            if resolved.system.is_some_and(|system| Arc::ptr_eq(&system, own)) {
+                return self.context.passes(own, &part.filters, &one.concept.code);
+            }
+        }
         // what an exclude meets on its way says nothing about the code
         let report = std::mem::take(&mut self.report);
         let found = self.part(set, part, asked);
@@ -229,11 +235,8 @@ impl<'c, 'l> Look<'c, 'l> {
             },
             None => None,
         };
-        if !part.filters.is_empty() {
-            part.filters.iter().try_for_each(|filter| system.check(filter))?;
-            if !self.context.passes(&system, &part.filters, &concept.code)? {
-                return Ok(None);
-            }
+        if !part.filters.is_empty() && !self.context.passes(&system, &part.filters, &concept.code)? {
+            return Ok(None);
         }
         self.context.use_system(&*system, set);
         Ok(Some(Found { url: url.into(), system: Some(system), concept, listed: listed.cloned(), mismatch }))

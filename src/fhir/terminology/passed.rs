@@ -34,14 +34,15 @@ struct List {
 }
 
 impl Passed {
-    /// Whether a code, as its system writes it, passes all filters, each of which has passed [`CodeSystem::check`].
+    /// Whether a code, as its system writes it, passes all filters.
     ///
     /// # Errors
-    /// When the content cannot be read.
+    /// 422 for a filter that the system does not understand; when the content cannot be read.
     pub fn passes(&mut self, system: &Arc<dyn CodeSystem>, filters: &[Filter], code: &str) -> Result<bool> {
         let is_it = |list: &List| Arc::ptr_eq(&list.system, system) && *list.filters == *filters;
         let at = self.lists.iter().position(is_it);
         let Some(list) = at.and_then(|at| self.lists.get_mut(at)) else {
+            filters.iter().try_for_each(|filter| system.check(filter))?;
             if self.lists.len() < LISTS {
                 let list = List { system: system.clone(), filters: filters.into(), questions: 1, codes: None };
                 self.lists.push(list);
