@@ -76,17 +76,7 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
         if rounds > ROUNDS || count > FETCHED {
             return Err(too_many());
         }
-        for mention in wanted {
-            let found = match &mention {
-                Mention::Stored(key, version) => fetch(call, key, *version, &mut bytes).await?,
-                Mention::Canonical(url) => definition(call, &registry, url, &mut bytes).await?,
-                Mention::Type(kind) => definition_of_type(*kind)?,
-            };
-            round.stock.fetched.insert(mention, found);
-            if bytes > FETCHED_BYTES {
-                return Err(too_many());
-            }
-        }
+        round.stock.fetched.extend(fetched(call, &registry, wanted, &mut bytes).await?);
     }
 }
 
@@ -98,38 +88,92 @@ fn too_many() -> Fault {
     Fault::coded(Category::Invalid, "too-costly", message)
 }
 
-/// A stored resource; none where there is none that may be read.
-async fn fetch(call: &Call<'_>, key: &ResourceKey, version: Option<i64>, bytes: &mut usize) -> Result<Option<Json>> {
-    let found = match version {
-        Some(version) => call.session.vread(key, version).await,
-        None => call.session.read(key).await,
+/// What was mentioned; none of what is not there, or may not be read. JSON is read on a thread for CPU work.
+async fn fetched(
+    call: &Call<'_>,
+    registry: &Arc<Registry>,
+    wanted: Vec<Mention>,
+    bytes: &mut usize,
+) -> Result<Vec<(Mention, Option<Json>)>> {
+    let registry = registry.clone();
+    let mut total = *bytes;
+    let look_up = move || {
+        let one = |mention| {
+            let found = known(&registry, mention)?;
+            if let Known::Here(_, size) = &found.1 {
+                total += size;
+            }
+            if total > FETCHED_BYTES { Err(too_many()) } else { Ok(found) }
+        };
+        wanted.into_iter().map(one).collect::<Result<Vec<_>>>()
     };
-    match found {
-        Ok(stored) => {
-            let body = stored.body.unwrap_or_default();
-            *bytes += body.len();
-            Ok(Some(of_store(&body)?))
+    let mut bodies = Vec::new();
+    for (mention, known) in aside(look_up).await? {
+        let body = match known {
+            Known::Here(json, size) => {
+                *bytes += size;
+                Body::Read(json)
+            }
+            Known::Stored(key, version) => {
+                let body = body(call, &key, version).await?;
+                *bytes += body.as_ref().map_or(0, Bytes::len);
+                Body::Stored(body)
+            }
+        };
+        if *bytes > FETCHED_BYTES {
+            return Err(too_many());
         }
-        Err(fault) if matches!(fault.category(), Category::NotFound | Category::Gone | Category::Forbidden) => Ok(None),
-        Err(fault) => Err(fault),
+        bodies.push((mention, body));
     }
+    let read = |(mention, body)| {
+        let json = match body {
+            Body::Read(json) => json,
+            Body::Stored(body) => body.map(|body: Bytes| of_store(&body)).transpose()?,
+        };
+        Ok((mention, json))
+    };
+    aside(move || bodies.into_iter().map(read).collect()).await
 }
 
-/// The definition with a canonical URL; what the tenant has stored is read as any other resource.
-async fn definition(call: &Call<'_>, registry: &Registry, url: &str, bytes: &mut usize) -> Result<Option<Json>> {
-    let Some(found) = canonical::resolve(registry, url)? else { return Ok(None) };
-    if !found.is_own {
-        let mut text = Vec::new();
-        write(&found.json, &mut text);
-        *bytes += text.len();
-        return Ok(Some(found.json.into_owned()));
-    }
-    let text = |name: &str| found.json.get(name).and_then(Json::as_str).unwrap_or_default();
-    let key = ResourceKey::new(ResourceType::parse(text("resourceType"))?, ResourceId::parse(text("id"))?);
-    fetch(call, &key, None, bytes).await
+/// Where something that was mentioned is: a definition that everybody may read, with about its size; or a stored resource, perhaps.
+enum Known {
+    Here(Option<Json>, usize),
+    Stored(ResourceKey, Option<i64>),
 }
 
-/// R4's definition of a type, with its snapshot alone.
+enum Body {
+    Read(Option<Json>),
+    Stored(Option<Bytes>),
+}
+
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Fault::internal("the reading of definitions stopped"))?
+}
+
+fn known(registry: &Registry, mention: Mention) -> Result<(Mention, Known)> {
+    let known = match &mention {
+        Mention::Stored(key, version) => Known::Stored(key.clone(), *version),
+        Mention::Canonical(url) => match canonical::resolve(registry, url)? {
+            None => Known::Here(None, 0),
+            // what the tenant has stored is read as any other resource
+            Some(found) if found.is_own => {
+                let text = |name: &str| found.json.get(name).and_then(Json::as_str).unwrap_or_default();
+                let (kind, id) = (ResourceType::parse(text("resourceType"))?, ResourceId::parse(text("id"))?);
+                Known::Stored(ResourceKey::new(kind, id), None)
+            }
+            Some(found) => {
+                let mut text = Vec::new();
+                write(&found.json, &mut text);
+                Known::Here(Some(found.json.into_owned()), text.len())
+            }
+        },
+        Mention::Type(kind) => Known::Here(definition_of_type(*kind)?, 0),
+    };
+    Ok((mention, known))
+}
+
+/// R4's definition of a type, with its snapshot alone. All of them together are some 9 MB.
 fn definition_of_type(kind: TypeId) -> Result<Option<Json>> {
     let found = terminology::find(Kind::StructureDefinition, &format!("{CORE}{}", kind.name()))?;
     Ok(found.map(|mut json| {
@@ -138,6 +182,19 @@ fn definition_of_type(kind: TypeId) -> Result<Option<Json>> {
         }
         json
     }))
+}
+
+/// A stored resource.
+async fn body(call: &Call<'_>, key: &ResourceKey, version: Option<i64>) -> Result<Option<Bytes>> {
+    let found = match version {
+        Some(version) => call.session.vread(key, version).await,
+        None => call.session.read(key).await,
+    };
+    match found {
+        Ok(stored) => Ok(Some(stored.body.unwrap_or_default())),
+        Err(fault) if matches!(fault.category(), Category::NotFound | Category::Gone | Category::Forbidden) => Ok(None),
+        Err(fault) => Err(fault),
+    }
 }
 
 fn of_store(body: &[u8]) -> Result<Json> {
