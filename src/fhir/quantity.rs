@@ -40,12 +40,12 @@ impl Scale {
             return Some(value);
         }
         let (mantissa, exponent) = self.product(value)?;
-        // a factor such as 5/9 has an error in its last digits, which must not make equal measures differ
-        let found = decimal::compose(mantissa, exponent);
-        let is_long = found.mantissa().unsigned_abs() >= 10_u128.pow(DIGITS);
-        let found = if is_long { found.round_sf(DIGITS)?.normalize() } else { found };
-        let is_lost = found.abs() == Decimal::MAX || (found.is_zero() && mantissa != 0);
-        (!is_lost).then_some(found)
+        trusted(mantissa, exponent)
+    }
+
+    /// Whether the unit does not begin at zero, as that of a temperature, so that nothing can be reckoned with it.
+    pub fn is_special(&self) -> bool {
+        !self.offset.is_zero()
     }
 
     /// Mantissa and exponent of the value in the canonical unit.
@@ -59,6 +59,16 @@ impl Scale {
         let (mantissa, exponent) = number.to_integer_and_exponent();
         Some((mantissa, exponent.into()))
     }
+}
+
+/// `mantissa * 10^exponent` without its last digits; none when it cannot be held. A factor such as 5/9 has an error in its last
+/// digits, which must not make equal measures differ.
+fn trusted(mantissa: i128, exponent: i64) -> Option<Decimal> {
+    let found = decimal::compose(mantissa, exponent);
+    let is_long = found.mantissa().unsigned_abs() >= 10_u128.pow(DIGITS);
+    let found = if is_long { found.round_sf(DIGITS)?.normalize() } else { found };
+    let is_lost = found.abs() == Decimal::MAX || (found.is_zero() && mantissa != 0);
+    (!is_lost).then_some(found)
 }
 
 type Known = HashMap<Box<str>, Option<Scale>>;
@@ -92,10 +102,11 @@ pub fn convert(value: Decimal, from: &str, to: &str) -> Option<Decimal> {
     let (from, to) = (scale(from)?, scale(to)?);
     let base = Number::parse(&value.to_string())?.checked_mul(from.factor)?.checked_add(from.offset)?;
     let converted = base.checked_sub(to.offset)?.checked_div(to.factor)?;
-    let found = (from.unit == to.unit).then(|| decimal::read(&converted.to_string())).flatten()?;
-    // as in `apply`: the last digits of a factor are not to be trusted
-    let is_long = found.mantissa().unsigned_abs() >= 10_u128.pow(DIGITS);
-    Some(if is_long { found.round_sf(DIGITS)?.normalize() } else { found.normalize() })
+    if from.unit != to.unit {
+        return None;
+    }
+    let (mantissa, exponent) = converted.to_integer_and_exponent();
+    trusted(mantissa, exponent.into()).map(|found| found.normalize())
 }
 
 #[cfg(test)]

@@ -13,13 +13,20 @@ use crate::base::fault::{Fault, Result};
 use crate::fhir::definitions::element::{all_types, properties};
 
 /// Checks the tree of the expression `text`, which is to be run on elements of the type `context`, any when absent, with
-/// these variables, any when absent.
+/// the variables `given`, any when absent; `is_view`: as in views, where what is of unlike types may be compared for equality, which it never has.
 ///
 /// # Errors
 /// 400 with line and column for what cannot be right.
-pub fn check(text: &str, tree: &Ast, context: Option<TypeId>, variables: Option<&[&str]>) -> Result<Option<Known>> {
+pub fn check(
+    text: &str,
+    tree: &Ast,
+    context: Option<TypeId>,
+    given: Option<&[&str]>,
+    is_view: bool,
+) -> Result<Option<Known>> {
     let root = context.map_or_else(Static::any, |kind| Static::of([Kind::Fhir(kind)]));
-    let found = Checker { text, root: root.clone(), given: variables, defined: Vec::new() }.expression(tree, &root)?;
+    let mut checker = Checker { text, root: root.clone(), given, is_view, defined: Vec::new() };
+    let found = checker.expression(tree, &root)?;
     Ok(found.known())
 }
 
@@ -161,6 +168,8 @@ struct Checker<'t> {
     text: &'t str,
     root: Static,
     given: Option<&'t [&'t str]>,
+    /// Whether it is for a view: what is of unlike types may be compared for equality, and `%rowIndex` is a number.
+    is_view: bool,
     /// What `defineVariable` defines in the scopes around; a name that is not a literal is `None`, and may be any.
     defined: Vec<(Option<String>, Static)>,
 }
@@ -240,6 +249,7 @@ impl Checker<'_> {
             "resource" if is_resource(&self.root) => self.root.clone(),
             "resource" | "rootResource" => Static::any(),
             "ucum" | "sct" | "loinc" => Static::system(SystemType::String),
+            "rowIndex" if self.is_view => Static::system(SystemType::Integer),
             _ if name.starts_with("vs-") || name.starts_with("ext-") => Static::system(SystemType::String),
             _ => {
                 let may_be = self.defined.iter().any(|(known, _)| known.is_none());
@@ -331,6 +341,9 @@ impl Checker<'_> {
         }
         let results: BTreeSet<Kind> =
             xs.iter().flat_map(|x| ys.iter().filter_map(|y| result(operator, *x, *y))).map(Kind::System).collect();
+        if results.is_empty() && is_equality && self.is_view {
+            return Ok(Static::system(SystemType::Boolean));
+        }
         if results.is_empty() {
             let sign = operators::sign(operator);
             return self.fail(at, format!("`{sign}` is not defined for {} and {}", a.shown(), b.shown()));

@@ -113,7 +113,7 @@ impl<'a, 'c> Machine<'a, 'c> {
     pub fn new(root: Node<'a>, context: &'c Context<'a>) -> Self {
         let steps = context.bounds.steps;
         let (this, variables) = (root.is_something().then_some(Item::Node(root)), Vec::new());
-        Self { context, root, this, index: Some(0), total: Collection::new(), variables, steps }
+        Self { context, root, this, index: Some(context.index), total: Collection::new(), variables, steps }
     }
 
     /// Counts steps.

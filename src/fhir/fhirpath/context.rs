@@ -145,6 +145,8 @@ pub struct Context<'a> {
     pub now: Option<Timestamp>,
     /// The bounds.
     pub bounds: Bounds,
+    /// `$index`, where the root is one of several.
+    pub index: usize,
 }
 
 /// What one evaluation may cost.

@@ -36,14 +36,20 @@ pub fn primitive<'a>(node: Node<'a>) -> Option<Item<'a>> {
         Json::String(text) => {
             let temporal = match kind {
                 Some(SystemType::Date) => Temporal::parse(TemporalKind::Date, text),
-                Some(SystemType::DateTime) => Temporal::parse(TemporalKind::DateTime, text),
-                Some(SystemType::Time) => Temporal::parse(TemporalKind::Time, text),
+                Some(SystemType::DateTime) => with_leap_second(TemporalKind::DateTime, text),
+                Some(SystemType::Time) => with_leap_second(TemporalKind::Time, text),
                 _ => None,
             };
             Some(temporal.map_or(Item::String(Text::Borrowed(text)), Item::Temporal))
         }
         Json::Null | Json::Array(_) | Json::Object(_) => None,
     }
+}
+
+/// A time of FHIR, which may have a leap second; that counts as the second before, since System has none.
+fn with_leap_second(kind: TemporalKind, text: &str) -> Option<Temporal> {
+    let plain = || Temporal::parse(kind, &text.replacen(":60", ":59", 1)).filter(|_| text.contains(":60"));
+    Temporal::parse(kind, text).or_else(plain)
 }
 
 /// The System.Quantity of a FHIR Quantity with a UCUM code; none with a comparator, whose value is not known.

@@ -81,7 +81,7 @@ fn compiled(text: &str, options: &Options<'_>, is_strict: bool) -> Result<(Expre
     let tree = parser::parse(text)?;
     let Options { as_filters, takes_forms, is_alone, is_view, .. } = *options;
     let code = to_code(text, &tree, Reading { as_filters, takes_forms, is_alone, is_view })?;
-    let known = if is_strict { check(text, &tree, options.context, options.variables)? } else { None };
+    let known = if is_strict { check(text, &tree, options.context, options.variables, is_view)? } else { None };
     Ok((Expression { code, text: text.into() }, known))
 }
 

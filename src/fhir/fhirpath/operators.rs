@@ -191,12 +191,19 @@ pub fn shift(at: Temporal, by: &Quantity, back: bool) -> Result<Option<Temporal>
         return Err(trouble::evaluation(format!("a {:?} cannot move by {}s", at.kind, unit.name())));
     }
     let value = if back { -by.value } else { by.value };
-    Ok(move_by(at, value, unit))
+    match move_by(at, value, unit) {
+        Some(moved) => Ok(Some(moved)),
+        None => Err(trouble::evaluation("the year of a date or time would not be one of 0001 to 9999")),
+    }
 }
 
 fn move_by(at: Temporal, value: Decimal, unit: CalendarUnit) -> Option<Temporal> {
     // below the precision of the value, the duration counts in whole units of that precision
     let (value, unit) = match at.precision {
+        Precision::Year if unit < CalendarUnit::Month => {
+            let (days, _) = coarsen(value, unit, CalendarUnit::Day)?;
+            (days.trunc().checked_div(Decimal::from(365))?.trunc(), CalendarUnit::Year)
+        }
         Precision::Year => (in_months(value, unit)?.checked_div(Decimal::from(12))?.trunc(), CalendarUnit::Year),
         Precision::Month => (in_months(value, unit)?, CalendarUnit::Month),
         Precision::Day => coarsen(value, unit, CalendarUnit::Day)?,
@@ -208,8 +215,9 @@ fn move_by(at: Temporal, value: Decimal, unit: CalendarUnit) -> Option<Temporal>
         CalendarUnit::Year => at.plus_months(value.trunc().to_i64()?.checked_mul(12)?),
         CalendarUnit::Month => at.plus_months(value.trunc().to_i64()?),
         CalendarUnit::Second | CalendarUnit::Millisecond => {
-            let nanos = value.checked_mul(Decimal::from(unit.millis() * 1_000_000))?;
-            at.plus_nanos(nanos.trunc().to_i128()?)
+            let nanos = value.checked_mul(Decimal::from(unit.millis() * 1_000_000))?.trunc().to_i128()?;
+            let step = i128::from(at.step_nanos());
+            at.plus_nanos(nanos / step * step)
         }
         longer => at.plus_nanos(value.trunc().to_i128()?.checked_mul(i128::from(longer.millis()) * 1_000_000)?),
     }

@@ -165,7 +165,7 @@ impl Temporal {
         let Some(minute) = scan.part(b':', 0, 59) else { return Some(()) };
         self.precision = Precision::Minute;
         self.nanos += i64::from(minute) * NANOS_PER_MINUTE;
-        let Some(second) = scan.part(b':', 0, 60) else { return Some(()) };
+        let Some(second) = scan.part(b':', 0, 59) else { return Some(()) };
         self.precision = Precision::Second;
         self.nanos += i64::from(second) * NANOS_PER_SECOND;
         let has_fraction =
@@ -327,6 +327,11 @@ impl Temporal {
         Some(Self { days: i32::try_from(days).ok()?, ..self })
     }
 
+    /// Nanoseconds of the last digit of its seconds.
+    pub fn step_nanos(self) -> i64 {
+        NANOS_PER_SECOND / 10_i64.pow(u32::from(self.fraction_digits.min(9)))
+    }
+
     /// The number of digits that its precision has: 4 for a year, 8 for a day, 17 with milliseconds
     /// (a Time counts from its hour).
     pub fn digits(self) -> u8 {
@@ -353,11 +358,17 @@ impl Temporal {
             Some(6 | 9) => Precision::Second,
             _ => return None,
         };
+        if self.kind == TemporalKind::Date && digits > date {
+            return None;
+        }
         let mut value = if high { self.last_millisecond() } else { self };
         value.fraction_digits = if digits == date + 9 { 3 } else { 0 };
         value.precision = precision;
         if precision >= Precision::Hour && self.kind == TemporalKind::DateTime && value.offset.is_none() {
             value.offset = Some(if high { -12 * 60 } else { 14 * 60 });
+        }
+        if precision < Precision::Hour {
+            value.offset = None;
         }
         Some(value)
     }

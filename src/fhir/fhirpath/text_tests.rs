@@ -482,3 +482,84 @@ fn types_and_reflection() {
         "name.is(A.B.C)",
     ]);
 }
+
+#[test]
+fn quantities_of_rates_and_temperatures() {
+    for (a, b) in [
+        ("24 'mg/d'", "1 'mg/h'"),
+        ("80 '/min'", "4800 '/h'"),
+        ("1440 'mL/d'", "1 'mL/min'"),
+        ("60 'mmol/min'", "1 'mmol/s'"),
+        ("1.44 'mg/kg/d'", "1 'ug/kg/min'"),
+        ("50 '[degF]'", "10 'Cel'"),
+        ("1 'Mmol'", "1000 'kmol'"),
+    ] {
+        check(&[
+            (&format!("{a} = {b}"), "true"),
+            (&format!("{a} < {b}"), "false"),
+            (&format!("{a} >= {b}"), "true"),
+            (&format!("({a} | {b}).count()"), "1"),
+        ]);
+    }
+    check(&[
+        ("23 'mg/d' < 1 'mg/h'", "true"),
+        ("10 'Cel'.toQuantity('[degF]')", "50 '[degF]'"),
+        ("38 'Cel'.toQuantity('[degF]') = 100.4 '[degF]'", "true"),
+        ("1 'kat'.toQuantity('mol/min')", "60 'mol/min'"),
+        ("1 's'.convertsToQuantity('a') and 1 'ug'.convertsToQuantity('[lb_av]')", "true"),
+        ("1 'a'.toQuantity('s')", "31557600 's'"),
+        // nothing is reckoned with units that do not begin at zero
+        ("1 'Cel' + 1 'Cel'", ""),
+        ("37 'Cel' * 2", ""),
+        ("1 '[degF]' / 2", ""),
+        ("1 'K' + 1 'K'", "2 'K'"),
+    ]);
+}
+
+#[test]
+fn durations_count_in_the_precision_of_what_they_move() {
+    check(&[
+        ("@2014 + 360 days", "2014"),
+        ("@2014 + 364 days", "2014"),
+        ("@2014 + 365 days", "2015"),
+        ("@2014 + 729 days", "2015"),
+        ("@2014 - 364 days", "2014"),
+        ("@2014 + 13 months", "2015"),
+        ("@2014T + 8640 hours", "2014"),
+        ("@2014-01-01T10:00:00Z - 1 millisecond", "2014-01-01T10:00:00Z"),
+        ("@2014-01-01T10:00:00.000Z - 1 millisecond", "2014-01-01T09:59:59.999Z"),
+        ("@T10:00:00 - 0.5 seconds", "10:00:00"),
+        ("@T10:00:00 - 1.5 seconds", "09:59:59"),
+        ("@2014-01-01T10:00:00.0Z - 50 milliseconds", "2014-01-01T10:00:00.0Z"),
+    ]);
+    fails(&["@9999 + 1 year", "@2014 - 2014 years", "@9999-12-31 + 1 day"]);
+}
+
+#[test]
+fn times_are_what_the_text_allows() {
+    check(&[
+        ("@2014-01-01T08:05:10.123Z.lowBoundary(8)", "2014-01-01"),
+        ("@2014-06-15T10:30:00Z.highBoundary(6)", "2014-06"),
+        ("@2014.lowBoundary(17)", ""),
+        ("@2014.highBoundary(14)", ""),
+        ("@2014.highBoundary(8)", "2014-12-31"),
+        ("'14:34:60'.toTime()", ""),
+        ("'2024-01-15T10:00:00Z'.toDate()", ""),
+        ("'2024-01-15T10:00'.convertsToDate()", "false"),
+        ("'2024-01'.toDate()", "2024-01"),
+        ("'T14:34'.convertsToTime()", "false"),
+        ("'14:34'.convertsToTime()", "true"),
+    ]);
+    fails(&["@2014-12-31T23:59:60Z = @2015-01-01T00:00:00Z", "2.log(0)", "0.log(2)", "(-1).log(2)", "2.log(-2)"]);
+}
+
+#[test]
+fn texts_and_choices_of_several() {
+    check(&[
+        ("'\\u00a0x\\u00a0'.trim().length()", "3"),
+        ("' \\t\\r\\nx '.trim().length()", "1"),
+        ("(1 | 2).coalesce({}, 5)", "5"),
+        ("'&#65;&#x42;&apos;&nbsp;&amp;lt; & &eacute; &;'.unescape('html')", "AB'\u{a0}&lt; & &eacute; &;"),
+        ("1.resolve().empty()", "true"),
+    ]);
+}

@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 
 use super::number;
 use super::value::{CalendarUnit, Quantity, Unit};
-use crate::fhir::quantity::{Scale, scale};
+use crate::fhir::quantity::{Scale, convert as convert_value, scale};
 
 /// Longest unit that a product or quotient may have, in bytes.
 const MAX_UNIT: usize = 256;
@@ -28,7 +28,7 @@ fn code(unit: &Unit) -> &str {
     }
 }
 
-/// The value in base units.
+/// The value in base units, as large as it may be.
 fn in_base(quantity: &Quantity, base: &Scale) -> Option<Number> {
     Number::parse(&quantity.value.to_string())?.checked_mul(base.factor)?.checked_add(base.offset)
 }
@@ -79,6 +79,9 @@ fn relate_ucum(left: &Quantity, right: &Quantity) -> Relation {
     if a.unit != b.unit {
         return Relation::Different;
     }
+    if let Some((x, y)) = a.apply(left.value).zip(b.apply(right.value)) {
+        return Relation::Ordered(x.cmp(&y));
+    }
     match in_base(left, &a).zip(in_base(right, &b)) {
         Some((x, y)) => Relation::Ordered(x.cmp(&y)),
         None => Relation::Unknown,
@@ -104,15 +107,9 @@ pub fn equivalent(left: &Quantity, right: &Quantity) -> bool {
     converted.is_some_and(|value| number::equivalent(coarse.value, value))
 }
 
-/// A value in another unit of UCUM that measures the same.
-fn convert_value(value: Decimal, from: &str, to: &str) -> Option<Decimal> {
-    if from == to {
-        return Some(value);
-    }
-    let (from, to) = (scale(from)?, scale(to)?);
-    let base = Number::parse(&value.to_string())?.checked_mul(from.factor)?.checked_add(from.offset)?;
-    let converted = base.checked_sub(to.offset)?.checked_div(to.factor)?;
-    (from.unit == to.unit).then(|| number::parse(&converted.to_string())).flatten()
+/// Whether nothing is reckoned with the unit of a quantity ("invalid or special units will result in empty").
+fn is_special(quantity: &Quantity) -> bool {
+    scale(code(&quantity.unit)).is_some_and(|scale| scale.is_special())
 }
 
 /// The quantity in another unit, if both measure the same.
@@ -156,6 +153,9 @@ pub fn add(left: &Quantity, right: &Quantity, minus: bool) -> Option<Quantity> {
     if left.unit != right.unit && (is_variable(&left.unit) || is_variable(&right.unit)) {
         return None;
     }
+    if is_special(left) || is_special(right) {
+        return None;
+    }
     let finer = match (scale(code(&left.unit)), scale(code(&right.unit))) {
         (Some(a), Some(b)) if b.factor < a.factor => &right.unit,
         _ => &left.unit,
@@ -184,6 +184,9 @@ pub fn divide(left: &Quantity, right: &Quantity) -> Option<Quantity> {
 }
 
 fn combine(value: Decimal, left: &Quantity, right: &Quantity, divided: bool) -> Option<Quantity> {
+    if is_special(left) || is_special(right) {
+        return None;
+    }
     let (a, b) = (code(&left.unit), code(&right.unit));
     if divided && left.unit == right.unit {
         return Some(Quantity { value, unit: Unit::one() });

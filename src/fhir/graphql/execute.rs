@@ -313,7 +313,8 @@ impl<'d> Run<'d> {
                 self.object(on, &asked.selections, out, &inner)?;
                 continue;
             }
-            let value = if field.selections.is_empty() { node.json.clone() } else { self.inner(on, asked)? };
+            let is_absent = field.selections.is_empty() || *node.json == Json::Null;
+            let value = if is_absent { node.json.clone() } else { self.inner(on, asked)? };
             self.plain(asked, out, &inner, property.type_id.name(), value)?;
         }
         Ok(())
@@ -380,7 +381,8 @@ fn children<'a>(node: Node<'a>, property: &'static Property) -> Vec<Node<'a>> {
     };
     match node.json.as_object().and_then(|object| object.get_name(&property.name)) {
         None => Vec::new(),
-        Some(Json::Array(items)) => items.iter().filter(|json| **json != Json::Null).map(one).collect(),
+        // the places of values without one are kept, or `_name` would tell of others
+        Some(Json::Array(items)) => items.iter().map(one).collect(),
         Some(json) => vec![one(json)],
     }
 }
@@ -390,7 +392,7 @@ fn extensions<'a>(node: Node<'a>, property: &'static Property) -> Vec<Node<'a>> 
     let one = |json: &'a Json| Node { json, sibling: None, type_id: element_type() };
     match node.json.get(&format!("_{}", property.name.as_str())) {
         None => Vec::new(),
-        Some(Json::Array(items)) => items.iter().filter(|json| json.as_object().is_some()).map(one).collect(),
+        Some(Json::Array(items)) => items.iter().map(one).collect(),
         Some(json) => vec![one(json)],
     }
 }

@@ -53,11 +53,17 @@ impl Evaluator {
         compile_with(text, &options).map_err(|fault| fault.on(place.line, place.column))
     }
 
-    /// Whether an element meets a criterion: it yields true, or one item that is no Boolean.
+    /// Whether an element, with its number (`$index`), meets a criterion: it yields true, or one item that is no Boolean.
     ///
     /// # Errors
     /// 400 at the place for what cannot be evaluated, or takes too long.
-    pub fn is_true(&self, path: &Expression, node: Node<'_>, resource: Node<'_>, place: Place) -> Result<bool> {
+    pub fn is_true(
+        &self,
+        path: &Expression,
+        node: (Node<'_>, usize),
+        resource: Node<'_>,
+        place: Place,
+    ) -> Result<bool> {
         let found = self.run(path, node, resource, place, |items| boolean(items, "the criterion"))?;
         Ok(found == Some(true))
     }
@@ -67,7 +73,7 @@ impl Evaluator {
     /// # Errors
     /// 400 at the place, as [`Evaluator::is_true`].
     pub fn text(&self, path: &Expression, node: Node<'_>, resource: Node<'_>, place: Place) -> Result<String> {
-        self.run(path, node, resource, place, |items| match items.as_slice() {
+        self.run(path, (node, 0), resource, place, |items| match items.as_slice() {
             [] => Ok(String::new()),
             [item] => Ok(to_text(item).map_or_else(String::new, |text| text.to_string())),
             _ => Err(wrong(place, "the expression yields several items")),
@@ -77,13 +83,13 @@ impl Evaluator {
     fn run<'a, T>(
         &self,
         path: &Expression,
-        node: Node<'a>,
+        (node, index): (Node<'a>, usize),
         resource: Node<'a>,
         place: Place,
         read: impl FnOnce(&crate::fhir::fhirpath::Collection<'a>) -> Result<T>,
     ) -> Result<T> {
         let bounds = Bounds { steps: self.steps.get(), ..Bounds::default() };
-        let context = Context { now: Some(self.now), bounds, ..Context::new(resource) };
+        let context = Context { now: Some(self.now), bounds, index, ..Context::new(resource) };
         let (found, steps) = path.eval_counted(node, &context);
         self.steps.set(self.steps.get().saturating_sub(steps));
         found.and_then(|items| read(&items)).map_err(|fault| fault.on(place.line, place.column))
@@ -115,8 +121,8 @@ pub fn keep<'a>(
                 let text = text_of(&given).ok_or_else(|| wrong(argument.place, "fhirpath is a string"))?;
                 let path = Evaluator::compile(text, None, argument.place)?;
                 let mut kept = Vec::new();
-                for node in nodes {
-                    if evaluator.is_true(&path, node, resource, argument.place)? {
+                for (at, node) in nodes.into_iter().enumerate() {
+                    if evaluator.is_true(&path, (node, at), resource, argument.place)? {
                         kept.push(node);
                     }
                 }

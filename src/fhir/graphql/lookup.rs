@@ -189,9 +189,9 @@ impl<'d> Run<'d> {
         let text = text_of(&value).ok_or_else(|| wrong(argument.place, "fhirpath is a string"))?;
         let path = Evaluator::compile(text, Some(resource_type_id(kind)), argument.place)?;
         let mut kept = Vec::new();
-        for entry in found.entries {
+        for (at, entry) in found.entries.into_iter().enumerate() {
             let node = Node::resource(&entry.resource);
-            if self.evaluator.is_true(&path, node, node, argument.place)? {
+            if self.evaluator.is_true(&path, (node, at), node, argument.place)? {
                 kept.push(entry);
             }
         }
@@ -215,6 +215,10 @@ impl<'d> Run<'d> {
                     let name = text_of(&value).unwrap_or("of that form");
                     wrong(argument.place, format!("{kind} has no search parameter {}", shown(name)))
                 })?;
+                if !self.source.leads(kind, &own) {
+                    let message = format!("the search parameter {own} of {kind} is for no references");
+                    return Err(wrong(argument.place, message));
+                }
                 params.push((own, address(on).ok_or_else(|| wrong(argument.place, "the resource has no id"))?));
                 continue;
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::fault::Result;
+use crate::fhir::definitions::params::{ParamKind, search_param};
 use crate::fhir::json::Json;
 use crate::fhir::types::{ResourceId, ResourceType};
 
@@ -23,6 +24,11 @@ pub trait Source {
 
     /// The names of the search parameters of a type, those of all types included.
     fn params(&self, kind: ResourceType) -> Vec<String>;
+
+    /// Whether a search parameter is for references, as far as is known.
+    fn leads(&self, kind: ResourceType, param: &str) -> bool {
+        search_param(kind, param).is_none_or(|param| param.kind == ParamKind::Reference)
+    }
 
     /// A page of a search.
     ///

@@ -117,7 +117,12 @@ fn elements_are_answered_as_fhir_has_them() {
             r#"{"__typename":"Patient","name":[{"__typename":"HumanName","use":"official"},{"__typename":"HumanName","use":"usual"}]}"#,
         ),
         ("{ born: birthDate _birthDate { id } }", r#"{"born":"1970-01-02","_birthDate":{"id":"b"}}"#),
-        ("{ name(use: official) { _given { id } } }", r#"{"name":[{"_given":[{"id":"g"}]}]}"#),
+        ("{ name(use: official) { _given { id } } }", r#"{"name":[{"_given":[null,{"id":"g"}]}]}"#),
+        (
+            "{ name(use: official) { given _given { id } } }",
+            r#"{"name":[{"given":["B","C"],"_given":[null,{"id":"g"}]}]}"#,
+        ),
+        (r#"{ name(fhirpath: "$index = 1") { use } }"#, r#"{"name":[{"use":"usual"}]}"#),
         ("{ name(_offset: 1) { given } }", r#"{"name":[{"given":["D"]}]}"#),
         ("{ name(_count: 1) { given @first } }", r#"{"name":[{"given":"B"}]}"#),
         (r#"{ name(use: "usual", fhirpath: "family.exists()") { given } active }"#, r#"{"active":true}"#),
@@ -517,4 +522,15 @@ fn a_resource_tells_its_own_schema() {
             .message()
             .contains("no field __schema")
     );
+}
+
+#[test]
+fn values_without_a_value_keep_their_place() {
+    let world = World::new(&[
+        r#"{"resourceType":"Patient","id":"n","name":[{"given":["E",null,"F"],"_given":[null,{"id":"h"},null]}]}"#,
+    ]);
+    let expected = r#"{"name":[{"given":["E",null,"F"],"_given":[null,{"id":"h"},null]}]}"#;
+    assert_eq!(world.ok("Patient/n", "{ name { given _given { id } } }"), expected);
+    let fault = world.fault("Patient/n", "{ ObservationList(_reference: code) { id } }");
+    assert!(fault.message().contains("no references"), "{fault}");
 }

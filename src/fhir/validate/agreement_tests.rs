@@ -60,6 +60,14 @@ fn versions_of_code_systems_are_there() {
     assert!(tag(system).is_empty());
     assert_eq!(tag(&format!(r#"{system},"version":"0.0""#)), ["Patient.meta.tag[0].system"]);
     assert_eq!(tag(&format!(r#"{system},"display":" ""#)), ["Patient.meta.tag[0].display"]);
+    // another version may have other codes
+    let status = |version: &str| {
+        of_patient(&format!(
+            r#""maritalStatus":{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/v3-MaritalStatus","code":"ZZ"{version}}}]}}"#
+        ))
+    };
+    assert_eq!(status(""), ["Patient.maritalStatus.coding[0].code"]);
+    assert!(status(r#","version":"99.9""#).is_empty());
     assert_eq!(tag(r#""system":"ftp://x""#), ["Patient.meta.tag[0].system"]);
 }
 

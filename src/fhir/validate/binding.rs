@@ -193,15 +193,14 @@ pub fn coding(check: &mut Check<'_, '_>, coding: &Json, is_bound: bool, scope: &
     }
     if found == Membership::Out {
         let text = || format!("the code \"{}\" is not in the code system {}", shown(code), shown(system));
-        // a country may be newer than the list
-        return if is_countries {
+        // a country may be newer than the list, and another version have other codes
+        return if is_countries || systems::is_other_version(check.registry, system, version) {
             check.warn("code-invalid", text, &path.child("code"))
         } else {
             check.fail("code-invalid", text, &path.child("code"))
         };
     }
-    // a blank one says nothing
-    let is_asked = |display: &&str| check.options.is_thorough && !display.trim().is_empty();
+    let is_asked = |display: &&str| check.options.is_thorough && !display.is_empty();
     let Some(display) = coding.text_known(names::DISPLAY).filter(is_asked) else { return };
     let language = scope.resource.json.get("language").and_then(Json::as_str);
     let right = match known {

@@ -183,7 +183,9 @@ impl Primitive {
             Self::UnsignedInt => (0, "must be an integer from 0 to 2147483647"),
             _ => (i32::MIN, "must be an integer of 32 bits"),
         };
-        let is_fine = number.as_str() != "-0" && number.as_str().parse::<i32>().is_ok_and(|value| value >= least);
+        // the pattern of integers has a sign before 0
+        let may_be = number.as_str() != "-0" || matches!(self, Self::Integer);
+        let is_fine = may_be && number.as_str().parse::<i32>().is_ok_and(|value| value >= least);
         if is_fine { Ok(()) } else { Err(text) }
     }
 
@@ -368,7 +370,7 @@ mod tests {
     fn accepts_and_refuses() {
         for (name, good, bad) in [
             ("boolean", "true false", "\"true\" 1 null"),
-            ("integer", "0 -1 2147483647 -2147483648", "-0 1.0 1e2 2147483648 \"1\""),
+            ("integer", "0 -0 -1 2147483647 -2147483648", "1.0 1e2 2147483648 \"1\""),
             ("unsignedInt", "0 2147483647", "-1 1.5"),
             ("positiveInt", "1", "0 -1"),
             ("decimal", "0 1.00 -1e-9 1e999999999", "\"1\" true"),

@@ -1,4 +1,5 @@
-//! Which elements an invariant is about that asks for distinct values: those whose value another one has, too.
+//! Which elements an invariant is about that stands at an element far above: those whose value another one has, too, where values
+//! must be distinct, and entries of a Bundle.
 
 use hashbrown::HashMap;
 
@@ -8,7 +9,7 @@ use crate::fhir::path::Path;
 /// Most places that are told.
 const PLACES: usize = 10;
 
-/// The places of repeated values, for an invariant that does not hold; none for any that asks for something else.
+/// The places of the elements that break an invariant; none for one of which that is not known.
 pub fn places(key: &str, json: &Json, path: &Path<'_>) -> Vec<String> {
     let mut found = Vec::new();
     match key {
@@ -16,6 +17,12 @@ pub fn places(key: &str, json: &Json, path: &Path<'_>) -> Vec<String> {
         "que-2" => items(json, &path.to_string(), &mut found),
         // "FullUrl must be unique in a bundle, or else entries with same fullUrl must have different meta.versionId"
         "bdl-7" => entries(json, &path.to_string(), &mut found),
+        // "entry.search only when a search"
+        "bdl-2" => return of_entries(json, path, "search", &[]),
+        // "entry.request mandatory for batch/transaction/history, otherwise prohibited"
+        "bdl-3" => return of_entries(json, path, "request", &["batch", "transaction", "history"]),
+        // "entry.response mandatory for batch-response/transaction-response/history, otherwise prohibited"
+        "bdl-4" => return of_entries(json, path, "response", &["batch-response", "transaction-response", "history"]),
         _ => {}
     }
     let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
@@ -24,6 +31,16 @@ pub fn places(key: &str, json: &Json, path: &Path<'_>) -> Vec<String> {
     }
     let repeated = found.iter().filter(|(value, _)| counts.get(value).is_some_and(|count| *count > 1));
     repeated.map(|(_, place)| place.clone()).take(PLACES).collect()
+}
+
+/// The entries that lack a part in a Bundle of these types, and the parts in any other.
+fn of_entries(json: &Json, path: &Path<'_>, part: &str, needed: &[&str]) -> Vec<String> {
+    let kind = json.get("type").and_then(Json::as_str).unwrap_or("");
+    let is_needed = needed.contains(&kind);
+    let all = json.get("entry").and_then(Json::as_array).unwrap_or_default().iter().enumerate();
+    let wrong = all.filter(|(_, entry)| entry.get(part).is_some() != is_needed);
+    let shown = |(n, _)| if is_needed { format!("{path}.entry[{n}]") } else { format!("{path}.entry[{n}].{part}") };
+    wrong.map(shown).take(PLACES).collect()
 }
 
 /// A value, which may have two parts, and its place.
@@ -78,6 +95,17 @@ mod tests {
         assert_eq!(told(&entries("Patient", "http://x/Patient/2", "3")), [id]);
         let kind = ["Bundle.entry[1].fullUrl", "Bundle.entry[1].resource"];
         assert_eq!(told(&entries("Person", "http://x/Patient/2", "2"))[0], kind);
+        let parts = |kind: &str, part: &str| {
+            told(&format!(
+                r#"{{"resourceType":"Bundle","type":"{kind}","entry":[{{"fullUrl":"http://x/Patient/1",
+                "resource":{{"resourceType":"Patient","id":"1"}}{part}}}]}}"#
+            ))
+        };
+        assert_eq!(parts("collection", r#","search":{"mode":"match"}"#), [["Bundle", "Bundle.entry[0].search"]]);
+        let request = r#","request":{"method":"GET","url":"Patient/1"}"#;
+        assert_eq!(parts("collection", request), [["Bundle", "Bundle.entry[0].request"]]);
+        assert_eq!(parts("batch", ""), [["Bundle", "Bundle.entry[0]"]]);
+        assert_eq!(parts("batch-response", ""), [["Bundle", "Bundle.entry[0]"]]);
         let ids = r#"{"resourceType":"Patient","name":[{"id":"x","family":"A"},{"family":"B"}],"_birthDate":{"id":"x",
             "extension":[{"url":"http://x","valueString":"y"}]}}"#;
         assert_eq!(told(ids), [["Patient.birthDate.id", "Patient.name[0].id"]]);

@@ -82,7 +82,7 @@ fn displays_and_systems_of_codes() {
     let tag = |system: &str| patient(&format!(r#""meta":{{"tag":[{{"system":"{system}","code":"x"}}]}}"#));
     only_thorough(&[
         (status(&format!(r#"{system},"display":"married""#)), ""),
-        (status(&format!(r#"{system},"display":"  ""#)), ""),
+        (status(&format!(r#"{system},"display":"  ""#)), "value Patient.maritalStatus.coding[0].display"),
         (status(&format!(r#"{system},"display":"Wed""#)), "value Patient.maritalStatus.coding[0].display"),
         (status(&format!(r#"{system},"display":"Married ""#)), "value Patient.maritalStatus.coding[0].display"),
         (tag("relative"), "value Patient.meta.tag[0].system"),

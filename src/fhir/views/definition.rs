@@ -11,6 +11,7 @@ use crate::fhir::definitions::element::{TypeId, resource_type_id, type_by_name};
 use crate::fhir::fhirpath::{Expression, Known, Options, SystemType, compile_typed};
 use crate::fhir::json::Json;
 use crate::fhir::types::ResourceType;
+use crate::fhir::validate::primitive::Primitive;
 
 /// The variable that counts the elements of an iteration.
 pub const ROW_INDEX: &str = "rowIndex";
@@ -191,7 +192,8 @@ fn constants(root: &Part<'_>) -> Result<Vec<Constant>> {
             "integer64" => value.as_number().is_some() || value.as_str().is_some(),
             _ => value.as_str().is_some_and(|text| !text.is_empty()),
         };
-        if !fits {
+        let is_of_format = *kind == "integer64" || Primitive::find(kind).is_none_or(|kind| kind.check(value).is_ok());
+        if !fits || !is_of_format {
             return Err(part.wrong("", format!("the value of constant '{shown}' is no {kind}")));
         }
         found.push(Constant { name: name.into(), value: value.clone(), kind: type_by_name(kind) });

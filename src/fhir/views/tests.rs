@@ -82,7 +82,7 @@ fn types_are_declared_tagged_or_told_by_the_path() {
     let view = view.expect("a view");
     let storage: Vec<Storage> = view.columns().iter().map(|column| column.storage).collect();
     use Storage::{Binary, Boolean, Date, Int, Text, Timestamp};
-    assert_eq!(storage, [Boolean, Text, Int, Boolean, Timestamp, Int, Binary, Date, Text, Text, Text, Text]);
+    assert_eq!(storage, [Boolean, Text, Int, Boolean, Timestamp, Int, Binary, Date, Text, Int, Text, Text]);
     assert!(view.columns()[10].is_open && !view.columns()[8].is_open);
 }
 
@@ -171,6 +171,10 @@ fn what_is_wrong_with_a_definition_is_told_with_its_place() {
         (r#""constant":[{"name":"c"}],"select":[]"#, "view.constant[0]", "one value"),
         (r#""constant":[{"name":"c","valueString":"1","valueCode":"2"}],"select":[]"#, "view.constant[0]", "one value"),
         (r#""constant":[{"name":"c","valueInteger":"1"}],"select":[]"#, "view.constant[0]", "no integer"),
+        (r#""constant":[{"name":"c","valueDate":"2020-99"}],"select":[]"#, "view.constant[0]", "no date"),
+        (r#""constant":[{"name":"c","valuePositiveInt":0}],"select":[]"#, "view.constant[0]", "no positiveInt"),
+        (r#""constant":[{"name":"c","valueInteger":99999999999}],"select":[]"#, "view.constant[0]", "no integer"),
+        (r#""constant":[{"name":"c","valueTime":"25:00:00"}],"select":[]"#, "view.constant[0]", "no time"),
         (r#""constant":[{"name":"c","valueCoding":{}}],"select":[]"#, "view.constant[0]", "none may have"),
         (
             r#""constant":[{"name":"resource","valueString":"x"}],"select":[]"#,

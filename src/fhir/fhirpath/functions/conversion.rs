@@ -68,7 +68,7 @@ fn date(item: Item<'_>) -> Option<Item<'_>> {
     match item {
         Item::Temporal(value) => value.date().map(Item::Temporal),
         Item::String(text) => {
-            let found = Temporal::parse(TemporalKind::DateTime, &text)?;
+            let found = Temporal::parse(TemporalKind::Date, &text)?;
             found.date().map(Item::Temporal)
         }
         _ => None,
@@ -86,6 +86,7 @@ fn date_time(item: Item<'_>) -> Option<Item<'_>> {
 fn time(item: Item<'_>) -> Option<Item<'_>> {
     match item {
         Item::Temporal(value) if value.kind == TemporalKind::Time => Some(item),
+        Item::String(text) if text.starts_with('T') => None,
         Item::String(text) => Temporal::parse(TemporalKind::Time, &text).map(Item::Temporal),
         _ => None,
     }

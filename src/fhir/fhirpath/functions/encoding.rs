@@ -103,13 +103,50 @@ fn escape_html(text: &str) -> String {
 /// `unescape(target)`: from `html` or `json`.
 pub fn unescape<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     converted(m, &input, arguments, |text, format| match format {
-        "html" => {
-            let plain = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'");
-            Some(plain.replace("&amp;", "&"))
-        }
+        "html" => Some(unescape_html(text)),
         "json" => unescape_json(text),
         _ => None,
     })
+}
+
+/// Undoes character references: by number, and the names that XML has; others stay.
+fn unescape_html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('&') {
+        out.push_str(before);
+        let known = after.split_once(';').and_then(|(name, after)| Some((reference(name)?, after)));
+        rest = match known {
+            Some((found, after)) => {
+                out.push(found);
+                after
+            }
+            None => {
+                out.push('&');
+                after
+            }
+        };
+    }
+    out + rest
+}
+
+fn reference(name: &str) -> Option<char> {
+    match name {
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "amp" => Some('&'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        "nbsp" => Some('\u{a0}'),
+        _ => {
+            let digits = name.strip_prefix('#')?;
+            let number = match digits.strip_prefix(['x', 'X']) {
+                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+                None => digits.parse().ok()?,
+            };
+            char::from_u32(number).filter(|c| *c != '\0')
+        }
+    }
 }
 
 /// Undoes the escapes of JSON (RFC 8259, 7); none when one is broken.

@@ -48,7 +48,8 @@ pub fn resolve<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -
                 }
             }
             other => {
-                let text = string(&one(other.clone()), "resolve()")?;
+                // what is no text leads nowhere
+                let text = string(&one(other.clone()), "resolve()").ok().flatten();
                 text.and_then(|text| target(m, other.as_node(), &text, None))
             }
         };

@@ -76,10 +76,14 @@ pub fn ln<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Res
     decimal(&input, "ln()", |value| float(value, f64::ln))
 }
 
-/// `log(base)`: the logarithm; empty where there is none.
+/// `log(base)`: the logarithm, of numbers above 0.
 pub fn log<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     let base = args::value(m, arguments, 0)?.as_ref().and_then(decimal_of);
     let Some(base) = base else { return Ok(Collection::new()) };
+    let value = subject(&input, "log()")?.as_ref().and_then(decimal_of);
+    if base <= Decimal::ZERO || value.is_some_and(|value| value <= Decimal::ZERO) {
+        return Err(trouble::evaluation("log() needs an input and a base above 0"));
+    }
     decimal(&input, "log()", |value| exact_log(value, base))
 }
 

@@ -128,7 +128,7 @@ fn choose<'a>(m: &mut Machine<'a, '_>, arguments: &[Code]) -> Result<Collection<
 
 /// `coalesce(value, ...)`: the first of the collections that is not empty; those after it are not evaluated (FHIRPath 3.0).
 pub fn coalesce<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
-    let this = single(&input, "coalesce()")?.cloned();
+    let this = if let [only] = input.as_slice() { Some(only.clone()) } else { m.this.clone() };
     let outer = std::mem::replace(&mut m.this, this);
     let mut result = Ok(Collection::new());
     for argument in arguments {

@@ -8,7 +8,7 @@ use crate::fhir::fhirpath::code::{Code, Machine};
 use crate::fhir::fhirpath::convert::string;
 use crate::fhir::fhirpath::eval::{bounded_text, eval};
 use crate::fhir::fhirpath::trouble;
-use crate::fhir::fhirpath::value::{Collection, Item, Text, maybe, one, truth};
+use crate::fhir::fhirpath::value::{Collection, Item, Node, Text, maybe, one, truth};
 
 /// Longest regular expression in bytes, and most memory of a compiled one.
 const MAX_PATTERN: usize = 8 * 1024;
@@ -123,7 +123,8 @@ pub fn lower<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> 
 
 /// `trim()`: without white space at both ends.
 pub fn trim<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
-    mapped(m, &input, |text| text.trim().to_owned())
+    // "Whitespace" of the grammar
+    mapped(m, &input, |text| text.trim_matches([' ', '\t', '\n', '\r']).to_owned())
 }
 
 /// `length()`: the number of characters.
@@ -264,7 +265,8 @@ pub fn join<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Cod
     }
     let separator = args::text(m, arguments, 0)?;
     let mut joined = String::new();
-    for (at, item) in input.into_iter().enumerate() {
+    let is_text = |item: &Item<'_>| item.as_node().is_none_or(|node: Node<'_>| node.has_value());
+    for (at, item) in input.into_iter().filter(is_text).enumerate() {
         if at > 0 {
             joined.push_str(separator.as_deref().unwrap_or(""));
         }
