@@ -21,6 +21,11 @@ impl<'a> Path<'a> {
         Self { parent: Some(self), name, index: None }
     }
 
+    /// Its number among the items of its element.
+    pub fn index(&self) -> Option<usize> {
+        self.index
+    }
+
     /// One item of this element.
     #[must_use]
     pub fn item(mut self, index: usize) -> Self {

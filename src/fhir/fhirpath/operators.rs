@@ -216,7 +216,8 @@ fn move_by(at: Temporal, value: Decimal, unit: CalendarUnit) -> Option<Temporal>
         CalendarUnit::Month => at.plus_months(value.trunc().to_i64()?),
         CalendarUnit::Second | CalendarUnit::Millisecond => {
             let nanos = value.checked_mul(Decimal::from(unit.millis() * 1_000_000))?.trunc().to_i128()?;
-            let step = i128::from(at.step_nanos());
+            // the last digit of its seconds
+            let step = 10_i128.pow(9_u32.saturating_sub(at.fraction_digits.into()));
             at.plus_nanos(nanos / step * step)
         }
         longer => at.plus_nanos(value.trunc().to_i128()?.checked_mul(i128::from(longer.millis()) * 1_000_000)?),

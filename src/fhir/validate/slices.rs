@@ -8,6 +8,9 @@ use super::state::{Check, Rules, STRUCTURE, Scope};
 use crate::fhir::fhirpath::Node;
 use crate::fhir::path::Path;
 
+/// Most values in no slice that are named where a slice lacks one.
+const REST: usize = 4;
+
 /// The slices of one element, under all rules that slice it.
 pub struct Slices<'r>(SmallVec<[Sliced<'r>; 1]>);
 
@@ -20,6 +23,8 @@ struct Sliced<'r> {
     last: usize,
     /// Whether a value was in none.
     has_rest: bool,
+    /// The numbers of the first such values.
+    rest: SmallVec<[usize; REST]>,
     /// Whether it slices a slice.
     is_inner: bool,
 }
@@ -28,7 +33,7 @@ impl<'r> Sliced<'r> {
     fn new(at: At<'r>) -> Option<Self> {
         let slicing = at.rule().slicing.as_deref()?;
         let counts = SmallVec::from_elem(0, slicing.slices.len());
-        Some(Self { at, slicing, counts, last: 0, has_rest: false, is_inner: at.is_slice() })
+        Some(Self { at, slicing, counts, last: 0, has_rest: false, rest: SmallVec::new(), is_inner: at.is_slice() })
     }
 }
 
@@ -96,7 +101,8 @@ impl<'r> Slices<'r> {
                 if *count < rule.min && !unclear {
                     let text =
                         || format!("the slice {name} needs {} values, not {count} (profile {})", rule.min, profile());
-                    check.fail("required", text, path);
+                    let others = || sliced.rest.iter().map(|n| format!("{path}[{n}]")).collect();
+                    check.fail_of_several("required", text, path, others);
                 }
                 if let Some(max) = rule.max.filter(|max| count > max) {
                     let text =
@@ -114,6 +120,7 @@ impl<'r> Sliced<'r> {
         let profile = || self.at.profile.name();
         let Some(number) = slice else {
             self.has_rest = true;
+            self.rest.extend(path.index().filter(|_| self.rest.len() < REST));
             if self.slicing.rules == SlicingRules::Closed && !is_unclear(self.slicing) {
                 let names: Vec<&str> = self.slicing.slices.iter().map(|slice| &*slice.0).collect();
                 let text = || {

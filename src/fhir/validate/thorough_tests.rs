@@ -489,3 +489,16 @@ fn references_lead_to_what_is_given() {
     }
     assert_eq!(patient("Patient/d"), "Patient.link[0].other.reference");
 }
+
+#[test]
+fn a_slice_that_lacks_a_value_names_those_in_none() {
+    let text = r#"{"resourceType":"Observation","meta":{"profile":["http://hl7.org/fhir/StructureDefinition/vitalsigns"]},
+      "status":"final","category":[{"coding":[{"system":"http://x.org","code":"vital-signs"}]},{"text":"x"}],
+      "code":{"text":"x"},"subject":{"display":"x"},"effectiveDateTime":"2020-01-01","valueString":"x"}"#;
+    let json = parse(text.as_bytes()).expect("JSON");
+    let options = Options { by_meta: true, ..Options::default() };
+    let issues = validate(Registry::core(), &json, &[], options);
+    let told: Vec<_> = issues.iter().map(|issue| (issue.expression.as_deref(), issue.also.join(","))).collect();
+    let places = "Observation.category[0],Observation.category[1]".to_owned();
+    assert_eq!(told, [(Some("Observation.category"), places)]);
+}
