@@ -143,7 +143,10 @@ fn expansion(
     if let Some(offset) = params.number("offset")?.or_else(|| params.has("count").then_some(0)) {
         out.set("offset", number(offset));
     }
-    out.set("parameter", Json::Array(told(context, params, style)?));
+    let told = told(context, params, style)?;
+    if !told.is_empty() {
+        out.set("parameter", Json::Array(told));
+    }
     if !contains.is_empty() {
         out.set("contains", Json::Array(contains));
     }

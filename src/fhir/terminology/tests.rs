@@ -573,3 +573,31 @@ fn a_deep_hierarchy_costs_no_more_than_a_flat_one() {
     let found = of(&top, &nested).expect("a hierarchy");
     assert_eq!((found.matches('c').count(), found.matches('[').count()), (901, 99));
 }
+
+#[test]
+fn resources_stand_in_the_parameters_for_their_types() {
+    let other = r#"{"resourceType":"Patient"}"#;
+    for (operation, name) in [
+        (Operation::Expand, "valueSet"),
+        (Operation::ValidateInCodeSystem, "codeSystem"),
+        (Operation::Translate, "conceptMap"),
+        (Operation::Compare, "otherValueSet"),
+    ] {
+        let pairs = [("url", CS), ("system", CS), ("code", "dog")];
+        let fault = ask(&animals(), operation, &pairs, Some((name, other))).expect_err("refused");
+        assert_eq!((fault.category().status(), fault.issues()[0].code), (400, "structure"), "{name}");
+    }
+}
+
+#[test]
+fn lists_that_would_be_empty_are_left_out() {
+    let shelf = Shelf::default();
+    let unknown = r#"{"resourceType":"ValueSet","url":"urn:v","compose":{"include":[{"system":"urn:none","concept":[{"code":"a"}]}]}}"#;
+    let json = ask(&shelf, Operation::Expand, &[], Some(("valueSet", unknown))).expect("an expansion");
+    assert_eq!(codes(&json), "a");
+    assert_eq!(json.get("expansion").and_then(|expansion| expansion.get("parameter")), None);
+    let property = r#"[{"name":"code","valueCode":"legs"},{"name":"value","valueInteger":9}]"#;
+    let json =
+        ask(&animals(), Operation::FindMatches, &[("system", CS)], Some(("property", property))).expect("matches");
+    assert_eq!(json.get("parameter"), None);
+}

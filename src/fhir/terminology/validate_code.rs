@@ -7,7 +7,7 @@ use super::concept::Coding;
 use super::context::Context;
 use super::issues::{self, issue};
 use super::member::{Asked, Look, check_circles};
-use super::memory::{coding, list, text};
+use super::memory::{coding, list};
 use super::params::Params;
 use super::verdict::{Options, Place, Verdict};
 use crate::base::fault::{Category, Fault, Result};
@@ -180,7 +180,11 @@ pub fn parameter(name: &str, kind: &str, value: Json) -> Json {
 
 /// A Parameters resource.
 pub fn parameters(list: Vec<Json>) -> Json {
-    Json::object([("resourceType", Json::string("Parameters")), ("parameter", Json::Array(list))])
+    let mut json = Json::object([("resourceType", Json::string("Parameters"))]);
+    if let Some(object) = json.as_object_mut().filter(|_| !list.is_empty()) {
+        object.set("parameter", Json::Array(list));
+    }
+    json
 }
 
 fn answer(verdict: Verdict, coding: &Coding) -> Json {
@@ -223,9 +227,6 @@ fn answer(verdict: Verdict, coding: &Coding) -> Json {
 /// 400 when none is named; 404 when it is not known; 422 when it is not understood.
 pub fn value_set(context: &Context<'_>, params: &Params) -> Result<std::rc::Rc<ValueSet>> {
     if let Some(json) = params.object("valueSet")? {
-        if text(json, "resourceType") != Some("ValueSet") {
-            return Err(Fault::invalid("the parameter valueSet is a ValueSet").at("valueSet"));
-        }
         let set = ValueSet::new(std::sync::Arc::new(json.clone()))?;
         return context.understood(set).map(std::rc::Rc::new);
     }
