@@ -276,6 +276,12 @@ impl<'l> Context<'l> {
         }
     }
 
+    /// The version that an include or exclude names: as the request forces it, else its own.
+    pub fn named_version<'v>(&'v self, url: &str, named: Option<&'v str>) -> Option<&'v str> {
+        let forced = self.rules.iter().find(|(rule, system, _)| *rule == Rule::Force && **system == *url);
+        forced.map(|(_, _, version)| &**version).or(named)
+    }
+
     /// The version of a code system that an include means, and for a code that names its version the one that both may mean.
     ///
     /// # Errors

@@ -601,3 +601,84 @@ fn lists_that_would_be_empty_are_left_out() {
         ask(&animals(), Operation::FindMatches, &[("system", CS)], Some(("property", property))).expect("matches");
     assert_eq!(json.get("parameter"), None);
 }
+
+/// Whether a code is in a value set with this `compose`.
+fn is_member(shelf: &Shelf, compose: &str, (system, code): (&str, &str), more: &[(&str, &str)]) -> Result<bool> {
+    let set = format!(r#"{{"resourceType":"ValueSet","url":"urn:v","status":"active","compose":{compose}}}"#);
+    let mut pairs = vec![("system", system), ("code", code)];
+    pairs.extend(more);
+    let answer = ask(shelf, Operation::ValidateInValueSet, &pairs, Some(("valueSet", &set)))?;
+    let list = answer.get("parameter").and_then(Json::as_array).expect("parameters");
+    Ok(list[0].get("valueBoolean") == Some(&Json::Bool(true)))
+}
+
+#[test]
+fn excludes_need_no_definition_of_what_they_name() {
+    let none = Shelf::default();
+    let listed = r#"{"system":"urn:none","concept":[{"code":"q"},{"code":"r"}]}"#;
+    let filter = r#""filter":[{"property":"concept","op":"is-a","value":"q"}]"#;
+    let known = format!(r#"{{"system":"{CS}","concept":[{{"code":"dog"}},{{"code":"hen"}}]}}"#);
+    let animals = animals();
+    for (shelf, system, include, exclude, expected) in [
+        (&none, "urn:none", listed, r#"{"system":"urn:none"}"#.to_owned(), Some("")),
+        (&none, "urn:none", listed, r#"{"system":"urn:none","version":"9"}"#.to_owned(), Some("")),
+        (&none, "urn:none", listed, r#"{"system":"urn:none","concept":[{"code":"r"}]}"#.to_owned(), Some("q")),
+        (
+            &none,
+            "urn:none",
+            listed,
+            r#"{"system":"urn:none","version":"9","concept":[{"code":"r"}]}"#.to_owned(),
+            Some("q"),
+        ),
+        (&none, "urn:none", listed, format!(r#"{{"system":"urn:none",{filter}}}"#), None),
+        (&none, "urn:none", listed, r#"{"system":"urn:other"}"#.to_owned(), Some("q r")),
+        (
+            &animals,
+            CS,
+            &known,
+            format!(r#"{{"system":"{CS}","version":"9","concept":[{{"code":"hen"}}]}}"#),
+            Some("dog"),
+        ),
+        (&animals, CS, &known, format!(r#"{{"system":"{CS}","version":"9"}}"#), Some("")),
+        (&animals, CS, &known, format!(r#"{{"system":"{CS}","version":"9",{filter}}}"#), None),
+    ] {
+        let compose = format!(r#"{{"include":[{include}],"exclude":[{exclude}]}}"#);
+        let found = expanded(shelf, &compose, &[]);
+        let Some(expected) = expected else {
+            assert_eq!(found.expect_err(&exclude).category().status(), 404, "{exclude}");
+            let fault = is_member(shelf, &compose, (system, if system == CS { "dog" } else { "q" }), &[]);
+            assert_eq!(fault.expect_err(&exclude).category().status(), 404, "{exclude}");
+            continue;
+        };
+        assert_eq!(found.expect("an expansion"), expected, "{exclude}");
+        for code in ["q", "r", "dog", "hen"] {
+            let is_in = is_member(shelf, &compose, (system, code), &[]).expect("an answer");
+            assert_eq!(is_in, expected.split(' ').any(|one| one == code), "{code} {exclude}");
+        }
+    }
+}
+
+#[test]
+fn an_exclude_is_of_the_version_that_the_includes_are_forced_to() {
+    let system = |version: &str| {
+        format!(
+            r#"{{"resourceType":"CodeSystem","url":"urn:m","version":"{version}","status":"active","content":"complete","concept":[{{"code":"d"}},{{"code":"e"}}]}}"#
+        )
+    };
+    let shelf = shelf(&[&system("1.0"), &system("2.0")]);
+    for version in ["1.0", "1.x"] {
+        let compose = format!(
+            r#"{{"include":[{{"system":"urn:m","version":"{version}"}}],"exclude":[{{"system":"urn:m","version":"{version}","concept":[{{"code":"e"}}]}}]}}"#
+        );
+        for pairs in [&[][..], &[("force-system-version", "urn:m|2.0")], &[("force-system-version", "urn:m|2.x")]] {
+            assert_eq!(expanded(&shelf, &compose, pairs).expect("an expansion"), "d", "{version} {pairs:?}");
+            for code in ["d", "e"] {
+                let is_in = is_member(&shelf, &compose, ("urn:m", code), pairs).expect("an answer");
+                assert_eq!(is_in, code == "d", "{code} {version} {pairs:?}");
+            }
+        }
+    }
+    // of two versions one exclude still takes its own only
+    let both = r#"{"include":[{"system":"urn:m","version":"1.0"},{"system":"urn:m","version":"2.0"}],"exclude":[{"system":"urn:m","version":"2.0","concept":[{"code":"e"}]}]}"#;
+    assert_eq!(expanded(&shelf, both, &[]).expect("an expansion"), "d e d");
+}
