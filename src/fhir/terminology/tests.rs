@@ -682,3 +682,70 @@ fn an_exclude_is_of_the_version_that_the_includes_are_forced_to() {
     let both = r#"{"include":[{"system":"urn:m","version":"1.0"},{"system":"urn:m","version":"2.0"}],"exclude":[{"system":"urn:m","version":"2.0","concept":[{"code":"e"}]}]}"#;
     assert_eq!(expanded(&shelf, both, &[]).expect("an expansion"), "d e d");
 }
+
+#[test]
+fn a_map_that_cannot_be_followed_is_passed_over() {
+    let map = |url: &str, rest: &str| {
+        format!(
+            r#"{{"resourceType":"ConceptMap","url":"{url}","status":"active","group":[{{"source":"urn:a","target":"urn:b",{rest}}}]}}"#
+        )
+    };
+    let other = |url: &str| format!(r#""element":[{{"code":"9"}}],"unmapped":{{"mode":"other-map","url":"{url}"}}"#);
+    let good = r#""element":[{"code":"1","target":[{"code":"x","equivalence":"equal"}]}]"#;
+    let maps = [
+        map("urn:x:round", &other("urn:x:round")),
+        map("urn:x:gone", &other("urn:x:nowhere")),
+        map("urn:x:good", good),
+    ];
+    let shelf = shelf(&maps.each_ref().map(String::as_str));
+    let code = [("system", "urn:a"), ("code", "1")];
+    let answer = written(&ask(&shelf, Operation::Translate, &code, None).expect("an answer"));
+    assert!(answer.contains(r#""valueBoolean":true"#) && answer.contains(r#""code":"x""#), "{answer}");
+    assert!(answer.contains("'urn:x:round' was passed over") && answer.contains("'urn:x:gone' was"), "{answer}");
+    for (url, status) in [("urn:x:round", 422), ("urn:x:gone", 404)] {
+        let fault = ask(&shelf, Operation::Translate, &[("url", url), code[0], code[1]], None).expect_err(url);
+        assert_eq!(fault.category().status(), status, "{url}");
+    }
+}
+
+fn written(json: &Json) -> String {
+    let mut out = Vec::new();
+    crate::fhir::json::write(json, &mut out);
+    String::from_utf8(out).expect("UTF-8")
+}
+
+#[test]
+fn translations_are_of_the_value_set_that_is_wanted() {
+    let set = |url: &str, include: &str| {
+        format!(r#"{{"resourceType":"ValueSet","url":"{url}","status":"active","compose":{{"include":[{include}]}}}}"#)
+    };
+    let definitions = [
+        r#"{"resourceType":"CodeSystem","url":"urn:b","status":"active","content":"complete","concept":[{"code":"x"},{"code":"y"}]}"#.to_owned(),
+        r#"{"resourceType":"ConceptMap","url":"urn:m","status":"active","group":[{"source":"urn:a","target":"urn:b","element":[
+            {"code":"1","target":[{"code":"x","equivalence":"equal"},{"code":"y","equivalence":"wider"}]}]}]}"#
+            .to_owned(),
+        r#"{"resourceType":"ConceptMap","url":"urn:n","status":"active","targetUri":"urn:v:named","group":[{"source":"urn:c","target":"urn:b",
+            "element":[{"code":"1","target":[{"code":"x","equivalence":"equal"}]}]}]}"#
+            .to_owned(),
+        set("urn:v:x", r#"{"system":"urn:b","concept":[{"code":"x"}]}"#),
+        set("urn:v:none", r#"{"system":"urn:other","concept":[{"code":"z"}]}"#),
+        set("urn:v:open", r#"{"valueSet":["urn:v:gone"]}"#),
+    ];
+    let shelf = shelf(&definitions.each_ref().map(String::as_str));
+    let found = |system: &str, more: &[(&str, &str)]| -> Result<String> {
+        let mut pairs = vec![("system", system), ("code", "1")];
+        pairs.extend(more);
+        let text = written(&ask(&shelf, Operation::Translate, &pairs, None)?);
+        let has = |code: &str| text.contains(&format!(r#""code":"{code}""#));
+        Ok(["x", "y"].into_iter().filter(|code| has(code)).collect())
+    };
+    for named in [&[][..], &[("url", "urn:m")]] {
+        for (target, expected) in [("urn:v:x", "x"), ("urn:v:none", ""), ("urn:v:open", "xy"), ("urn:b", "xy")] {
+            let pairs = [named, &[("target", target)]].concat();
+            assert_eq!(found("urn:a", &pairs).expect("an answer"), expected, "{pairs:?}");
+        }
+        let pairs = [named, &[("target", "urn:v:gone")]].concat();
+        assert_eq!(found("urn:a", &pairs).expect_err("unknown").category().status(), 404, "{pairs:?}");
+    }
+    assert_eq!(found("urn:c", &[("target", "urn:v:named")]).expect("an answer"), "x");
+}
