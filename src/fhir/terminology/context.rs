@@ -247,7 +247,7 @@ impl<'l> Context<'l> {
         let (system, version) = edition(base, version);
         if let Some(system) = self.library.code_system(system, version)? {
             if base == url || matches!(url.split_once('?'), Some((_, "vs" | "fhir_vs"))) {
-                return Ok(Some(all_codes(&*system, url)));
+                return Ok(Some(all_codes(&*system, url, version)));
             }
             return system.implicit_value_set(url);
         }
@@ -257,7 +257,7 @@ impl<'l> Context<'l> {
             return Ok(None);
         };
         match self.library.code_system(base, version)? {
-            Some(system) if rest.is_empty() => Ok(Some(all_codes(&*system, url))),
+            Some(system) if rest.is_empty() => Ok(Some(all_codes(&*system, url, version))),
             Some(system) => system.implicit_value_set(url),
             None => Ok(None),
         }

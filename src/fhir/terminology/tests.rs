@@ -749,3 +749,28 @@ fn translations_are_of_the_value_set_that_is_wanted() {
     }
     assert_eq!(found("urn:c", &[("target", "urn:v:named")]).expect("an answer"), "x");
 }
+
+#[test]
+fn the_value_set_of_a_code_system_has_the_version_that_is_named() {
+    let system = |version: &str, code: &str| {
+        format!(
+            r#"{{"resourceType":"CodeSystem","url":"urn:m","version":"{version}","valueSet":"urn:m:all","status":"active","content":"complete","concept":[{{"code":"{code}"}}]}}"#
+        )
+    };
+    let shelf = shelf(&[&system("1.0", "old"), &system("2.0", "new")]);
+    for url in ["urn:m", "urn:m:all", "urn:m?fhir_vs", "urn:m/vs"] {
+        let old = format!("{url}|1.0");
+        for (pairs, expected) in [
+            (vec![("url", url)], "new"),
+            (vec![("url", &*old)], "old"),
+            (vec![("url", url), ("valueSetVersion", "1.0")], "old"),
+        ] {
+            let json = ask(&shelf, Operation::Expand, &pairs, None).expect("an expansion");
+            assert_eq!(codes(&json), expected, "{pairs:?}");
+        }
+        let compose = format!(r#"{{"include":[{{"valueSet":["{old}"]}}]}}"#);
+        assert_eq!(expanded(&shelf, &compose, &[]).expect("an expansion"), "old", "{url}");
+        assert!(is_member(&shelf, &compose, ("urn:m", "old"), &[]).expect("an answer"), "{url}");
+        assert!(!is_member(&shelf, &compose, ("urn:m", "new"), &[]).expect("an answer"), "{url}");
+    }
+}
