@@ -774,3 +774,29 @@ fn the_value_set_of_a_code_system_has_the_version_that_is_named() {
         assert!(!is_member(&shelf, &compose, ("urn:m", "new"), &[]).expect("an answer"), "{url}");
     }
 }
+
+#[test]
+fn a_display_beside_a_coding_is_checked() {
+    let dog = format!(r#"{{"system":"{CS}","code":"dog"}}"#);
+    let right = format!(r#"{{"system":"{CS}","code":"dog","display":"Dog"}}"#);
+    let wrong = format!(r#"{{"system":"{CS}","code":"dog","display":"Cat"}}"#);
+    for (coding, display, expected) in [
+        (&dog, "Dog", 0),
+        (&dog, "Cat", 1),
+        (&right, "Dog", 0),
+        (&right, "Cat", 1),
+        (&wrong, "Dog", 1),
+        (&wrong, "Cow", 2),
+        (&wrong, "Cat", 1),
+    ] {
+        for (operation, pair) in
+            [(Operation::ValidateInCodeSystem, ("url", CS)), (Operation::ValidateInValueSet, ("url", CS))]
+        {
+            let answer = ask(&animals(), operation, &[pair, ("display", display)], Some(("coding", coding)));
+            let text = written(&answer.expect("an answer"));
+            let found = text.matches(r#""code":"invalid-display""#).count();
+            assert_eq!(found, expected, "{display} {coding}: {text}");
+            assert_eq!(text.contains(r#""name":"result","valueBoolean":true"#), expected == 0, "{text}");
+        }
+    }
+}
