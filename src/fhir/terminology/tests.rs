@@ -800,3 +800,19 @@ fn a_display_beside_a_coding_is_checked() {
         }
     }
 }
+
+#[test]
+fn nothing_is_asked_of_a_code_system_that_is_left_out() {
+    let compose = format!(
+        r#"{{"include":[{{"system":"urn:none"}},{{"system":"{CS}","concept":[{{"code":"hen"}}]}}],"exclude":[{{"system":"urn:none","version":"2"}}]}}"#
+    );
+    let set = format!(r#"{{"resourceType":"ValueSet","url":"urn:v","status":"active","compose":{compose}}}"#);
+    let given = Some(("valueSet", &*set));
+    let json = ask(&animals(), Operation::Expand, &[("exclude-system", "urn:none")], given).expect("an expansion");
+    assert_eq!(codes(&json), "hen");
+    for (excluded, used) in [(CS.to_owned(), false), (format!("{CS}|2"), false), (format!("{CS}|1"), true)] {
+        let json = ask(&animals(), Operation::Expand, &[("url", CS), ("exclude-system", &excluded)], None);
+        let text = written(&json.expect("an expansion"));
+        assert_eq!(text.contains("used-codesystem"), used, "{excluded}: {text}");
+    }
+}
