@@ -55,6 +55,7 @@ pub fn expand(context: &Context<'_>, wanted: &Wanted, set: &ValueSet) -> Result<
 
 fn expanded(context: &Context<'_>, wanted: &Wanted, set: &ValueSet) -> Result<Expanded> {
     check_circles(context, set)?;
+    set.check()?;
     context.use_state(set, set);
     let supplements = context.supplements(Some(set))?;
     let mut gather = Gather { context, wanted, supplements, seen: HashMap::new(), path: Vec::new(), unclosed: None };
@@ -288,6 +289,7 @@ impl Gather<'_, '_> {
             let (url, version) = version::split(&name);
             issues::included_unknown(url, version)
         })?;
+        inner.check()?;
         self.context.use_value_set(&inner, set);
         Ok(inner)
     }

@@ -100,6 +100,7 @@ impl<'c, 'l> Look<'c, 'l> {
     }
 
     fn look_into(&mut self, set: &ValueSet, asked: Asked<'_>) -> Result<Vec<Found>> {
+        set.check()?;
         self.enter(&set.canonical)?;
         let mut found = Vec::new();
         for part in &set.includes {

@@ -816,3 +816,18 @@ fn nothing_is_asked_of_a_code_system_that_is_left_out() {
         assert_eq!(text.contains("used-codesystem"), used, "{excluded}: {text}");
     }
 }
+
+#[test]
+fn a_value_set_without_content_is_not_an_empty_one() {
+    let shelf = shelf(&[
+        r#"{"resourceType":"ValueSet","url":"urn:bare","status":"active"}"#,
+        r#"{"resourceType":"ValueSet","url":"urn:outer","status":"active","compose":{"include":[{"valueSet":["urn:bare"]}]}}"#,
+    ]);
+    for url in ["urn:bare", "urn:outer"] {
+        let fault = ask(&shelf, Operation::Expand, &[("url", url)], None).expect_err(url);
+        assert_eq!(fault.category().status(), 422, "{url}");
+        let pairs = [("url", url), ("system", CS), ("code", "dog")];
+        let fault = ask(&shelf, Operation::ValidateInValueSet, &pairs, None).expect_err(url);
+        assert_eq!(fault.category().status(), 422, "{url}");
+    }
+}
