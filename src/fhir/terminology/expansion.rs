@@ -367,7 +367,7 @@ fn designations(shown: &Shown, style: &Style<'_>) -> Vec<Json> {
                 json.set("extension", Json::Array(kept));
             }
         }
-        if let Some(language) = one.language {
+        if let Some(language) = one.language.filter(|_| !one.is_untagged) {
             json.set("language", Json::string(language));
         }
         if let Some(usage) = one.usage.map(coding_json).or_else(|| one.is_display.then(preferred)) {

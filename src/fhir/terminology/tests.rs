@@ -831,3 +831,20 @@ fn a_value_set_without_content_is_not_an_empty_one() {
         assert_eq!(fault.category().status(), 422, "{url}");
     }
 }
+
+#[test]
+fn designations_have_the_language_of_their_code_system() {
+    let shelf = shelf(&[
+        r#"{"resourceType":"CodeSystem","url":"urn:m","language":"de","status":"active","content":"complete",
+        "concept":[{"code":"a","display":"Hund","designation":[{"value":"Wauwau"},{"language":"en","value":"Dog"}]}]}"#,
+    ]);
+    let pairs = [("url", "urn:m"), ("designation", "urn:ietf:bcp:47|de"), ("displayLanguage", "en")];
+    let text = written(&ask(&shelf, Operation::Expand, &pairs, None).expect("an expansion"));
+    assert!(text.contains("Wauwau") && text.contains(r#""display":"Dog""#), "{text}");
+    let coding = [("url", "urn:m"), ("system", "urn:m"), ("code", "a")];
+    for (language, is_right) in [("en", false), ("de", true)] {
+        let pairs = [&coding[..], &[("display", "Wauwau"), ("displayLanguage", language)]].concat();
+        let text = written(&ask(&shelf, Operation::ValidateInCodeSystem, &pairs, None).expect("an answer"));
+        assert_eq!(text.contains(r#""valueBoolean":true"#), is_right, "{text}");
+    }
+}
