@@ -42,7 +42,7 @@ impl Library for Installed {
         let Some(slot) = self.find(&url[..length], version) else { return Ok(None) };
         let system = slot.system()?;
         if url.ends_with("/vs") {
-            return Ok(Some(Arc::new(all_codes(&*system, url))));
+            return Ok(Some(Arc::new(all_codes(&*system, url, version))));
         }
         Ok(system.implicit_value_set(url)?.map(Arc::new))
     }

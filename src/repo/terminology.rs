@@ -128,7 +128,7 @@ impl Library for Own {
         // `CodeSystem.valueSet` names the value set of all its codes, which need not be stored
         let Some(system) = self.at.own.implied(url) else { return Ok(None) };
         let found = self.code_system(&system, version)?;
-        Ok(found.map(|system| Arc::new(all_codes(&*system, url))))
+        Ok(found.map(|system| Arc::new(all_codes(&*system, url, version))))
     }
 
     fn value_set_versions(&self, url: &str) -> Result<Vec<Box<str>>> {

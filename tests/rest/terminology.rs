@@ -172,3 +172,34 @@ fn codes_are_found_by_their_properties() {
     client.post("CodeSystem/$find-matches", &body).expect_outcome(400);
     client.get("CodeSystem/animals/$find-matches?exact=true").expect_outcome(400);
 }
+
+#[test]
+fn a_closure_table_is_changed_by_its_own_parameters_alone() {
+    let app = started();
+    let mut client = app.client();
+    let body = |parameters: Value| json!({"resourceType": "Parameters", "parameter": parameters});
+    let name = json!({"name": "name", "valueString": "table"});
+    let concept =
+        |system: &str, code: &str| json!({"name": "concept", "valueCoding": {"system": system, "code": code}});
+    client.post("$closure", &body(json!([name]))).expect(200);
+    let both = body(json!([name, concept(ANIMALS, "dog"), concept(ANIMALS, "poodle")]));
+    assert_eq!(client.post("$closure", &both).expect(200).json()["version"], "1");
+    let misspelt = json!({"name": "concepts", "valueCoding": {"system": ANIMALS, "code": "fish"}});
+    client.post("$closure", &body(json!([name, misspelt]))).expect_outcome(400);
+    client.post("$closure?concepts=x", &body(json!([name]))).expect_outcome(400);
+    let shaped = json!({"name": "concept", "valueCoding": {"system": ANIMALS, "code": 5}});
+    client.post("$closure", &body(json!([name, shaped]))).expect_outcome(400);
+    let since = body(json!([name, {"name": "version", "valueString": "0"}]));
+    let told = client.post("$closure", &since).expect(200).json();
+    assert_eq!(told["group"][0]["element"][0]["target"][0]["code"], "dog", "{told}");
+    // a table says nothing of translations
+    let query = format!("ConceptMap/$translate?system={ANIMALS}&code=poodle");
+    assert!(!result(&client.get(&query).expect(200).json()));
+    // a code system without a version
+    for (code, version) in [("de", "2"), ("de-CH", "3")] {
+        let answer = client.post("$closure", &body(json!([name, concept("urn:ietf:bcp:47", code)]))).expect(200).json();
+        assert_eq!(answer["version"], version, "{answer}");
+    }
+    let kept = client.get("ConceptMap/table").expect(200).json();
+    assert_eq!(kept["group"][1]["source"], "urn:ietf:bcp:47", "{kept}");
+}

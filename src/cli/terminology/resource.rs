@@ -10,6 +10,7 @@ use super::gather::Gather;
 use super::source::Source;
 use crate::base::fault::{Fault, Result};
 use crate::fhir::codes::{Concept, Designation, Property, PropertyValue, Usage};
+use crate::fhir::terminology::about::STANDARD;
 
 /// Reads the file.
 ///
@@ -21,10 +22,15 @@ pub fn read(source: &mut Source, asked: Option<&str>, out: &mut Gather) -> Resul
         name.ends_with(".json")
     })?;
     let shown = source.shown(&name);
-    let file = std::io::BufReader::with_capacity(256 << 10, source.read(&name)?);
-    let mut state = State { out, fault: None, is_flat: true };
-    let mut reader = serde_json::Deserializer::from_reader(file);
-    let read = System(&mut state).deserialize(&mut reader).and_then(|resource| reader.end().map(|()| resource));
+    let mut state = State { out, fault: None, is_flat: true, names: None, is_early: false };
+    let mut read = System(&mut state).read(source.read(&name)?);
+    if state.is_early {
+        // the properties are defined after the concepts, so they are looked for first
+        let bad = |error| Fault::invalid(format!("{shown}: {error}"));
+        let defined: Defined = serde_json::from_reader(buffered(source.read(&name)?)).map_err(bad)?;
+        state.names = Some(Names::new(&defined.property));
+        read = System(&mut state).read(source.read(&name)?);
+    }
     let is_flat = state.is_flat;
     let mut resource = read.map_err(|error| match state.fault {
         // a failure of the disk is not one of the file
@@ -43,11 +49,54 @@ pub fn read(source: &mut Source, asked: Option<&str>, out: &mut Gather) -> Resul
     About::of(&shown, resource)
 }
 
+fn buffered<R: std::io::Read>(file: R) -> std::io::BufReader<R> {
+    std::io::BufReader::with_capacity(256 << 10, file)
+}
+
+/// The properties that a resource defines.
+#[derive(serde::Deserialize)]
+struct Defined {
+    #[serde(default)]
+    property: Value,
+}
+
+/// The codes of the properties whose meaning is known, as this code system calls them.
+struct Names {
+    parent: Box<str>,
+    child: Box<str>,
+    inactive: Box<str>,
+    status: Box<str>,
+    abstract_: Box<str>,
+}
+
+impl Names {
+    /// By the URIs of the definitions, else the codes of the standard.
+    fn new(defined: &Value) -> Self {
+        let name = |standard: &str| {
+            let uri = format!("{STANDARD}{standard}");
+            let is_it = |one: &&Value| one.get("uri").and_then(Value::as_str) == Some(&*uri);
+            let found = defined.as_array().into_iter().flatten().find(is_it);
+            found.and_then(|one| text(one, "code")).unwrap_or_else(|| standard.into())
+        };
+        Self {
+            parent: name("parent"),
+            child: name("child"),
+            inactive: name("inactive"),
+            status: name("status"),
+            abstract_: name("notSelectable"),
+        }
+    }
+}
+
 struct State<'a> {
     out: &'a mut Gather,
     /// What stopped the reading, when it was no fault of the text.
     fault: Option<Fault>,
     is_flat: bool,
+    /// What properties are called, as soon as that is known.
+    names: Option<Names>,
+    /// Whether concepts came before that.
+    is_early: bool,
 }
 
 impl State<'_> {
@@ -63,6 +112,15 @@ impl State<'_> {
 
 /// The resource: everything but its concepts is kept.
 struct System<'s, 'a>(&'s mut State<'a>);
+
+impl System<'_, '_> {
+    fn read(self, file: impl std::io::Read) -> serde_json::Result<Map<String, Value>> {
+        self.0.is_early = false;
+        let mut reader = serde_json::Deserializer::from_reader(buffered(file));
+        let resource = self.deserialize(&mut reader)?;
+        reader.end().map(|()| resource)
+    }
+}
 
 impl<'de> DeserializeSeed<'de> for System<'_, '_> {
     type Value = Map<String, Value>;
@@ -83,9 +141,17 @@ impl<'de> Visitor<'de> for System<'_, '_> {
         let mut resource = Map::new();
         while let Some(name) = map.next_key::<String>()? {
             if name == "concept" {
+                if self.0.names.is_none() {
+                    self.0.is_early = true;
+                    return Err(A::Error::custom("concepts stand before the definitions of their properties"));
+                }
                 map.next_value_seed(List { state: self.0, parent: None })?;
             } else {
-                resource.insert(name, map.next_value()?);
+                let value: Value = map.next_value()?;
+                if name == "property" {
+                    self.0.names = Some(Names::new(&value));
+                }
+                resource.insert(name, value);
             }
         }
         Ok(resource)
@@ -152,7 +218,11 @@ impl<'de> Visitor<'de> for One<'_, '_, '_> {
                 "display" => part.display = Some(map.next_value::<String>()?.into()),
                 "definition" => part.definition = Some(map.next_value::<String>()?.into()),
                 "designation" => part.designations = designations(&map.next_value::<Value>()?),
-                "property" => properties(&map.next_value::<Value>()?, &mut part).map_err(A::Error::custom)?,
+                "property" => {
+                    let names = self.state.names.as_ref();
+                    let names = names.ok_or_else(|| A::Error::custom("properties without their names"))?;
+                    properties(&map.next_value::<Value>()?, names, &mut part).map_err(A::Error::custom)?;
+                }
                 "concept" if part.code.is_empty() => early = Some(map.next_value::<Value>()?),
                 "concept" => map.next_value_seed(List { state: &mut *self.state, parent: Some(&part.code) })?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
@@ -166,7 +236,8 @@ impl<'de> Visitor<'de> for One<'_, '_, '_> {
             list.deserialize(children).map_err(A::Error::custom)?;
         }
         let code = part.code.clone();
-        for child in part.properties.iter().filter(|property| &*property.code == "child") {
+        let child = self.state.names.as_ref().map(|names| names.child.clone());
+        for child in part.properties.iter().filter(|property| Some(&property.code) == child.as_ref()) {
             let below = Concept { parents: vec![code.clone()], ..Concept::default() };
             self.state.put::<A::Error>(&child.value.text(), &below, false)?;
             self.state.is_flat = false;
@@ -193,19 +264,25 @@ fn designations(value: &Value) -> Vec<Designation> {
 }
 
 /// Properties, and what those of `http://hl7.org/fhir/concept-properties` mean.
-fn properties(value: &Value, part: &mut Concept) -> std::result::Result<(), String> {
+fn properties(value: &Value, names: &Names, part: &mut Concept) -> std::result::Result<(), String> {
+    let (mut is_out, mut inactive) = (false, None);
     for value in value.as_array().into_iter().flatten() {
         let code = text(value, "code").ok_or("a property has no code")?;
         let found = property_value(value).ok_or_else(|| format!("property \"{code}\" has no value"))?;
-        match (&*code, &found) {
-            ("parent", PropertyValue::Code(parent)) => part.parents.push(parent.clone()),
-            ("inactive", PropertyValue::Boolean(true)) => part.inactive = true,
-            ("notSelectable" | "abstract", PropertyValue::Boolean(true)) => part.is_abstract = true,
-            ("status", found) if matches!(&*found.text(), "retired" | "inactive") => part.inactive = true,
+        match &found {
+            PropertyValue::Code(parent) if code == names.parent || &*code == "subsumedBy" => {
+                part.parents.push(parent.clone());
+            }
+            PropertyValue::Boolean(truth) if code == names.inactive => inactive = inactive.max(Some(*truth)),
+            PropertyValue::Boolean(true) if code == names.abstract_ || &*code == "abstract" => part.is_abstract = true,
+            PropertyValue::Code(status) | PropertyValue::String(status) if code == names.status => {
+                is_out |= matches!(&**status, "retired" | "inactive" | "withdrawn");
+            }
             _ => {}
         }
         part.properties.push(Property { code, value: found });
     }
+    part.inactive |= inactive.unwrap_or(is_out);
     Ok(())
 }
 

@@ -490,6 +490,39 @@ fn a_code_system_is_read_from_its_resource() {
 }
 
 #[test]
+fn properties_mean_what_their_uris_say() {
+    let defined = |code: &str, name: &str| {
+        format!(r#"{{"code":"{code}","uri":"http://hl7.org/fhir/concept-properties#{name}","type":"code"}}"#)
+    };
+    let defined = [
+        defined("up", "parent"),
+        defined("down", "child"),
+        defined("gone", "inactive"),
+        defined("state", "status"),
+        defined("group", "notSelectable"),
+    ];
+    let property = format!(r#""property":[{}],"#, defined.join(","));
+    let concepts = r#""concept":[
+        {"code":"a","property":[{"code":"down","valueCode":"c"},{"code":"group","valueBoolean":true},{"code":"inactive","valueBoolean":true}]},
+        {"code":"b","property":[{"code":"up","valueCode":"a"},{"code":"gone","valueBoolean":true},{"code":"parent","valueCode":"c"}]},
+        {"code":"c","property":[{"code":"state","valueCode":"withdrawn"}]},
+        {"code":"d","property":[{"code":"state","valueCode":"retired"},{"code":"gone","valueBoolean":false},{"code":"subsumedBy","valueCode":"b"}]}],"#;
+    for (first, second) in [(&*property, concepts), (concepts, &*property)] {
+        let text = format!(
+            r#"{{"resourceType":"CodeSystem",{first}{second}"url":"http://x/cs","version":"1","content":"complete"}}"#
+        );
+        let (about, concepts) = load(resource::read, &[("cs.json", text)]).unwrap();
+        assert_eq!(about.resource["hierarchyMeaning"], "is-a");
+        let above: Vec<_> = concepts.values().map(|concept| (&*concept.code, parents(concept))).collect();
+        assert_eq!(above, [("a", vec![]), ("b", vec!["a"]), ("c", vec!["a"]), ("d", vec!["b"])]);
+        let is_inactive: Vec<bool> = concepts.values().map(|concept| concept.inactive).collect();
+        assert_eq!(is_inactive, [false, true, true, false]);
+        let is_abstract: Vec<bool> = concepts.values().map(|concept| concept.is_abstract).collect();
+        assert_eq!(is_abstract, [true, false, false, false]);
+    }
+}
+
+#[test]
 fn what_is_not_there_is_said() {
     let empty = tempfile::tempdir().unwrap();
     let loaders: [Loader; 7] =

@@ -2,6 +2,9 @@
 
 use super::concept::PropertyKind;
 
+/// What the URIs of the standard properties begin with.
+pub const STANDARD: &str = "http://hl7.org/fhir/concept-properties#";
+
 /// How much of a code system is here (`CodeSystem.content`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Content {
@@ -157,5 +160,10 @@ impl About {
     /// The code that this system gives to the property with a URI, such as `http://hl7.org/fhir/concept-properties#status`.
     pub fn property_by_uri(&self, uri: &str) -> Option<&str> {
         self.properties.iter().find(|property| property.uri.as_deref() == Some(uri)).map(|property| &*property.code)
+    }
+
+    /// The code that this system gives to a standard property: by its URI, else that of the standard.
+    pub fn standard_property<'s>(&'s self, name: &'s str) -> &'s str {
+        self.property_by_uri(&format!("{STANDARD}{name}")).unwrap_or(name)
     }
 }

@@ -65,6 +65,11 @@ pub fn check_name(name: &str) -> Result<()> {
     }
 }
 
+/// Whether a ConceptMap is a table.
+pub fn is_table(json: &Json) -> bool {
+    json.get("identifier").is_some_and(|identifier| text(identifier, "system") == Some(MARK))
+}
+
 impl Closure {
     /// An empty table.
     pub fn new(name: &str) -> Self {
@@ -76,8 +81,7 @@ impl Closure {
     /// # Errors
     /// 400 when the ConceptMap is no table.
     pub fn read(name: &str, json: &Json) -> Result<Self> {
-        let is_table = json.get("identifier").is_some_and(|identifier| text(identifier, "system") == Some(MARK));
-        if !is_table {
+        if !is_table(json) {
             let text = format!("invalid closure name \"{name}\": a concept map has this id");
             return Err(Fault::coded(Category::Invalid, "value", text));
         }
@@ -87,9 +91,9 @@ impl Closure {
         closure.version = text(json, "version").and_then(|version| version.parse().ok()).unwrap_or(0);
         for group in list(json, "group") {
             let system: Box<str> = text(group, "source").unwrap_or("").into();
-            if let Some(made_with) = extension(group, MADE_WITH).and_then(|ext| text(ext, "valueString")) {
-                closure.systems.push((system.clone(), made_with.into()));
-            }
+            // a code system without a version has no extension
+            let made_with = extension(group, MADE_WITH).and_then(|ext| text(ext, "valueString"));
+            closure.systems.push((system.clone(), made_with.unwrap_or_default().into()));
             for element in list(group, "element") {
                 let Some(code) = text(element, "code") else { continue };
                 let entry = Entry { system: system.clone(), code: code.into() };
@@ -246,7 +250,7 @@ impl Closure {
             return None;
         }
         let mut group = Object::new();
-        if is_whole {
+        if is_whole && !made_with.is_empty() {
             let made_with = [("url", Json::string(MADE_WITH)), ("valueString", Json::string(made_with.clone()))];
             group.set("extension", Json::Array(vec![Json::object(made_with)]));
         }

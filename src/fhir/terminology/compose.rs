@@ -124,6 +124,19 @@ impl ValueSet {
         })
     }
 
+    /// Whether it says which codes it has.
+    ///
+    /// # Errors
+    /// 422 for one without `compose` and `expansion`: that is not one without codes.
+    pub fn check(&self) -> Result<()> {
+        let has = |name: &str| self.json.get(name).is_some();
+        if has("compose") || has("expansion") {
+            return Ok(());
+        }
+        let text = format!("the value set '{}' has neither compose nor expansion", self.canonical);
+        Err(Fault::coded(Category::Unprocessable, "incomplete", text).at("ValueSet"))
+    }
+
     /// Puts each version of a code system in the place of `*`, which means all of them; an exclude takes away codes of any version anyway.
     ///
     /// # Errors

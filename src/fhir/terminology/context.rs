@@ -247,7 +247,7 @@ impl<'l> Context<'l> {
         let (system, version) = edition(base, version);
         if let Some(system) = self.library.code_system(system, version)? {
             if base == url || matches!(url.split_once('?'), Some((_, "vs" | "fhir_vs"))) {
-                return Ok(Some(all_codes(&*system, url)));
+                return Ok(Some(all_codes(&*system, url, version)));
             }
             return system.implicit_value_set(url);
         }
@@ -257,7 +257,7 @@ impl<'l> Context<'l> {
             return Ok(None);
         };
         match self.library.code_system(base, version)? {
-            Some(system) if rest.is_empty() => Ok(Some(all_codes(&*system, url))),
+            Some(system) if rest.is_empty() => Ok(Some(all_codes(&*system, url, version))),
             Some(system) => system.implicit_value_set(url),
             None => Ok(None),
         }
@@ -274,6 +274,12 @@ impl<'l> Context<'l> {
             Some(system) => system.implicit_concept_map(url, code, is_reverse),
             None => Ok(None),
         }
+    }
+
+    /// The version that an include or exclude names: as the request forces it, else its own.
+    pub fn named_version<'v>(&'v self, url: &str, named: Option<&'v str>) -> Option<&'v str> {
+        let forced = self.rules.iter().find(|(rule, system, _)| *rule == Rule::Force && **system == *url);
+        forced.map(|(_, _, version)| &**version).or(named)
     }
 
     /// The version of a code system that an include means, and for a code that names its version the one that both may mean.

@@ -59,8 +59,15 @@ impl Shown {
             Some(system) => texts(system.about(), concept),
             None => Vec::new(),
         };
-        let plain =
-            |value, is_display| Text { language: None, usage: None, value, extensions: &[], is_display, source: None };
+        let plain = |value, is_display| Text {
+            language: None,
+            is_untagged: false,
+            usage: None,
+            value,
+            extensions: &[],
+            is_display,
+            source: None,
+        };
         if self.found.system.is_none() {
             all.extend(concept.display.as_deref().map(|value| plain(value, true)));
         }

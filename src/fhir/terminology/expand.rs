@@ -55,6 +55,7 @@ pub fn expand(context: &Context<'_>, wanted: &Wanted, set: &ValueSet) -> Result<
 
 fn expanded(context: &Context<'_>, wanted: &Wanted, set: &ValueSet) -> Result<Expanded> {
     check_circles(context, set)?;
+    set.check()?;
     context.use_state(set, set);
     let supplements = context.supplements(Some(set))?;
     let mut gather = Gather { context, wanted, supplements, seen: HashMap::new(), path: Vec::new(), unclosed: None };
@@ -177,10 +178,14 @@ impl Gather<'_, '_> {
         }
         self.path.push(set.canonical.clone());
         let is_outer = self.path.len() == 1;
-        for part in &set.excludes {
+        // nothing needs to be known of a code system that is not wanted
+        let wanted = self.wanted;
+        let is_wanted =
+            |part: &Part| !part.system.as_deref().is_some_and(|url| wanted.leaves_out(url, part.version.as_deref()));
+        for part in set.excludes.iter().filter(|part| is_wanted(part)) {
             self.note_excluded(set, part)?;
         }
-        for (at, part) in set.includes.iter().enumerate() {
+        for (at, part) in set.includes.iter().enumerate().filter(|(_, part)| is_wanted(part)) {
             let mut found = Vec::new();
             self.part(set, part, &mut found)?;
             for one in found {
@@ -219,10 +224,7 @@ impl Gather<'_, '_> {
         }
         let about = one.system.as_ref().map(|system| system.about());
         let version = about.and_then(|about| about.version.clone());
-        let leaves_out = |(url, excluded): &(Box<str>, Option<Box<str>>)| {
-            *url == one.url && (excluded.is_none() || *excluded == version)
-        };
-        if self.wanted.excluded.iter().any(leaves_out) {
+        if self.wanted.leaves_out(&one.url, version.as_deref()) {
             return Ok(());
         }
         if !set.excludes.is_empty() {
@@ -287,6 +289,7 @@ impl Gather<'_, '_> {
             let (url, version) = version::split(&name);
             issues::included_unknown(url, version)
         })?;
+        inner.check()?;
         self.context.use_value_set(&inner, set);
         Ok(inner)
     }
@@ -298,7 +301,9 @@ impl Gather<'_, '_> {
             return Err(issues::fault(Category::Unprocessable, issues::version_refused(url, version, demanded)));
         }
         if let Some(system) = resolved.system {
-            self.context.use_system(&*system, set);
+            if !self.wanted.leaves_out(url, system.about().version.as_deref()) {
+                self.context.use_system(&*system, set);
+            }
             return Ok(system);
         }
         let known = self.context.library.code_system_versions(url)?;

@@ -143,7 +143,10 @@ fn expansion(
     if let Some(offset) = params.number("offset")?.or_else(|| params.has("count").then_some(0)) {
         out.set("offset", number(offset));
     }
-    out.set("parameter", Json::Array(told(context, params, style)?));
+    let told = told(context, params, style)?;
+    if !told.is_empty() {
+        out.set("parameter", Json::Array(told));
+    }
     if !contains.is_empty() {
         out.set("contains", Json::Array(contains));
     }
@@ -364,7 +367,7 @@ fn designations(shown: &Shown, style: &Style<'_>) -> Vec<Json> {
                 json.set("extension", Json::Array(kept));
             }
         }
-        if let Some(language) = one.language {
+        if let Some(language) = one.language.filter(|_| !one.is_untagged) {
             json.set("language", Json::string(language));
         }
         if let Some(usage) = one.usage.map(coding_json).or_else(|| one.is_display.then(preferred)) {

@@ -62,8 +62,10 @@ impl Languages {
 /// A text of a concept.
 #[derive(Debug, Clone)]
 pub struct Text<'c> {
-    /// Its language, where that is known.
+    /// Its language, where that is known: that of the code system if it names none.
     pub language: Option<&'c str>,
+    /// Whether the designation itself names no language; then it is told without one.
+    pub is_untagged: bool,
     /// What it is for.
     pub usage: Option<&'c Coding>,
     /// The text.
@@ -80,6 +82,7 @@ pub struct Text<'c> {
 pub fn texts<'c>(about: &'c About, concept: &'c Concept) -> Vec<Text<'c>> {
     let display = concept.display.as_deref().map(|value| Text {
         language: about.language.as_deref(),
+        is_untagged: false,
         usage: None,
         value,
         extensions: &[],
@@ -87,7 +90,8 @@ pub fn texts<'c>(about: &'c About, concept: &'c Concept) -> Vec<Text<'c>> {
         source: None,
     });
     let others = concept.designations.iter().map(|designation| Text {
-        language: designation.language.as_deref(),
+        language: designation.language.as_deref().or(about.language.as_deref()),
+        is_untagged: designation.language.is_none(),
         usage: designation.usage.as_ref(),
         value: &designation.value,
         extensions: &designation.extensions,

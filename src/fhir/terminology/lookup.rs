@@ -136,7 +136,8 @@ fn designations(shown: &Shown, is_wanted: &dyn Fn(&str) -> bool, wanted: &[&str]
             continue;
         }
         let mut parts = Vec::new();
-        parts.extend(one.language.map(|language| parameter("language", "valueCode", Json::string(language))));
+        let language = one.language.filter(|_| !one.is_untagged);
+        parts.extend(language.map(|language| parameter("language", "valueCode", Json::string(language))));
         let usage = one.usage.map(coding_json).or_else(|| one.is_display.then(preferred));
         parts.extend(usage.map(|usage| parameter("use", "valueCoding", usage)));
         parts.extend(one.source.map(|source| parameter("source", "valueCanonical", Json::string(source))));

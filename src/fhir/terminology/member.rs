@@ -11,6 +11,7 @@ use super::concept::Concept;
 use super::context::{Context, DEPTH, Resolved};
 use super::face::CodeSystem;
 use super::issues;
+use super::version;
 use crate::base::fault::{Category, Fault, Result};
 
 /// A code that is asked about.
@@ -99,6 +100,7 @@ impl<'c, 'l> Look<'c, 'l> {
     }
 
     fn look_into(&mut self, set: &ValueSet, asked: Asked<'_>) -> Result<Vec<Found>> {
+        set.check()?;
         self.enter(&set.canonical)?;
         let mut found = Vec::new();
         for part in &set.includes {
@@ -152,8 +154,10 @@ impl<'c, 'l> Look<'c, 'l> {
         if part.system.as_deref().is_some_and(|system| *system != *one.url) {
             return Ok(false);
         }
-        let by_version = part.version.is_some() && part.version != version;
-        if by_version && exact_versions(set, part) {
+        let named = self.context.named_version(&one.url, part.version.as_deref());
+        let is_version = |named: &str| version.as_deref().is_some_and(|version| version::matches(named, version));
+        let by_version = named.is_some_and(|named| !is_version(named));
+        if by_version && part.system.is_some() && exact_versions(set, part) {
             return Ok(false);
         }
         let asked = Asked {
@@ -161,19 +165,51 @@ impl<'c, 'l> Look<'c, 'l> {
             version: version.as_deref().filter(|_| !by_version),
             code: &one.concept.code,
         };
-        if let (Some(url), Some(own), true) = (&part.system, &one.system, part.is_of_filters()) {
+        if let Some(url) = &part.system {
             let resolved = self.context.resolve(url, part.version.as_deref(), asked.version)?;
-            if resolved.system.is_some_and(|system| Arc::ptr_eq(&system, own)) {
+            let Some(system) = resolved.system else {
+                return self.takes_unknown(set, part, one, (asked, resolved.wanted.as_deref()));
+            };
+            let own = one.system.as_ref().filter(|own| part.is_of_filters() && Arc::ptr_eq(&system, own));
+            if let Some(own) = own {
                 return self.context.passes(own, &part.filters, &one.concept.code);
             }
         }
-        // what an exclude meets on its way says nothing about the code
+        self.has(set, part, asked)
+    }
+
+    /// Whether an exclude has a code; what it meets on its way says nothing about the code.
+    fn has(&mut self, set: &ValueSet, part: &Part, asked: Asked<'_>) -> Result<bool> {
         let report = std::mem::take(&mut self.report);
         let found = self.part(set, part, asked);
         let missing = self.report.missing_value_set.take();
         self.report = report;
         self.report.missing_value_set = self.report.missing_value_set.take().or(missing);
         Ok(found?.is_some())
+    }
+
+    /// Whether an exclude of a code system, or a version of it, that is not here has a code: it need not be known for that, but for filters.
+    fn takes_unknown(
+        &mut self,
+        set: &ValueSet,
+        part: &Part,
+        one: &Found,
+        (asked, wanted): (Asked<'_>, Option<&str>),
+    ) -> Result<bool> {
+        if !part.filters.is_empty() {
+            let known = self.context.library.code_system_versions(&one.url)?;
+            let missing = issues::system_missing(&one.url, wanted, &known, true);
+            return Err(issues::fault(Category::NotFound, missing));
+        }
+        let is_same = |listed: &Listed| match &one.system {
+            Some(system) => system.about().is_same(&listed.code, asked.code),
+            None => *listed.code == *asked.code,
+        };
+        if part.concepts.as_ref().is_some_and(|list| !list.iter().any(is_same)) {
+            return Ok(false);
+        }
+        let sets = Part { value_sets: part.value_sets.clone(), ..Part::default() };
+        Ok(sets.value_sets.is_empty() || self.has(set, &sets, asked)?)
     }
 
     /// The concept that an include or exclude selects.

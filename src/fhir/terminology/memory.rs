@@ -16,8 +16,6 @@ use super::text::Words;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::json::Json;
 
-/// What the URIs of the standard properties begin with.
-const STANDARD: &str = "http://hl7.org/fhir/concept-properties#";
 /// The extension with the status of a definition, a concept or a designation.
 pub const STANDARDS_STATUS: &str = "http://hl7.org/fhir/StructureDefinition/structuredefinition-standards-status";
 
@@ -69,9 +67,7 @@ struct Names {
 
 impl Names {
     fn new(about: &About) -> Self {
-        let name = |standard: &str| {
-            about.property_by_uri(&format!("{STANDARD}{standard}")).unwrap_or(standard).to_owned().into_boxed_str()
-        };
+        let name = |standard: &str| Box::from(about.standard_property(standard));
         Self {
             abstract_: name("notSelectable"),
             inactive: name("inactive"),

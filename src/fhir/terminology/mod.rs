@@ -45,6 +45,7 @@ pub mod shelf;
 pub mod subsumes;
 #[cfg(test)]
 mod suite;
+pub mod target;
 #[cfg(test)]
 mod tests;
 pub mod text;

@@ -162,6 +162,7 @@ pub fn run(library: &dyn Library, call: &Call<'_>) -> Result<Json> {
         let shown: String = name.chars().take(60).flat_map(char::escape_debug).collect();
         return Err(Fault::unsupported(format!("there is no parameter \"{shown}\"")).at(shown));
     }
+    check_types(call.params)?;
     let mut shelf = Shelf::default();
     for name in ["tx-resource", "codeSystem", "conceptMap"] {
         call.params
@@ -182,6 +183,25 @@ pub fn run(library: &dyn Library, call: &Call<'_>) -> Result<Json> {
         }
         None => operate(library, call, call.params),
     }
+}
+
+/// Resources that are given stand in the parameters for their types; those of `tx-resource` may be of any type.
+fn check_types(params: &Params) -> Result<()> {
+    let types = [
+        ("codeSystem", "CodeSystem"),
+        ("conceptMap", "ConceptMap"),
+        ("valueSet", "ValueSet"),
+        ("thisValueSet", "ValueSet"),
+        ("otherValueSet", "ValueSet"),
+    ];
+    for (name, value) in params.iter() {
+        let Some((_, kind)) = types.iter().find(|(known, _)| *known == name) else { continue };
+        if value.as_object().is_some() && text(value, "resourceType") != Some(kind) {
+            let message = format!("the parameter {name} is a {kind}");
+            return Err(Fault::coded(Category::Invalid, "structure", message).at(name));
+        }
+    }
+    Ok(())
 }
 
 fn operate(library: &dyn Library, call: &Call<'_>, params: &Params) -> Result<Json> {
@@ -261,7 +281,8 @@ fn batch(library: &dyn Library, call: &Call<'_>, params: &Params) -> Result<Json
             Operation::ValidateInCodeSystem
         };
         let one = Call { operation, own: call.own.clone(), ..*call };
-        let answer = operate(library, &one, &own).unwrap_or_else(|fault| outcome(fault.issues()));
+        let answered = check_types(&own).and_then(|()| operate(library, &one, &own));
+        let answer = answered.unwrap_or_else(|fault| outcome(fault.issues()));
         out.push(parameter("validation", "resource", answer));
     }
     Ok(parameters(out))

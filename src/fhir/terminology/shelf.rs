@@ -98,10 +98,13 @@ impl Shelf {
     }
 }
 
-/// The value set of all codes of a code system.
-pub fn all_codes(system: &dyn CodeSystem, url: &str) -> Json {
+/// The value set of all codes of a code system; of this very version where `wanted` names one, else of the latest.
+pub fn all_codes(system: &dyn CodeSystem, url: &str, wanted: Option<&str>) -> Json {
     let about = system.about();
-    let include = Json::object([("system", Json::string(about.url.clone()))]);
+    let mut include = Json::object([("system", Json::string(about.url.clone()))]);
+    if let (Some(part), Some(version), Some(_)) = (include.as_object_mut(), &about.version, wanted) {
+        part.set("version", Json::string(version.clone()));
+    }
     let compose = Json::object([("include", Json::Array(vec![include]))]);
     let mut json = Json::object([("resourceType", Json::string("ValueSet")), ("url", Json::string(url))]);
     if let Some(object) = json.as_object_mut() {
@@ -139,7 +142,7 @@ impl Library for Shelf {
             return Ok(Some(json.clone()));
         }
         let implied = self.implied.get(url).and_then(|system| self.code_systems.find(system, version));
-        Ok(implied.map(|system| Arc::new(all_codes(&*system.made(), url))))
+        Ok(implied.map(|system| Arc::new(all_codes(&*system.made(), url, version))))
     }
 
     fn value_set_versions(&self, url: &str) -> Result<Vec<Box<str>>> {

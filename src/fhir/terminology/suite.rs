@@ -16,6 +16,7 @@ use super::shelf::{Layers, Shelf};
 use crate::fhir::definitions::shipped;
 use crate::fhir::json::{Json, Object, parse, write};
 use crate::fhir::outcome::outcome;
+use crate::fhir::validate::shape;
 
 type Files = BTreeMap<String, Json>;
 
@@ -302,6 +303,9 @@ fn failure(case: &Json, files: &Files, shelf: &Shelf) -> Option<String> {
         other => return Some(format!("operation {other}")),
     };
     let request = to_r4(&files[text(case, "request")]);
+    if let Err(fault) = shape(&request) {
+        return Some(format!("the request: {fault}"));
+    }
     let mut params = Params::from_resource(&request).expect("parameters");
     if let Some(profile) = files.get(text(case, "profile")) {
         params.extend(&Params::from_resource(&to_r4(profile)).expect("parameters"));

@@ -573,3 +573,278 @@ fn a_deep_hierarchy_costs_no_more_than_a_flat_one() {
     let found = of(&top, &nested).expect("a hierarchy");
     assert_eq!((found.matches('c').count(), found.matches('[').count()), (901, 99));
 }
+
+#[test]
+fn resources_stand_in_the_parameters_for_their_types() {
+    let other = r#"{"resourceType":"Patient"}"#;
+    for (operation, name) in [
+        (Operation::Expand, "valueSet"),
+        (Operation::ValidateInCodeSystem, "codeSystem"),
+        (Operation::Translate, "conceptMap"),
+        (Operation::Compare, "otherValueSet"),
+    ] {
+        let pairs = [("url", CS), ("system", CS), ("code", "dog")];
+        let fault = ask(&animals(), operation, &pairs, Some((name, other))).expect_err("refused");
+        assert_eq!((fault.category().status(), fault.issues()[0].code), (400, "structure"), "{name}");
+    }
+}
+
+#[test]
+fn lists_that_would_be_empty_are_left_out() {
+    let shelf = Shelf::default();
+    let unknown = r#"{"resourceType":"ValueSet","url":"urn:v","compose":{"include":[{"system":"urn:none","concept":[{"code":"a"}]}]}}"#;
+    let json = ask(&shelf, Operation::Expand, &[], Some(("valueSet", unknown))).expect("an expansion");
+    assert_eq!(codes(&json), "a");
+    assert_eq!(json.get("expansion").and_then(|expansion| expansion.get("parameter")), None);
+    let property = r#"[{"name":"code","valueCode":"legs"},{"name":"value","valueInteger":9}]"#;
+    let json =
+        ask(&animals(), Operation::FindMatches, &[("system", CS)], Some(("property", property))).expect("matches");
+    assert_eq!(json.get("parameter"), None);
+}
+
+/// Whether a code is in a value set with this `compose`.
+fn is_member(shelf: &Shelf, compose: &str, (system, code): (&str, &str), more: &[(&str, &str)]) -> Result<bool> {
+    let set = format!(r#"{{"resourceType":"ValueSet","url":"urn:v","status":"active","compose":{compose}}}"#);
+    let mut pairs = vec![("system", system), ("code", code)];
+    pairs.extend(more);
+    let answer = ask(shelf, Operation::ValidateInValueSet, &pairs, Some(("valueSet", &set)))?;
+    let list = answer.get("parameter").and_then(Json::as_array).expect("parameters");
+    Ok(list[0].get("valueBoolean") == Some(&Json::Bool(true)))
+}
+
+#[test]
+fn excludes_need_no_definition_of_what_they_name() {
+    let none = Shelf::default();
+    let listed = r#"{"system":"urn:none","concept":[{"code":"q"},{"code":"r"}]}"#;
+    let filter = r#""filter":[{"property":"concept","op":"is-a","value":"q"}]"#;
+    let known = format!(r#"{{"system":"{CS}","concept":[{{"code":"dog"}},{{"code":"hen"}}]}}"#);
+    let animals = animals();
+    for (shelf, system, include, exclude, expected) in [
+        (&none, "urn:none", listed, r#"{"system":"urn:none"}"#.to_owned(), Some("")),
+        (&none, "urn:none", listed, r#"{"system":"urn:none","version":"9"}"#.to_owned(), Some("")),
+        (&none, "urn:none", listed, r#"{"system":"urn:none","concept":[{"code":"r"}]}"#.to_owned(), Some("q")),
+        (
+            &none,
+            "urn:none",
+            listed,
+            r#"{"system":"urn:none","version":"9","concept":[{"code":"r"}]}"#.to_owned(),
+            Some("q"),
+        ),
+        (&none, "urn:none", listed, format!(r#"{{"system":"urn:none",{filter}}}"#), None),
+        (&none, "urn:none", listed, r#"{"system":"urn:other"}"#.to_owned(), Some("q r")),
+        (
+            &animals,
+            CS,
+            &known,
+            format!(r#"{{"system":"{CS}","version":"9","concept":[{{"code":"hen"}}]}}"#),
+            Some("dog"),
+        ),
+        (&animals, CS, &known, format!(r#"{{"system":"{CS}","version":"9"}}"#), Some("")),
+        (&animals, CS, &known, format!(r#"{{"system":"{CS}","version":"9",{filter}}}"#), None),
+    ] {
+        let compose = format!(r#"{{"include":[{include}],"exclude":[{exclude}]}}"#);
+        let found = expanded(shelf, &compose, &[]);
+        let Some(expected) = expected else {
+            assert_eq!(found.expect_err(&exclude).category().status(), 404, "{exclude}");
+            let fault = is_member(shelf, &compose, (system, if system == CS { "dog" } else { "q" }), &[]);
+            assert_eq!(fault.expect_err(&exclude).category().status(), 404, "{exclude}");
+            continue;
+        };
+        assert_eq!(found.expect("an expansion"), expected, "{exclude}");
+        for code in ["q", "r", "dog", "hen"] {
+            let is_in = is_member(shelf, &compose, (system, code), &[]).expect("an answer");
+            assert_eq!(is_in, expected.split(' ').any(|one| one == code), "{code} {exclude}");
+        }
+    }
+}
+
+#[test]
+fn an_exclude_is_of_the_version_that_the_includes_are_forced_to() {
+    let system = |version: &str| {
+        format!(
+            r#"{{"resourceType":"CodeSystem","url":"urn:m","version":"{version}","status":"active","content":"complete","concept":[{{"code":"d"}},{{"code":"e"}}]}}"#
+        )
+    };
+    let shelf = shelf(&[&system("1.0"), &system("2.0")]);
+    for version in ["1.0", "1.x"] {
+        let compose = format!(
+            r#"{{"include":[{{"system":"urn:m","version":"{version}"}}],"exclude":[{{"system":"urn:m","version":"{version}","concept":[{{"code":"e"}}]}}]}}"#
+        );
+        for pairs in [&[][..], &[("force-system-version", "urn:m|2.0")], &[("force-system-version", "urn:m|2.x")]] {
+            assert_eq!(expanded(&shelf, &compose, pairs).expect("an expansion"), "d", "{version} {pairs:?}");
+            for code in ["d", "e"] {
+                let is_in = is_member(&shelf, &compose, ("urn:m", code), pairs).expect("an answer");
+                assert_eq!(is_in, code == "d", "{code} {version} {pairs:?}");
+            }
+        }
+    }
+    // of two versions one exclude still takes its own only
+    let both = r#"{"include":[{"system":"urn:m","version":"1.0"},{"system":"urn:m","version":"2.0"}],"exclude":[{"system":"urn:m","version":"2.0","concept":[{"code":"e"}]}]}"#;
+    assert_eq!(expanded(&shelf, both, &[]).expect("an expansion"), "d e d");
+}
+
+#[test]
+fn a_map_that_cannot_be_followed_is_passed_over() {
+    let map = |url: &str, rest: &str| {
+        format!(
+            r#"{{"resourceType":"ConceptMap","url":"{url}","status":"active","group":[{{"source":"urn:a","target":"urn:b",{rest}}}]}}"#
+        )
+    };
+    let other = |url: &str| format!(r#""element":[{{"code":"9"}}],"unmapped":{{"mode":"other-map","url":"{url}"}}"#);
+    let good = r#""element":[{"code":"1","target":[{"code":"x","equivalence":"equal"}]}]"#;
+    let maps = [
+        map("urn:x:round", &other("urn:x:round")),
+        map("urn:x:gone", &other("urn:x:nowhere")),
+        map("urn:x:good", good),
+    ];
+    let shelf = shelf(&maps.each_ref().map(String::as_str));
+    let code = [("system", "urn:a"), ("code", "1")];
+    let answer = written(&ask(&shelf, Operation::Translate, &code, None).expect("an answer"));
+    assert!(answer.contains(r#""valueBoolean":true"#) && answer.contains(r#""code":"x""#), "{answer}");
+    assert!(answer.contains("'urn:x:round' was passed over") && answer.contains("'urn:x:gone' was"), "{answer}");
+    for (url, status) in [("urn:x:round", 422), ("urn:x:gone", 404)] {
+        let fault = ask(&shelf, Operation::Translate, &[("url", url), code[0], code[1]], None).expect_err(url);
+        assert_eq!(fault.category().status(), status, "{url}");
+    }
+}
+
+fn written(json: &Json) -> String {
+    let mut out = Vec::new();
+    crate::fhir::json::write(json, &mut out);
+    String::from_utf8(out).expect("UTF-8")
+}
+
+#[test]
+fn translations_are_of_the_value_set_that_is_wanted() {
+    let set = |url: &str, include: &str| {
+        format!(r#"{{"resourceType":"ValueSet","url":"{url}","status":"active","compose":{{"include":[{include}]}}}}"#)
+    };
+    let definitions = [
+        r#"{"resourceType":"CodeSystem","url":"urn:b","status":"active","content":"complete","concept":[{"code":"x"},{"code":"y"}]}"#.to_owned(),
+        r#"{"resourceType":"ConceptMap","url":"urn:m","status":"active","group":[{"source":"urn:a","target":"urn:b","element":[
+            {"code":"1","target":[{"code":"x","equivalence":"equal"},{"code":"y","equivalence":"wider"}]}]}]}"#
+            .to_owned(),
+        r#"{"resourceType":"ConceptMap","url":"urn:n","status":"active","targetUri":"urn:v:named","group":[{"source":"urn:c","target":"urn:b",
+            "element":[{"code":"1","target":[{"code":"x","equivalence":"equal"}]}]}]}"#
+            .to_owned(),
+        set("urn:v:x", r#"{"system":"urn:b","concept":[{"code":"x"}]}"#),
+        set("urn:v:none", r#"{"system":"urn:other","concept":[{"code":"z"}]}"#),
+        set("urn:v:open", r#"{"valueSet":["urn:v:gone"]}"#),
+    ];
+    let shelf = shelf(&definitions.each_ref().map(String::as_str));
+    let found = |system: &str, more: &[(&str, &str)]| -> Result<String> {
+        let mut pairs = vec![("system", system), ("code", "1")];
+        pairs.extend(more);
+        let text = written(&ask(&shelf, Operation::Translate, &pairs, None)?);
+        let has = |code: &str| text.contains(&format!(r#""code":"{code}""#));
+        Ok(["x", "y"].into_iter().filter(|code| has(code)).collect())
+    };
+    for named in [&[][..], &[("url", "urn:m")]] {
+        for (target, expected) in [("urn:v:x", "x"), ("urn:v:none", ""), ("urn:v:open", "xy"), ("urn:b", "xy")] {
+            let pairs = [named, &[("target", target)]].concat();
+            assert_eq!(found("urn:a", &pairs).expect("an answer"), expected, "{pairs:?}");
+        }
+        let pairs = [named, &[("target", "urn:v:gone")]].concat();
+        assert_eq!(found("urn:a", &pairs).expect_err("unknown").category().status(), 404, "{pairs:?}");
+    }
+    assert_eq!(found("urn:c", &[("target", "urn:v:named")]).expect("an answer"), "x");
+}
+
+#[test]
+fn the_value_set_of_a_code_system_has_the_version_that_is_named() {
+    let system = |version: &str, code: &str| {
+        format!(
+            r#"{{"resourceType":"CodeSystem","url":"urn:m","version":"{version}","valueSet":"urn:m:all","status":"active","content":"complete","concept":[{{"code":"{code}"}}]}}"#
+        )
+    };
+    let shelf = shelf(&[&system("1.0", "old"), &system("2.0", "new")]);
+    for url in ["urn:m", "urn:m:all", "urn:m?fhir_vs", "urn:m/vs"] {
+        let old = format!("{url}|1.0");
+        for (pairs, expected) in [
+            (vec![("url", url)], "new"),
+            (vec![("url", &*old)], "old"),
+            (vec![("url", url), ("valueSetVersion", "1.0")], "old"),
+        ] {
+            let json = ask(&shelf, Operation::Expand, &pairs, None).expect("an expansion");
+            assert_eq!(codes(&json), expected, "{pairs:?}");
+        }
+        let compose = format!(r#"{{"include":[{{"valueSet":["{old}"]}}]}}"#);
+        assert_eq!(expanded(&shelf, &compose, &[]).expect("an expansion"), "old", "{url}");
+        assert!(is_member(&shelf, &compose, ("urn:m", "old"), &[]).expect("an answer"), "{url}");
+        assert!(!is_member(&shelf, &compose, ("urn:m", "new"), &[]).expect("an answer"), "{url}");
+    }
+}
+
+#[test]
+fn a_display_beside_a_coding_is_checked() {
+    let dog = format!(r#"{{"system":"{CS}","code":"dog"}}"#);
+    let right = format!(r#"{{"system":"{CS}","code":"dog","display":"Dog"}}"#);
+    let wrong = format!(r#"{{"system":"{CS}","code":"dog","display":"Cat"}}"#);
+    for (coding, display, expected) in [
+        (&dog, "Dog", 0),
+        (&dog, "Cat", 1),
+        (&right, "Dog", 0),
+        (&right, "Cat", 1),
+        (&wrong, "Dog", 1),
+        (&wrong, "Cow", 2),
+        (&wrong, "Cat", 1),
+    ] {
+        for (operation, pair) in
+            [(Operation::ValidateInCodeSystem, ("url", CS)), (Operation::ValidateInValueSet, ("url", CS))]
+        {
+            let answer = ask(&animals(), operation, &[pair, ("display", display)], Some(("coding", coding)));
+            let text = written(&answer.expect("an answer"));
+            let found = text.matches(r#""code":"invalid-display""#).count();
+            assert_eq!(found, expected, "{display} {coding}: {text}");
+            assert_eq!(text.contains(r#""name":"result","valueBoolean":true"#), expected == 0, "{text}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_asked_of_a_code_system_that_is_left_out() {
+    let compose = format!(
+        r#"{{"include":[{{"system":"urn:none"}},{{"system":"{CS}","concept":[{{"code":"hen"}}]}}],"exclude":[{{"system":"urn:none","version":"2"}}]}}"#
+    );
+    let set = format!(r#"{{"resourceType":"ValueSet","url":"urn:v","status":"active","compose":{compose}}}"#);
+    let given = Some(("valueSet", &*set));
+    let json = ask(&animals(), Operation::Expand, &[("exclude-system", "urn:none")], given).expect("an expansion");
+    assert_eq!(codes(&json), "hen");
+    for (excluded, used) in [(CS.to_owned(), false), (format!("{CS}|2"), false), (format!("{CS}|1"), true)] {
+        let json = ask(&animals(), Operation::Expand, &[("url", CS), ("exclude-system", &excluded)], None);
+        let text = written(&json.expect("an expansion"));
+        assert_eq!(text.contains("used-codesystem"), used, "{excluded}: {text}");
+    }
+}
+
+#[test]
+fn a_value_set_without_content_is_not_an_empty_one() {
+    let shelf = shelf(&[
+        r#"{"resourceType":"ValueSet","url":"urn:bare","status":"active"}"#,
+        r#"{"resourceType":"ValueSet","url":"urn:outer","status":"active","compose":{"include":[{"valueSet":["urn:bare"]}]}}"#,
+    ]);
+    for url in ["urn:bare", "urn:outer"] {
+        let fault = ask(&shelf, Operation::Expand, &[("url", url)], None).expect_err(url);
+        assert_eq!(fault.category().status(), 422, "{url}");
+        let pairs = [("url", url), ("system", CS), ("code", "dog")];
+        let fault = ask(&shelf, Operation::ValidateInValueSet, &pairs, None).expect_err(url);
+        assert_eq!(fault.category().status(), 422, "{url}");
+    }
+}
+
+#[test]
+fn designations_have_the_language_of_their_code_system() {
+    let shelf = shelf(&[
+        r#"{"resourceType":"CodeSystem","url":"urn:m","language":"de","status":"active","content":"complete",
+        "concept":[{"code":"a","display":"Hund","designation":[{"value":"Wauwau"},{"language":"en","value":"Dog"}]}]}"#,
+    ]);
+    let pairs = [("url", "urn:m"), ("designation", "urn:ietf:bcp:47|de"), ("displayLanguage", "en")];
+    let text = written(&ask(&shelf, Operation::Expand, &pairs, None).expect("an expansion"));
+    assert!(text.contains("Wauwau") && text.contains(r#""display":"Dog""#), "{text}");
+    let coding = [("url", "urn:m"), ("system", "urn:m"), ("code", "a")];
+    for (language, is_right) in [("en", false), ("de", true)] {
+        let pairs = [&coding[..], &[("display", "Wauwau"), ("displayLanguage", language)]].concat();
+        let text = written(&ask(&shelf, Operation::ValidateInCodeSystem, &pairs, None).expect("an answer"));
+        assert_eq!(text.contains(r#""valueBoolean":true"#), is_right, "{text}");
+    }
+}

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 
+use super::closure::is_table;
 use super::concept::Coding;
 use super::context::Context;
 use super::expansion::coding_json;
 use super::issues::{self, issue};
 use super::memory::{coding, extension, list, text};
 use super::params::Params;
+use super::target::{Target, of_side};
 use super::validate_code::{parameter, parameters};
 use super::version;
 use crate::base::fault::{Category, Fault, Result};
@@ -39,6 +41,8 @@ struct Found {
     matches: Vec<Match>,
     /// The properties of dependencies without which a mapping could not be taken.
     needs: Vec<String>,
+    /// Which maps were passed over, and why.
+    passed: Vec<String>,
 }
 
 /// A translation.
@@ -72,21 +76,21 @@ pub fn translate(context: &Context<'_>, params: &Params, own: Option<Arc<Json>>)
         (Err(fault), Some(_)) if fault.category() == Category::NotFound => None,
         (named, _) => named?,
     };
+    let wanted = Target::new(context, params.text("target")?, is_reverse)?;
     let mut found = Found::default();
     for coding in codings {
         let asked = Asked { coding, target_system, is_reverse, by_target, dependencies: dependencies(params)? };
-        let Some(system) = asked.coding.system.clone() else { continue };
-        let maps = match (&named, implied) {
-            (Some(map), _) => vec![map.clone()],
-            (None, Some(url)) => vec![implied_map(context, url, &asked)?],
-            (None, None) => context.library.concept_maps(&system, is_reverse)?,
-        };
-        let is_named = named.is_some() || implied.is_some();
-        for map in maps.iter().filter(|map| is_named || fits(map, params, is_reverse)) {
-            of_map(context, map, &asked, HOPS, &mut found)?;
+        match (&named, implied) {
+            (Some(map), _) => of_named(context, map, &asked, &wanted, &mut found)?,
+            (None, Some(url)) => {
+                let Some(_) = asked.coding.system else { continue };
+                of_named(context, &implied_map(context, url, &asked)?, &asked, &wanted, &mut found)?;
+            }
+            (None, None) => of_all(context, params, &asked, &wanted, &mut found)?,
         }
     }
-    let Found { mut matches, mut needs } = found;
+    wanted.check()?;
+    let Found { mut matches, mut needs, passed } = found;
     // several maps may say the same
     let mut said = HashSet::new();
     matches.retain(|one| {
@@ -106,11 +110,69 @@ pub fn translate(context: &Context<'_>, params: &Params, own: Option<Arc<Json>>)
     if !needs.is_empty() {
         remarks.push(format!("mappings depend on what was not given as dependency: {}", needs.join(", ")));
     }
+    remarks.extend(passed);
     if !remarks.is_empty() {
         out.push(parameter("message", "valueString", Json::string(remarks.join("; "))));
     }
     out.extend(matches.into_iter().map(|one| told(one, is_r5)));
     Ok(parameters(out))
+}
+
+/// What the one map says that is meant.
+fn of_named(context: &Context<'_>, map: &Arc<Json>, asked: &Asked<'_>, wanted: &Target, out: &mut Found) -> Result<()> {
+    if asked.coding.system.is_none() {
+        return Ok(());
+    }
+    let before = out.matches.len();
+    of_map(context, map, asked, HOPS, out)?;
+    keep(context, map, asked, wanted, (before, out))
+}
+
+/// Leaves out the matches from a place on that are not in the value set that is wanted.
+fn keep(
+    context: &Context<'_>,
+    map: &Json,
+    asked: &Asked<'_>,
+    wanted: &Target,
+    (before, out): (usize, &mut Found),
+) -> Result<()> {
+    wanted.note(map);
+    for one in out.matches.split_off(before) {
+        let coding = if asked.by_target { &one.origin } else { &one.coding };
+        let is_kept = match coding {
+            Some(coding) => wanted.may_have(context, coding)?,
+            None => true,
+        };
+        if is_kept {
+            out.matches.push(one);
+        }
+    }
+    Ok(())
+}
+
+/// What all maps say that fit; one that cannot be followed is passed over.
+fn of_all(context: &Context<'_>, params: &Params, asked: &Asked<'_>, wanted: &Target, out: &mut Found) -> Result<()> {
+    let Some(system) = asked.coding.system.as_deref() else { return Ok(()) };
+    let maps = context.library.concept_maps(system, asked.is_reverse)?;
+    for map in maps.iter().filter(|map| !is_table(map) && fits(map, params, asked.is_reverse)) {
+        let before = (out.matches.len(), out.needs.len());
+        match of_map(context, map, asked, HOPS, out) {
+            Ok(()) => keep(context, map, asked, wanted, (before.0, out))?,
+            Err(fault) if matches!(fault.category(), Category::NotFound | Category::Unprocessable) => {
+                // not when it was too much work altogether
+                context.step(0)?;
+                out.matches.truncate(before.0);
+                out.needs.truncate(before.1);
+                let name = canonical(map).unwrap_or_default();
+                let text = format!("the concept map '{name}' was passed over: {fault}");
+                if !out.passed.contains(&text) {
+                    out.passed.push(text);
+                }
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(())
 }
 
 /// The codes to translate.
@@ -198,7 +260,6 @@ fn implied_map(context: &Context<'_>, url: &str, asked: &Asked<'_>) -> Result<Ar
 
 /// Whether a map is between the value sets that the request names.
 fn fits(map: &Json, params: &Params, is_reverse: bool) -> bool {
-    let of = |side: &str| text(map, &format!("{side}Uri")).or_else(|| text(map, &format!("{side}Canonical")));
     let names = if is_reverse {
         [("target", "source"), ("source", "target")]
     } else {
@@ -207,7 +268,7 @@ fn fits(map: &Json, params: &Params, is_reverse: bool) -> bool {
     names.into_iter().all(|(parameter, side)| {
         let Ok(Some(wanted)) = params.text(parameter) else { return true };
         let same = |given: &str| version::split(given).0 == version::split(wanted).0;
-        of(side).is_none_or(same) || text(map, side).is_some_and(same)
+        of_side(map, side).is_none_or(same)
     })
 }
 

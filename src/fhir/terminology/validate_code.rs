@@ -7,7 +7,7 @@ use super::concept::Coding;
 use super::context::Context;
 use super::issues::{self, issue};
 use super::member::{Asked, Look, check_circles};
-use super::memory::{coding, list, text};
+use super::memory::{coding, list};
 use super::params::Params;
 use super::verdict::{Options, Place, Verdict};
 use crate::base::fault::{Category, Fault, Result};
@@ -37,7 +37,7 @@ pub fn in_value_set(context: &Context<'_>, params: &Params, set: &ValueSet) -> R
     let languages = context.languages.clone().or_else(|| set.languages());
     let check = Check { context, set, options, supplements, languages, whole_system: false };
     match subject(params, "systemVersion")? {
-        Subject::Coding(coding) => check.coding(&coding, &Place::Coding).map(|verdict| answer(verdict, &coding)),
+        Subject::Coding(coding) => of_coding(&check, params, coding),
         Subject::Code(coding) if coding.system.is_none() => inferred(&check, params, coding),
         Subject::Code(coding) => check.coding(&coding, &Place::Code).map(|verdict| answer(verdict, &coding)),
         Subject::Concept(json) => concept(&check, &json),
@@ -77,7 +77,7 @@ pub fn in_code_system(
     let languages = context.languages.clone();
     let check = Check { context, set: &set, options, supplements, languages, whole_system: true };
     match given {
-        Subject::Coding(coding) => check.coding(&coding, &Place::Coding).map(|verdict| answer(verdict, &coding)),
+        Subject::Coding(coding) => of_coding(&check, params, coding),
         Subject::Code(mut coding) => {
             coding.system = coding.system.or(Some(system));
             check.coding(&coding, &Place::Code).map(|verdict| answer(verdict, &coding))
@@ -107,6 +107,22 @@ fn subject(params: &Params, version: &str) -> Result<Subject> {
         None => owned("version")?,
     };
     Ok(Subject::Code(Coding { system: owned("system")?, version, code: owned("code")?, display: owned("display")? }))
+}
+
+/// A coding; the parameter `display` is checked as well as its own, or in its place.
+fn of_coding(check: &Check<'_, '_>, params: &Params, coding: Coding) -> Result<Json> {
+    let beside = params.text("display")?.filter(|display| coding.display.as_deref() != Some(display));
+    let Some(display) = beside else {
+        return check.coding(&coding, &Place::Coding).map(|verdict| answer(verdict, &coding));
+    };
+    let mut other = check.coding(&Coding { display: Some(display.into()), ..coding.clone() }, &Place::Coding)?;
+    let place = Place::Coding.of("display");
+    let (of_display, rest): (Vec<_>, Vec<_>) =
+        other.issues.into_iter().partition(|(issue, _)| issue.expression.as_deref() == Some(&*place));
+    other.issues = rest;
+    let mut verdict = if coding.display.is_some() { check.coding(&coding, &Place::Coding)? } else { other };
+    verdict.issues.extend(of_display.into_iter().map(|(issue, is_told)| (issue.at("display"), is_told)));
+    Ok(answer(verdict, &coding))
 }
 
 /// A code without a system: that of the value set, if only one has it.
@@ -180,7 +196,11 @@ pub fn parameter(name: &str, kind: &str, value: Json) -> Json {
 
 /// A Parameters resource.
 pub fn parameters(list: Vec<Json>) -> Json {
-    Json::object([("resourceType", Json::string("Parameters")), ("parameter", Json::Array(list))])
+    let mut json = Json::object([("resourceType", Json::string("Parameters"))]);
+    if let Some(object) = json.as_object_mut().filter(|_| !list.is_empty()) {
+        object.set("parameter", Json::Array(list));
+    }
+    json
 }
 
 fn answer(verdict: Verdict, coding: &Coding) -> Json {
@@ -223,9 +243,6 @@ fn answer(verdict: Verdict, coding: &Coding) -> Json {
 /// 400 when none is named; 404 when it is not known; 422 when it is not understood.
 pub fn value_set(context: &Context<'_>, params: &Params) -> Result<std::rc::Rc<ValueSet>> {
     if let Some(json) = params.object("valueSet")? {
-        if text(json, "resourceType") != Some("ValueSet") {
-            return Err(Fault::invalid("the parameter valueSet is a ValueSet").at("valueSet"));
-        }
         let set = ValueSet::new(std::sync::Arc::new(json.clone()))?;
         return context.understood(set).map(std::rc::Rc::new);
     }

@@ -49,4 +49,9 @@ impl Wanted {
             excluded: excluded.map(|(url, version)| (url.into(), version.map(Into::into))).collect(),
         })
     }
+    /// Whether the codes of a code system, or of a version of it, are not wanted.
+    pub fn leaves_out(&self, url: &str, version: Option<&str>) -> bool {
+        let mut of_url = self.excluded.iter().filter(|(excluded, _)| **excluded == *url);
+        of_url.any(|(_, excluded)| excluded.is_none() || excluded.as_deref() == version)
+    }
 }

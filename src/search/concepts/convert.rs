@@ -23,8 +23,8 @@ fn value(value: codes::PropertyValue) -> PropertyValue {
     }
 }
 
-/// The concept as the service knows it.
-pub fn concept(from: codes::Concept) -> Concept {
+/// The concept as the service knows it; `status` is the code of the property with its status.
+pub fn concept(from: codes::Concept, status: &str) -> Concept {
     let designation = |from: codes::Designation| Designation {
         language: from.language,
         usage: from.usage.map(|usage| coding(usage.system, usage.code, usage.display)),
@@ -32,7 +32,7 @@ pub fn concept(from: codes::Concept) -> Concept {
         ..Designation::default()
     };
     let property = |from: codes::Property| Property { code: from.code, value: value(from.value) };
-    let status = from.properties.iter().find(|property| &*property.code == "status");
+    let status = from.properties.iter().find(|property| *property.code == *status);
     let status = status.map(|property| property.value.text().into_owned().into());
     Concept {
         code: from.code,

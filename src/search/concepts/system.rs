@@ -65,6 +65,14 @@ impl ConceptIndex {
     fn hierarchical(&self, searcher: &Searcher, filter: &Filter, value: &str) -> Result<Box<dyn Compiled>> {
         let below = |place: Option<u64>, field| place.map_or_else(nothing, |place| number(field, place));
         let place = || self.lookup(searcher).place_of(value);
+        if filter.op.is_of_hierarchy() && !self.about.hierarchy.subsumes() {
+            // what is below a concept is none of its kind
+            return Ok(match filter.op {
+                Op::IsA | Op::Generalizes => below(place()?, PLACE),
+                Op::IsNotA => others(below(place()?, PLACE)),
+                _ => nothing(),
+            });
+        }
         Ok(match filter.op {
             Op::IsA | Op::IsNotA => {
                 let Some(place) = place()? else {
@@ -205,7 +213,7 @@ impl CodeSystem for ConceptIndex {
 
     fn find(&self, code: &str) -> Result<Option<Cow<'_, Concept>>> {
         let found = self.lookup(&self.searcher()).stored(code)?;
-        Ok(found.map(|concept| Cow::Owned(convert::concept(concept))))
+        Ok(found.map(|concept| Cow::Owned(convert::concept(concept, self.about.standard_property("status")))))
     }
 
     fn check(&self, filter: &Filter) -> Result<()> {
@@ -251,7 +259,8 @@ impl CodeSystem for ConceptIndex {
         let compiled = self.compile(&searcher, query)?;
         let is_ranked = query.text.is_some();
         for (_, _, at) in self.lookup(&searcher).found(compiled.as_ref(), is_ranked)?.into_iter().skip(query.skip) {
-            let concept = convert::concept(self.lookup(&searcher).read(at)?);
+            let status = self.about.standard_property("status");
+            let concept = convert::concept(self.lookup(&searcher).read(at)?, status);
             if visit(Cow::Owned(concept)).is_break() {
                 break;
             }
@@ -267,6 +276,9 @@ impl CodeSystem for ConceptIndex {
     }
 
     fn subsumes(&self, ancestor: &str, descendant: &str) -> Result<bool> {
+        if !self.about.hierarchy.subsumes() {
+            return Ok(false);
+        }
         let searcher = self.searcher();
         let places = (self.lookup(&searcher).place_of(ancestor)?, self.lookup(&searcher).place_of(descendant)?);
         let (Some(above), Some(below)) = places else { return Ok(false) };

@@ -104,6 +104,39 @@ fn concepts_are_found_with_all_they_have() {
 }
 
 #[test]
+fn what_is_a_part_is_no_kind() {
+    let about = ABOUT.replace("is-a", "part-of");
+    let (_folder, index) = index(&sample(), &about);
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("is-a", "A", &["A"]),
+        ("generalizes", "A1", &["A1"]),
+        ("is-not-a", "A", &["A1", "A1.0", "B", "A2"]),
+        ("is-not-a", "x", &["A", "A1", "A1.0", "B", "A2"]),
+        ("descendent-of", "A", &[]),
+        ("child-of", "A", &[]),
+        ("descendent-leaf", "A", &[]),
+        ("=", "A", &["A"]),
+    ];
+    for (op, value, expected) in cases {
+        let filters = [filter("concept", op, value)];
+        assert_eq!(select(&index, &Query { filters: &filters, ..Query::default() }), *expected, "{op} {value}");
+    }
+    assert!(!index.subsumes("A", "A1").unwrap());
+    assert_eq!(index.children("A").unwrap(), ["A1".into(), "A2".into()]);
+}
+
+#[test]
+fn the_status_is_the_property_that_says_so() {
+    let sample = [with(concept("A", "Heart", &[]), &[("state", "retired"), ("status", "open")])];
+    let named = r#""property":[{"code":"state","uri":"http://hl7.org/fhir/concept-properties#status","type":"code"},"#;
+    let about = ABOUT.replace(r#""property":["#, named);
+    for (about, status) in [(ABOUT, "open"), (&*about, "retired")] {
+        let (_folder, index) = index(&sample, about);
+        assert_eq!(index.find("A").unwrap().unwrap().status.as_deref(), Some(status));
+    }
+}
+
+#[test]
 fn filters_select_what_they_say() {
     let (_folder, index) = index(&sample(), ABOUT);
     let all = ["A", "A1", "A1.0", "B", "A2"];

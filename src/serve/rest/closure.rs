@@ -8,18 +8,30 @@ use crate::fhir::terminology::closure::{Closure, check_name};
 use crate::fhir::terminology::context::Context;
 use crate::fhir::terminology::{Library, Params};
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
+use crate::fhir::validate::shape;
 use crate::repo::{Change, IfMatch, Which, WriteEntry};
 
 /// How often a call begins again when another one came first.
 const ROUNDS: usize = 5;
 
+/// The parameters.
+const KNOWN: [&str; 3] = ["name", "concept", "version"];
+
 /// A ConceptMap with what is new.
 ///
 /// # Errors
-/// 400 for a name that is none, or concepts beside a version; 404 for a table that was not begun; 422 when it must be begun again.
+/// 400 for a parameter that does not exist, a name that is none, or concepts beside a version; 404 for a table that was not begun; 422 when it must be begun again.
 pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
     let body = body.ok_or_else(|| Fault::coded(Category::Invalid, "required", "the body is a Parameters resource"))?;
+    shape(body)?;
     let params = Params::from_resource(body)?;
+    // a name that is misspelt must not begin the table again
+    let given = params.iter().map(|(name, _)| name);
+    let mut given = given.chain(call.params.pairs.iter().map(|(name, _)| &**name));
+    if let Some(name) = given.find(|name| !KNOWN.contains(name)) {
+        let shown: String = name.chars().take(60).flat_map(char::escape_debug).collect();
+        return Err(Fault::unsupported(format!("there is no parameter \"{shown}\"")).at(shown));
+    }
     let name =
         params.text("name")?.ok_or_else(|| Fault::coded(Category::Invalid, "required", "name is given").at("name"))?;
     check_name(name)?;

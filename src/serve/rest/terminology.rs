@@ -9,6 +9,7 @@ use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::json::{Json, parse_stored, write};
 use crate::fhir::terminology::{self, Operation, Params};
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
+use crate::fhir::validate::shape;
 
 /// Parameters, or a ValueSet.
 ///
@@ -49,7 +50,11 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>, operation: Operatio
 }
 
 /// A Parameters resource, or the one resource that the operation is about.
+///
+/// # Errors
+/// 400 for a body with elements that do not exist or have another shape: an exclude that is not read would let codes through.
 fn from_body(body: &Json) -> Result<Params> {
+    shape(body)?;
     let name = match body.get("resourceType").and_then(Json::as_str) {
         Some("ValueSet") => "valueSet",
         Some("CodeSystem") => "codeSystem",
@@ -105,4 +110,51 @@ async fn own(call: &Call<'_>) -> Result<Arc<Json>> {
         return Err(Fault::coded(Category::Unprocessable, "invalid", format!("{key} has no url")));
     }
     Ok(Arc::new(json))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fhir::json::parse;
+
+    fn refusal(body: &str) -> String {
+        let fault = from_body(&parse(body.as_bytes()).expect("JSON")).map(drop).expect_err(body);
+        assert_eq!(fault.category(), Category::Invalid, "{body}");
+        let issue = &fault.issues()[0];
+        assert_eq!(issue.code, "structure", "{body}");
+        issue.expression.clone().unwrap_or_default().to_string()
+    }
+
+    #[test]
+    fn what_cannot_be_read_in_a_body_is_refused() {
+        for (set, place) in [
+            (r#""compose":{"include":[{"system":"urn:x"}],"exclude":{"system":"urn:x"}}"#, "compose.exclude"),
+            (r#""compose":{"include":[{"system":"urn:x","filters":[]}]}"#, "compose.include[0]"),
+            (
+                r#""compose":{"include":[{"system":"urn:x","filter":{"property":"a","op":"=","value":"b"}}]}"#,
+                "compose.include[0].filter",
+            ),
+            (r#""compose":{"include":[{"system":"urn:x","concept":{"code":"a"}}]}"#, "compose.include[0].concept"),
+            (r#""compose":{"include":[{"valueSet":"urn:v"}]}"#, "compose.include[0].valueSet"),
+            (r#""compose":{"include":[{"system":"urn:x","version":1}]}"#, "compose.include[0].version"),
+            (r#""compose":{"inactive":"false","include":[{"system":"urn:x"}]}"#, "compose.inactive"),
+            (r#""compose":"x""#, "compose"),
+        ] {
+            let set = format!(r#"{{"resourceType":"ValueSet","url":"urn:v","status":"active",{set}}}"#);
+            assert_eq!(refusal(&set), format!("ValueSet.{place}"), "{set}");
+            let body =
+                format!(r#"{{"resourceType":"Parameters","parameter":[{{"name":"valueSet","resource":{set}}}]}}"#);
+            assert_eq!(refusal(&body), format!("Parameters.parameter[0].resource.{place}"), "{body}");
+        }
+        for (parameter, place) in [
+            (r#""valueCodeableConcept":{"coding":{"system":"urn:x","code":"a"}}"#, "value.coding"),
+            (r#""valueCoding":{"system":5}"#, "value.system"),
+            (r#""resource":{"resourceType":"ConceptMap","group":{"source":"urn:a"}}"#, "resource.group"),
+        ] {
+            let body = format!(r#"{{"resourceType":"Parameters","parameter":[{{"name":"x",{parameter}}}]}}"#);
+            assert_eq!(refusal(&body), format!("Parameters.parameter[0].{place}"), "{body}");
+        }
+        let plain = r#"{"resourceType":"ValueSet","compose":{"include":[{"system":"urn:x"}]}}"#;
+        assert!(from_body(&parse(plain.as_bytes()).expect("JSON")).expect("parameters").has("valueSet"));
+    }
 }
