@@ -161,6 +161,10 @@ on_both_databases! {
         assert_eq!(kind["interaction"], full["rest"][0]["resource"][0]["interaction"]);
         let terminology = client.get("metadata?mode=terminology").expect(200).json();
         assert_eq!((&terminology["resourceType"], &terminology["kind"]), (&json!("TerminologyCapabilities"), &json!("instance")));
+        let systems = terminology["codeSystem"].as_array().unwrap();
+        let is_listed = |uri: &str| systems.iter().any(|system| system["uri"] == uri);
+        assert!(is_listed("http://hl7.org/fhir/administrative-gender") && !is_listed("http://snomed.info/sct"));
+        assert_eq!(terminology["codeSearch"], "explicit");
         let part = client.get("metadata?_elements=software").expect(200).json();
         assert_eq!((&part["meta"]["tag"][0]["code"], part.get("rest")), (&json!("SUBSETTED"), None));
         assert!(part["software"].is_object() && part["fhirVersion"] == "4.0.1", "mandatory elements stay");

@@ -209,6 +209,12 @@ impl ValueSet {
 }
 
 fn part(json: &Json, place: &str) -> Result<Part> {
+    // "SHALL refuse to process the resource or affected element" (extensibility.html, 2.4.1)
+    let parts = ["concept", "filter"].into_iter().flat_map(|name| list(json, name));
+    if std::iter::once(json).chain(parts).any(|part| part.get("modifierExtension").is_some()) {
+        let text = "it has a modifier extension, and none is understood here";
+        return Err(Fault::coded(Category::Unprocessable, "not-supported", text).at(place));
+    }
     let concepts = json.get("concept").and_then(Json::as_array).filter(|list| !list.is_empty());
     let system = text(json, "system");
     let filter = |(at, json): (usize, &Json)| filter(json, system.unwrap_or(""), &format!("{place}.filter[{at}]"));

@@ -52,9 +52,13 @@ fn set(url: &str) -> Result<Option<Arc<Json>>> {
     Ok(slot.get_or_init(|| made).clone())
 }
 
+/// Code systems of which R4 has the definition, and no codes.
+const NOT_PRESENT: [&str; 2] = ["http://hl7.org/fhir/CodeSystem/summary", "http://snomed.info/sct"];
+
 /// The URLs of all code systems that are here whatever a tenant stores, with the versions of those that have one without being unpacked.
 pub fn code_systems() -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
-    let listed = urls(Kind::CodeSystem).filter(|url| !url.is_empty()).map(|url| (url, None));
+    let is_here = |url: &&str| !url.is_empty() && !NOT_PRESENT.contains(url);
+    let listed = urls(Kind::CodeSystem).filter(is_here).map(|url| (url, None));
     let countries = iso::SYSTEMS.into_iter().map(|url| (url, None));
     grammar::SYSTEMS.into_iter().chain(countries).chain(listed)
 }

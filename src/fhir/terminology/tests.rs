@@ -74,6 +74,28 @@ fn filtered(property: &str, op: &str, value: &str) -> Result<String> {
 }
 
 #[test]
+fn modifier_extensions_are_refused() {
+    let modifier = r#""modifierExtension":[{"url":"http://x","valueBoolean":true}]"#;
+    for include in [
+        format!(r#"{{"system":"urn:x",{modifier}}}"#),
+        format!(r#"{{"system":"urn:x","concept":[{{"code":"a",{modifier}}}]}}"#),
+        format!(r#"{{"system":"urn:x","filter":[{{"property":"a","op":"=","value":"b",{modifier}}}]}}"#),
+    ] {
+        let text = format!(r#"{{"resourceType":"ValueSet","compose":{{"include":[{include}]}}}}"#);
+        let json = crate::fhir::json::parse(text.as_bytes()).expect("JSON");
+        let fault = super::compose::ValueSet::new(std::sync::Arc::new(json)).expect_err(&include);
+        assert_eq!((fault.category().status(), fault.issues()[0].code), (422, "not-supported"), "{include}");
+    }
+    // and each listed code system of R4 has codes
+    use crate::fhir::definitions::conformance::{Kind, find, urls};
+    let here: Vec<&str> = super::core::code_systems().map(|(url, _)| url).collect();
+    for url in urls(Kind::CodeSystem).filter(|url| !url.is_empty()) {
+        let is_absent = find(Kind::CodeSystem, url).is_some_and(|text| text.contains(r#""content":"not-present""#));
+        assert_eq!(here.contains(&url), !is_absent, "{url}");
+    }
+}
+
+#[test]
 fn every_operator_on_concepts_and_properties() {
     for (property, op, value, expected) in [
         ("concept", "=", "dog", "dog"),

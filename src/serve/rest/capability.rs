@@ -175,7 +175,8 @@ pub fn terminology(about: &About<'_>, large: &[(String, String)]) -> Json {
         object.set("lockedDate", flag(true));
         object.set("codeSystem", Json::Array(systems.collect()));
         object.set("expansion", expansion);
-        object.set("codeSearch", Json::string("all"));
+        // of a ValueSet the codes that it lists are found by `code`, not those of its filters
+        object.set("codeSearch", Json::string("explicit"));
         object.set("validateCode", Json::object([("translations", flag(false))]));
         object.set("translation", Json::object([("needsMap", flag(false))]));
         object.set("closure", Json::object([("translation", flag(false))]));
