@@ -121,7 +121,8 @@ impl Evaluation {
         once(&mut self.reference, place, text.to_owned())
     }
 
-    /// Evaluates, and tells the results as Parameters; beside them what lies outside of the resource and was not fetched yet. While there are such, the results are not those that are meant.
+    /// Evaluates, and tells the results as Parameters; beside them what lies outside of the resource and was not fetched yet. While
+    /// there is any, the results are not those that are meant.
     ///
     /// # Errors
     /// 400 for an expression that is missing, not understood or cannot be evaluated; `too-costly` when a bound is reached.

@@ -155,6 +155,14 @@ impl<'l> Context<'l> {
         Ok(())
     }
 
+    /// Whether there may be more work: an error that was passed over may have been that there may not.
+    ///
+    /// # Errors
+    /// 422 `too-costly` when it was too much already.
+    pub fn may_go_on(&self) -> Result<()> {
+        self.step(0)
+    }
+
     /// The value set with a canonical URL; none when it is not known.
     ///
     /// # Errors

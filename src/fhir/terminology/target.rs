@@ -65,7 +65,7 @@ impl<'p> Target<'p> {
                 Ok(is_open || !found.is_empty())
             }
             Err(fault) if matches!(fault.category(), Category::NotFound | Category::Unprocessable) => {
-                context.step(0).map(|()| true)
+                context.may_go_on().map(|()| true)
             }
             Err(fault) => Err(fault),
         }

@@ -86,7 +86,10 @@ fn modifier_extensions_are_refused() {
         let fault = super::compose::ValueSet::new(std::sync::Arc::new(json)).expect_err(&include);
         assert_eq!((fault.category().status(), fault.issues()[0].code), (422, "not-supported"), "{include}");
     }
-    // and each listed code system of R4 has codes
+}
+
+#[test]
+fn each_code_system_that_is_told_has_codes() {
     use crate::fhir::definitions::conformance::{Kind, find, urls};
     let here: Vec<&str> = super::core::code_systems().map(|(url, _)| url).collect();
     for url in urls(Kind::CodeSystem).filter(|url| !url.is_empty()) {

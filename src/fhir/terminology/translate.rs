@@ -159,8 +159,7 @@ fn of_all(context: &Context<'_>, params: &Params, asked: &Asked<'_>, wanted: &Ta
         match of_map(context, map, asked, HOPS, out) {
             Ok(()) => keep(context, map, asked, wanted, (before.0, out))?,
             Err(fault) if matches!(fault.category(), Category::NotFound | Category::Unprocessable) => {
-                // not when it was too much work altogether
-                context.step(0)?;
+                context.may_go_on()?;
                 out.matches.truncate(before.0);
                 out.needs.truncate(before.1);
                 let name = canonical(map).unwrap_or_default();

@@ -49,6 +49,7 @@ impl Wanted {
             excluded: excluded.map(|(url, version)| (url.into(), version.map(Into::into))).collect(),
         })
     }
+
     /// Whether the codes of a code system, or of a version of it, are not wanted.
     pub fn leaves_out(&self, url: &str, version: Option<&str>) -> bool {
         let mut of_url = self.excluded.iter().filter(|(excluded, _)| **excluded == *url);

@@ -20,7 +20,8 @@ const KNOWN: [&str; 3] = ["name", "concept", "version"];
 /// A ConceptMap with what is new.
 ///
 /// # Errors
-/// 400 for a parameter that does not exist, a name that is none, or concepts beside a version; 404 for a table that was not begun; 422 when it must be begun again.
+/// 400 for a parameter that does not exist, a name that is none, or concepts beside a version; 404 for a table that was not begun; 422
+/// when it must be begun again.
 pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
     let body = body.ok_or_else(|| Fault::coded(Category::Invalid, "required", "the body is a Parameters resource"))?;
     shape(body)?;
