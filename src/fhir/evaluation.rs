@@ -377,10 +377,7 @@ fn shown(item: &Item<'_>, place: Option<&str>) -> Json {
         Item::String(text) => show(&mut part, "string", "valueString", Json::string(&**text)),
         Item::Temporal(value) => show_temporal(*value, &mut part),
         Item::Quantity(value) => show(&mut part, "Quantity", "valueQuantity", quantity(value)),
-        Item::TypeInfo(info) => {
-            let text = format!("{}.{}", info.namespace, info.name);
-            show(&mut part, "TypeInfo", "valueString", Json::string(text));
-        }
+        Item::TypeInfo(info) => show(&mut part, "TypeInfo", "valueString", Json::string(info.to_string())),
     }
     Json::Object(part)
 }

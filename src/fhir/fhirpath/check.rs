@@ -127,7 +127,7 @@ impl Kind {
         let before = out.len();
         match self {
             Kind::TypeInfo => {
-                let known = matches!(name, "name" | "namespace");
+                let known = matches!(name, "name" | "namespace" | "baseType");
                 out.extend(known.then_some(Kind::System(SystemType::String)));
             }
             Kind::System(SystemType::Quantity) if name == "value" => {

@@ -151,8 +151,9 @@ fn member<'a>(item: &Item<'a>, step: &Step, out: &mut Collection<'a>) {
         }
         Item::Quantity(quantity) if *step.name() == KNOWN.value => out.push(Item::Decimal(quantity.value)),
         Item::Quantity(quantity) if step.name() == "unit" => out.push(Item::text(quantity.unit.text())),
-        Item::TypeInfo(info) if step.name() == "name" => out.push(Item::text(info.name)),
-        Item::TypeInfo(info) if step.name() == "namespace" => out.push(Item::text(info.namespace)),
+        Item::TypeInfo(info) if step.name() == "name" => out.push(Item::text(info.name())),
+        Item::TypeInfo(info) if step.name() == "namespace" => out.push(Item::text(info.namespace())),
+        Item::TypeInfo(info) if step.name() == "baseType" => out.extend(info.base().map(Item::text)),
         _ => {}
     }
 }

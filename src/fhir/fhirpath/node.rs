@@ -198,12 +198,11 @@ impl<'a> Node<'a> {
         self.object()?.get_name(name)?.as_str()
     }
 
-    /// The name of its type.
+    /// Its type.
     pub fn type_info(&self) -> Option<TypeInfo> {
-        self.type_id.map(|type_id| {
-            let name = if type_id.kind() == TypeKind::Backbone { backbone_name(type_id) } else { type_id.name() };
-            TypeInfo { namespace: "FHIR", name }
-        })
+        let type_id = self.type_id?;
+        let known = if type_id.kind() == TypeKind::Backbone { type_id.base()? } else { type_id };
+        Some(TypeInfo::Fhir(known))
     }
 
     /// Appends the children that a step leads to.
@@ -328,11 +327,6 @@ impl<'a> Node<'a> {
     pub fn text(&self) -> Option<Text<'a>> {
         self.json.as_str().map(Text::Borrowed)
     }
-}
-
-/// `BackboneElement` or `Element`: what `type()` calls an element that is defined in place.
-fn backbone_name(type_id: TypeId) -> &'static str {
-    type_id.base().map_or("BackboneElement", TypeId::name)
 }
 
 /// The type whose properties `id` and `extension` of a primitive are looked up in.

@@ -151,7 +151,7 @@ fn decimals<'a>(operator: Operator, a: Decimal, b: Decimal) -> Option<Item<'a>> 
         Operator::Subtract => a.checked_sub(b).map(Item::Decimal),
         Operator::Multiply => a.checked_mul(b).map(Item::Decimal),
         Operator::Divide => a.checked_div(b).map(|quotient| Item::Decimal(quotient.normalize())),
-        Operator::Div => a.checked_div(b)?.trunc().to_i64().map(Item::Integer),
+        Operator::Div => a.checked_div(b).map(|quotient| Item::Decimal(quotient.trunc().normalize())),
         _ => a.checked_rem(b).map(Item::Decimal),
     }
 }

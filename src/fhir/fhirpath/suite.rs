@@ -154,7 +154,7 @@ fn input(name: &str) -> Json {
 /// An item as the suite writes it: type and value.
 fn written(item: &Item<'_>) -> (String, String) {
     let kind = match item {
-        Item::Node(node) => node.type_info().map_or("", |info| info.name).to_owned(),
+        Item::Node(node) => node.type_info().map_or("", |info| info.name()).to_owned(),
         other => other.system_type().map_or("", |kind| kind.name()).to_owned(),
     };
     (kind, to_text(item).map_or(String::new(), |text| text.to_string()))

@@ -471,6 +471,11 @@ fn types_and_reflection() {
             "System.Integer FHIR.code",
         ),
         ("name.first().type().name", "HumanName"),
+        (
+            "name.first().type().baseType & ' ' & gender.type().baseType & ' ' & type().baseType",
+            "FHIR.Element FHIR.string FHIR.DomainResource",
+        ),
+        ("1.type().baseType & ' ' & 'a'.type().baseType", "System.Any System.Any"),
         ("1 'mg'.unit | 1 'mg'.value", "mg,1"),
     ]);
     fails(&[

@@ -202,13 +202,45 @@ impl fmt::Display for Quantity {
     }
 }
 
-/// The name of a type.
+/// A type, as `type()` tells it: a `SimpleTypeInfo` or a `ClassInfo` (N1, "Reflection").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TypeInfo {
-    /// `FHIR` or `System`.
-    pub namespace: &'static str,
-    /// The name, such as `Patient`.
-    pub name: &'static str,
+pub enum TypeInfo {
+    /// A type of FHIR; that of a backbone element is `BackboneElement` or `Element`.
+    Fhir(TypeId),
+    /// A type of the `System` namespace.
+    System(SystemType),
+}
+
+impl TypeInfo {
+    /// The `namespace`: `FHIR` or `System`.
+    pub fn namespace(self) -> &'static str {
+        match self {
+            Self::Fhir(_) => "FHIR",
+            Self::System(_) => "System",
+        }
+    }
+
+    /// The `name`, such as `Patient`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fhir(type_id) => type_id.name(),
+            Self::System(system) => system.name(),
+        }
+    }
+
+    /// The `baseType` with its namespace; none for a type that is made of no other.
+    pub fn base(self) -> Option<String> {
+        match self {
+            Self::Fhir(type_id) => type_id.base().map(|base| format!("FHIR.{}", base.name())),
+            Self::System(_) => Some(format!("System.{}", SystemType::Any.name())),
+        }
+    }
+}
+
+impl fmt::Display for TypeInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.namespace(), self.name())
+    }
 }
 
 impl<'a> Item<'a> {

@@ -61,7 +61,7 @@ pub fn check(check: &mut Check<'_, '_>, binding: &Binding, is_slice: bool, json:
     let codings = path.child("coding");
     let place = if has_one_coding(json) { &codings.item(0) } else { path };
     if binding.is_required && !(name == COMMON_UNITS && is_measured(json)) {
-        check.fail("code-invalid", text, place);
+        check.fail_of_several("code-invalid", text, place, || places_of_codings(json, &codings));
     } else {
         check.warn("code-invalid", text, place);
     }
@@ -84,6 +84,9 @@ fn versions(check: &mut Check<'_, '_>, set: &Bound<'_>, concept: &Json, path: &P
     }
 }
 
+/// Most codings that are named.
+const MANY: usize = 10;
+
 /// The units of R4's vital signs. They lack those that profiles of vital signs have beside them (US Core 3.1.1: litres of oxygen a
 /// minute), though R4 calls them required.
 const COMMON_UNITS: &str = "http://hl7.org/fhir/ValueSet/ucum-vitals-common";
@@ -91,6 +94,12 @@ const COMMON_UNITS: &str = "http://hl7.org/fhir/ValueSet/ucum-vitals-common";
 /// Whether a value is a Quantity with a unit of UCUM.
 fn is_measured(json: &Json) -> bool {
     json.text_known(names::SYSTEM) == Some("http://unitsofmeasure.org") && json.get("value").is_some()
+}
+
+/// The places of the codings of a concept with several, any of which may be the wrong one.
+fn places_of_codings(json: &Json, path: &Path) -> Vec<String> {
+    let codings = json.as_object().and_then(|concept| concept.get_known(names::CODING)?.as_array()).unwrap_or_default();
+    (0..codings.len().min(MANY)).filter(|_| codings.len() > 1).map(|n| path.item(n).to_string()).collect()
 }
 
 /// Whether a concept has exactly one coding, which is then what is wrong with its codes.

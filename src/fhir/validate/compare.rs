@@ -6,6 +6,11 @@ use crate::fhir::decimal;
 use crate::fhir::json::Json;
 use crate::fhir::quantity::{UCUM, scale};
 
+/// Whether a value is another, exactly or as a pattern.
+pub fn is_prescribed(value: &Json, wanted: &Json, is_fixed: bool) -> bool {
+    if is_fixed { is_same(value, wanted) } else { has_pattern(value, wanted) }
+}
+
 /// Whether a value is exactly another: the same elements, in arrays in the same order.
 pub fn is_same(value: &Json, fixed: &Json) -> bool {
     match (value, fixed) {

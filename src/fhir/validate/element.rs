@@ -86,15 +86,16 @@ pub fn id<'j>(check: &mut Check<'_, 'j>, id: &'j str, scope: &Scope<'j>, path: &
 }
 
 fn prescribed(check: &mut Check<'_, '_>, expected: &Expected, at: At<'_>, json: &Json, path: &Path) {
-    let (is_met, value, word) = match expected {
-        Expected::Fixed(value) => (compare::is_same(json, value), value, "must be"),
-        Expected::Pattern(value) => (compare::has_pattern(json, value), value, "must have at least"),
+    let (value, is_fixed, word) = match expected {
+        Expected::Fixed(value) => (value, true, "must be"),
+        Expected::Pattern(value) => (value, false, "must have at least"),
     };
-    if !is_met {
+    if !compare::is_prescribed(json, value, is_fixed) {
         let codings = path.child("coding");
         let is_coding = value.get("coding").is_some() && value.as_object().is_some_and(|object| object.len() == 1);
         let place = if is_coding && binding::has_one_coding(json) { &codings.item(0) } else { path };
-        check.fail("value", || format!("{word} {} (profile {})", text_of(value), at.profile.name()), place);
+        let text = || format!("{word} {} (profile {})", text_of(value), at.profile.name());
+        check.fail_of_several("value", text, place, || locations::unlike(json, value, is_fixed, path));
     }
 }
 

@@ -1,8 +1,9 @@
-//! Which elements an invariant is about that stands at an element far above: those whose value another one has, too, where values
-//! must be distinct, and entries of a Bundle.
+//! Which elements an error is about that is told at an element above them: those whose value another one has, too, where values
+//! must be distinct, entries of a Bundle, and what keeps a value from being the one that is prescribed.
 
 use hashbrown::HashMap;
 
+use super::compare::is_prescribed;
 use crate::fhir::json::Json;
 use crate::fhir::path::Path;
 
@@ -41,6 +42,39 @@ fn of_entries(json: &Json, path: &Path<'_>, part: &str, needed: &[&str]) -> Vec<
     let wrong = all.filter(|(_, entry)| entry.get(part).is_some() != is_needed);
     let shown = |(n, _)| if is_needed { format!("{path}.entry[{n}]") } else { format!("{path}.entry[{n}].{part}") };
     wrong.map(shown).take(PLACES).collect()
+}
+
+/// The parts of a value, itself at the most, that are not as in another one that is prescribed.
+pub fn unlike(value: &Json, wanted: &Json, is_fixed: bool, path: &Path<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    add_unlike(value, wanted, is_fixed, path, &mut found);
+    found.truncate(PLACES);
+    found
+}
+
+fn add_unlike(value: &Json, wanted: &Json, is_fixed: bool, path: &Path<'_>, found: &mut Vec<String>) {
+    if found.len() >= PLACES || is_prescribed(value, wanted, is_fixed) {
+        return;
+    }
+    match (value, wanted) {
+        (Json::Object(a), Json::Object(b)) => {
+            for (name, value) in a.iter() {
+                match b.get_name(name) {
+                    Some(wanted) => add_unlike(value, wanted, is_fixed, &path.child(name.as_str()), found),
+                    None if is_fixed => found.push(path.child(name.as_str()).to_string()),
+                    None => {}
+                }
+            }
+        }
+        (Json::Array(items), Json::Array(all)) => {
+            for wanted in all.iter().filter(|wanted| !items.iter().any(|item| is_prescribed(item, wanted, is_fixed))) {
+                for (n, item) in items.iter().enumerate() {
+                    add_unlike(item, wanted, is_fixed, &path.item(n), found);
+                }
+            }
+        }
+        _ => found.push(path.to_string()),
+    }
 }
 
 /// A value, which may have two parts, and its place.

@@ -3,19 +3,20 @@
 use smallvec::SmallVec;
 
 use super::rules::{At, Slicing, SlicingRules};
-use super::slicing::{is_unclear, slice_of};
+use super::slicing::{is_unclear, slice_of, unlike};
 use super::state::{Check, Rules, STRUCTURE, Scope};
 use crate::fhir::fhirpath::Node;
+use crate::fhir::json::Json;
 use crate::fhir::path::Path;
 
 /// Most values in no slice that are named where a slice lacks one.
 const REST: usize = 4;
 
 /// The slices of one element, under all rules that slice it.
-pub struct Slices<'r>(SmallVec<[Sliced<'r>; 1]>);
+pub struct Slices<'r, 'j>(SmallVec<[Sliced<'r, 'j>; 1]>);
 
 /// The slices of one rule.
-struct Sliced<'r> {
+struct Sliced<'r, 'j> {
     at: At<'r>,
     slicing: &'r Slicing,
     counts: SmallVec<[u32; 8]>,
@@ -23,13 +24,13 @@ struct Sliced<'r> {
     last: usize,
     /// Whether a value was in none.
     has_rest: bool,
-    /// The numbers of the first such values.
-    rest: SmallVec<[usize; REST]>,
+    /// The first such values, with their numbers where the element repeats.
+    rest: SmallVec<[(Option<usize>, &'j Json); REST]>,
     /// Whether it slices a slice.
     is_inner: bool,
 }
 
-impl<'r> Sliced<'r> {
+impl<'r, 'j> Sliced<'r, 'j> {
     fn new(at: At<'r>) -> Option<Self> {
         let slicing = at.rule().slicing.as_deref()?;
         let counts = SmallVec::from_elem(0, slicing.slices.len());
@@ -37,7 +38,7 @@ impl<'r> Sliced<'r> {
     }
 }
 
-impl<'r> Slices<'r> {
+impl<'r, 'j> Slices<'r, 'j> {
     /// Those of some rules.
     pub fn of(rules: &[At<'r>]) -> Self {
         let mut list = SmallVec::new();
@@ -48,7 +49,7 @@ impl<'r> Slices<'r> {
     }
 
     /// Puts a value into its slices and adds their rules.
-    pub fn place<'j>(
+    pub fn place(
         &mut self,
         check: &mut Check<'r, 'j>,
         scope: &Scope<'j>,
@@ -81,7 +82,7 @@ impl<'r> Slices<'r> {
                 let text = || format!("is in the slice {} and in {} too (profile {profile})", name(slice), name(other));
                 check.fail(STRUCTURE, text, path);
             }
-            let Some(rule) = sliced.add(check, slice, path) else { continue };
+            let Some(rule) = sliced.add(check, slice, node.json, path) else { continue };
             if !rules.contains(&rule) {
                 rules.push(rule);
             }
@@ -95,13 +96,13 @@ impl<'r> Slices<'r> {
     pub fn finish(&self, check: &mut Check<'r, '_>, path: &Path) {
         for sliced in &self.0 {
             let unclear = is_unclear(sliced.slicing);
-            for (count, (name, index)) in sliced.counts.iter().zip(&sliced.slicing.slices) {
+            for (number, (count, (name, index))) in sliced.counts.iter().zip(&sliced.slicing.slices).enumerate() {
                 let rule = sliced.at.sibling(*index).rule();
                 let profile = || sliced.at.profile.name();
                 if *count < rule.min && !unclear {
                     let text =
                         || format!("the slice {name} needs {} values, not {count} (profile {})", rule.min, profile());
-                    let others = || sliced.rest.iter().map(|n| format!("{path}[{n}]")).collect();
+                    let others = || sliced.rest(number, path);
                     check.fail_of_several("required", text, path, others);
                 }
                 if let Some(max) = rule.max.filter(|max| count > max) {
@@ -114,13 +115,24 @@ impl<'r> Slices<'r> {
     }
 }
 
-impl<'r> Sliced<'r> {
+impl<'r, 'j> Sliced<'r, 'j> {
+    /// The values that are in no slice, with what keeps each out of one.
+    fn rest(&self, number: usize, path: &Path) -> Vec<String> {
+        let of_value = |(index, json): &(Option<usize>, &Json)| {
+            let path = index.map_or(*path, |index| path.item(index));
+            unlike(self.slicing, number, json, &path)
+        };
+        self.rest.iter().flat_map(of_value).collect()
+    }
+
     /// Counts a value in a slice, or in none; the rule of the slice.
-    fn add(&mut self, check: &mut Check<'r, '_>, slice: Option<usize>, path: &Path) -> Option<At<'r>> {
+    fn add(&mut self, check: &mut Check<'r, '_>, slice: Option<usize>, json: &'j Json, path: &Path) -> Option<At<'r>> {
         let profile = || self.at.profile.name();
         let Some(number) = slice else {
             self.has_rest = true;
-            self.rest.extend(path.index().filter(|_| self.rest.len() < REST));
+            if self.rest.len() < REST {
+                self.rest.push((path.index(), json));
+            }
             if self.slicing.rules == SlicingRules::Closed && !is_unclear(self.slicing) {
                 let names: Vec<&str> = self.slicing.slices.iter().map(|slice| &*slice.0).collect();
                 let text = || {

@@ -4,13 +4,16 @@ use smallvec::SmallVec;
 
 use super::bound::Bound;
 use super::codes::Membership;
-use super::compare;
+use super::compare::is_prescribed;
+use super::locations;
 use super::registry::Registry;
 use super::rules::{At, Criteria, Criterion, Discriminator, DiscriminatorKind, Expected, Probe, Rule, Slicing, Wanted};
 use super::state::{Check, NESTED, Scope};
+use super::systems;
 use crate::fhir::fhirpath::Node;
 use crate::fhir::json::Json;
 use crate::fhir::name::Name;
+use crate::fhir::path::Path;
 
 /// What a discriminator finds in one value.
 type Found<'j> = SmallVec<[Node<'j>; 4]>;
@@ -70,14 +73,16 @@ fn matches<'r, 'j>(
     match wanted {
         Criterion::Always => true,
         Criterion::Exists(exists) => found.is_empty() != *exists,
-        Criterion::Value(values) => found.iter().any(|node| values.iter().any(|wanted| is_value(node.json, wanted))),
+        Criterion::Value(values) => found
+            .iter()
+            .any(|node| values.iter().any(|wanted| is_prescribed(node.json, &wanted.value, wanted.is_fixed))),
         Criterion::Type(types) => {
             let is_of = |node: &Node<'j>| node.type_id.is_some_and(|id| types.iter().any(|wanted| id.is_a(*wanted)));
             found.iter().any(is_of)
         }
         Criterion::Code(url) => {
             let set = Bound::find(check.registry, check.answers, url);
-            set.is_some_and(|set| found.iter().any(|node| has_code(&set, node.json)))
+            set.is_some_and(|set| found.iter().any(|node| has_code(check, &set, node.json)))
         }
         Criterion::Profile(urls) => found.iter().any(|node| conforms(check, scope, *node, urls)),
     }
@@ -94,17 +99,55 @@ fn conforms<'r, 'j>(check: &mut Check<'r, 'j>, scope: &Scope<'j>, node: Node<'j>
     })
 }
 
-fn is_value(json: &Json, wanted: &Wanted) -> bool {
-    if wanted.is_fixed { compare::is_same(json, &wanted.value) } else { compare::has_pattern(json, &wanted.value) }
+/// What keeps a value out of a slice, as far as that is a value in it that is prescribed; else the value itself.
+pub fn unlike(slicing: &Slicing, number: usize, json: &Json, path: &Path<'_>) -> Vec<String> {
+    let mut found = vec![path.to_string()];
+    let criteria = slicing.criteria.get().and_then(|all| all.get(number)?.as_deref()).unwrap_or_default();
+    for (criterion, discriminator) in criteria.iter().zip(&slicing.discriminators) {
+        let Criterion::Value(values) = criterion else { continue };
+        let mut add = |json: &Json, path: &Path<'_>| {
+            let parts = values.iter().flat_map(|wanted| locations::unlike(json, &wanted.value, wanted.is_fixed, path));
+            found.extend(parts.collect::<Vec<_>>());
+        };
+        match &discriminator.probe {
+            Probe::This => add(json, path),
+            Probe::Names(names) => at_names(json, names, path, &mut add),
+            Probe::Path(_) | Probe::Broken(_) => {}
+        }
+    }
+    found.dedup();
+    found
 }
 
-fn has_code(set: &Bound<'_>, json: &Json) -> bool {
+/// Calls a function for what some names lead to.
+fn at_names(json: &Json, names: &[Name], path: &Path<'_>, then: &mut dyn FnMut(&Json, &Path<'_>)) {
+    match (json, names) {
+        (Json::Array(items), _) => {
+            items.iter().enumerate().for_each(|(n, item)| at_names(item, names, &path.item(n), then));
+        }
+        (Json::Null, _) => {}
+        (json, []) => then(json, path),
+        (Json::Object(object), [name, rest @ ..]) => {
+            if let Some(value) = object.get_name(name) {
+                at_names(value, rest, &path.child(name.as_str()), then);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether a code is in a value set; thoroughly, one of a version of its system that is not there is in none.
+fn has_code(check: &Check<'_, '_>, set: &Bound<'_>, json: &Json) -> bool {
     let text = |name: &str| json.get(name).and_then(Json::as_str);
+    let is_there = || {
+        let is_other = |system: &str| systems::is_other_version(check.registry, system, text("version"));
+        !check.options.is_thorough || !text("system").is_some_and(is_other)
+    };
     match json {
         Json::String(code) => set.contains(None, code) == Membership::In,
         Json::Object(object) => match object.get("coding").and_then(Json::as_array) {
-            Some(codings) => codings.iter().any(|coding| has_code(set, coding)),
-            None => text("code").is_some_and(|code| set.contains(text("system"), code) == Membership::In),
+            Some(codings) => codings.iter().any(|coding| has_code(check, set, coding)),
+            None => text("code").is_some_and(|code| set.contains(text("system"), code) == Membership::In) && is_there(),
         },
         _ => false,
     }

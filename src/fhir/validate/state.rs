@@ -150,6 +150,7 @@ impl<'r, 'j> Check<'r, 'j> {
         self.fail(code, text, path);
         if let Some(issue) = self.issues.get_mut(before) {
             issue.also = others();
+            issue.also.retain(|place| Some(place) != issue.expression.as_ref());
         }
     }
 

@@ -333,7 +333,7 @@ fn value<'r, 'j, const RULES: bool>(
     holder: Holder<'j>,
     property: &'static Property,
     below: &Rules<'r>,
-    slices: &mut Slices<'r>,
+    slices: &mut Slices<'r, 'j>,
     scope: &Scope<'j>,
     path: &Path,
 ) {
@@ -421,7 +421,7 @@ fn inside<'r, 'j, const RULES: bool>(
     holder: Holder<'j>,
     property: &Property,
     below: &Rules<'r>,
-    slices: &mut Slices<'r>,
+    slices: &mut Slices<'r, 'j>,
     scope: &Scope<'j>,
     path: &Path,
 ) {

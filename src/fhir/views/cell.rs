@@ -33,7 +33,7 @@ impl Cell {
             Item::Decimal(value) => Number::from_text(&value.to_string()).map_or(Self::Null, Self::Number),
             Item::String(text) => Self::Text((**text).into()),
             Item::Quantity(quantity) => Self::Element(Box::new(quantity_element(quantity))),
-            Item::TypeInfo(info) => Self::Text(format!("{}.{}", info.namespace, info.name).into()),
+            Item::TypeInfo(info) => Self::Text(info.to_string().into()),
             Item::Temporal(_) => to_text(item).map_or(Self::Null, |text| Self::Text((*text).into())),
         }
     }

@@ -32,12 +32,13 @@ fn converted<'a>(
     }
 }
 
-/// `encode(format)`: as `hex`, `base64` or `urlbase64`.
+/// `encode(format)`: as `hex`, `base64`, `urlbase64` or `ascii`, which has `?` for every other character.
 pub fn encode<'a>(m: &mut Machine<'a, '_>, input: Collection<'a>, arguments: &[Code]) -> Result<Collection<'a>> {
     converted(m, &input, arguments, |text, format| match format {
         "hex" => Some(text.bytes().map(|byte| format!("{byte:02x}")).collect()),
         "base64" => Some(to_base64(text.as_bytes())),
         "urlbase64" => Some(URL_SAFE.encode(text)),
+        "ascii" => Some(text.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect()),
         _ => None,
     })
 }

@@ -101,11 +101,11 @@ fn stub<'a>(kind: &str) -> Option<Node<'a>> {
     model::type_by_name(kind).map(Node::stub)
 }
 
-/// `type()`: the name of each item's type (N1, "Reflection").
+/// `type()`: each item's type (N1, "Reflection").
 pub fn type_of<'a>(_: &mut Machine<'a, '_>, input: Collection<'a>, _: &[Code]) -> Result<Collection<'a>> {
     let info = |item: &Item<'a>| match item {
         Item::Node(node) => node.type_info(),
-        other => other.system_type().map(|system| TypeInfo { namespace: "System", name: system.name() }),
+        other => other.system_type().map(TypeInfo::System),
     };
     Ok(input.iter().filter_map(info).map(Item::TypeInfo).collect())
 }
