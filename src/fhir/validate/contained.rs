@@ -1,7 +1,7 @@
 //! Contained resources: `dom-3` to `dom-5` (FHIR R4 `domainresource.html`), checked by hand, for their expressions visit
 //! the whole resource. `dom-2` is in the structure.
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
 use super::state::{Check, shown};
 use crate::fhir::definitions::names;
@@ -14,7 +14,7 @@ pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
     let mut named = HashSet::new();
     anchors(resource, &mut named);
     let all = path.child("contained");
-    let mut ids = HashSet::new();
+    let mut ids = HashMap::new();
     for (n, one) in list.iter().enumerate() {
         let place = all.item(n);
         let meta = |name: &str| one.get("meta").and_then(|meta| meta.get(name)).is_some();
@@ -29,12 +29,10 @@ pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
             check.fail("required", || "a contained resource must have an id".to_owned(), &place.child("id"));
             continue;
         };
-        if !ids.insert(id) {
-            check.fail(
-                "value",
-                || format!("there is another contained resource with the id \"{}\"", shown(id)),
-                &place.child("id"),
-            );
+        if let Some(other) = ids.insert(id, n) {
+            let text = || format!("there is another contained resource with the id \"{}\"", shown(id));
+            let other = || vec![all.item(other).child("id").to_string()];
+            check.fail_of_several("value", text, &place.child("id"), other);
         }
         if !named.contains(id) && !refers_out(one) {
             let text = || {

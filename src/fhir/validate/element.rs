@@ -57,7 +57,7 @@ pub fn check<'r, 'j>(check: &mut Check<'r, 'j>, scope: &Scope<'j>, at: At<'r>, n
         match outcome {
             Outcome::Fails if constraint.is_error => {
                 let text = || format!("{key}: {}", constraint.human);
-                check.fail_of_several("invariant", text, path, || locations::places(key, node.json, path));
+                check.fail_of_several("invariant", text, path, || constraint.places(node, path));
             }
             Outcome::Fails => check.warn("invariant", || format!("{key}: {}", constraint.human), path),
             Outcome::Unknown(why) => check.warn("not-supported", || format!("{key} could not be checked: {why}"), path),

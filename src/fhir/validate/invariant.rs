@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use super::locations::{self, PLACES};
 use crate::fhir::fhirpath::{self, Context, Expression, Node};
+use crate::fhir::path::Path;
 use crate::fhir::xml::{NarrativeRule, narrative_problem};
 
 /// Those that the walk itself checks, for all resources and without FHIRPath.
@@ -74,6 +76,15 @@ impl Constraint {
                 Err(fault) => Check::Broken(fault.message().into()),
             },
         })
+    }
+
+    /// The places of the elements that it is about; `path` is that of the node.
+    pub fn places(&self, node: Node<'_>, path: &Path<'_>) -> Vec<String> {
+        let known = locations::places(&self.key, node.json, path);
+        match self.check() {
+            Check::Path(expression) if known.is_empty() => fhirpath::places(expression.text(), node, path, PLACES),
+            _ => known,
+        }
     }
 
     /// Whether it holds for an element, and how many steps that took. What yields nothing does not hold.

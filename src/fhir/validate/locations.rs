@@ -5,10 +5,11 @@ use hashbrown::HashMap;
 
 use super::compare::is_prescribed;
 use crate::fhir::json::Json;
+use crate::fhir::name::Name;
 use crate::fhir::path::Path;
 
-/// Most places that are told.
-const PLACES: usize = 10;
+/// Most places that are told of one error.
+pub const PLACES: usize = 10;
 
 /// The places of the elements that break an invariant; none for one of which that is not known.
 pub fn places(key: &str, json: &Json, path: &Path<'_>) -> Vec<String> {
@@ -42,6 +43,19 @@ fn of_entries(json: &Json, path: &Path<'_>, part: &str, needed: &[&str]) -> Vec<
     let wrong = all.filter(|(_, entry)| entry.get(part).is_some() != is_needed);
     let shown = |(n, _)| if is_needed { format!("{path}.entry[{n}]") } else { format!("{path}.entry[{n}].{part}") };
     wrong.map(shown).take(PLACES).collect()
+}
+
+/// The items of a list that are more than may be; those of an element that does not repeat are none.
+pub fn beyond(max: usize, len: usize, path: &Path<'_>) -> Vec<String> {
+    (max..len).take(PLACES).filter(|_| len > 1).map(|n| path.item(n).to_string()).collect()
+}
+
+/// The place of an element that does not exist, if its name could be that of one.
+pub fn of_unknown(name: &Name, path: &Path<'_>) -> Option<String> {
+    let plain = name.as_str().trim_start_matches('_');
+    let is_name =
+        !plain.is_empty() && plain.len() <= 64 && plain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    is_name.then(|| path.child(plain).to_string())
 }
 
 /// The parts of a value, itself at the most, that are not as in another one that is prescribed.
@@ -99,6 +113,7 @@ fn entries<'j>(json: &'j Json, place: &str, found: &mut Vec<Found<'j>>) {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::fhir::json::parse;
     use crate::fhir::validate::{Options, Registry, validate};
 
@@ -143,5 +158,68 @@ mod tests {
         let ids = r#"{"resourceType":"Patient","name":[{"id":"x","family":"A"},{"family":"B"}],"_birthDate":{"id":"x",
             "extension":[{"url":"http://x","valueString":"y"}]}}"#;
         assert_eq!(told(ids), [["Patient.birthDate.id", "Patient.name[0].id"]]);
+    }
+
+    #[test]
+    fn what_an_error_is_about_is_named_beside_where_it_is_told() {
+        let extension = r#"{"url":"http://hl7.org/fhir/StructureDefinition/patient-birthPlace","valueAddress":{}}"#;
+        for (resource, places) in [
+            (r#""resourceType":"Patient","foo":1"#.to_owned(), "Patient Patient.foo"),
+            (r#""resourceType":"Patient","_foo":1,"name":[{"b-r":1}]"#.to_owned(), "Patient Patient.foo|Patient.name[0]"),
+            (
+                format!(r#""resourceType":"Patient","extension":[{extension}],"contact":[{{"gender":"male"}}]"#),
+                "Patient.extension[0].value|Patient.contact[0]",
+            ),
+            (
+                r#""resourceType":"Appointment","status":"booked","cancelationReason":{"text":"x"},
+                "start":"2020-01-01T00:00:00Z","end":"2020-01-01T01:00:00Z","participant":[{"type":[{"text":"x"}],"status":"accepted"}]"#
+                    .to_owned(),
+                "Appointment Appointment.cancelationReason Appointment.status",
+            ),
+            (
+                r##""resourceType":"Observation","status":"final","code":{"text":"x"},"subject":{"reference":"#a"},
+                "specimen":{"reference":"Patient/1"}"##
+                    .to_owned(),
+                "Observation.subject Observation.subject.reference|Observation.specimen Observation.specimen.reference",
+            ),
+            (
+                r##""resourceType":"Patient","contained":[{"resourceType":"Organization","id":"a","name":"x"},
+                {"resourceType":"Organization","id":"a","name":"y"}],"managingOrganization":{"reference":"#a"}"##
+                    .to_owned(),
+                "Patient.contained[1].id Patient.contained[0].id",
+            ),
+            (
+                r#""resourceType":"Encounter","status":"planned","class":{"code":"AMB"},
+                "classHistory":[{"class":{"code":"x"},"period":{"start":"2020-01-02","end":"2020-01-01"}}]"#
+                    .to_owned(),
+                "Encounter.classHistory[0].period Encounter.classHistory[0].period.end Encounter.classHistory[0].period.start",
+            ),
+        ] {
+            let told: Vec<_> = told(&format!("{{{resource}}}")).into_iter().map(|places| places.join(" ")).collect();
+            assert_eq!(told.join("|"), places, "{resource}");
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_a_maximum_and_what_differs_from_a_value_is_named() {
+        let json = |text: &str| parse(text.as_bytes()).expect(text);
+        let path = Path::root("x");
+        assert_eq!(beyond(1, 3, &path), ["x[1]", "x[2]"]);
+        assert_eq!((beyond(0, 2, &path).len(), beyond(0, 1, &path).len(), beyond(2, 200, &path).len()), (2, 0, PLACES));
+        for (value, wanted, is_fixed, places) in [
+            (
+                r#"{"coding":[{"system":"a","code":"b"}]}"#,
+                r#"{"coding":[{"system":"a","code":"c"}]}"#,
+                false,
+                "x.coding[0].code",
+            ),
+            (r#"{"a":1,"b":{"c":2}}"#, r#"{"a":1,"b":{"c":3}}"#, true, "x.b.c"),
+            (r#"{"a":1,"b":2}"#, r#"{"a":1}"#, true, "x.b"),
+            (r#"{"a":1,"b":2}"#, r#"{"a":1}"#, false, ""),
+            (r#"{"a":1}"#, r#"{"a":1,"b":2}"#, false, ""),
+            (r#""a""#, r#""b""#, true, "x"),
+        ] {
+            assert_eq!(unlike(&json(value), &json(wanted), is_fixed, &path).join(" "), places, "{value}");
+        }
     }
 }

@@ -40,13 +40,18 @@ pub fn check<'r, 'j>(
     let Some(kind) = found.kind else { return };
     if !property.targets.is_empty() && !property.targets.contains(&kind) {
         let allowed = property.targets.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
-        check.fail(STRUCTURE, || format!("a reference to {kind} is not allowed here, only to {allowed}"), path);
+        refuse(check, STRUCTURE, || format!("a reference to {kind} is not allowed here, only to {allowed}"), path);
         return;
     }
     for at in rules {
         let types = at.rule().types.iter().filter(|t| t.type_id == property.type_id && !t.targets.is_empty());
         types.for_each(|rule| targets(check, scope, kind, found.node, rule, *at, path));
     }
+}
+
+/// Notes an error about the literal reference of a Reference.
+fn refuse(check: &mut Check<'_, '_>, code: &'static str, text: impl FnOnce() -> String, path: &Path) {
+    check.fail_of_several(code, text, path, || vec![path.child("reference").to_string()]);
 }
 
 /// The type that a reference names though it is none to a server: its id is none, or it goes on after it.
@@ -129,7 +134,7 @@ fn find<'j>(
         let found = contained(scope.root, id).filter(|_| !is_whole || !check.options.is_thorough);
         if found.is_none() {
             let text = || format!("ref-1: there is no contained resource with the id \"{}\"", shown(id));
-            check.fail("invariant", text, path);
+            refuse(check, "invariant", text, path);
         }
         return found.map(of);
     }
@@ -139,11 +144,11 @@ fn find<'j>(
             if let (Some(said), Some(kind)) = (target_kind(reference), found.kind)
                 && said != kind
             {
-                check.fail(STRUCTURE, || format!("the reference names a {said}, but leads to a {kind}"), path);
+                refuse(check, STRUCTURE, || format!("the reference names a {said}, but leads to a {kind}"), path);
             }
             if let Some(count) = bundle.matches(reference, scope.full_url).filter(|n| bundle.holds_all() && *n != 1) {
                 let text = || format!("{} leads to {count} entries of the bundle, not one", shown(reference));
-                check.fail("not-found", text, path);
+                refuse(check, "not-found", text, path);
             }
             return Some(found);
         }
@@ -155,7 +160,7 @@ fn find<'j>(
                     "{shown} is in the bundle, but not under the URL that the reference leads to from this entry's fullUrl"
                 )
             };
-            check.fail("not-found", text, path);
+            refuse(check, "not-found", text, path);
         }
     }
     relative(check, scope, reference, path);
@@ -185,7 +190,7 @@ fn by_uuid<'j>(check: &mut Check<'_, 'j>, bundle: &BundleIndex<'j>, scope: &Scop
     let found = bundle.find(&format!("urn:uuid:{}", literal.id), None).and_then(|node| node.type_id?.resource_type());
     if let Some(kind) = found.filter(|kind| *kind != literal.kind) {
         let text = || format!("the reference names a {}, but the entry with this id is a {kind}", literal.kind);
-        check.fail(STRUCTURE, text, path);
+        refuse(check, STRUCTURE, text, path);
     }
 }
 
@@ -205,7 +210,7 @@ fn targets<'r, 'j>(
     let allowed: Vec<&str> = rule.targets.iter().map(|target| &*target.url).collect();
     let what = if node.is_some() { "this target of a reference" } else { "a reference to this type" };
     let text = || format!("{what} ({kind}) is not allowed by {}, only {}", at.profile.name(), allowed.join(", "));
-    check.fail(STRUCTURE, text, path);
+    refuse(check, STRUCTURE, text, path);
 }
 
 fn fits<'r, 'j>(

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::locations::PLACES;
 use super::rules::{At, Slicing, SlicingRules};
 use super::slicing::{is_unclear, slice_of, unlike};
 use super::state::{Check, Rules, STRUCTURE, Scope};
@@ -26,6 +27,8 @@ struct Sliced<'r, 'j> {
     has_rest: bool,
     /// The first such values, with their numbers where the element repeats.
     rest: SmallVec<[(Option<usize>, &'j Json); REST]>,
+    /// The first values that are more than a slice may have: its number and theirs.
+    beyond: SmallVec<[(usize, usize); 1]>,
     /// Whether it slices a slice.
     is_inner: bool,
 }
@@ -34,7 +37,9 @@ impl<'r, 'j> Sliced<'r, 'j> {
     fn new(at: At<'r>) -> Option<Self> {
         let slicing = at.rule().slicing.as_deref()?;
         let counts = SmallVec::from_elem(0, slicing.slices.len());
-        Some(Self { at, slicing, counts, last: 0, has_rest: false, rest: SmallVec::new(), is_inner: at.is_slice() })
+        let is_inner = at.is_slice();
+        let (rest, beyond) = (SmallVec::new(), SmallVec::new());
+        Some(Self { at, slicing, counts, last: 0, has_rest: false, rest, beyond, is_inner })
     }
 }
 
@@ -108,7 +113,8 @@ impl<'r, 'j> Slices<'r, 'j> {
                 if let Some(max) = rule.max.filter(|max| count > max) {
                     let text =
                         || format!("the slice {name} may have {max} values, not {count} (profile {})", profile());
-                    check.fail(STRUCTURE, text, path);
+                    let values = || sliced.beyond(number, path);
+                    check.fail_of_several(STRUCTURE, text, path, values);
                 }
             }
         }
@@ -123,6 +129,12 @@ impl<'r, 'j> Sliced<'r, 'j> {
             unlike(self.slicing, number, json, &path)
         };
         self.rest.iter().flat_map(of_value).collect()
+    }
+
+    /// The values that are more than a slice may have.
+    fn beyond(&self, number: usize, path: &Path) -> Vec<String> {
+        let of_slice = self.beyond.iter().filter(|(slice, _)| *slice == number);
+        of_slice.map(|(_, n)| path.item(*n).to_string()).collect()
     }
 
     /// Counts a value in a slice, or in none; the rule of the slice.
@@ -156,6 +168,9 @@ impl<'r, 'j> Sliced<'r, 'j> {
         }
         self.last = self.last.max(number);
         self.counts[number] += 1;
-        Some(self.at.sibling(*index))
+        let at = self.at.sibling(*index);
+        let is_beyond = at.rule().max.is_some_and(|max| self.counts[number] > max) && self.beyond.len() < PLACES;
+        self.beyond.extend(path.index().filter(|_| is_beyond).map(|n| (number, n)));
+        Some(at)
     }
 }

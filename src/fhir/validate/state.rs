@@ -103,6 +103,11 @@ pub struct Check<'r, 'j> {
     pub conforms: fn(&mut Check<'r, 'j>, &Scope<'j>, Node<'j>, &'r Profile) -> bool,
 }
 
+/// Whether two issues tell the same of the same element.
+fn is_same(a: &Issue, b: &Issue) -> bool {
+    (a.severity, a.code, &a.diagnostics, &a.expression) == (b.severity, b.code, &b.diagnostics, &b.expression)
+}
+
 /// The resource that an element is in.
 #[derive(Clone, Copy)]
 pub struct Scope<'j> {
@@ -146,9 +151,10 @@ impl<'r, 'j> Check<'r, 'j> {
         path: &Path,
         others: impl FnOnce() -> Vec<String>,
     ) {
-        let before = self.issues.len();
-        self.fail(code, text, path);
-        if let Some(issue) = self.issues.get_mut(before) {
+        self.failed = true;
+        if self.note("error", code, text, path)
+            && let Some(issue) = self.issues.last_mut()
+        {
             issue.also = others();
             issue.also.retain(|place| Some(place) != issue.expression.as_ref());
         }
@@ -168,20 +174,23 @@ impl<'r, 'j> Check<'r, 'j> {
         }
     }
 
-    fn note(&mut self, severity: &'static str, code: &'static str, text: impl FnOnce() -> String, path: &Path) {
+    /// Notes an issue, if it is told and not yet there.
+    fn note(&mut self, severity: &'static str, code: &'static str, text: impl FnOnce() -> String, path: &Path) -> bool {
         if self.is_quiet {
-            return;
+            return false;
         }
         // as many warnings as there may be never keep an error from being told
         if self.issues.iter().filter(|issue| issue.severity == severity).count() == ISSUES {
             self.more = true;
-            return;
+            return false;
         }
         let issue = Issue { severity, ..Issue::error(code, text()).at(path.to_string()) };
         // the same rule may come from several profiles
-        if !self.issues.contains(&issue) {
+        let is_new = !self.issues.iter().any(|other| is_same(other, &issue));
+        if is_new {
             self.issues.push(issue);
         }
+        is_new
     }
 
     /// Counts steps. When none are left, that is an error, told once, and nothing that costs steps is checked any more.

@@ -1,11 +1,12 @@
 //! The elements that must be there, how often, of which types, and which further profiles apply to them.
 
 use super::known::TYPES;
+use super::locations;
 use super::registry::Registry;
 use super::rules::At;
 use super::state::{Check, NESTED, Rules, STRUCTURE, Scope, shown};
 use super::vitals;
-use crate::fhir::definitions::element::{self as model, TypeId};
+use crate::fhir::definitions::element::{self as model, Property, TypeId};
 use crate::fhir::definitions::names;
 use crate::fhir::fhirpath::Node;
 use crate::fhir::json::{Json, Object};
@@ -68,6 +69,13 @@ pub fn needed(check: &mut Check<'_, '_>, at: At<'_>, owner: TypeId, seen: u128, 
     }
 }
 
+/// Holds the number of values against the definition of the element.
+pub fn count_of(check: &mut Check<'_, '_>, property: &Property, len: usize, path: &Path) {
+    let Some(max) = property.max.map(usize::from).filter(|max| len > *max && !check.options.shape_only) else { return };
+    let text = || format!("has {len} items, more than allowed");
+    check.fail_of_several(STRUCTURE, text, path, || locations::beyond(max, len, path));
+}
+
 /// Holds the number of values against the rules of the element.
 pub fn count(check: &mut Check<'_, '_>, rules: &[At<'_>], len: usize, path: &Path) {
     for at in rules {
@@ -82,7 +90,7 @@ pub fn count(check: &mut Check<'_, '_>, rules: &[At<'_>], len: usize, path: &Pat
                 0 => format!("is not allowed by the profile {}", at.profile.name()),
                 _ => format!("at most {max} values are allowed by the profile {}, not {len}", at.profile.name()),
             };
-            check.fail(STRUCTURE, text, path);
+            check.fail_of_several(STRUCTURE, text, path, || locations::beyond(max as usize, len, path));
         }
     }
 }

@@ -11,6 +11,7 @@ use super::element;
 use super::extensions;
 use super::known::TYPES;
 use super::language;
+use super::locations;
 use super::primitive::Primitive;
 use super::questionnaire;
 use super::reference;
@@ -177,7 +178,8 @@ fn element<'j>(
     }
     let (found, is_sibling) = find(holder.owner, name);
     let Some(property) = found else {
-        check.fail(STRUCTURE, || format!("unknown element \"{}\"", shown(name.as_str())), path);
+        let text = || format!("unknown element \"{}\"", shown(name.as_str()));
+        check.fail_of_several(STRUCTURE, text, path, || locations::of_unknown(name, path).into_iter().collect());
         return None;
     };
     if is_sibling && holder.object.get_name(&property.name).is_some() {
@@ -263,9 +265,7 @@ fn values<'r, 'j, const RULES: bool>(
     }
     let Some((values, siblings)) = lists(check, element, holder.owner, path) else { return };
     let len = values.len().max(siblings.len());
-    if !check.options.shape_only && property.max.is_some_and(|max| len > max.into()) {
-        check.fail(STRUCTURE, || format!("has {len} items, more than allowed"), path);
-    }
+    types::count_of(check, property, len, path);
     types::count(check, &below, len, path);
     for index in 0..len {
         let (one, sibling) = (values.get(index), siblings.get(index).filter(|s| **s != Json::Null));
