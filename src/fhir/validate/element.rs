@@ -57,7 +57,7 @@ pub fn check<'r, 'j>(check: &mut Check<'r, 'j>, scope: &Scope<'j>, at: At<'r>, n
         match outcome {
             Outcome::Fails if constraint.is_error => {
                 let text = || format!("{key}: {}", constraint.human);
-                check.fail_of_several("invariant", text, path, || constraint.places(node, path));
+                check.fail_by(at.profile, "invariant", text, path, || constraint.places(node, path));
             }
             Outcome::Fails => check.warn("invariant", || format!("{key}: {}", constraint.human), path),
             Outcome::Unknown(why) => check.warn("not-supported", || format!("{key} could not be checked: {why}"), path),
@@ -85,7 +85,7 @@ pub fn id<'j>(check: &mut Check<'_, 'j>, id: &'j str, scope: &Scope<'j>, path: &
     }
 }
 
-fn prescribed(check: &mut Check<'_, '_>, expected: &Expected, at: At<'_>, json: &Json, path: &Path) {
+fn prescribed<'r>(check: &mut Check<'r, '_>, expected: &Expected, at: At<'r>, json: &Json, path: &Path) {
     let (value, is_fixed, word) = match expected {
         Expected::Fixed(value) => (value, true, "must be"),
         Expected::Pattern(value) => (value, false, "must have at least"),
@@ -95,7 +95,7 @@ fn prescribed(check: &mut Check<'_, '_>, expected: &Expected, at: At<'_>, json: 
         let is_coding = value.get("coding").is_some() && value.as_object().is_some_and(|object| object.len() == 1);
         let place = if is_coding && binding::has_one_coding(json) { &codings.item(0) } else { path };
         let text = || format!("{word} {} (profile {})", text_of(value), at.profile.name());
-        check.fail_of_several("value", text, place, || locations::unlike(json, value, is_fixed, path));
+        check.fail_by(at.profile, "value", text, place, || locations::unlike(json, value, is_fixed, path));
     }
 }
 
@@ -107,21 +107,39 @@ fn text_of(json: &Json) -> String {
     text.chars().take(200).collect::<String>() + more
 }
 
-fn bounded(check: &mut Check<'_, '_>, bounds: &ValueBounds, at: At<'_>, json: &Json, path: &Path) {
+fn bounded<'r>(check: &mut Check<'r, '_>, bounds: &ValueBounds, at: At<'r>, json: &Json, path: &Path) {
     let name = at.profile.name();
     if let (Some(most), Json::String(text)) = (bounds.max_length, json)
         && text.chars().count() as u64 > most
     {
-        check.fail("too-long", || format!("must not be longer than {most} characters (profile {name})"), path);
+        check.fail_by(
+            at.profile,
+            "too-long",
+            || format!("must not be longer than {most} characters (profile {name})"),
+            path,
+            Vec::new,
+        );
     }
     if let Some(least) = &bounds.min
         && compare::order(json, least).is_some_and(std::cmp::Ordering::is_lt)
     {
-        check.fail("value", || format!("must be at least {} (profile {name})", text_of(least)), path);
+        check.fail_by(
+            at.profile,
+            "value",
+            || format!("must be at least {} (profile {name})", text_of(least)),
+            path,
+            Vec::new,
+        );
     }
     if let Some(most) = &bounds.max
         && compare::order(json, most).is_some_and(std::cmp::Ordering::is_gt)
     {
-        check.fail("value", || format!("must be at most {} (profile {name})", text_of(most)), path);
+        check.fail_by(
+            at.profile,
+            "value",
+            || format!("must be at most {} (profile {name})", text_of(most)),
+            path,
+            Vec::new,
+        );
     }
 }

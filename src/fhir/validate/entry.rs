@@ -4,6 +4,7 @@ use hashbrown::HashMap;
 
 use super::answers::Answers;
 use super::beside::Beside;
+use super::claims;
 use super::entries::BundleIndex;
 use super::registry::Registry;
 use super::rules::At;
@@ -86,6 +87,7 @@ pub fn validate_beside<'j>(
     }
     let asked: Vec<At<'_>> = rules.to_vec();
     walk::resource::<true>(&mut check, resource, &asked, Site::Root, &scope(resource), &Path::root("Resource"));
+    claims::name(&mut check, resource);
     told(check)
 }
 
@@ -102,6 +104,7 @@ pub(super) fn new<'r, 'j>(
         options,
         has_rules,
         issues: Vec::new(),
+        blamed: Vec::new(),
         more: false,
         is_quiet: false,
         failed: false,

@@ -60,11 +60,8 @@ pub fn by_url<'r, 'j>(
         Some(Ok(_)) => check.fail("extension", || format!("{} is no extension", shown(url)), path),
         Some(Err(why)) => check.warn("not-supported", || format!("the extension {url} cannot be checked: {why}"), path),
         None if !url.contains(':') => {
-            check.fail(
-                "extension",
-                || format!("the url of an extension must be absolute, not \"{}\"", shown(url)),
-                path,
-            );
+            let text = || format!("the url of an extension must be absolute, not \"{}\"", shown(url));
+            check.fail_of_several("extension", text, path, || vec![path.child("url").to_string()]);
         }
         None if url.starts_with(CORE) || (is_modifier && check.options.unknown_is_error) => {
             check.fail("extension", || format!("the extension {} is not known", shown(url)), path);
@@ -134,7 +131,7 @@ fn part<'r>(check: &mut Check<'r, '_>, url: &str, site: Site<'_>, below: &[At<'r
     let is_told = has_parts || (check.options.is_thorough && url_of(site.holder.object).is_some_and(is_whole));
     if is_told && !below.iter().any(is_in) {
         let text = || format!("the extension around this one has no part with the url \"{}\"", shown(url));
-        check.fail("extension", text, path);
+        check.fail_of_several("extension", text, path, || vec![path.child("url").to_string()]);
     }
 }
 

@@ -23,6 +23,8 @@ pub struct KnownTypes {
     pub quantity: Option<TypeId>,
     /// `Attachment`
     pub attachment: Option<TypeId>,
+    /// `Signature`
+    pub signature: Option<TypeId>,
     /// `CodeableConcept`
     pub concept: Option<TypeId>,
     /// `Bundle`
@@ -52,6 +54,7 @@ pub static TYPES: LazyLock<KnownTypes> = LazyLock::new(|| {
         coding: type_by_name("Coding"),
         quantity: type_by_name("Quantity"),
         attachment: type_by_name("Attachment"),
+        signature: type_by_name("Signature"),
         concept: type_by_name("CodeableConcept"),
         bundle: type_by_name("Bundle"),
         identifier: type_by_name("Identifier"),

@@ -16,7 +16,9 @@ pub fn places(key: &str, json: &Json, path: &Path<'_>) -> Vec<String> {
     let mut found = Vec::new();
     match key {
         // "The link ids for groups and questions must be unique within the questionnaire"
-        "que-2" => items(json, &path.to_string(), &mut found),
+        "que-2" => nested(json, ("item", "linkId"), &path.to_string(), &mut found),
+        // "Within a code system definition, all the codes SHALL be unique"
+        "csd-1" => nested(json, ("concept", "code"), &path.to_string(), &mut found),
         // "FullUrl must be unique in a bundle, or else entries with same fullUrl must have different meta.versionId"
         "bdl-7" => entries(json, &path.to_string(), &mut found),
         // "entry.search only when a search"
@@ -35,14 +37,14 @@ pub fn places(key: &str, json: &Json, path: &Path<'_>) -> Vec<String> {
     repeated.map(|(_, place)| place.clone()).take(PLACES).collect()
 }
 
-/// The entries that lack a part in a Bundle of these types, and the parts in any other.
+/// The entries that lack a part in a Bundle of these types, and the parts in any other; and the type.
 fn of_entries(json: &Json, path: &Path<'_>, part: &str, needed: &[&str]) -> Vec<String> {
     let kind = json.get("type").and_then(Json::as_str).unwrap_or("");
     let is_needed = needed.contains(&kind);
     let all = json.get("entry").and_then(Json::as_array).unwrap_or_default().iter().enumerate();
     let wrong = all.filter(|(_, entry)| entry.get(part).is_some() != is_needed);
     let shown = |(n, _)| if is_needed { format!("{path}.entry[{n}]") } else { format!("{path}.entry[{n}].{part}") };
-    wrong.map(shown).take(PLACES).collect()
+    [format!("{path}.type")].into_iter().chain(wrong.map(shown)).take(PLACES).collect()
 }
 
 /// The items of a list that are more than may be; those of an element that does not repeat are none.
@@ -58,7 +60,20 @@ pub fn of_unknown(name: &Name, path: &Path<'_>) -> Option<String> {
     is_name.then(|| path.child(plain).to_string())
 }
 
-/// The parts of a value, itself at the most, that are not as in another one that is prescribed.
+/// The place of a contained resource with an id, or where it would be; `path` is somewhere in the container.
+pub fn of_contained(container: &Json, id: &str, path: &Path<'_>) -> String {
+    let path = path.to_string();
+    let outside = path.split(".contained[").next().unwrap_or_default();
+    let is_around = outside.starts_with("Bundle.") || outside.starts_with("Parameters.");
+    let of_entry = outside.rfind(".resource.").filter(|_| is_around).map(|at| at + ".resource".len());
+    let end = of_entry.or_else(|| outside.find('.')).unwrap_or(outside.len());
+    let list = container.get("contained").and_then(Json::as_array).unwrap_or_default();
+    let is_it = |one: &Json| one.get("id").and_then(Json::as_str) == Some(id);
+    let index = list.iter().position(is_it).map_or(String::new(), |n| format!("[{n}]"));
+    format!("{}.contained{index}", &outside[..end])
+}
+
+/// The parts of a value, itself at the most, that are not as in another one that is prescribed, or not there.
 pub fn unlike(value: &Json, wanted: &Json, is_fixed: bool, path: &Path<'_>) -> Vec<String> {
     let mut found = Vec::new();
     add_unlike(value, wanted, is_fixed, path, &mut found);
@@ -72,13 +87,15 @@ fn add_unlike(value: &Json, wanted: &Json, is_fixed: bool, path: &Path<'_>, foun
     }
     match (value, wanted) {
         (Json::Object(a), Json::Object(b)) => {
-            for (name, value) in a.iter() {
-                match b.get_name(name) {
-                    Some(wanted) => add_unlike(value, wanted, is_fixed, &path.child(name.as_str()), found),
-                    None if is_fixed => found.push(path.child(name.as_str()).to_string()),
-                    None => {}
+            for (name, wanted) in b.iter() {
+                let place = path.child(name.as_str());
+                match a.get_name(name) {
+                    Some(value) => add_unlike(value, wanted, is_fixed, &place, found),
+                    None => found.push(place.to_string()),
                 }
             }
+            let more = a.iter().filter(|(name, _)| is_fixed && b.get_name(name).is_none());
+            found.extend(more.map(|(name, _)| path.child(name.as_str()).to_string()));
         }
         (Json::Array(items), Json::Array(all)) => {
             for wanted in all.iter().filter(|wanted| !items.iter().any(|item| is_prescribed(item, wanted, is_fixed))) {
@@ -94,12 +111,13 @@ fn add_unlike(value: &Json, wanted: &Json, is_fixed: bool, path: &Path<'_>, foun
 /// A value, which may have two parts, and its place.
 type Found<'j> = ((&'j str, &'j str), String);
 
-fn items<'j>(json: &'j Json, place: &str, found: &mut Vec<Found<'j>>) {
-    for (n, item) in json.get("item").and_then(Json::as_array).unwrap_or_default().iter().enumerate() {
-        let place = format!("{place}.item[{n}]");
-        let link_id = item.get("linkId").and_then(Json::as_str);
-        found.extend(link_id.map(|text| ((text, ""), format!("{place}.linkId"))));
-        items(item, &place, found);
+/// The texts of a part of all items, also of those within others.
+fn nested<'j>(json: &'j Json, (items, part): (&str, &str), place: &str, found: &mut Vec<Found<'j>>) {
+    for (n, item) in json.get(items).and_then(Json::as_array).unwrap_or_default().iter().enumerate() {
+        let place = format!("{place}.{items}[{n}]");
+        let text = item.get(part).and_then(Json::as_str);
+        found.extend(text.map(|text| ((text, ""), format!("{place}.{part}"))));
+        nested(item, (items, part), &place, found);
     }
 }
 
@@ -130,6 +148,10 @@ mod tests {
             "item":[{"linkId":"b","type":"string"},{"linkId":"c","type":"string"}]},{"linkId":"b","type":"string"}]}"#;
         let both = ["Questionnaire", "Questionnaire.item[0].item[0].linkId", "Questionnaire.item[1].linkId"];
         assert_eq!(told(form), [both]);
+        let codes = r#"{"resourceType":"CodeSystem","status":"draft","content":"complete","concept":[{"code":"a",
+            "concept":[{"code":"b"}]},{"code":"c"},{"code":"b"}]}"#;
+        let both = ["CodeSystem", "CodeSystem.concept[0].concept[0].code", "CodeSystem.concept[2].code"];
+        assert_eq!(told(codes), [both]);
         let entries = |kind: &str, url: &str, id: &str| {
             format!(
                 r#"{{"resourceType":"Bundle","type":"collection","entry":[
@@ -150,11 +172,14 @@ mod tests {
                 "resource":{{"resourceType":"Patient","id":"1"}}{part}}}]}}"#
             ))
         };
-        assert_eq!(parts("collection", r#","search":{"mode":"match"}"#), [["Bundle", "Bundle.entry[0].search"]]);
+        assert_eq!(
+            parts("collection", r#","search":{"mode":"match"}"#),
+            [["Bundle", "Bundle.type", "Bundle.entry[0].search"]]
+        );
         let request = r#","request":{"method":"GET","url":"Patient/1"}"#;
-        assert_eq!(parts("collection", request), [["Bundle", "Bundle.entry[0].request"]]);
-        assert_eq!(parts("batch", ""), [["Bundle", "Bundle.entry[0]"]]);
-        assert_eq!(parts("batch-response", ""), [["Bundle", "Bundle.entry[0]"]]);
+        assert_eq!(parts("collection", request), [["Bundle", "Bundle.type", "Bundle.entry[0].request"]]);
+        assert_eq!(parts("batch", ""), [["Bundle", "Bundle.type", "Bundle.entry[0]"]]);
+        assert_eq!(parts("batch-response", ""), [["Bundle", "Bundle.type", "Bundle.entry[0]"]]);
         let ids = r#"{"resourceType":"Patient","name":[{"id":"x","family":"A"},{"family":"B"}],"_birthDate":{"id":"x",
             "extension":[{"url":"http://x","valueString":"y"}]}}"#;
         assert_eq!(told(ids), [["Patient.birthDate.id", "Patient.name[0].id"]]);
@@ -180,13 +205,20 @@ mod tests {
                 r##""resourceType":"Observation","status":"final","code":{"text":"x"},"subject":{"reference":"#a"},
                 "specimen":{"reference":"Patient/1"}"##
                     .to_owned(),
-                "Observation.subject Observation.subject.reference|Observation.specimen Observation.specimen.reference",
+                "Observation.subject Observation.subject.reference Observation.contained|Observation.specimen Observation.specimen.reference",
             ),
             (
                 r##""resourceType":"Patient","contained":[{"resourceType":"Organization","id":"a","name":"x"},
                 {"resourceType":"Organization","id":"a","name":"y"}],"managingOrganization":{"reference":"#a"}"##
                     .to_owned(),
                 "Patient.contained[1].id Patient.contained[0].id",
+            ),
+            (
+                r##""resourceType":"Bundle","type":"collection","entry":[{"fullUrl":"http://x/Observation/1","resource":{
+                "resourceType":"Observation","id":"1","status":"final","code":{"text":"x"},"subject":{"reference":"#b"},"contained":[
+                {"resourceType":"Medication","id":"a"},{"resourceType":"Basic","id":"b","code":{"text":"x"},"subject":{"reference":"#a"}}]}}]"##
+                    .to_owned(),
+                "Bundle.entry[0].resource.subject Bundle.entry[0].resource.subject.reference Bundle.entry[0].resource.contained[1]",
             ),
             (
                 r#""resourceType":"Encounter","status":"planned","class":{"code":"AMB"},
@@ -216,7 +248,7 @@ mod tests {
             (r#"{"a":1,"b":{"c":2}}"#, r#"{"a":1,"b":{"c":3}}"#, true, "x.b.c"),
             (r#"{"a":1,"b":2}"#, r#"{"a":1}"#, true, "x.b"),
             (r#"{"a":1,"b":2}"#, r#"{"a":1}"#, false, ""),
-            (r#"{"a":1}"#, r#"{"a":1,"b":2}"#, false, ""),
+            (r#"{"a":1}"#, r#"{"a":1,"b":2}"#, false, "x.b"),
             (r#""a""#, r#""b""#, true, "x"),
         ] {
             assert_eq!(unlike(&json(value), &json(wanted), is_fixed, &path).join(" "), places, "{value}");

@@ -2,7 +2,8 @@
 //! (FHIR R4 `references.html`).
 
 use super::entries::{BundleIndex, Literal, contained, contained_count, target_kind, without_version};
-use super::rules::{At, Target, TypeRule};
+use super::locations;
+use super::rules::{At, Profile, Target, TypeRule};
 use super::state::{Check, NESTED, STRUCTURE, Scope, shown};
 use super::uris::has_scheme;
 use crate::fhir::definitions::element::Property;
@@ -40,18 +41,38 @@ pub fn check<'r, 'j>(
     let Some(kind) = found.kind else { return };
     if !property.targets.is_empty() && !property.targets.contains(&kind) {
         let allowed = property.targets.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
-        refuse(check, STRUCTURE, || format!("a reference to {kind} is not allowed here, only to {allowed}"), path);
+        let text = || format!("a reference to {kind} is not allowed here, only to {allowed}");
+        refuse_target(check, scope, (STRUCTURE, None), text, reference, path);
         return;
     }
     for at in rules {
         let types = at.rule().types.iter().filter(|t| t.type_id == property.type_id && !t.targets.is_empty());
-        types.for_each(|rule| targets(check, scope, kind, found.node, rule, *at, path));
+        types.for_each(|rule| targets(check, scope, (reference, kind, found.node), rule, *at, path));
     }
 }
 
 /// Notes an error about the literal reference of a Reference.
 fn refuse(check: &mut Check<'_, '_>, code: &'static str, text: impl FnOnce() -> String, path: &Path) {
     check.fail_of_several(code, text, path, || vec![path.child("reference").to_string()]);
+}
+
+/// Notes an error about what a Reference leads to, which a profile makes one if not the base: what is contained is named too.
+fn refuse_target<'r>(
+    check: &mut Check<'r, '_>,
+    scope: &Scope<'_>,
+    (code, profile): (&'static str, Option<&'r Profile>),
+    text: impl FnOnce() -> String,
+    reference: Option<&str>,
+    path: &Path,
+) {
+    let id = reference.and_then(|reference| reference.strip_prefix('#')).filter(|id| !id.is_empty());
+    let contained = || id.map(|id| locations::of_contained(scope.root.json, id, path));
+    let literal = || path.child("reference").to_string();
+    let others = || [literal()].into_iter().chain(contained()).collect();
+    match profile {
+        Some(profile) => check.fail_by(profile, code, text, path, others),
+        None => check.fail_of_several(code, text, path, others),
+    }
 }
 
 /// The type that a reference names though it is none to a server: its id is none, or it goes on after it.
@@ -134,7 +155,7 @@ fn find<'j>(
         let found = contained(scope.root, id).filter(|_| !is_whole || !check.options.is_thorough);
         if found.is_none() {
             let text = || format!("ref-1: there is no contained resource with the id \"{}\"", shown(id));
-            refuse(check, "invariant", text, path);
+            refuse_target(check, scope, ("invariant", None), text, Some(reference), path);
         }
         return found.map(of);
     }
@@ -194,12 +215,11 @@ fn by_uuid<'j>(check: &mut Check<'_, 'j>, bundle: &BundleIndex<'j>, scope: &Scop
     }
 }
 
-/// Holds a target against the profiles that a rule allows.
+/// Holds a target, with its reference and type, against the profiles that a rule allows.
 fn targets<'r, 'j>(
     check: &mut Check<'r, 'j>,
     scope: &Scope<'j>,
-    kind: ResourceType,
-    node: Option<Node<'j>>,
+    (reference, kind, node): (Option<&str>, ResourceType, Option<Node<'j>>),
     rule: &'r TypeRule,
     at: At<'r>,
     path: &Path,
@@ -210,7 +230,7 @@ fn targets<'r, 'j>(
     let allowed: Vec<&str> = rule.targets.iter().map(|target| &*target.url).collect();
     let what = if node.is_some() { "this target of a reference" } else { "a reference to this type" };
     let text = || format!("{what} ({kind}) is not allowed by {}, only {}", at.profile.name(), allowed.join(", "));
-    refuse(check, STRUCTURE, text, path);
+    refuse_target(check, scope, (STRUCTURE, Some(at.profile)), text, reference, path);
 }
 
 fn fits<'r, 'j>(

@@ -85,7 +85,7 @@ impl<'r, 'j> Slices<'r, 'j> {
                 let name = |number: usize| &*sliced.slicing.slices[number].0;
                 let profile = sliced.at.profile.name();
                 let text = || format!("is in the slice {} and in {} too (profile {profile})", name(slice), name(other));
-                check.fail(STRUCTURE, text, path);
+                check.fail_by(sliced.at.profile, STRUCTURE, text, path, Vec::new);
             }
             let Some(rule) = sliced.add(check, slice, node.json, path) else { continue };
             if !rules.contains(&rule) {
@@ -108,13 +108,13 @@ impl<'r, 'j> Slices<'r, 'j> {
                     let text =
                         || format!("the slice {name} needs {} values, not {count} (profile {})", rule.min, profile());
                     let others = || sliced.rest(number, path);
-                    check.fail_of_several("required", text, path, others);
+                    check.fail_by(sliced.at.profile, "required", text, path, others);
                 }
                 if let Some(max) = rule.max.filter(|max| count > max) {
                     let text =
                         || format!("the slice {name} may have {max} values, not {count} (profile {})", profile());
                     let values = || sliced.beyond(number, path);
-                    check.fail_of_several(STRUCTURE, text, path, values);
+                    check.fail_by(sliced.at.profile, STRUCTURE, text, path, values);
                 }
             }
         }
@@ -151,7 +151,7 @@ impl<'r, 'j> Sliced<'r, 'j> {
                     let (names, profile) = (names.join(", "), profile());
                     format!("is in none of the slices {names}, and the profile {profile} allows no others")
                 };
-                check.fail(STRUCTURE, text, path);
+                check.fail_by(self.at.profile, STRUCTURE, text, path, Vec::new);
             }
             return None;
         };
@@ -159,12 +159,12 @@ impl<'r, 'j> Sliced<'r, 'j> {
         if self.slicing.is_ordered && number < self.last {
             let before = &self.slicing.slices[self.last].0;
             let text = || format!("the slice {name} must come before {before} (profile {})", profile());
-            check.fail(STRUCTURE, text, path);
+            check.fail_by(self.at.profile, STRUCTURE, text, path, Vec::new);
         }
         if self.slicing.rules == SlicingRules::OpenAtEnd && self.has_rest {
             let profile = profile();
             let text = || format!("the slice {name} must come before values that are in no slice (profile {profile})");
-            check.fail(STRUCTURE, text, path);
+            check.fail_by(self.at.profile, STRUCTURE, text, path, Vec::new);
         }
         self.last = self.last.max(number);
         self.counts[number] += 1;

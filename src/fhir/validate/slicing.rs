@@ -105,12 +105,15 @@ pub fn unlike(slicing: &Slicing, number: usize, json: &Json, path: &Path<'_>) ->
     let criteria = slicing.criteria.get().and_then(|all| all.get(number)?.as_deref()).unwrap_or_default();
     for (criterion, discriminator) in criteria.iter().zip(&slicing.discriminators) {
         let Criterion::Value(values) = criterion else { continue };
-        let mut add = |json: &Json, path: &Path<'_>| {
-            let parts = values.iter().flat_map(|wanted| locations::unlike(json, &wanted.value, wanted.is_fixed, path));
-            found.extend(parts.collect::<Vec<_>>());
+        let mut add = |json: Option<&Json>, path: &Path<'_>| match json {
+            Some(json) => {
+                let of = |wanted: &Wanted| locations::unlike(json, &wanted.value, wanted.is_fixed, path);
+                found.extend(values.iter().flat_map(of));
+            }
+            None => found.push(path.to_string()),
         };
         match &discriminator.probe {
-            Probe::This => add(json, path),
+            Probe::This => add(Some(json), path),
             Probe::Names(names) => at_names(json, names, path, &mut add),
             Probe::Path(_) | Probe::Broken(_) => {}
         }
@@ -119,19 +122,18 @@ pub fn unlike(slicing: &Slicing, number: usize, json: &Json, path: &Path<'_>) ->
     found
 }
 
-/// Calls a function for what some names lead to.
-fn at_names(json: &Json, names: &[Name], path: &Path<'_>, then: &mut dyn FnMut(&Json, &Path<'_>)) {
+/// Calls a function for what some names lead to, and for where nothing is.
+fn at_names(json: &Json, names: &[Name], path: &Path<'_>, then: &mut dyn FnMut(Option<&Json>, &Path<'_>)) {
     match (json, names) {
         (Json::Array(items), _) => {
             items.iter().enumerate().for_each(|(n, item)| at_names(item, names, &path.item(n), then));
         }
         (Json::Null, _) => {}
-        (json, []) => then(json, path),
-        (Json::Object(object), [name, rest @ ..]) => {
-            if let Some(value) = object.get_name(name) {
-                at_names(value, rest, &path.child(name.as_str()), then);
-            }
-        }
+        (json, []) => then(Some(json), path),
+        (Json::Object(object), [name, rest @ ..]) => match object.get_name(name) {
+            Some(value) => at_names(value, rest, &path.child(name.as_str()), then),
+            None => then(None, &path.child(name.as_str())),
+        },
         _ => {}
     }
 }

@@ -77,6 +77,8 @@ pub struct Check<'r, 'j> {
     pub has_rules: bool,
     /// The findings.
     pub issues: Vec<Issue>,
+    /// The numbers of findings that a profile makes errors, with the profile.
+    pub blamed: Vec<(usize, &'r Profile)>,
     /// Whether there were more.
     pub more: bool,
     /// Whether only the verdict is wanted, and no findings.
@@ -140,6 +142,23 @@ impl<'r, 'j> Check<'r, 'j> {
     pub fn fail(&mut self, code: &'static str, text: impl FnOnce() -> String, path: &Path) {
         self.failed = true;
         self.note("error", code, text, path);
+    }
+
+    /// Notes an error that a profile makes of something; if the resource claims the profile, that is named too in the end.
+    #[cold]
+    pub fn fail_by(
+        &mut self,
+        profile: &'r Profile,
+        code: &'static str,
+        text: impl FnOnce() -> String,
+        path: &Path,
+        others: impl FnOnce() -> Vec<String>,
+    ) {
+        let before = self.issues.len();
+        self.fail_of_several(code, text, path, others);
+        if self.issues.len() > before {
+            self.blamed.push((before, profile));
+        }
     }
 
     /// Notes an error about several elements: one place, and the others.
@@ -224,6 +243,7 @@ impl<'r, 'j> Check<'r, 'j> {
             is_quiet: true,
             failed: false,
             issues: Vec::new(),
+            blamed: Vec::new(),
             more: false,
             nested: self.nested + 1,
             known: HashMap::new(),

@@ -86,7 +86,8 @@ pub fn check(check: &mut Check<'_, '_>, coding: &Json, is_bound: bool, path: &Pa
     }
     let version = coding.get("version").and_then(Json::as_str).filter(|_| !is_bound);
     if let Some(problem) = problem(check.registry, system, version) {
-        check.fail("code-invalid", || problem, &place);
+        let others = || version.map(|_| path.child("version").to_string()).into_iter().collect();
+        check.fail_of_several("code-invalid", || problem, &place, others);
     }
 }
 

@@ -499,6 +499,7 @@ fn a_slice_that_lacks_a_value_names_those_in_none() {
     let options = Options { by_meta: true, ..Options::default() };
     let issues = validate(Registry::core(), &json, &[], options);
     let told: Vec<_> = issues.iter().map(|issue| (issue.expression.as_deref(), issue.also.join(","))).collect();
-    let places = "Observation.category[0],Observation.category[0].coding[0].system,Observation.category[1]".to_owned();
-    assert_eq!(told, [(Some("Observation.category"), places)]);
+    let places =
+        ["[0]", "[0].coding[0].system", "[1]", "[1].coding"].map(|place| format!("Observation.category{place}"));
+    assert_eq!(told, [(Some("Observation.category"), places.join(","))]);
 }

@@ -52,7 +52,7 @@ pub fn missing(check: &mut Check<'_, '_>, owner: TypeId, seen: u128, path: &Path
 }
 
 /// Tells the elements that a profile requires and that are not among those seen.
-pub fn needed(check: &mut Check<'_, '_>, at: At<'_>, owner: TypeId, seen: u128, path: &Path) {
+pub fn needed<'r>(check: &mut Check<'r, '_>, at: At<'r>, owner: TypeId, seen: u128, path: &Path) {
     for (position, index) in &at.rule().needed {
         if seen >> position & 1 == 1 {
             continue;
@@ -64,7 +64,7 @@ pub fn needed(check: &mut Check<'_, '_>, at: At<'_>, owner: TypeId, seen: u128, 
         for one in [whole].into_iter().chain(slices).filter(|one| one.rule().min > 0) {
             let rule = one.rule();
             let text = || format!("{} is required by the profile {}", rule.id, at.profile.name());
-            check.fail("required", text, &path.child(name));
+            check.fail_by(at.profile, "required", text, &path.child(name), Vec::new);
         }
     }
 }
@@ -77,20 +77,20 @@ pub fn count_of(check: &mut Check<'_, '_>, property: &Property, len: usize, path
 }
 
 /// Holds the number of values against the rules of the element.
-pub fn count(check: &mut Check<'_, '_>, rules: &[At<'_>], len: usize, path: &Path) {
+pub fn count<'r>(check: &mut Check<'r, '_>, rules: &[At<'r>], len: usize, path: &Path) {
     for at in rules {
         let rule = at.rule();
         if len < rule.min as usize {
             let text =
                 || format!("at least {} values are required by the profile {}, not {len}", rule.min, at.profile.name());
-            check.fail("required", text, path);
+            check.fail_by(at.profile, "required", text, path, Vec::new);
         }
         if let Some(max) = rule.max.filter(|max| len > *max as usize) {
             let text = || match max {
                 0 => format!("is not allowed by the profile {}", at.profile.name()),
                 _ => format!("at most {max} values are allowed by the profile {}, not {len}", at.profile.name()),
             };
-            check.fail_of_several(STRUCTURE, text, path, || locations::beyond(max as usize, len, path));
+            check.fail_by(at.profile, STRUCTURE, text, path, || locations::beyond(max as usize, len, path));
         }
     }
 }
@@ -132,7 +132,7 @@ pub fn typed<'r, 'j>(check: &mut Check<'r, 'j>, scope: &Scope<'j>, node: Node<'j
                     allowed.join(", ")
                 )
             };
-            check.fail(STRUCTURE, text, path);
+            check.fail_by(rule_at.profile, STRUCTURE, text, path, Vec::new);
             continue;
         };
         let urls: Vec<&'r str> =

@@ -4,7 +4,8 @@
 //! `RULES` says whether these rules are asked, or the structure only: writes ask no more than that in most modes, and
 //! what a structure does not need is then not even in the code.
 
-use super::attachment;
+use super::bundle;
+use super::complex;
 use super::contained;
 use super::definitional;
 use super::element;
@@ -14,15 +15,12 @@ use super::language;
 use super::locations;
 use super::primitive::Primitive;
 use super::questionnaire;
-use super::reference;
 use super::registry::{asking, base};
 use super::rules::At;
 use super::single;
 use super::slices::Slices;
 use super::state::{Check, DEPTH, Rules, STRUCTURE, Scope, shown};
 use super::types::{self, Holder};
-use super::uris;
-use super::{binding, bundle};
 use crate::fhir::definitions::element::{self as model, Property, TypeId, property, resource_type_id};
 use crate::fhir::definitions::names;
 use crate::fhir::fhirpath::Node;
@@ -378,7 +376,7 @@ fn value<'r, 'j, const RULES: bool>(
         let inner = Holder { object, owner: type_id, is_resource: false, is_contained: false };
         self::object::<RULES>(check, inner, &rules, &scope.deeper(Some((holder.owner, property))), path);
         if RULES {
-            complex(check, json, property, &rules, scope, path);
+            complex::check(check, json, property, &rules, scope, path);
         }
     }
     if RULES {
@@ -386,30 +384,6 @@ fn value<'r, 'j, const RULES: bool>(
             element::check(check, scope, *at, node, path);
         }
         extensions::held(check, node, scope, path);
-    }
-}
-
-/// What certain data types ask for beyond their definitions.
-fn complex<'r, 'j>(
-    check: &mut Check<'r, 'j>,
-    json: &'j Json,
-    property: &Property,
-    rules: &[At<'r>],
-    scope: &Scope<'j>,
-    path: &Path,
-) {
-    let type_id = Some(property.type_id);
-    if type_id == TYPES.reference {
-        reference::check(check, scope, json, property, rules, path);
-    } else if type_id == TYPES.coding || type_id == TYPES.quantity {
-        let is_bound = rules.iter().any(|at| at.rule().binding.is_some());
-        binding::coding(check, json, is_bound, scope, path);
-        uris::of_uri_system(check, json, names::CODE, path);
-    } else if type_id == TYPES.attachment && check.options.is_thorough {
-        attachment::check(check, json, path);
-    } else if type_id == TYPES.identifier {
-        uris::of_uri_system(check, json, names::VALUE, path);
-        uris::of_identifier(check, json, path);
     }
 }
 
