@@ -500,6 +500,7 @@ fn a_slice_that_lacks_a_value_names_those_in_none() {
     let issues = validate(Registry::core(), &json, &[], options);
     let told: Vec<_> = issues.iter().map(|issue| (issue.expression.as_deref(), issue.also.join(","))).collect();
     let places =
-        ["[0]", "[0].coding[0].system", "[1]", "[1].coding"].map(|place| format!("Observation.category{place}"));
+        ["category[0]", "category[0].coding[0].system", "category[1]", "category[1].coding", "meta.profile[0]"];
+    let places = places.map(|place| format!("Observation.{place}"));
     assert_eq!(told, [(Some("Observation.category"), places.join(","))]);
 }
