@@ -169,6 +169,9 @@ impl ValidateArgs {
             let position =
                 issue.position.map_or_else(String::new, |(line, column)| format!(" (line {line}, column {column})"));
             writeln!(out, "  {:<11} {place}: {}{position}", issue.severity, issue.diagnostics).map_err(unwritable)?;
+            if !issue.also.is_empty() {
+                writeln!(out, "  {:<11}   see {}", "", issue.also.join(", ")).map_err(unwritable)?;
+            }
         }
         Ok(())
     }

@@ -115,6 +115,10 @@ pub fn unlike(slicing: &Slicing, number: usize, json: &Json, path: &Path<'_>) ->
         match &discriminator.probe {
             Probe::This => add(Some(json), path),
             Probe::Names(names) => at_names(json, names, path, &mut add),
+            Probe::Path(expression) if expression.text().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.') => {
+                let names: Vec<Name> = expression.text().split('.').map(Name::new).collect();
+                at_names(json, &names, path, &mut add);
+            }
             Probe::Path(_) | Probe::Broken(_) => {}
         }
     }

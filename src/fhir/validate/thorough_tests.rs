@@ -493,14 +493,22 @@ fn references_lead_to_what_is_given() {
 #[test]
 fn a_slice_that_lacks_a_value_names_those_in_none() {
     let text = r#"{"resourceType":"Observation","meta":{"profile":["http://hl7.org/fhir/StructureDefinition/vitalsigns"]},
-      "status":"final","category":[{"coding":[{"system":"http://x.org","code":"vital-signs"}]},{"text":"x"}],
+      "status":"final","category":[{"coding":[{"system":"http://x.org","code":"vital-signs"}]},{"text":"x"},
+      {"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"exam"}]}],
       "code":{"text":"x"},"subject":{"display":"x"},"effectiveDateTime":"2020-01-01","valueString":"x"}"#;
     let json = parse(text.as_bytes()).expect("JSON");
     let options = Options { by_meta: true, ..Options::default() };
     let issues = validate(Registry::core(), &json, &[], options);
     let told: Vec<_> = issues.iter().map(|issue| (issue.expression.as_deref(), issue.also.join(","))).collect();
-    let places =
-        ["category[0]", "category[0].coding[0].system", "category[1]", "category[1].coding", "meta.profile[0]"];
+    let places = [
+        "category[0]",
+        "category[0].coding[0].system",
+        "category[1]",
+        "category[1].coding",
+        "category[2]",
+        "category[2].coding[0].code",
+        "meta.profile[0]",
+    ];
     let places = places.map(|place| format!("Observation.{place}"));
     assert_eq!(told, [(Some("Observation.category"), places.join(","))]);
 }
