@@ -1,6 +1,7 @@
 //! What is known of a code system as a whole (FHIR R4 `codesystem.html`).
 
 use super::concept::PropertyKind;
+use super::version;
 
 /// What the URIs of the standard properties begin with.
 pub const STANDARD: &str = "http://hl7.org/fhir/concept-properties#";
@@ -145,6 +146,12 @@ impl About {
             Some(version) => format!("{}|{version}", self.url),
             None => self.url.to_string(),
         }
+    }
+
+    /// Whether it adds to a version of a code system: `supplements` names it, or names no version. `None`: the version is not known.
+    pub fn is_supplement_of(&self, url: &str, given: Option<&str>) -> bool {
+        let Some((named, wanted)) = self.supplements.as_deref().map(version::split) else { return false };
+        named == url && wanted.is_none_or(|wanted| given.is_some_and(|given| version::matches(wanted, given)))
     }
 
     /// Whether two codes are the same here.

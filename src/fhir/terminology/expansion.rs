@@ -1,6 +1,7 @@
 //! An expansion as a ValueSet resource (FHIR R4 `valueset.html#expansion`). What R5 has in elements of its own (properties of codes) stands in
 //! the extensions that R5 defines for R4.
 
+use super::about::About;
 use super::compose::ValueSet;
 use super::concept::{PropertyKind, PropertyValue};
 use super::context::Context;
@@ -11,6 +12,7 @@ use super::memory::{STANDARDS_STATUS, text, value};
 use super::notices::copyright;
 use super::params::Params;
 use super::validate_code::parameter;
+use super::version;
 use crate::base::fault::Result;
 use crate::fhir::json::{Json, Number, Object};
 
@@ -191,7 +193,14 @@ fn told(context: &Context<'_>, params: &Params, style: &Style<'_>) -> Result<Vec
     out.extend(used.value_sets.iter().map(|name| uri("used-valueset", name)));
     out.extend(used.fragments.iter().map(|name| uri("used-fragment", name)));
     let supplements = context.supplements(Some(style.set))?;
-    out.extend(supplements.iter().map(|supplement| uri("used-supplement", &supplement.about().canonical())));
+    let is_used = |about: &About| {
+        used.systems
+            .iter()
+            .map(|name| version::split(name))
+            .any(|(url, of)| about.is_supplement_of(url, of.or(Some(""))))
+    };
+    let applied = supplements.iter().map(|supplement| supplement.about()).filter(|about| is_used(about));
+    out.extend(applied.map(|about| uri("used-supplement", &about.canonical())));
     out.extend(used.states.iter().map(|(state, _, name)| uri(&format!("warning-{state}"), name)));
     out.extend(used.rules.iter().filter(|(name, _)| *name != "versionsMatch").map(|(name, value)| uri(name, value)));
     let merges = style.set.parameter("versionsMatch") == Some("true")

@@ -873,3 +873,80 @@ fn designations_have_the_language_of_their_code_system() {
         assert_eq!(text.contains(r#""valueBoolean":true"#), is_right, "{text}");
     }
 }
+
+#[test]
+fn a_supplement_is_of_the_version_that_it_names() {
+    let system = |version: &str| {
+        format!(
+            r#"{{"resourceType":"CodeSystem","url":"urn:s","version":"{version}","status":"active","content":"complete","concept":[{{"code":"a","display":"Dog"}}]}}"#
+        )
+    };
+    let supplement = |url: &str, of: &str| {
+        format!(
+            r#"{{"resourceType":"CodeSystem","url":"{url}","status":"active","content":"supplement","supplements":"{of}","concept":[{{"code":"a","designation":[{{"language":"de","value":"Hund"}}]}}]}}"#
+        )
+    };
+    let texts = [
+        system("1"),
+        system("2"),
+        supplement("urn:of-1", "urn:s|1"),
+        supplement("urn:of-all", "urn:s"),
+        supplement("urn:of-x", "urn:s|2.x"),
+    ];
+    let shelf = shelf(&texts.each_ref().map(|text| &**text));
+    for (supplement, version, is_applied) in [
+        ("urn:of-1", "1", true),
+        ("urn:of-1", "2", false),
+        ("urn:of-all", "1", true),
+        ("urn:of-all", "2", true),
+        ("urn:of-x", "2", true),
+        ("urn:of-x", "1", false),
+    ] {
+        let shown = format!("{supplement} {version}");
+        let asked = [("useSupplement", supplement), ("displayLanguage", "de")];
+        let pairs = [&asked[..], &[("system", "urn:s"), ("version", version), ("code", "a")]].concat();
+        let found = written(&ask(&shelf, Operation::Lookup, &pairs, None).expect(&shown));
+        assert_eq!(
+            (found.contains("Hund"), found.contains("used-supplement")),
+            (is_applied, is_applied),
+            "{shown}: {found}"
+        );
+        let force = format!("urn:s|{version}");
+        let pairs =
+            [&asked[..], &[("force-system-version", &*force), ("url", "urn:s"), ("includeDesignations", "true")]]
+                .concat();
+        let found = written(&ask(&shelf, Operation::Expand, &pairs, None).expect(&shown));
+        assert_eq!(
+            (found.contains("Hund"), found.contains("used-supplement")),
+            (is_applied, is_applied),
+            "{shown}: {found}"
+        );
+        let pairs =
+            [&asked[..], &[("url", "urn:s"), ("version", version), ("code", "a"), ("display", "Hund")]].concat();
+        let found = written(&ask(&shelf, Operation::ValidateInCodeSystem, &pairs, None).expect(&shown));
+        assert_eq!(found.contains(r#""valueBoolean":true"#), is_applied, "{shown}: {found}");
+    }
+}
+
+#[test]
+fn a_closure_table_is_of_one_version_of_a_code_system() {
+    use super::closure::Closure;
+    use super::context::Context;
+    let shelf = shelf(&[&listed("1", "2020-01-01", "a"), &listed("2", "2021-01-01", "a")]);
+    let params = Params::default();
+    let context = Context::new(&shelf, &params, None).expect("a context");
+    let coding = |version: &str| {
+        let version = if version.is_empty() { String::new() } else { format!(r#","version":"{version}""#) };
+        parse(format!(r#"{{"system":"{CS}","code":"a"{version}}}"#).as_bytes()).expect("JSON")
+    };
+    let mut table = Closure::new("t");
+    assert!(table.add(&context, &[&coding("1")]).expect("added"));
+    for other in ["2", ""] {
+        let fault = table.add(&context, &[&coding(other)]).expect_err(other);
+        assert_eq!((fault.category().status(), fault.issues()[0].code), (422, "conflict"), "{other}");
+        assert!(fault.to_string().contains("closure \"t\" must be reinitialized"), "{fault}");
+    }
+    let mut table = Closure::new("t");
+    assert!(table.add(&context, &[&coding("2")]).expect("added"));
+    assert!(!table.add(&context, &[&coding("")]).expect("known"));
+}
