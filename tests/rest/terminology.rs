@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Database, TestApp};
+use crate::support::{Client, Database, TestApp, on_both_databases};
 
 const ANIMALS: &str = "http://example.org/CodeSystem/animals";
 const PETS: &str = "http://example.org/ValueSet/pets";
@@ -202,4 +202,52 @@ fn a_closure_table_is_changed_by_its_own_parameters_alone() {
     }
     let kept = client.get("ConceptMap/table").expect(200).json();
     assert_eq!(kept["group"][1]["source"], "urn:ietf:bcp:47", "{kept}");
+}
+
+on_both_databases! {
+    fn a_value_set_without_a_url_is_found_by_reference(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let system = json!({"resourceType": "CodeSystem", "id": "animals", "url": ANIMALS, "status": "active", "content": "complete",
+            "concept": [{"code": "dog"}, {"code": "fish"}]});
+        client.put("CodeSystem/animals", &system).expect(201);
+        let set = |id: &str, url: Option<&str>, code: &str| {
+            let mut set = json!({"resourceType": "ValueSet", "id": id, "status": "active", "compose": {"include": [{"system": ANIMALS, "concept": [{"code": code}]}]}});
+            if let Some(url) = url {
+                set["url"] = json!(url);
+            }
+            set
+        };
+        // one of two with a URL is meant by its address, whatever the URL leads to
+        let base = app.base();
+        for (id, url, code) in [("bare", None, "dog"), ("old", Some(PETS), "dog"), ("new", Some(PETS), "fish")] {
+            client.put(&format!("ValueSet/{id}"), &set(id, url, code)).expect(201);
+        }
+        let logical = format!("{base}/ValueSet/logical");
+        client.put("ValueSet/else", &set("else", Some(&logical), "fish")).expect(201);
+        for (id, code) in [("a", "dog"), ("b", "fish")] {
+            let body = json!({"resourceType": "Basic", "id": id, "code": {"coding": [{"system": ANIMALS, "code": code}]}});
+            client.put(&format!("Basic/{id}"), &body).expect(201);
+        }
+        let ids = |client: &mut Client, query: &str| {
+            let found = client.get(&format!("Basic?_sort=_id&{query}")).expect(200).json();
+            let entries = found["entry"].as_array().cloned().unwrap_or_default();
+            entries.iter().map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned()).collect::<String>()
+        };
+        for (value, is_in, is_out) in [
+            ("ValueSet/bare", "a", "b"),
+            (&format!("{base}/ValueSet/bare"), "a", "b"),
+            ("ValueSet/old", "a", "b"),
+            ("ValueSet/new", "b", "a"),
+            (&logical, "b", "a"),
+        ] {
+            assert_eq!(ids(&mut client, &format!("code:in={value}")), is_in, "{value}");
+            assert_eq!(ids(&mut client, &format!("code:not-in={value}")), is_out, "{value}");
+        }
+        assert_eq!(ids(&mut client, "_filter=code%20in%20ValueSet/bare"), "a");
+        client.delete("ValueSet/bare").expect(204);
+        for gone in ["ValueSet/bare", "ValueSet/never", "ValueSet/a/b"] {
+            client.get(&format!("Basic?code:in={gone}")).expect_outcome(400);
+        }
+    }
 }
