@@ -950,3 +950,131 @@ fn a_closure_table_is_of_one_version_of_a_code_system() {
     assert!(table.add(&context, &[&coding("2")]).expect("added"));
     assert!(!table.add(&context, &[&coding("")]).expect("known"));
 }
+
+/// Asks at the level of an instance.
+fn ask_at(shelf: &Shelf, operation: Operation, own: &str, params: &Params) -> Result<Json> {
+    let own = Some(Arc::new(parse(own.as_bytes()).expect("JSON")));
+    let library = Layers(vec![shelf, &Core]);
+    let (id, now) = ("6f1d6b0e-0000-4000-8000-000000000000", "2026-11-28T12:00:00Z");
+    run(&library, &Call { operation, params, accept_language: None, own, id, now })
+}
+
+fn params(pairs: &[(&str, &str)], resources: &[(&str, &str)]) -> Params {
+    let mut params = Params::default();
+    pairs.iter().for_each(|(name, value)| params.push_text(name, value));
+    resources.iter().for_each(|(name, text)| params.push(name, parse(text.as_bytes()).expect("JSON")));
+    params
+}
+
+#[test]
+fn what_contradicts_the_path_is_refused() {
+    use Operation::{Expand, Lookup, Subsumes, Translate, ValidateInCodeSystem, ValidateInValueSet};
+    let set = r#"{"resourceType":"ValueSet","url":"urn:v","version":"1","status":"active","compose":{"include":[{"system":"http://example.org/cs"}]}}"#;
+    let other = r#"{"resourceType":"ValueSet","url":"urn:w","status":"active","compose":{"include":[{"system":"http://example.org/cs","concept":[{"code":"dog"}]}]}}"#;
+    let system = r#"{"resourceType":"CodeSystem","url":"http://example.org/cs","version":"2","status":"active","content":"complete","concept":[{"code":"dog","display":"Dog"}]}"#;
+    let map = r#"{"resourceType":"ConceptMap","url":"urn:m","version":"1","status":"active","group":[{"source":"http://example.org/cs","target":"urn:t","element":[{"code":"dog","target":[{"code":"x","equivalence":"equal"}]}]}]}"#;
+    let gender = r#"{"resourceType":"ValueSet","url":"http://hl7.org/fhir/ValueSet/administrative-gender","status":"active","compose":{"include":[{"system":"http://hl7.org/fhir/administrative-gender"}]}}"#;
+    let dog: [(&str, &str); 2] = [("system", CS), ("code", "dog")];
+    let shelf = animals();
+    let status = |operation, own: &str, pairs: &[(&str, &str)], resources: &[(&str, &str)]| {
+        let answer = ask_at(&shelf, operation, own, &params(pairs, resources));
+        answer.map_or_else(|fault| fault.category().status(), |_| 200)
+    };
+    for (operation, own, more, resources, expected) in [
+        (Expand, set, &[("url", "urn:v")][..], &[][..], 200),
+        (Expand, set, &[("url", "urn:v|1")], &[], 200),
+        (Expand, set, &[("url", "urn:w")], &[], 400),
+        (Expand, set, &[("url", "urn:v|9")], &[], 400),
+        (Expand, set, &[("context", "Patient.gender")], &[], 400),
+        (Expand, gender, &[("context", "Patient.gender")], &[], 200),
+        // as in the examples of the specification
+        (Expand, set, &[], &[("valueSet", other)], 200),
+        (Expand, set, &[("url", "urn:v")], &[("valueSet", other)], 400),
+        (ValidateInValueSet, set, &dog, &[], 200),
+        (ValidateInValueSet, set, &[dog[0], dog[1], ("url", "urn:w")], &[], 400),
+        (ValidateInCodeSystem, system, &[("code", "dog"), ("url", CS)], &[], 200),
+        (ValidateInCodeSystem, system, &[("code", "dog"), ("url", "urn:w")], &[], 400),
+        (
+            ValidateInCodeSystem,
+            system,
+            &[("code", "dog")],
+            &[("codeSystem", r#"{"resourceType":"CodeSystem","url":"urn:w"}"#)],
+            400,
+        ),
+        (Lookup, system, &[("code", "dog")], &[], 200),
+        (Lookup, system, &[("code", "dog"), ("version", "2")], &[], 200),
+        (Lookup, system, &[("code", "dog"), ("version", "1")], &[], 400),
+        (Lookup, system, &[("code", "dog"), ("system", "urn:w")], &[], 400),
+        (Subsumes, system, &[("codeA", "dog"), ("codeB", "dog"), ("system", CS)], &[], 200),
+        (Subsumes, system, &[("codeA", "dog"), ("codeB", "dog"), ("system", "urn:w")], &[], 400),
+        (Subsumes, system, &[("codeA", "dog"), ("codeB", "dog"), ("version", "1")], &[], 400),
+        (Translate, map, &[dog[0], dog[1], ("url", "urn:m"), ("conceptMapVersion", "1")], &[], 200),
+        (Translate, map, &[dog[0], dog[1], ("url", "urn:n")], &[], 400),
+        (Translate, map, &[dog[0], dog[1], ("conceptMapVersion", "2")], &[], 400),
+        (Translate, map, &dog, &[("conceptMap", r#"{"resourceType":"ConceptMap","url":"urn:n"}"#)], 400),
+    ] {
+        assert_eq!(status(operation, own, more, resources), expected, "{operation:?} {more:?} {resources:?}");
+    }
+}
+
+#[test]
+fn what_is_named_twice_is_the_same_or_refused() {
+    use Operation::{Expand, Lookup, Subsumes, Translate, ValidateInCodeSystem, ValidateInValueSet};
+    let set = r#"{"resourceType":"ValueSet","url":"urn:v","version":"1","status":"active","compose":{"include":[{"system":"http://example.org/cs"}]}}"#;
+    let map = r#"{"resourceType":"ConceptMap","url":"urn:m","version":"1","status":"active","group":[{"source":"http://example.org/cs","target":"urn:t","element":[{"code":"dog","target":[{"code":"x","equivalence":"equal"}]}]}]}"#;
+    let coding = r#"{"system":"http://example.org/cs","version":"2","code":"dog"}"#;
+    let concept = r#"{"coding":[{"system":"http://example.org/cs","code":"dog"}]}"#;
+    let mut shelf = animals();
+    [set, map].iter().for_each(|text| shelf.add(Arc::new(parse(text.as_bytes()).expect("JSON"))));
+    let (dog, url) = ([("system", CS), ("code", "dog")], ("url", "urn:v"));
+    let with = |more: &[(&'static str, &'static str)]| [&dog[..], more].concat();
+    for (operation, pairs, resources, expected) in [
+        (Expand, vec![("url", "urn:v|1"), ("valueSetVersion", "1")], &[][..], 200),
+        (Expand, vec![("url", "urn:v|1"), ("valueSetVersion", "9")], &[], 400),
+        (Expand, vec![url, url], &[], 200),
+        (Expand, vec![url, ("url", "urn:w")], &[], 400),
+        (Expand, vec![url, ("count", "2"), ("count", "3")], &[], 400),
+        (Expand, vec![url, ("excludeNested", "true")], &[("excludeNested", "true")], 200),
+        (Expand, vec![url, ("excludeNested", "true")], &[("excludeNested", "false")], 400),
+        (Expand, vec![url, ("exclude-system", "urn:x"), ("exclude-system", "urn:y")], &[], 200),
+        (Expand, vec![url], &[("valueSet", set)], 200),
+        (Expand, vec![("url", "urn:w")], &[("valueSet", set)], 400),
+        (Expand, vec![("valueSetVersion", "2")], &[("valueSet", set)], 400),
+        (Expand, vec![url, ("context", "Patient.gender")], &[], 400),
+        (ValidateInValueSet, with(&[url]), &[], 200),
+        (ValidateInValueSet, with(&[url]), &[("coding", coding)], 400),
+        (ValidateInValueSet, vec![url], &[("coding", coding), ("codeableConcept", concept)], 400),
+        (ValidateInValueSet, vec![url, ("system", "urn:x")], &[("coding", coding)], 400),
+        (ValidateInValueSet, vec![url, ("systemVersion", "1")], &[("coding", coding)], 400),
+        (ValidateInValueSet, vec![url, ("systemVersion", "2")], &[("coding", coding)], 200),
+        (ValidateInValueSet, vec![url, ("system", "urn:x")], &[("codeableConcept", concept)], 400),
+        (ValidateInCodeSystem, vec![("url", "http://example.org/cs|2"), ("code", "dog")], &[], 200),
+        (ValidateInCodeSystem, vec![("url", CS), ("code", "dog")], &[("coding", coding)], 400),
+        (Lookup, with(&[]), &[("coding", coding)], 400),
+        (Lookup, vec![("version", "1")], &[("coding", coding)], 400),
+        (Lookup, vec![("version", "2")], &[("coding", coding)], 200),
+        (Subsumes, vec![("system", CS), ("codeA", "dog"), ("codeB", "dog"), ("version", "2")], &[], 200),
+        (Subsumes, vec![("system", CS), ("codeB", "dog"), ("version", "1")], &[("codingA", coding)], 400),
+        (Translate, with(&[("url", "urn:m|1"), ("conceptMapVersion", "1")]), &[], 200),
+        (Translate, with(&[("url", "urn:m|1"), ("conceptMapVersion", "2")]), &[], 400),
+        (Translate, with(&[("url", "urn:n")]), &[("conceptMap", map)], 400),
+        (Translate, with(&[("conceptMapVersion", "2")]), &[("conceptMap", map)], 400),
+        (Translate, with(&[]), &[("coding", coding)], 400),
+    ] {
+        let mut all = params(&pairs, &[]);
+        for (name, text) in resources {
+            all.push(name, parse(text.as_bytes()).expect("JSON"));
+        }
+        let library = Layers(vec![&shelf, &Core]);
+        let (id, now) = ("6f1d6b0e-0000-4000-8000-000000000000", "2026-11-28T12:00:00Z");
+        let answer = run(&library, &Call { operation, params: &all, accept_language: None, own: None, id, now });
+        let status = answer.map_or_else(|fault| fault.category().status(), |_| 200);
+        assert_eq!(status, expected, "{operation:?} {pairs:?} {resources:?}");
+    }
+    let pairs = [("url", "http://example.org/cs|2"), ("code", "dog")];
+    let text = written(&ask(&shelf, ValidateInCodeSystem, &pairs, None).expect("an answer"));
+    assert!(
+        text.contains(r#""valueBoolean":true"#) && text.contains(r#""valueUri":"http://example.org/cs""#),
+        "{text}"
+    );
+}
