@@ -1,5 +1,5 @@
 //! What a search means by value sets and code systems: the codes of `:in`, `:not-in`, `:above` and `:below`, looked up before it is
-//! compiled (`search/codeset`).
+//! compiled (`search/codeset`), and tokens whose code system is not case-sensitive (`search/caseless`).
 
 use std::future::ready;
 use std::ops::ControlFlow;
@@ -14,11 +14,13 @@ use super::tenancy::Tenancy;
 use super::terminology;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::json::{Json, parse_stored};
+use crate::fhir::terminology::about::LOINC;
 use crate::fhir::terminology::compose::{Part, ValueSet};
 use crate::fhir::terminology::context::Context;
 use crate::fhir::terminology::expand::{Wanted, expand};
-use crate::fhir::terminology::{Filter, Library, Op, Params, Query as Selection};
+use crate::fhir::terminology::{Content, Core, Filter, Library, Op, Params, Query as Selection};
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
+use crate::search::caseless::loosen;
 use crate::search::codeset::{Asked, AskedCode, CodeSet, ConceptTest};
 use crate::search::concept_tests::each_mut;
 use crate::search::query::Query;
@@ -31,6 +33,7 @@ pub(super) struct Meaning;
 
 impl Resolver for Meaning {
     fn resolve<'a>(&'a self, at: &'a Arc<Tenancy>, mut query: Query) -> Later<'a, Result<Query>> {
+        loosen(&mut query.clauses, &mut |url| !case_sensitive(at, url));
         let mut asked = HashSet::new();
         let mut note = |test: &mut ConceptTest| {
             asked.insert(test.asked.clone());
@@ -42,6 +45,19 @@ impl Resolver for Meaning {
             Err(fault) => Box::pin(ready(Err(fault))),
         }
     }
+}
+
+/// Whether case matters in the codes of a system; so it does where the system is not known. The first that has it says, as in
+/// `terminology`; what is in an index is not waited for.
+fn case_sensitive(at: &Tenancy, url: &str) -> bool {
+    let of_library = |library: &dyn Library| {
+        let found = library.code_system(url, None).ok().flatten();
+        found.filter(|system| system.about().content != Content::NotPresent).map(|system| system.about().case_sensitive)
+    };
+    // "LOINC codes are not case sensitive" (`loinc.html`), whether it is loaded or not
+    let of_text = || (url == LOINC).then_some(false);
+    let known = of_text().or_else(|| at.own.case_sensitive(url)).or_else(|| at.concepts.seen().case_sensitive(url));
+    known.or_else(|| of_library(&at.packages.now().terms)).or_else(|| of_library(&Core)).unwrap_or(true)
 }
 
 /// Looks up the codes that the conditions of a search mean.

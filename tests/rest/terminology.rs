@@ -250,4 +250,51 @@ on_both_databases! {
             client.get(&format!("Basic?code:in={gone}")).expect_outcome(400);
         }
     }
+
+    fn tokens_are_compared_as_their_code_systems_compare_codes(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let system = |id: &str, matters: Value| {
+            let mut system = json!({"resourceType": "CodeSystem", "id": id, "url": format!("urn:{id}"), "status": "active", "content": "complete", "concept": [{"code": "Ab"}]});
+            if !matters.is_null() {
+                system["caseSensitive"] = matters;
+            }
+            system
+        };
+        // what was written before the code systems were known
+        for (id, system, code) in [("a", "urn:loose", "Ab"), ("b", "urn:loose", "aB"), ("c", "urn:strict", "Ab"), ("d", "urn:strict", "aB"),
+            ("e", "urn:unsaid", "Ab"), ("f", "urn:nowhere", "Ab"), ("g", "http://loinc.org", "LP31755-9")] {
+            let body = json!({"resourceType": "Basic", "id": id, "code": {"coding": [{"system": system, "code": code}]}});
+            client.put(&format!("Basic/{id}"), &body).expect(201);
+        }
+        for (id, matters) in [("loose", json!(false)), ("strict", json!(true)), ("unsaid", Value::Null)] {
+            client.put(&format!("CodeSystem/{id}"), &system(id, matters)).expect(201);
+        }
+        let ids = |client: &mut Client, query: &str| {
+            let found = client.get(&format!("Basic?_sort=_id&{query}")).expect(200).json();
+            let entries = found["entry"].as_array().cloned().unwrap_or_default();
+            entries.iter().map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned()).collect::<String>()
+        };
+        for (query, expected) in [
+            ("code=urn:loose%7CAB", "ab"),
+            ("code=urn:loose%7CAb", "ab"),
+            ("code=urn:strict%7CAB", ""),
+            ("code=urn:strict%7CAb,urn:loose%7Cab", "abc"),
+            ("code=urn:unsaid%7CAB", ""),
+            ("code=urn:nowhere%7CAB", ""),
+            ("code=http://loinc.org%7Clp31755-9", "g"),
+            ("code:not=urn:loose%7CAB", "cdefg"),
+            ("code=urn:loose%7C", "ab"),
+            // without a system it is not known how codes are compared
+            ("code=AB", ""),
+            ("code=Ab", "acef"),
+        ] {
+            assert_eq!(ids(&mut client, query), expected, "{query}");
+        }
+        // what a code system says counts from the moment it is written
+        client.put("CodeSystem/strict", &system("strict", json!(false))).expect(200);
+        assert_eq!(ids(&mut client, "code=urn:strict%7CAB"), "cd");
+        client.delete("CodeSystem/strict").expect(204);
+        assert_eq!(ids(&mut client, "code=urn:strict%7CAB"), "");
+    }
 }

@@ -6,6 +6,9 @@ use super::version;
 /// What the URIs of the standard properties begin with.
 pub const STANDARD: &str = "http://hl7.org/fhir/concept-properties#";
 
+/// The URL of LOINC.
+pub const LOINC: &str = "http://loinc.org";
+
 /// How much of a code system is here (`CodeSystem.content`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Content {
@@ -157,6 +160,12 @@ impl About {
     /// Whether two codes are the same here.
     pub fn is_same(&self, a: &str, b: &str) -> bool {
         a == b || (!self.case_sensitive && a.to_lowercase() == b.to_lowercase())
+    }
+
+    /// Whether case is disregarded in the values of properties of a type: "LOINC codes, displays, and property values are not case sensitive" (`loinc.html`);
+    /// codes of this system are compared as codes.
+    pub fn folds(&self, kind: PropertyKind) -> bool {
+        *self.url == *LOINC || (kind == PropertyKind::Code && !self.case_sensitive)
     }
 
     /// The definition of a property.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use super::about::{About, Content, Hierarchy, PropertyDefinition};
+use super::about::{About, Content, Hierarchy, LOINC, PropertyDefinition};
 use super::concept::{Coding, Concept, Designation, Property, PropertyKind, PropertyValue};
 use super::face::{CodeSystem, Query};
 use super::filter::{Filter, Op};
@@ -194,6 +194,10 @@ impl Tree for Memory {
         self.about.hierarchy.subsumes()
     }
 
+    fn folds(&self, kind: PropertyKind) -> bool {
+        self.about.folds(kind)
+    }
+
     fn below(&self, place: u32) -> Arc<Places> {
         self.related(place, true)
     }
@@ -306,7 +310,7 @@ fn about(json: &Json) -> About {
         experimental: flag("experimental").unwrap_or(false),
         standards_status: standards_status(json).map(Into::into),
         content: text(json, "content").and_then(Content::parse).unwrap_or_default(),
-        case_sensitive: flag("caseSensitive").unwrap_or(true),
+        case_sensitive: flag("caseSensitive").unwrap_or(text(json, "url") != Some(LOINC)),
         hierarchy: text(json, "hierarchyMeaning").and_then(Hierarchy::parse).unwrap_or_default(),
         compositional: flag("compositional").unwrap_or(false),
         version_needed: flag("versionNeeded").unwrap_or(false),

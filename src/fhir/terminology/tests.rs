@@ -1078,3 +1078,38 @@ fn what_is_named_twice_is_the_same_or_refused() {
         "{text}"
     );
 }
+
+#[test]
+fn values_of_loinc_are_compared_without_case() {
+    let system = |url: &str, more: &str| {
+        format!(
+            r#"{{"resourceType":"CodeSystem","url":"{url}","status":"active","content":"complete",{more}"property":[{{"code":"SCALE","type":"string"}},{{"code":"kin","type":"code"}}],
+            "concept":[{{"code":"LP1-1","display":"One","property":[{{"code":"SCALE","valueString":"Qn"}},{{"code":"kin","valueCode":"LP2-9"}}]}},{{"code":"LP2-9","display":"Two"}}]}}"#
+        )
+    };
+    let loinc = system("http://loinc.org", "");
+    let strict = system("urn:strict", "");
+    let loose = system("urn:loose", r#""caseSensitive":false,"#);
+    let shelf = shelf(&[&loinc, &strict, &loose]);
+    let filtered = |url: &str, property: &str, op: &str, value: &str| {
+        let compose = format!(
+            r#"{{"include":[{{"system":"{url}","filter":[{{"property":"{property}","op":"{op}","value":"{value}"}}]}}]}}"#
+        );
+        expanded(&shelf, &compose, &[]).expect("an expansion")
+    };
+    for (property, op, value, [of_loinc, of_strict, of_loose]) in [
+        ("SCALE", "=", "QN", ["LP1-1", "", ""]),
+        ("SCALE", "in", "ord,qN", ["LP1-1", "", ""]),
+        ("SCALE", "not-in", "qn", ["LP2-9", "LP1-1 LP2-9", "LP1-1 LP2-9"]),
+        ("display", "=", "two", ["LP2-9", "", ""]),
+        ("kin", "=", "lp2-9", ["LP1-1", "", "LP1-1"]),
+        ("concept", "=", "lp2-9", ["LP2-9", "", "LP2-9"]),
+        ("SCALE", "=", "Qn", ["LP1-1", "LP1-1", "LP1-1"]),
+    ] {
+        assert_eq!(filtered("http://loinc.org", property, op, value), of_loinc, "{property} {op} {value}");
+        assert_eq!(filtered("urn:strict", property, op, value), of_strict, "{property} {op} {value}");
+        assert_eq!(filtered("urn:loose", property, op, value), of_loose, "{property} {op} {value}");
+    }
+    let pairs = [("system", "http://loinc.org"), ("code", "lp1-1")];
+    assert!(written(&ask(&shelf, Operation::Lookup, &pairs, None).expect("an answer")).contains("LP1-1"));
+}

@@ -10,12 +10,12 @@ use tantivy::{Index, IndexReader, ReloadPolicy, Searcher};
 
 use super::lookup::Lookup;
 use super::schema::{self, ANCESTORS, CODE, FLAGS, PARENTS, PLACE};
-use super::select::{self, codes, either, nothing, number, others, wrong};
+use super::select::{self, codes, either, folded_codes, nothing, number, others, wrong};
 use super::{about, constraint, convert, implied};
 use crate::base::fault::Result;
 use crate::fhir::codes::MAP;
 use crate::fhir::json::Json;
-use crate::fhir::terminology::{About, CodeSystem, Concept, Filter, Op, Query, ecl};
+use crate::fhir::terminology::{About, CodeSystem, Concept, Filter, Op, PropertyKind, Query, ecl};
 use crate::search::index::error::failed;
 
 const SNOMED: &str = "http://snomed.info/sct";
@@ -95,9 +95,9 @@ impl ConceptIndex {
                 let members = select::listed(filter)?.into_iter().map(|set| schema::property("memberOf", set));
                 Box::new(crate::search::index::terms::Terms::list(schema::PROPERTIES, members.collect()))
             }
-            Op::Equals => codes(std::iter::once(value)),
-            Op::In => codes(select::listed(filter)?.into_iter()),
-            Op::NotIn => others(codes(select::listed(filter)?.into_iter())),
+            Op::Equals => self.named(vec![value]),
+            Op::In => self.named(select::listed(filter)?),
+            Op::NotIn => others(self.named(select::listed(filter)?)),
             Op::Regex => select::matching(CODE, Vec::new(), filter)?,
             Op::Exists => match value {
                 "true" => Box::new(AllQuery),
@@ -105,6 +105,17 @@ impl ConceptIndex {
                 _ => return Err(wrong(filter, "the value is true or false")),
             },
         })
+    }
+
+    /// Concepts with codes that a filter names, compared as the system compares them.
+    fn named(&self, named: Vec<&str>) -> Box<dyn Compiled> {
+        if self.about.case_sensitive { codes(named.into_iter()) } else { folded_codes(named.into_iter()) }
+    }
+
+    /// What a filter asks of a property.
+    fn property(&self, filter: &Filter) -> Result<Box<dyn Compiled>> {
+        let kind = self.about.property(&filter.property).map_or(PropertyKind::String, |property| property.kind);
+        select::property(filter, self.about.folds(kind))
     }
 
     /// `parent`, `child`, `ancestor` and `descendant` as properties: the codes on the other side.
@@ -179,9 +190,9 @@ impl ConceptIndex {
             _ if &*self.about.url == RXNORM => {
                 // `CUI:123` and `TUI:T109` name the column of the value
                 let value = filter.value.split_once(':').map_or(&*filter.value, |(_, value)| value);
-                select::property(&Filter { value: value.into(), ..filter.clone() })
+                self.property(&Filter { value: value.into(), ..filter.clone() })
             }
-            _ => select::property(filter),
+            _ => self.property(filter),
         }
     }
 
@@ -308,7 +319,7 @@ impl CodeSystem for ConceptIndex {
         let searcher = self.searcher();
         let pairs: Vec<(Box<str>, Box<str>)> = if is_reverse {
             let from = Filter { property: property.into(), op: Op::Equals, value: code.into() };
-            let found = self.lookup(&searcher).codes_of(&*select::property(&from)?)?;
+            let found = self.lookup(&searcher).codes_of(&*self.property(&from)?)?;
             found.into_iter().map(|from| (from, code.into())).collect()
         } else {
             let concept = self.lookup(&searcher).stored(code)?;

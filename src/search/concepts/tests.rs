@@ -470,3 +470,50 @@ fn expression_constraints_select() {
     assert_eq!(refused.issues()[0].code, "not-supported");
     assert!(index.check(&filter("constraint", "is-a", "200001")).is_err());
 }
+
+#[test]
+fn what_is_not_case_sensitive_is_found_in_any_case() {
+    let about = |url: &str, matters: bool| {
+        format!(
+            r#"{{"resourceType":"CodeSystem","url":"{url}","version":"1","content":"complete","caseSensitive":{matters},"hierarchyMeaning":"is-a","count":5,
+            "property":[{{"code":"kind","type":"string"}},{{"code":"kin","type":"code"}}]}}"#
+        )
+    };
+    let long = "Ab".repeat(300);
+    let mut all = sample();
+    all.push(with(concept("B2", "Of a long value", &[]), &[("kind", &long), ("kin", "A1")]));
+    let (_strict, strict) = index(&all, &about("http://x/cs", true));
+    let (_loose, loose) = index(&all, &about("http://x/cs", false));
+    let (_loinc, loinc) = index(&all, &about("http://loinc.org", false));
+    for (property, op, value, of_strict, of_loose, of_loinc) in [
+        ("concept", "=", "a1.0", &[][..], &["A1.0"][..], &["A1.0"][..]),
+        ("concept", "in", "a1,b", &[], &["A1", "B"], &["A1", "B"]),
+        ("concept", "is-a", "b", &[], &["A2", "B"], &["A2", "B"]),
+        ("kind", "=", "CODE", &[], &[], &["A1", "A1.0"]),
+        ("kind", "=", "code", &["A1", "A1.0"], &["A1", "A1.0"], &["A1", "A1.0"]),
+        ("kind", "in", "Old, CHAPTER", &[], &[], &["A", "A2"]),
+        (
+            "side",
+            "not-in",
+            "LEFT",
+            &["A", "A1", "A1.0", "A2", "B", "B2"],
+            &["A", "A1", "A1.0", "A2", "B", "B2"],
+            &["A", "A1", "A2", "B", "B2"],
+        ),
+        ("kin", "=", "a1", &[], &["B2"], &["B2"]),
+        ("kind", "=", &long, &["B2"], &["B2"], &["B2"]),
+        ("kind", "exists", "false", &["B"], &["B"], &["B"]),
+    ] {
+        let filters = [filter(property, op, value)];
+        let query = Query { filters: &filters, ..Query::default() };
+        for (index, expected) in [(&strict, of_strict), (&loose, of_loose), (&loinc, of_loinc)] {
+            let mut found = select(index, &query);
+            found.sort();
+            assert_eq!(found, expected, "{} {property} {op} {value}", index.about().url);
+            for one in &all {
+                let passes = index.passes(&one.code, &filters).unwrap();
+                assert_eq!(passes, expected.contains(&&*one.code), "{property} {op} {value} {}", one.code);
+            }
+        }
+    }
+}
