@@ -108,8 +108,17 @@ impl Own {
 
 impl Library for Own {
     fn code_system(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<dyn CodeSystem>>> {
-        let found = self.pick("CodeSystem", (url, version), |made| !made.is_supplement())?;
-        Ok(found.map(|made| made.system()))
+        let Some(found) = self.pick("CodeSystem", (url, version), |made| !made.is_supplement())? else {
+            return Ok(None);
+        };
+        if !found.is_fragment() {
+            return Ok(Some(found.system()));
+        }
+        // one that is published in fragments is all of them: those of the version that is asked for, or of any
+        let all = self.search("CodeSystem", "url", url)?;
+        let is_part =
+            |made: &&Arc<Made>| made.is_fragment() && (version.is_none() || made.version() == found.version());
+        Ok(self.at.terms.merged(&all.iter().rev().filter(is_part).cloned().collect::<Vec<_>>()))
     }
 
     fn code_system_versions(&self, url: &str) -> Result<Vec<Box<str>>> {

@@ -81,7 +81,18 @@ impl Names {
 impl Memory {
     /// From a CodeSystem resource. What is malformed in it is left out: it was checked, or not, when it was stored.
     pub fn new(json: &Json) -> Self {
-        let about = about(json);
+        Self::merged(json, &[])
+    }
+
+    /// From the fragments of a code system (FHIR R4 `codesystem.html`, 4.8.7): `first` says what it is as a whole, and of a concept that several
+    /// have the first one counts.
+    pub fn merged(first: &Json, others: &[&Json]) -> Self {
+        let mut about = about(first);
+        for property in others.iter().flat_map(|json| self::about(json).properties) {
+            if about.property(&property.code).is_none() {
+                about.properties.push(property);
+            }
+        }
         let names = Names::new(&about);
         let mut system = Self {
             about,
@@ -91,7 +102,8 @@ impl Memory {
             children: Vec::new(),
             related: Mutex::default(),
         };
-        system.read(json, &names);
+        system.read(first, &names);
+        others.iter().for_each(|json| system.read(json, &names));
         system.link(&names);
         system.about.count = Some(system.concepts.len() as u64);
         system
@@ -323,6 +335,11 @@ fn about(json: &Json) -> About {
         date: since(json).map(Into::into),
         is_published: text(json, "date").is_some(),
     }
+}
+
+/// Whether a CodeSystem is a part of one that is published in parts.
+pub fn is_fragment(json: &Json) -> bool {
+    text(json, "content").and_then(Content::parse) == Some(Content::Fragment)
 }
 
 /// Since when a definition has been as it is: when it was published or, if it does not say so, last changed here.

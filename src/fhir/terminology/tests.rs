@@ -1113,3 +1113,52 @@ fn values_of_loinc_are_compared_without_case() {
     let pairs = [("system", "http://loinc.org"), ("code", "lp1-1")];
     assert!(written(&ask(&shelf, Operation::Lookup, &pairs, None).expect("an answer")).contains("LP1-1"));
 }
+
+#[test]
+fn a_code_system_in_fragments_is_all_of_them() {
+    let part = |version: &str, content: &str, concepts: &str| {
+        format!(
+            r#"{{"resourceType":"CodeSystem","url":"urn:f","version":"{version}","status":"active","content":"{content}","hierarchyMeaning":"is-a","property":[{{"code":"p{version}","type":"string"}}],"concept":[{concepts}]}}"#
+        )
+    };
+    let texts = [
+        part("1", "fragment", r#"{"code":"a","display":"Old A","concept":[{"code":"b","display":"B"}]}"#),
+        part("1", "fragment", r#"{"code":"c","display":"C"}"#),
+        part(
+            "2",
+            "fragment",
+            r#"{"code":"a","display":"New A","concept":[{"code":"d","display":"D","property":[{"code":"p2","valueString":"x"}]}]}"#,
+        ),
+    ];
+    let all = texts.each_ref().map(|text| &**text);
+    let of = |pairs: &[(&str, &str)]| {
+        let json =
+            ask(&shelf(&all), Operation::Expand, &[&[("url", "urn:f")], pairs].concat(), None).expect("an expansion");
+        let text = written(&json);
+        (codes(&json), text.contains("Old A"), text.contains("valueset-unclosed"))
+    };
+    assert_eq!(of(&[("excludeNested", "true")]), ("a d c b".to_owned(), false, true));
+    assert_eq!(of(&[]), ("a[d b] c".to_owned(), false, true));
+    let (found, is_old, is_unclosed) = of(&[("force-system-version", "urn:f|1"), ("excludeNested", "true")]);
+    let mut found: Vec<&str> = found.split(' ').collect();
+    found.sort_unstable();
+    assert_eq!((found, is_old, is_unclosed), (vec!["a", "b", "c"], true, true));
+    let shelf_all = shelf(&all);
+    for (version, code, expected) in
+        [("", "c", true), ("1", "c", true), ("2", "c", false), ("2", "d", true), ("1", "d", false)]
+    {
+        let mut pairs = vec![("system", "urn:f"), ("code", code)];
+        if !version.is_empty() {
+            pairs.push(("version", version));
+        }
+        assert_eq!(ask(&shelf_all, Operation::Lookup, &pairs, None).is_ok(), expected, "{version} {code}");
+    }
+    let pairs = [("system", "urn:f"), ("codeA", "a"), ("codeB", "b")];
+    assert!(written(&ask(&shelf_all, Operation::Subsumes, &pairs, None).expect("an answer")).contains(r#""subsumes""#));
+    let compose = r#"{"include":[{"system":"urn:f","filter":[{"property":"p2","op":"=","value":"x"}]}]}"#;
+    assert_eq!(expanded(&shelf_all, compose, &[]).expect("an expansion"), "d");
+    // a complete one of a later version is no fragment
+    let whole = part("3", "complete", r#"{"code":"z"}"#);
+    let with_whole = shelf(&[all[0], all[2], &whole]);
+    assert_eq!(codes(&ask(&with_whole, Operation::Expand, &[("url", "urn:f")], None).expect("an expansion")), "z");
+}
