@@ -16,8 +16,7 @@ use super::search::first_page;
 use super::tenancy::Tenancy;
 use crate::base::fault::{Fault, Result};
 use crate::fhir::json::Json;
-use crate::fhir::terminology::memory::{list, text};
-use crate::fhir::terminology::shelf::all_codes;
+use crate::fhir::terminology::shelf::{all_codes, may_map};
 use crate::fhir::terminology::{CodeSystem, Core, Layers, Library, version};
 use crate::fhir::types::ResourceType;
 use crate::search::context::SearchContext;
@@ -153,13 +152,13 @@ impl Library for Own {
     }
 
     fn concept_maps(&self, system: &str, is_reverse: bool) -> Result<Vec<Arc<Json>>> {
-        let (param, side) = if is_reverse { ("target-system", "target") } else { ("source-system", "source") };
-        let found = self.search("ConceptMap", param, system)?;
-        let has = |made: &&Arc<Made>| {
-            list(&made.json, "group")
-                .iter()
-                .any(|group| text(group, side).map(|url| version::split(url).0) == Some(system))
+        let (param, missing) = if is_reverse {
+            ("target-system", "target-system:missing")
+        } else {
+            ("source-system", "source-system:missing")
         };
-        Ok(found.iter().filter(has).map(|made| made.json.clone()).collect())
+        let (named, unnamed) = (self.search("ConceptMap", param, system)?, self.search("ConceptMap", missing, "true")?);
+        let has = |made: &&Arc<Made>| may_map(&made.json, system, is_reverse);
+        Ok(named.iter().chain(unnamed.iter()).filter(has).map(|made| made.json.clone()).collect())
     }
 }

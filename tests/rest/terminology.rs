@@ -297,4 +297,35 @@ on_both_databases! {
         client.delete("CodeSystem/strict").expect(204);
         assert_eq!(ids(&mut client, "code=urn:strict%7CAB"), "");
     }
+
+    fn fragments_and_groups_without_systems(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let part = |id: &str, version: &str, concepts: Value| json!({"resourceType": "CodeSystem", "id": id, "url": "urn:f", "version": version,
+            "status": "active", "content": "fragment", "concept": concepts});
+        client.put("CodeSystem/f1", &part("f1", "1", json!([{"code": "a", "display": "Old"}, {"code": "b"}]))).expect(201);
+        client.put("CodeSystem/f2", &part("f2", "1", json!([{"code": "c"}]))).expect(201);
+        assert_eq!(codes(&mut client, "$expand?url=urn:f").len(), 3);
+        client.put("CodeSystem/f3", &part("f3", "2", json!([{"code": "a", "display": "New"}, {"code": "d"}]))).expect(201);
+        let mut all = codes(&mut client, "$expand?url=urn:f");
+        all.sort();
+        assert_eq!(all, ["a", "b", "c", "d"]);
+        let display = client.get("CodeSystem/$lookup?system=urn:f&code=a").expect(200).text();
+        assert!(display.contains("New"), "{display}");
+        client.get("CodeSystem/$lookup?system=urn:f&code=d&version=1").expect(400);
+        client.get("CodeSystem/$lookup?system=urn:f&code=c&version=1").expect(200);
+        client.delete("CodeSystem/f2").expect(204);
+        client.get("CodeSystem/$lookup?system=urn:f&code=c").expect(400);
+
+        let set = json!({"resourceType": "ValueSet", "id": "v", "url": "urn:v", "status": "active", "compose": {"include": [{"system": "urn:a"}]}});
+        client.put("ValueSet/v", &set).expect(201);
+        let map = json!({"resourceType": "ConceptMap", "id": "m", "url": "urn:m", "status": "active", "sourceUri": "urn:v",
+            "group": [{"target": "urn:f", "element": [{"code": "1", "target": [{"code": "a", "equivalence": "equal"}]}]}]});
+        client.put("ConceptMap/m", &map).expect(201);
+        for (system, is_found) in [("urn:a", true), ("urn:b", false)] {
+            let answer = client.get(&format!("ConceptMap/$translate?system={system}&code=1")).expect(200).json();
+            assert_eq!(result(&answer), is_found, "{system}: {answer}");
+            assert!(!is_found || answer.to_string().contains("New"), "{answer}");
+        }
+    }
 }

@@ -7,7 +7,8 @@ use hashbrown::HashMap;
 
 use super::about::Content;
 use super::face::{CodeSystem, Library};
-use super::memory::{Memory, list, text};
+use super::memory::{Memory, is_fragment, text};
+use super::shelf::may_map;
 use super::version;
 use crate::base::fault::Result;
 use crate::fhir::json::Json;
@@ -206,10 +207,7 @@ impl Library for Loaded {
     }
 
     fn concept_maps(&self, system: &str, is_reverse: bool) -> Result<Vec<Arc<Json>>> {
-        let side = if is_reverse { "target" } else { "source" };
-        let has = |map: &Json| {
-            list(map, "group").iter().any(|group| text(group, side).map(|url| version::split(url).0) == Some(system))
-        };
+        let has = |map: &Json| may_map(map, system, is_reverse);
         let mut urls: Vec<&Box<str>> = self.concept_maps.keys().collect();
         urls.sort();
         Ok(urls.into_iter().filter_map(|url| self.pick(CONCEPT_MAP, url, None, &has)).map(|(_, json)| json).collect())
@@ -220,6 +218,7 @@ impl Library for Loaded {
 mod tests {
     use super::*;
     use crate::fhir::json::parse;
+    use crate::fhir::terminology::memory::list;
 
     struct Two;
 

@@ -125,6 +125,12 @@ impl Shelf {
     }
 }
 
+/// Whether a concept map has a group whose source is a code system or, `is_reverse`, whose target is, or that names none.
+pub fn may_map(map: &Json, system: &str, is_reverse: bool) -> bool {
+    let side = if is_reverse { "target" } else { "source" };
+    list(map, "group").iter().any(|group| text(group, side).is_none_or(|url| version::split(url).0 == system))
+}
+
 /// The value set of all codes of a code system; of this very version where `wanted` names one, else of the latest.
 pub fn all_codes(system: &dyn CodeSystem, url: &str, wanted: Option<&str>) -> Json {
     let about = system.about();
@@ -181,10 +187,7 @@ impl Library for Shelf {
     }
 
     fn concept_maps(&self, system: &str, is_reverse: bool) -> Result<Vec<Arc<Json>>> {
-        let side = if is_reverse { "target" } else { "source" };
-        let has = |map: &&Arc<Json>| {
-            list(map, "group").iter().any(|group| text(group, side).map(|url| version::split(url).0) == Some(system))
-        };
+        let has = |map: &&Arc<Json>| may_map(map, system, is_reverse);
         let mut found: Vec<Arc<Json>> = self.concept_maps.all().filter(has).cloned().collect();
         found.sort_by(|a, b| text(a, "url").cmp(&text(b, "url")));
         Ok(found)

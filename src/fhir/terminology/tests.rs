@@ -1080,6 +1080,40 @@ fn what_is_named_twice_is_the_same_or_refused() {
 }
 
 #[test]
+fn codes_of_maps_are_compared_as_their_systems_compare_them() {
+    let system = |url: &str, matters: bool, code: &str| {
+        format!(
+            r#"{{"resourceType":"CodeSystem","url":"{url}","status":"active","content":"complete","caseSensitive":{matters},"concept":[{{"code":"{code}","display":"Text of {code}"}}]}}"#
+        )
+    };
+    let map = |url: &str, (source, from): (&str, &str), (target, to): (&str, &str)| {
+        format!(
+            r#"{{"resourceType":"ConceptMap","url":"{url}","status":"active","group":[{{"source":"{source}","target":"{target}","element":[{{"code":"{from}","target":[{{"code":"{to}","equivalence":"equal"}}]}}],"unmapped":{{"mode":"fixed","code":"none"}}}}]}}"#
+        )
+    };
+    let texts = [
+        system("urn:loose", false, "Ab"),
+        system("urn:strict", true, "Ab"),
+        map("urn:m:l", ("urn:loose", "Ab"), ("urn:strict", "Ab")),
+        map("urn:m:s", ("urn:strict", "Ab"), ("urn:loose", "AB")),
+        map("urn:m:n", ("urn:nowhere", "Ab"), ("urn:loose", "Ab")),
+    ];
+    let shelf = shelf(&texts.each_ref().map(|text| &**text));
+    for (map, system, code, more, expected) in [
+        ("urn:m:l", "urn:loose", "aB", &[][..], r#"Ab","display":"Text of Ab""#),
+        ("urn:m:s", "urn:strict", "Ab", &[], r#""code":"AB","display":"Text of Ab""#),
+        ("urn:m:s", "urn:strict", "aB", &[], r#""code":"none""#),
+        ("urn:m:n", "urn:nowhere", "ab", &[], r#""code":"none""#),
+        ("urn:m:s", "urn:loose", "ab", &[("reverse", "true")], r#""system":"urn:strict","code":"Ab""#),
+        ("urn:m:l", "urn:strict", "ab", &[("reverse", "true")], "no mapping"),
+    ] {
+        let pairs = [&[("url", map), ("system", system), ("code", code)], more].concat();
+        let text = written(&ask(&shelf, Operation::Translate, &pairs, None).expect("an answer"));
+        assert!(text.contains(expected), "{pairs:?}: {text}");
+    }
+}
+
+#[test]
 fn values_of_loinc_are_compared_without_case() {
     let system = |url: &str, more: &str| {
         format!(
@@ -1112,6 +1146,67 @@ fn values_of_loinc_are_compared_without_case() {
     }
     let pairs = [("system", "http://loinc.org"), ("code", "lp1-1")];
     assert!(written(&ask(&shelf, Operation::Lookup, &pairs, None).expect("an answer")).contains("LP1-1"));
+}
+
+#[test]
+fn groups_without_systems_have_those_of_the_value_sets() {
+    let set = |url: &str, includes: &str| {
+        format!(r#"{{"resourceType":"ValueSet","url":"{url}","status":"active","compose":{{"include":[{includes}]}}}}"#)
+    };
+    let map = |url: &str, sides: &str, group: &str| {
+        format!(
+            r#"{{"resourceType":"ConceptMap","url":"{url}","status":"active",{sides}"group":[{{{group}"element":[{{"code":"1","target":[{{"code":"x","equivalence":"equal"}}]}}]}}]}}"#
+        )
+    };
+    let texts = [
+        r#"{"resourceType":"CodeSystem","url":"urn:b","status":"active","content":"complete","concept":[{"code":"x","display":"Ex","designation":[{"language":"de","value":"Iks"}]}]}"#.to_owned(),
+        set("urn:v:a", r#"{"system":"urn:a","concept":[{"code":"1"}]},{"valueSet":["urn:v:inner"]}"#),
+        set("urn:v:inner", r#"{"system":"urn:a"}"#),
+        set("urn:v:two", r#"{"system":"urn:a"},{"system":"urn:c"}"#),
+        set("urn:v:open", r#"{"valueSet":["urn:v:gone"]}"#),
+        set("urn:v:b", r#"{"system":"urn:b"}"#),
+        map("urn:m:one", r#""sourceUri":"urn:v:a","targetCanonical":"urn:v:b","#, ""),
+        map("urn:m:two", r#""sourceCanonical":"urn:v:two","targetUri":"urn:v:b","#, ""),
+        map("urn:m:open", r#""sourceUri":"urn:v:open","#, r#""target":"urn:b","#),
+        map("urn:m:bare", "", ""),
+        map("urn:m:side", r#""sourceUri":"urn:v:a","#, r#""source":"urn:d","target":"urn:b","#),
+    ];
+    let shelf = shelf(&texts.each_ref().map(|text| &**text));
+    let found = |pairs: &[(&str, &str)]| written(&ask(&shelf, Operation::Translate, pairs, None).expect("an answer"));
+    let ex = r#""valueCoding":{"system":"urn:b","code":"x","display":"Ex"}"#;
+    for (map, system, expected) in [
+        ("urn:m:one", "urn:a", Some(ex)),
+        ("urn:m:one", "urn:c", None),
+        ("urn:m:two", "urn:a", Some(ex)),
+        ("urn:m:two", "urn:c", Some(ex)),
+        ("urn:m:two", "urn:d", None),
+        // nothing says of which system it is: the map that is named is taken for any
+        ("urn:m:open", "urn:d", Some(ex)),
+        ("urn:m:bare", "urn:d", Some(r#""valueCoding":{"code":"x"}"#)),
+        // what a group says itself counts
+        ("urn:m:side", "urn:a", None),
+        ("urn:m:side", "urn:d", Some(ex)),
+    ] {
+        let text = found(&[("url", map), ("system", system), ("code", "1")]);
+        assert_eq!(text.contains(r#""valueBoolean":true"#), expected.is_some(), "{map} {system}: {text}");
+        assert!(expected.is_none_or(|expected| text.contains(expected)), "{map} {system}: {text}");
+    }
+    // maps that are not named: those that say that they are for the system
+    let maps = |pairs: &[(&str, &str)]| {
+        let text = found(pairs);
+        let of = |name: &&str| text.contains(&format!(r#""valueUri":"urn:m:{name}""#));
+        ["one", "two", "open", "bare", "side"].into_iter().filter(of).collect::<Vec<_>>().join(" ")
+    };
+    let code = ("code", "1");
+    assert_eq!(maps(&[("system", "urn:a"), code]), "one");
+    assert_eq!(maps(&[("system", "urn:c"), code]), "two");
+    assert_eq!(maps(&[("system", "urn:e"), code]), "");
+    assert_eq!(maps(&[("system", "urn:e"), code, ("source", "urn:v:open")]), "open");
+    assert_eq!(maps(&[("system", "urn:b"), ("code", "x"), ("reverse", "true"), ("targetsystem", "urn:d")]), "side");
+    let back = found(&[("url", "urn:m:one"), ("system", "urn:b"), ("code", "x"), ("reverse", "true")]);
+    assert!(back.contains(r#""valueCoding":{"system":"urn:a","code":"1"}"#), "{back}");
+    let german = found(&[("url", "urn:m:one"), ("system", "urn:a"), code, ("displayLanguage", "de")]);
+    assert!(german.contains(r#""display":"Iks""#), "{german}");
 }
 
 #[test]
