@@ -204,6 +204,59 @@ fn a_closure_table_is_changed_by_its_own_parameters_alone() {
     assert_eq!(kept["group"][1]["source"], "urn:ietf:bcp:47", "{kept}");
 }
 
+#[test]
+fn what_contradicts_itself_is_refused() {
+    let app = started();
+    let mut client = app.client();
+    let other = json!({"resourceType": "ValueSet", "url": "http://example.org/ValueSet/other", "status": "active",
+        "compose": {"include": [{"system": ANIMALS, "concept": [{"code": "fish"}]}]}});
+    let body = |name: &str, value: Value| json!({"resourceType": "Parameters", "parameter": [{"name": name, "valueUri": value}]});
+    for query in [
+        "ValueSet/pets/$expand?url=http://example.org/ValueSet/other",
+        "ValueSet/pets/$validate-code?url=http://example.org/ValueSet/other&system=urn:x&code=x",
+        "ValueSet/$expand?url=http://example.org/ValueSet/pets|1&valueSetVersion=9",
+        "CodeSystem/animals/$lookup?code=dog&version=9",
+        "CodeSystem/animals/$validate-code?code=dog&url=urn:x",
+    ] {
+        client.get(query).expect_outcome(400);
+    }
+    client.post("ValueSet/pets/$expand?url=http://example.org/ValueSet/other", &other).expect_outcome(400);
+    client.post(&format!("ValueSet/$expand?url={PETS}"), &body("url", json!("urn:x"))).expect_outcome(400);
+    client.post(&format!("ValueSet/$expand?url={PETS}"), &body("url", json!(PETS))).expect(200);
+    // the example of the specification
+    let expanded = client.post("ValueSet/pets/$expand", &other).expect(200).json();
+    assert_eq!(expanded["expansion"]["contains"][0]["code"], "fish", "{expanded}");
+    assert_eq!(codes(&mut client, &format!("pets/$expand?url={PETS}&excludeNested=true")), ["dog", "poodle"]);
+}
+
+#[test]
+fn a_stored_expansion_is_held_against_the_request() {
+    let app = started();
+    let mut client = app.client();
+    let set = |id: &str, more: Value| {
+        let mut set = json!({"resourceType": "ValueSet", "id": id, "url": format!("urn:{id}"), "status": "active", "expansion": {"timestamp": "2020-01-01",
+            "contains": [{"system": ANIMALS, "code": "dog", "display": "Dog", "contains": [{"system": ANIMALS, "code": "poodle", "display": "Poodle"}]}, {"system": "urn:x", "code": "x", "inactive": true}]}});
+        for (name, value) in more.as_object().unwrap() {
+            set["expansion"][name] = value.clone();
+        }
+        set
+    };
+    client.put("ValueSet/whole", &set("whole", json!({}))).expect(201);
+    client.put("ValueSet/page", &set("page", json!({"total": 4}))).expect(201);
+    let filtered = json!({"parameter": [{"name": "filter", "valueString": "do"}]});
+    client.put("ValueSet/filtered", &set("filtered", filtered)).expect(201);
+    assert_eq!(codes(&mut client, "whole/$expand"), ["dog", "x"]);
+    assert_eq!(codes(&mut client, "whole/$expand?excludeNested=true&activeOnly=true"), ["dog", "poodle"]);
+    assert_eq!(codes(&mut client, "whole/$expand?filter=pood"), ["poodle"]);
+    for query in ["ValueSet/page/$expand", "ValueSet/filtered/$expand", "ValueSet/$expand?url=urn:filtered&filter=x"] {
+        client.get(query).expect_outcome(422);
+    }
+    client.get("ValueSet/filtered/$expand?filter=do").expect(200);
+    let check = format!("ValueSet/page/$validate-code?system={ANIMALS}&code=");
+    assert!(result(&client.get(&format!("{check}poodle")).expect(200).json()));
+    client.get(&format!("{check}fish")).expect_outcome(422);
+}
+
 on_both_databases! {
     fn a_value_set_without_a_url_is_found_by_reference(database) {
         let app = TestApp::start(database);

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::display::Shown;
 use super::expand::{Expanded, Item};
 use super::language::{Languages, choose};
-use super::memory::{STANDARDS_STATUS, text, value};
+use super::memory::{STANDARDS_STATUS, list, text, value};
 use super::notices::copyright;
 use super::params::Params;
 use super::validate_code::parameter;
@@ -208,7 +208,20 @@ fn told(context: &Context<'_>, params: &Params, style: &Style<'_>) -> Result<Vec
     if merges {
         out.push(parameter("versionsMatch", "valueBoolean", Json::Bool(true)));
     }
+    let told: Vec<String> = out.iter().filter_map(|one| text(one, "name").map(str::to_owned)).collect();
+    out.extend(
+        made_with(style.set).filter(|(name, _)| !told.iter().any(|told| told == name)).map(|(_, one)| one.clone()),
+    );
     Ok(out)
+}
+
+/// The parameters that a stored expansion was made with, but for those of its own page.
+fn made_with(set: &ValueSet) -> impl Iterator<Item = (&str, &Json)> {
+    let expansion = set.made.as_ref().and_then(|_| set.json.get("expansion"));
+    let all = expansion.map(|expansion| list(expansion, "parameter")).unwrap_or_default();
+    all.iter()
+        .filter_map(|one| Some((text(one, "name")?, one)))
+        .filter(|(name, _)| !matches!(*name, "offset" | "count"))
 }
 
 type Used = Vec<(String, Option<String>)>;
@@ -222,7 +235,9 @@ fn contains(item: &Item, style: &Style<'_>, used: &mut Used) -> Json {
     if !extensions.is_empty() {
         out.set("extension", Json::Array(extensions));
     }
-    out.set("system", Json::string(shown.found.url.clone()));
+    if !shown.found.url.is_empty() {
+        out.set("system", Json::string(shown.found.url.clone()));
+    }
     if concept.is_abstract || listed.is_some_and(|listed| listed.is_abstract) {
         out.set("abstract", Json::Bool(true));
     }
@@ -233,7 +248,9 @@ fn contains(item: &Item, style: &Style<'_>, used: &mut Used) -> Json {
     if let Some(version) = version.filter(|_| style.set.mixes_versions(&shown.found.url)) {
         out.set("version", Json::string(version));
     }
-    out.set("code", Json::string(concept.code.clone()));
+    if !concept.code.is_empty() {
+        out.set("code", Json::string(concept.code.clone()));
+    }
     if let Some(display) = shown.display(style.languages) {
         out.set("display", Json::string(display));
     }

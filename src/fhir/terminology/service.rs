@@ -190,6 +190,9 @@ fn operate(library: &dyn Library, call: &Call<'_>, params: &Params) -> Result<Js
     match call.operation {
         Operation::Expand => {
             let set = set(&context, call, params)?;
+            if let Some(made) = &set.made {
+                made.check(params, &set.listed_versions())?;
+            }
             let found = expand(&context, &Wanted::new(params)?, &set)?;
             resource(&context, params, &set, &found, &Stamp { id: call.id, timestamp: call.now })
         }

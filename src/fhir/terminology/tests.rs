@@ -1257,3 +1257,137 @@ fn a_code_system_in_fragments_is_all_of_them() {
     let with_whole = shelf(&[all[0], all[2], &whole]);
     assert_eq!(codes(&ask(&with_whole, Operation::Expand, &[("url", "urn:f")], None).expect("an expansion")), "z");
 }
+
+/// A value set that is only an expansion: `more` of the expansion before its codes.
+fn stored(more: &str, contains: &str) -> String {
+    format!(
+        r#"{{"resourceType":"ValueSet","url":"urn:stored","status":"active","expansion":{{"timestamp":"2020-01-01",{more}"contains":[{contains}]}}}}"#
+    )
+}
+
+#[test]
+fn of_a_stored_expansion_is_taken_what_is_asked() {
+    let contains = r#"{"abstract":true,"display":"Pets","contains":[{"system":"urn:p","code":"dog","display":"Dog","contains":[{"system":"urn:p","code":"poodle","display":"Poodle","inactive":true}]},
+        {"system":"urn:p","code":"pet","display":"Any pet","abstract":true}]},{"abstract":true,"display":"None"},{"system":"urn:p","code":"hen","display":"Hen","designation":[{"language":"de","value":"Huhn"}]}"#;
+    let text = stored("", contains);
+    let shelf = shelf(&[&text]);
+    let of = |pairs: &[(&str, &str)]| {
+        codes(&ask(&shelf, Operation::Expand, &[&[("url", "urn:stored")], pairs].concat(), None).expect("an expansion"))
+    };
+    for (pairs, expected) in [
+        (&[][..], "?[dog[poodle] pet] hen"),
+        (&[("excludeNested", "true")], "dog poodle pet hen"),
+        (&[("activeOnly", "true")], "?[dog pet] hen"),
+        (&[("activeOnly", "true"), ("excludeNested", "true")], "dog pet hen"),
+        (&[("excludeNotForUI", "true")], "dog[poodle] hen"),
+        (&[("count", "2")], "dog poodle"),
+        (&[("count", "2"), ("offset", "2")], "pet hen"),
+        (&[("count", "0")], ""),
+        (&[("filter", "poo")], "poodle"),
+        (&[("filter", "huhn")], "hen"),
+        (&[("filter", "poo"), ("activeOnly", "true")], ""),
+        (&[("exclude-system", "urn:p")], ""),
+        (&[("exclude-system", "urn:p|2")], "?[dog[poodle] pet] hen"),
+        (&[("exclude-system", "urn:q")], "?[dog[poodle] pet] hen"),
+    ] {
+        assert_eq!(of(pairs), expected, "{pairs:?}");
+    }
+    let whole = written(&ask(&shelf, Operation::Expand, &[("url", "urn:stored")], None).expect("an expansion"));
+    assert!(
+        whole.contains(r#""total":4"#) && whole.contains(r#"{"abstract":true,"display":"Pets","contains""#),
+        "{whole}"
+    );
+    let german = [("url", "urn:stored"), ("displayLanguage", "de"), ("includeDesignations", "true")];
+    let german = written(&ask(&shelf, Operation::Expand, &german, None).expect("an expansion"));
+    assert!(german.contains("Huhn"), "{german}");
+}
+
+#[test]
+fn what_a_stored_expansion_was_made_without_is_not_told() {
+    let codes_of = r#"{"system":"http://example.org/cs","code":"dog","display":"Dog"},{"system":"urn:other","version":"7","code":"x"}"#;
+    let parameter =
+        |name: &str, kind: &str, value: &str| format!(r#""parameter":[{{"name":"{name}","value{kind}":{value}}}],"#);
+    let with = |more: &str, operation: Operation, pairs: &[(&str, &str)]| {
+        let text = stored(more, codes_of);
+        let mut shelf = animals();
+        shelf.add(Arc::new(parse(text.as_bytes()).expect("JSON")));
+        shelf.add(Arc::new(
+            parse(br#"{"resourceType":"ValueSet","url":"urn:outer","status":"active","compose":{"include":[{"valueSet":["urn:stored"]}]}}"#)
+                .expect("JSON"),
+        ));
+        let answer = ask(&shelf, operation, &[&[("url", "urn:stored")], pairs].concat(), None);
+        let outer: Vec<(&str, &str)> = [("url", "urn:outer")].into_iter().chain(pairs.iter().copied()).collect();
+        let outer = ask(&shelf, operation, &outer, None);
+        let status = |answer: &Result<Json>| answer.as_ref().map_or_else(|fault| fault.category().status(), |_| 200);
+        (status(&answer), status(&outer), answer.map_or_else(|fault| fault.to_string(), |json| written(&json)))
+    };
+    use Operation::{Expand, ValidateInValueSet};
+    for (more, pairs, own, outer) in [
+        (parameter("filter", "String", r#""do""#), &[][..], 422, 422),
+        (parameter("filter", "String", r#""do""#), &[("filter", "do")], 200, 422),
+        (parameter("filter", "String", r#""do""#), &[("filter", "x")], 422, 422),
+        (parameter("exclude-system", "Uri", r#""urn:x""#), &[], 422, 422),
+        (parameter("exclude-system", "Uri", r#""urn:x""#), &[("exclude-system", "urn:x")], 200, 422),
+        (parameter("activeOnly", "Boolean", "true"), &[], 200, 200),
+        (parameter("activeOnly", "Boolean", "true"), &[("activeOnly", "true")], 200, 200),
+        (parameter("activeOnly", "Boolean", "true"), &[("activeOnly", "false")], 422, 200),
+        (parameter("count", "Integer", "2"), &[], 422, 422),
+        (parameter("count", "Integer", "3"), &[], 200, 200),
+        (r#""total":2,"#.to_owned(), &[], 200, 200),
+        (r#""total":3,"#.to_owned(), &[], 422, 422),
+        (r#""offset":1,"#.to_owned(), &[], 422, 422),
+        (parameter("date", "DateTime", r#""2020-01-01""#), &[("date", "2021-01-01")], 422, 200),
+        (parameter("date", "DateTime", r#""2020-01-01""#), &[("date", "2020-01-01")], 200, 200),
+        // the version that it was made of is the one that is forced, or it cannot be made again
+        (String::new(), &[("force-system-version", "urn:other|7")], 200, 200),
+        (String::new(), &[("force-system-version", "urn:other|8")], 422, 200),
+        (String::new(), &[("force-system-version", "http://example.org/cs|2")], 422, 200),
+        (
+            parameter("version", "Uri", r#""http://example.org/cs|2""#),
+            &[("force-system-version", "http://example.org/cs|2")],
+            200,
+            200,
+        ),
+        (
+            parameter("used-codesystem", "Uri", r#""http://example.org/cs|2""#),
+            &[("system-version", "http://example.org/cs|1")],
+            200,
+            200,
+        ),
+        (
+            parameter("used-codesystem", "Uri", r#""http://example.org/cs|2""#),
+            &[("check-system-version", "http://example.org/cs|1")],
+            422,
+            422,
+        ),
+    ] {
+        let (found, of_outer, text) = with(&more, Expand, pairs);
+        assert_eq!(found, own, "{more} {pairs:?}: {text}");
+        let is_forced = pairs.iter().any(|(name, _)| name.ends_with("system-version"));
+        assert!(is_forced || of_outer == outer, "{more} {pairs:?}: {of_outer}");
+    }
+    let (_, _, told) = with(&parameter("activeOnly", "Boolean", "true"), Expand, &[]);
+    assert!(told.contains(r#"{"name":"activeOnly","valueBoolean":true}"#), "{told}");
+    // what is listed is in, also in a version that is not here; what is not may be among what was left out
+    let code = |system: &'static str, code: &'static str| [("system", system), ("code", code)];
+    for (more, asked, expected) in [
+        (String::new(), code(CS, "dog"), Some(true)),
+        (String::new(), code("urn:other", "x"), Some(true)),
+        (String::new(), code(CS, "hen"), Some(false)),
+        (parameter("filter", "String", r#""do""#), code(CS, "dog"), Some(true)),
+        (parameter("filter", "String", r#""do""#), code(CS, "hen"), None),
+        (parameter("exclude-system", "Uri", r#""urn:x""#), code(CS, "hen"), Some(false)),
+        (parameter("exclude-system", "Uri", r#""urn:x""#), code("urn:x", "1"), None),
+        (r#""total":3,"#.to_owned(), code(CS, "hen"), None),
+        (
+            r#""extension":[{"url":"http://hl7.org/fhir/StructureDefinition/valueset-unclosed","valueBoolean":true}],"#
+                .to_owned(),
+            code(CS, "hen"),
+            None,
+        ),
+    ] {
+        let (status, _, text) = with(&more, ValidateInValueSet, &asked);
+        let found = (status == 200).then(|| text.contains(r#""name":"result","valueBoolean":true"#));
+        assert_eq!((found, status == 422), (expected, expected.is_none()), "{more} {asked:?}: {text}");
+    }
+}

@@ -280,8 +280,13 @@ fn fits(map: &Json, params: &Params, is_reverse: bool) -> bool {
 /// Whether the system of a code disregards case; not, where it is not known.
 fn folds(context: &Context<'_>, coding: &Coding) -> Result<bool> {
     let Some(url) = coding.system.as_deref() else { return Ok(false) };
-    let found = match context.library.code_system(url, coding.version.as_deref())? {
-        None if coding.version.is_some() => context.library.code_system(url, None)?,
+    let find = |version: Option<&str>| match context.library.code_system(url, version) {
+        // how it was at a date is not known
+        Err(fault) if fault.category() == Category::Unprocessable => Ok(None),
+        found => found,
+    };
+    let found = match find(coding.version.as_deref())? {
+        None if coding.version.is_some() => find(None)?,
         found => found,
     };
     Ok(found.is_some_and(|system| !system.about().case_sensitive))
