@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::about::{About, Content, Hierarchy, LOINC, PropertyDefinition};
+use super::composed::{self, is_composed};
 use super::concept::{Coding, Concept, Designation, Property, PropertyKind, PropertyValue};
 use super::face::{CodeSystem, Query};
 use super::filter::{Filter, Op};
@@ -225,7 +226,17 @@ impl CodeSystem for Memory {
     }
 
     fn find(&self, code: &str) -> Result<Option<Cow<'_, Concept>>> {
-        Ok(self.place(code).map(|place| Cow::Borrowed(&self.concepts[place as usize])))
+        let known = |code: &str| self.place(code).map(|place| &self.concepts[place as usize]);
+        match known(code) {
+            None if is_composed(&self.about.url, code) => {
+                Ok(composed::find(code, &|code| Ok(known(code).cloned()))?.map(Cow::Owned))
+            }
+            found => Ok(found.map(Cow::Borrowed)),
+        }
+    }
+
+    fn complaint(&self, code: &str) -> Option<String> {
+        is_composed(&self.about.url, code).then(|| composed::complaint(code, &|code| self.place(code).is_some()))
     }
 
     fn check(&self, filter: &Filter) -> Result<()> {
@@ -245,7 +256,13 @@ impl CodeSystem for Memory {
     }
 
     fn passes(&self, code: &str, filters: &[Filter]) -> Result<bool> {
-        let Some(place) = self.place(code) else { return Ok(false) };
+        let Some(place) = self.place(code) else {
+            if !is_composed(&self.about.url, code) || self.find(code)?.is_none() {
+                return Ok(false);
+            }
+            let subsumes = |above: &str, below: &str| CodeSystem::subsumes(self, above, below);
+            return composed::passes(code, filters, &|code, filters| self.passes(code, filters), &subsumes);
+        };
         Ok(Matcher::new(self, filters)?.passes(self, place, &self.concepts[place as usize]))
     }
 

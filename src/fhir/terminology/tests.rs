@@ -1391,3 +1391,86 @@ fn what_a_stored_expansion_was_made_without_is_not_told() {
         assert_eq!((found, status == 422), (expected, expected.is_none()), "{more} {asked:?}: {text}");
     }
 }
+
+#[test]
+fn expressions_of_snomed_are_checked() {
+    const SCT: &str = "http://snomed.info/sct";
+    let sct = r#"{"resourceType":"CodeSystem","url":"http://snomed.info/sct","version":"http://snomed.info/sct/900000000000207008/version/20240101","status":"active","content":"complete","hierarchyMeaning":"is-a",
+        "concept":[{"code":"404684003","display":"Finding","concept":[{"code":"64572001","display":"Disease","concept":[{"code":"73211009","display":"Diabetes"}]}]},
+        {"code":"363698007","display":"Finding site"},{"code":"113331007","display":"Endocrine system"},{"code":"246075003","display":"Causative agent","property":[{"code":"inactive","valueBoolean":true}]}]}"#;
+    let shelf = shelf(&[sct]);
+    let refined = "73211009 |Diabetes| : 363698007 = 113331007";
+    let validated = |operation: Operation, url: &str, code: &str| {
+        let pairs = [("url", url), ("system", SCT), ("code", code)];
+        ask(&shelf, operation, &pairs, None).map(|json| written(&json))
+    };
+    let (in_set, in_system) = (Operation::ValidateInValueSet, Operation::ValidateInCodeSystem);
+    for (code, expected) in [
+        (refined, true),
+        ("<<<64572001:363698007=113331007", true),
+        ("64572001+73211009", true),
+        ("73211009|Diabetes|", true),
+    ] {
+        for text in [
+            validated(in_set, "http://snomed.info/sct?fhir_vs", code).expect(code),
+            validated(in_system, SCT, code).expect(code),
+        ] {
+            assert_eq!(text.contains(r#""name":"result","valueBoolean":true"#), expected, "{code}: {text}");
+            assert!(!text.contains("issues"), "{code}: {text}");
+        }
+    }
+    for (code, reason) in [
+        ("73211009:363698007=", "character 20: expected the identifier of a concept"),
+        ("73211009:363698007=999999999", "concepts that are not there: 999999999"),
+    ] {
+        let text = validated(in_system, SCT, code).expect(code);
+        assert!(text.contains(reason), "{code}: {text}");
+    }
+    let inactive = validated(in_system, SCT, "73211009:246075003=113331007").expect("an answer");
+    assert!(inactive.contains(r#"{"name":"inactive","valueBoolean":true}"#), "{inactive}");
+    // what its focus concepts say is known, what only a classifier would is not
+    for (url, expected) in [
+        ("http://example.org/sct-isa-64572001", Some(true)),
+        ("http://example.org/sct-isa-363698007", None),
+        ("http://example.org/sct-listed", Some(false)),
+    ] {
+        let filter = |property: &str, op: &str, value: &str| {
+            format!(r#""filter":[{{"property":"{property}","op":"{op}","value":"{value}"}}]"#)
+        };
+        let selects = match url.rsplit('-').next() {
+            Some("listed") => filter("concept", "in", "73211009,64572001"),
+            Some(id) => filter("concept", "is-a", id),
+            None => String::new(),
+        };
+        let set = format!(
+            r#"{{"resourceType":"ValueSet","url":"{url}","status":"active","compose":{{"include":[{{"system":"{SCT}",{selects}}}]}}}}"#
+        );
+        let answer = ask(&shelf, in_set, &[("system", SCT), ("code", refined)], Some(("valueSet", &set)));
+        let found = answer.as_ref().map(|json| written(json).contains(r#""name":"result","valueBoolean":true"#));
+        match expected {
+            Some(expected) => assert_eq!(found.ok(), Some(expected), "{url}: {answer:?}"),
+            None => assert_eq!(answer.expect_err(url).issues()[0].code, "not-supported", "{url}"),
+        }
+    }
+    let subsumes = |a: &str, b: &str| {
+        let pairs = [("system", SCT), ("codeA", a), ("codeB", b)];
+        ask(&shelf, Operation::Subsumes, &pairs, None).map(|json| written(&json))
+    };
+    for (a, b, outcome) in [
+        (refined, "73211009:363698007=113331007", "equivalent"),
+        ("64572001", refined, "subsumes"),
+        (refined, "404684003", "subsumed-by"),
+        ("73211009|x|", "64572001", "subsumed-by"),
+    ] {
+        let text = subsumes(a, b).expect(a);
+        assert!(text.contains(&format!(r#""valueCode":"{outcome}""#)), "{a} {b}: {text}");
+    }
+    for (a, b) in [(refined, "113331007"), (refined, "64572001:363698007=113331007")] {
+        let fault = subsumes(a, b).expect_err(a);
+        assert_eq!((fault.category().status(), fault.issues()[0].code), (422, "not-supported"), "{a} {b}");
+    }
+    assert_eq!(subsumes("73211009:", "64572001").expect_err("none").category().status(), 422);
+    let pairs = [("system", SCT), ("code", refined)];
+    let text = written(&ask(&shelf, Operation::Lookup, &pairs, None).expect("an answer"));
+    assert!(text.contains(refined), "{text}");
+}

@@ -15,6 +15,7 @@ use super::{about, constraint, convert, implied};
 use crate::base::fault::Result;
 use crate::fhir::codes::MAP;
 use crate::fhir::json::Json;
+use crate::fhir::terminology::composed::{self, is_composed};
 use crate::fhir::terminology::{About, CodeSystem, Concept, Filter, Op, PropertyKind, Query, ecl};
 use crate::search::index::error::failed;
 
@@ -105,6 +106,12 @@ impl ConceptIndex {
                 _ => return Err(wrong(filter, "the value is true or false")),
             },
         })
+    }
+
+    /// The concept with a code.
+    fn concept(&self, code: &str) -> Result<Option<Concept>> {
+        let found = self.lookup(&self.searcher()).stored(code)?;
+        Ok(found.map(|concept| convert::concept(concept, self.about.standard_property("status"))))
     }
 
     /// Concepts with codes that a filter names, compared as the system compares them.
@@ -223,8 +230,18 @@ impl CodeSystem for ConceptIndex {
     }
 
     fn find(&self, code: &str) -> Result<Option<Cow<'_, Concept>>> {
-        let found = self.lookup(&self.searcher()).stored(code)?;
-        Ok(found.map(|concept| Cow::Owned(convert::concept(concept, self.about.standard_property("status")))))
+        let found = self.concept(code)?;
+        match found {
+            None if is_composed(&self.about.url, code) => {
+                Ok(composed::find(code, &|code| self.concept(code))?.map(Cow::Owned))
+            }
+            found => Ok(found.map(Cow::Owned)),
+        }
+    }
+
+    fn complaint(&self, code: &str) -> Option<String> {
+        let has = |code: &str| self.concept(code).is_ok_and(|found| found.is_some());
+        is_composed(&self.about.url, code).then(|| composed::complaint(code, &has))
     }
 
     fn check(&self, filter: &Filter) -> Result<()> {
@@ -256,7 +273,13 @@ impl CodeSystem for ConceptIndex {
 
     fn passes(&self, code: &str, filters: &[Filter]) -> Result<bool> {
         let searcher = self.searcher();
-        let Some(place) = self.lookup(&searcher).place_of(code)? else { return Ok(false) };
+        let Some(place) = self.lookup(&searcher).place_of(code)? else {
+            if !is_composed(&self.about.url, code) || self.find(code)?.is_none() {
+                return Ok(false);
+            }
+            let subsumes = |above: &str, below: &str| self.subsumes(above, below);
+            return composed::passes(code, filters, &|code, filters| self.passes(code, filters), &subsumes);
+        };
         let mut parts = vec![number(PLACE, place)];
         for filter in filters {
             parts.push(self.filter(&searcher, filter)?);

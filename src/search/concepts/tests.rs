@@ -517,3 +517,37 @@ fn what_is_not_case_sensitive_is_found_in_any_case() {
         }
     }
 }
+
+#[test]
+fn expressions_are_of_concepts_that_are_there() {
+    let all = [
+        Concept { inactive: true, ..concept("113331007", "Endocrine system", &[]) },
+        concept("363698007", "Finding site", &[]),
+        concept("64572001", "Disease", &[]),
+        concept("73211009", "Diabetes", &["64572001"]),
+    ];
+    let about = |url: &str| {
+        format!(
+            r#"{{"resourceType":"CodeSystem","url":"{url}","content":"complete","caseSensitive":true,"hierarchyMeaning":"is-a"}}"#
+        )
+    };
+    let (_folder, snomed) = index(&all, &about("http://snomed.info/sct"));
+    let (_other, other) = index(&all, &about("http://x/cs"));
+    let refined = "73211009 : 363698007 = 113331007";
+    let found = snomed.find(refined).unwrap().unwrap();
+    assert_eq!((&*found.code, found.is_inactive), (refined, true));
+    assert_eq!(snomed.find("73211009 |Diabetes|").unwrap().unwrap().display.as_deref(), Some("Diabetes"));
+    assert!(other.find(refined).unwrap().is_none() && other.complaint(refined).is_none());
+    let missing = "73211009 : 363698007 = 999999999";
+    assert!(snomed.find(missing).unwrap().is_none());
+    assert!(snomed.complaint(missing).unwrap().contains("999999999"));
+    let passes = |filter: Filter| snomed.passes(refined, &[filter]);
+    assert!(passes(filter("concept", "is-a", "64572001")).unwrap());
+    assert!(
+        !passes(filter("expressions", "=", "false")).unwrap() && passes(filter("expressions", "=", "true")).unwrap()
+    );
+    assert!(snomed.passes("73211009", &[filter("expressions", "=", "false")]).unwrap());
+    assert!(!snomed.passes(missing, &[filter("concept", "is-a", "64572001")]).unwrap());
+    let unsaid = passes(filter("concept", "is-a", "113331007")).unwrap_err();
+    assert_eq!((unsaid.category(), unsaid.issues()[0].code), (Category::Unprocessable, "not-supported"));
+}
