@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 use super::worker::blocking;
 use crate::base::fault::{Fault, Result};
 use crate::fhir::terminology::CodeSystem;
-use crate::search::concepts::{ConceptIndex, FORMAT, build};
+use crate::search::concepts::{ConceptIndex, FORMAT, about, build};
 use crate::store::{InstalledSystem, Store};
 
 /// How old a look at the database may be.
@@ -59,6 +59,11 @@ impl Installed {
         Self { systems: self.systems.iter().filter(|slot| slot.is_ready()).cloned().collect() }
     }
 
+    /// Whether case matters in the codes of a code system, where it is one of these. Of several versions one in which it does not is enough.
+    pub(super) fn case_sensitive(&self, url: &str) -> Option<bool> {
+        self.versions(url).map(|slot| slot.case_sensitive).reduce(|one, other| one && other)
+    }
+
     /// All of them, by URL and version.
     pub(super) fn all(&self) -> &[Arc<Slot>] {
         &self.systems
@@ -69,6 +74,7 @@ impl Installed {
 #[derive(Debug)]
 pub(super) struct Slot {
     row: InstalledSystem,
+    case_sensitive: bool,
     folder: PathBuf,
     made: Mutex<Made>,
     bell: Condvar,
@@ -194,7 +200,8 @@ impl Concepts {
                 before.systems.iter().find(|slot| (slot.row.number, slot.row.loaded) == (row.number, row.loaded));
             kept.cloned().unwrap_or_else(|| {
                 let folder = self.folder.join(format!("{}-{}-{FORMAT}", row.number, row.loaded.0));
-                Arc::new(Slot { row, folder, made: Mutex::new(Made::Not), bell: Condvar::new() })
+                let case_sensitive = about(&row.about).is_ok_and(|about| about.case_sensitive);
+                Arc::new(Slot { row, case_sensitive, folder, made: Mutex::new(Made::Not), bell: Condvar::new() })
             })
         };
         let systems: Vec<Arc<Slot>> = self.store.installed_systems().await?.into_iter().map(slot).collect();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::base::fault::Result;
 use crate::fhir::json::{Json, parse_stored};
-use crate::fhir::terminology::memory::{Memory, text};
+use crate::fhir::terminology::memory::{Memory, is_fragment, text};
 use crate::fhir::terminology::{CodeSystem, Content};
 use crate::fhir::types::ResourceKey;
 
@@ -14,6 +14,9 @@ use crate::fhir::types::ResourceKey;
 const KEPT: usize = 512;
 /// Most bytes of their JSON; in memory they take some five times as much.
 const BYTES: usize = 16 << 20;
+
+/// Most code systems of several fragments that are kept.
+const MERGED: usize = 16;
 
 /// What was made of versions of definitions; one per tenant and node.
 #[derive(Debug, Default)]
@@ -23,11 +26,14 @@ pub(super) struct Kept(Mutex<State>);
 struct State {
     made: HashMap<(ResourceKey, i64), Arc<Made>>,
     bytes: usize,
+    /// What was made of several fragments of a code system.
+    merged: HashMap<Vec<(ResourceKey, i64)>, Arc<Memory>>,
 }
 
 /// A definition, and the code system that was made of it.
 #[derive(Debug)]
 pub(super) struct Made {
+    key: (ResourceKey, i64),
     pub(super) json: Arc<Json>,
     system: OnceLock<Arc<Memory>>,
 }
@@ -39,6 +45,10 @@ impl Made {
 
     pub(super) fn version(&self) -> &str {
         text(&self.json, "version").unwrap_or("")
+    }
+
+    pub(super) fn is_fragment(&self) -> bool {
+        is_fragment(&self.json)
     }
 
     pub(super) fn is_supplement(&self) -> bool {
@@ -56,9 +66,29 @@ impl Kept {
         if kept.made.len() >= KEPT || kept.bytes + body.len() > BYTES {
             *kept = State::default();
         }
-        let made = Arc::new(Made { json: Arc::new(json), system: OnceLock::new() });
+        let made = Arc::new(Made { key: key.clone(), json: Arc::new(json), system: OnceLock::new() });
         kept.bytes += body.len();
         kept.made.insert(key, made.clone());
         Ok(made)
+    }
+
+    /// The code system of which these are the fragments; of a concept that several have the first one counts.
+    pub(super) fn merged(&self, parts: &[Arc<Made>]) -> Option<Arc<dyn CodeSystem>> {
+        let (first, others) = parts.split_first()?;
+        if others.is_empty() {
+            return Some(first.system());
+        }
+        let key: Vec<(ResourceKey, i64)> = parts.iter().map(|made| made.key.clone()).collect();
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = lock().merged.get(&key) {
+            return Some(known.clone());
+        }
+        let jsons: Vec<&Json> = others.iter().map(|made| &*made.json).collect();
+        let merged = Arc::new(Memory::merged(&first.json, &jsons));
+        let mut kept = lock();
+        if kept.merged.len() >= MERGED {
+            kept.merged.clear();
+        }
+        Some(kept.merged.entry(key).or_insert(merged).clone())
     }
 }

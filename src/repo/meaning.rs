@@ -1,8 +1,9 @@
 //! What a search means by value sets and code systems: the codes of `:in`, `:not-in`, `:above` and `:below`, looked up before it is
-//! compiled (`search/codeset`).
+//! compiled (`search/codeset`), and tokens whose code system is not case-sensitive (`search/caseless`).
 
 use std::future::ready;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
@@ -13,11 +14,13 @@ use super::tenancy::Tenancy;
 use super::terminology;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::json::{Json, parse_stored};
+use crate::fhir::terminology::about::LOINC;
 use crate::fhir::terminology::compose::{Part, ValueSet};
 use crate::fhir::terminology::context::Context;
 use crate::fhir::terminology::expand::{Wanted, expand};
-use crate::fhir::terminology::{Filter, Library, Op, Params, Query as Selection};
+use crate::fhir::terminology::{Content, Core, Filter, Library, Op, Params, Query as Selection};
 use crate::fhir::types::{ResourceId, ResourceKey, ResourceType};
+use crate::search::caseless::loosen;
 use crate::search::codeset::{Asked, AskedCode, CodeSet, ConceptTest};
 use crate::search::concept_tests::each_mut;
 use crate::search::query::Query;
@@ -30,6 +33,7 @@ pub(super) struct Meaning;
 
 impl Resolver for Meaning {
     fn resolve<'a>(&'a self, at: &'a Arc<Tenancy>, mut query: Query) -> Later<'a, Result<Query>> {
+        loosen(&mut query.clauses, &mut |url| !case_sensitive(at, url));
         let mut asked = HashSet::new();
         let mut note = |test: &mut ConceptTest| {
             asked.insert(test.asked.clone());
@@ -43,6 +47,19 @@ impl Resolver for Meaning {
     }
 }
 
+/// Whether case matters in the codes of a system; so it does where the system is not known. The first that has it says, as in
+/// `terminology`; what is in an index is not waited for.
+fn case_sensitive(at: &Tenancy, url: &str) -> bool {
+    let of_library = |library: &dyn Library| {
+        let found = library.code_system(url, None).ok().flatten();
+        found.filter(|system| system.about().content != Content::NotPresent).map(|system| system.about().case_sensitive)
+    };
+    // "LOINC codes are not case sensitive" (`loinc.html`), whether it is loaded or not
+    let of_text = || (url == LOINC).then_some(false);
+    let known = of_text().or_else(|| at.own.case_sensitive(url)).or_else(|| at.concepts.seen().case_sensitive(url));
+    known.or_else(|| of_library(&at.packages.now().terms)).or_else(|| of_library(&Core)).unwrap_or(true)
+}
+
 /// Looks up the codes that the conditions of a search mean.
 ///
 /// # Errors
@@ -51,11 +68,11 @@ impl Resolver for Meaning {
 async fn resolved(at: &Arc<Tenancy>, mut query: Query, asked: HashSet<Asked>) -> Result<Query> {
     let mut wanted = Vec::with_capacity(asked.len());
     for asked in asked {
-        let named = match &asked {
-            Asked::In(text) => Some(canonical(at, text).await?),
+        let literal = match &asked {
+            Asked::In(text) => literal(at, text).await?,
             Asked::Above(_) | Asked::Below(_) => None,
         };
-        wanted.push((asked, named));
+        wanted.push((asked, literal));
     }
     let most = at.limits.value_set_codes;
     let installed = at.concepts.installed().await?;
@@ -63,8 +80,8 @@ async fn resolved(at: &Arc<Tenancy>, mut query: Query, asked: HashSet<Asked>) ->
     let found = terminology::with(at.clone(), move |library| {
         let mut found = HashMap::with_capacity(wanted.len());
         let mut left = most;
-        for (asked, named) in wanted {
-            let codes = look_up(library, &systems, &asked, named.as_deref(), left)?;
+        for (asked, literal) in wanted {
+            let codes = look_up(library, &systems, &asked, literal, left)?;
             left = left.saturating_sub(codes.len());
             found.insert(asked, Arc::new(codes));
         }
@@ -78,21 +95,17 @@ async fn resolved(at: &Arc<Tenancy>, mut query: Query, asked: HashSet<Asked>) ->
     Ok(query)
 }
 
-/// The canonical URL of a value set: what is named is one, or a reference to a ValueSet of this server.
-async fn canonical(at: &Tenancy, text: &str) -> Result<String> {
+/// The value set that a reference leads to, if it leads to one of this server: "If the server can treat the reference as a literal URL, it
+/// does, else it tries to match known logical ValueSet.url values."
+async fn literal(at: &Tenancy, text: &str) -> Result<Option<Arc<Json>>> {
     let own = text.strip_prefix(&*at.base).map(|rest| rest.trim_start_matches('/'));
-    let Some(id) = own.unwrap_or(text).strip_prefix("ValueSet/") else { return Ok(text.to_owned()) };
-    let unknown = || missing(format!("there is no value set {text}"));
-    let id = ResourceId::parse(id).map_err(|_| unknown())?;
-    let stored = read(at, &ResourceKey::new(ResourceType::parse("ValueSet")?, id)).await;
-    let stored = stored.map_err(|fault| match fault.category() {
-        Category::NotFound | Category::Gone => unknown(),
-        _ => fault,
-    })?;
-    let json = parse_stored(stored.body.as_deref().unwrap_or_default())?;
-    let part = |name: &str| json.get(name).and_then(Json::as_str);
-    let url = part("url").ok_or_else(|| missing(format!("the value set {text} has no url")))?;
-    Ok(part("version").map_or_else(|| url.to_owned(), |version| format!("{url}|{version}")))
+    let id = own.unwrap_or(text).strip_prefix("ValueSet/").and_then(|id| ResourceId::parse(id).ok());
+    let Some(id) = id else { return Ok(None) };
+    match read(at, &ResourceKey::new(ResourceType::parse("ValueSet")?, id)).await {
+        Ok(stored) => Ok(Some(Arc::new(parse_stored(stored.body.as_deref().unwrap_or_default())?))),
+        Err(fault) if matches!(fault.category(), Category::NotFound | Category::Gone) => Ok(None),
+        Err(fault) => Err(fault),
+    }
 }
 
 fn missing(message: String) -> Fault {
@@ -104,16 +117,16 @@ fn too_costly(most: usize) -> Fault {
     Fault::coded(Category::Invalid, "too-costly", message)
 }
 
-/// The codes that are meant, `most` at most. `large`: the URLs of the large code systems.
+/// The codes that are meant, `most` at most. `large`: the URLs of the large code systems; `literal`: the value set that the reference leads to.
 fn look_up(
     library: &dyn Library,
     large: &[String],
     asked: &Asked,
-    value_set: Option<&str>,
+    literal: Option<Arc<Json>>,
     most: usize,
 ) -> Result<CodeSet> {
     let found = match asked {
-        Asked::In(text) => members(library, value_set.unwrap_or(text), most),
+        Asked::In(text) => members(library, text, literal, most),
         Asked::Above(token) => related(library, large, token, Op::Generalizes, most),
         Asked::Below(token) => related(library, large, token, Op::IsA, most),
     };
@@ -124,10 +137,13 @@ fn look_up(
     })
 }
 
-/// The codes of a value set.
-fn members(library: &dyn Library, url: &str, most: usize) -> Result<CodeSet> {
+/// The codes of a value set: of the resource that a reference leads to, else of the one with a canonical URL.
+fn members(library: &dyn Library, url: &str, literal: Option<Arc<Json>>, most: usize) -> Result<CodeSet> {
     let context = Context::new(library, &Params::default(), None)?;
-    let set = context.value_set(url)?.ok_or_else(|| missing(format!("value set {url} is not known here")))?;
+    let set = match literal {
+        Some(json) => Rc::new(context.understood(ValueSet::new(json)?)?),
+        None => context.value_set(url)?.ok_or_else(|| missing(format!("value set {url} is not known here")))?,
+    };
     if let Some(codes) = plain(&context, &set, most)? {
         return Ok(codes);
     }

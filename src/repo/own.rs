@@ -57,6 +57,8 @@ struct State {
     count: usize,
     /// What was made of them over some packages.
     made: Option<(Arc<Registry>, Arc<Registry>)>,
+    /// The URLs of the code systems, and whether case matters in them.
+    cases: Option<HashMap<Box<str>, bool>>,
 }
 
 /// What is known of a resource.
@@ -76,6 +78,8 @@ struct Also {
     profile_of: Box<str>,
     /// The value set of all codes, of a code system that names it; else empty.
     value_set: Box<str>,
+    /// Whether case matters in the codes of a code system; none of what is none, or a supplement.
+    case_sensitive: Option<bool>,
 }
 
 impl Own {
@@ -139,6 +143,25 @@ impl Own {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let is_it = |kept: &&Kept| version::split(&kept.also.value_set).0 == plain && !plain.is_empty();
         Some(state.kept.values().find(is_it)?.definition.as_ref()?.url.clone())
+    }
+
+    /// Whether case matters in the codes of a code system, where it is one of the tenant. Of several versions one in which it does not is enough.
+    pub(super) fn case_sensitive(&self, url: &str) -> Option<bool> {
+        {
+            let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(cases) = &state.cases {
+                return cases.get(url).copied();
+            }
+        }
+        let mut state = self.write();
+        let mut cases = HashMap::new();
+        for kept in state.kept.values() {
+            let (Some(definition), Some(matters)) = (&kept.definition, kept.also.case_sensitive) else { continue };
+            *cases.entry(definition.url.clone()).or_insert(true) &= matters;
+        }
+        let found = cases.get(url).copied();
+        state.cases = Some(cases);
+        found
     }
 
     /// Takes in what was written on this node.
@@ -213,6 +236,7 @@ impl State {
         }
         if had.is_some() || definition.is_some() {
             self.made = None;
+            self.cases = None;
         }
         self.count = count + usize::from(definition.is_some());
         self.bytes = bytes + definition.as_ref().map_or(0, OwnDefinition::size);
@@ -242,6 +266,8 @@ fn definition(text: &[u8]) -> Result<Option<(OwnDefinition, Also)>> {
     let profile_of =
         if is_structure && part(&json, "kind") == "resource" { part(&json, "type") } else { String::new() };
     let value_set = if kind == "CodeSystem" { part(&json, "valueSet") } else { String::new() };
+    let is_system = kind == "CodeSystem" && part(&json, "content") != "supplement";
+    let case_sensitive = is_system.then(|| json.get("caseSensitive").and_then(Json::as_bool).unwrap_or(true));
     lean(&mut json);
     // of a library only is asked whether it is there
     if let Some(object) = json.as_object_mut().filter(|_| kind == "Library") {
@@ -251,7 +277,7 @@ fn definition(text: &[u8]) -> Result<Option<(OwnDefinition, Also)>> {
     write(&json, &mut text);
     let definition =
         OwnDefinition { kind: kind.into(), url: url.into(), version: version.into(), text: Bytes::from(text) };
-    Ok(Some((definition, Also { profile_of: profile_of.into(), value_set: value_set.into() })))
+    Ok(Some((definition, Also { profile_of: profile_of.into(), value_set: value_set.into(), case_sensitive })))
 }
 
 /// The text of a version; none of a deletion.

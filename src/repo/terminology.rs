@@ -16,8 +16,7 @@ use super::search::first_page;
 use super::tenancy::Tenancy;
 use crate::base::fault::{Fault, Result};
 use crate::fhir::json::Json;
-use crate::fhir::terminology::memory::{list, text};
-use crate::fhir::terminology::shelf::all_codes;
+use crate::fhir::terminology::shelf::{all_codes, may_map};
 use crate::fhir::terminology::{CodeSystem, Core, Layers, Library, version};
 use crate::fhir::types::ResourceType;
 use crate::search::context::SearchContext;
@@ -108,8 +107,17 @@ impl Own {
 
 impl Library for Own {
     fn code_system(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<dyn CodeSystem>>> {
-        let found = self.pick("CodeSystem", (url, version), |made| !made.is_supplement())?;
-        Ok(found.map(|made| made.system()))
+        let Some(found) = self.pick("CodeSystem", (url, version), |made| !made.is_supplement())? else {
+            return Ok(None);
+        };
+        if !found.is_fragment() {
+            return Ok(Some(found.system()));
+        }
+        // one that is published in fragments is all of them: those of the version that is asked for, or of any
+        let all = self.search("CodeSystem", "url", url)?;
+        let is_part =
+            |made: &&Arc<Made>| made.is_fragment() && (version.is_none() || made.version() == found.version());
+        Ok(self.at.terms.merged(&all.iter().rev().filter(is_part).cloned().collect::<Vec<_>>()))
     }
 
     fn code_system_versions(&self, url: &str) -> Result<Vec<Box<str>>> {
@@ -144,13 +152,13 @@ impl Library for Own {
     }
 
     fn concept_maps(&self, system: &str, is_reverse: bool) -> Result<Vec<Arc<Json>>> {
-        let (param, side) = if is_reverse { ("target-system", "target") } else { ("source-system", "source") };
-        let found = self.search("ConceptMap", param, system)?;
-        let has = |made: &&Arc<Made>| {
-            list(&made.json, "group")
-                .iter()
-                .any(|group| text(group, side).map(|url| version::split(url).0) == Some(system))
+        let (param, missing) = if is_reverse {
+            ("target-system", "target-system:missing")
+        } else {
+            ("source-system", "source-system:missing")
         };
-        Ok(found.iter().filter(has).map(|made| made.json.clone()).collect())
+        let (named, unnamed) = (self.search("ConceptMap", param, system)?, self.search("ConceptMap", missing, "true")?);
+        let has = |made: &&Arc<Made>| may_map(&made.json, system, is_reverse);
+        Ok(named.iter().chain(unnamed.iter()).filter(has).map(|made| made.json.clone()).collect())
     }
 }

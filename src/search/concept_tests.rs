@@ -1,4 +1,4 @@
-//! The tests by meaning of a search, wherever they stand.
+//! The tests of a search, wherever they stand.
 
 use super::codeset::ConceptTest;
 use super::query::{Clause, Test};
@@ -11,24 +11,31 @@ pub fn each_mut<E>(
     clauses: &mut [Clause],
     visit: &mut dyn FnMut(&mut ConceptTest) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
+    let mut outcome = Ok(());
+    each_tests_mut(clauses, &mut |tests| {
+        for test in tests {
+            if let (Test::Concepts(test), true) = (test, outcome.is_ok()) {
+                outcome = visit(test);
+            }
+        }
+    });
+    outcome
+}
+
+/// Calls `visit` with the alternatives of each condition on a parameter.
+pub fn each_tests_mut(clauses: &mut [Clause], visit: &mut dyn FnMut(&mut Vec<Test>)) {
     for clause in clauses {
         match clause {
-            Clause::Param { tests, .. } | Clause::Not { tests, .. } => {
-                for test in tests {
-                    if let Test::Concepts(test) = test {
-                        visit(test)?;
-                    }
-                }
-            }
+            Clause::Param { tests, .. } | Clause::Not { tests, .. } => visit(tests),
             Clause::Chain { targets, .. } => {
                 for (_, target) in targets {
-                    each_mut(std::slice::from_mut(target), visit)?;
+                    each_tests_mut(std::slice::from_mut(target), visit);
                 }
             }
             Clause::Has { clause, .. } | Clause::Element { clause, .. } | Clause::Complement(clause) => {
-                each_mut(std::slice::from_mut(&mut **clause), visit)?;
+                each_tests_mut(std::slice::from_mut(&mut **clause), visit);
             }
-            Clause::All(all) | Clause::Any(all) => each_mut(all, visit)?,
+            Clause::All(all) | Clause::Any(all) => each_tests_mut(all, visit),
             Clause::Missing { .. }
             | Clause::Words { .. }
             | Clause::Id(_)
@@ -38,5 +45,4 @@ pub fn each_mut<E>(
             | Clause::Compartment(_) => {}
         }
     }
-    Ok(())
 }

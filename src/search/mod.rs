@@ -7,6 +7,7 @@
 
 pub mod alike;
 pub mod baseline;
+pub mod caseless;
 pub mod codeset;
 mod compile;
 mod compile_filter;

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Database, TestApp};
+use crate::support::{Client, Database, TestApp, on_both_databases};
 
 const ANIMALS: &str = "http://example.org/CodeSystem/animals";
 const PETS: &str = "http://example.org/ValueSet/pets";
@@ -202,4 +202,183 @@ fn a_closure_table_is_changed_by_its_own_parameters_alone() {
     }
     let kept = client.get("ConceptMap/table").expect(200).json();
     assert_eq!(kept["group"][1]["source"], "urn:ietf:bcp:47", "{kept}");
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    let app = started();
+    let mut client = app.client();
+    let other = json!({"resourceType": "ValueSet", "url": "http://example.org/ValueSet/other", "status": "active",
+        "compose": {"include": [{"system": ANIMALS, "concept": [{"code": "fish"}]}]}});
+    let body = |name: &str, value: Value| json!({"resourceType": "Parameters", "parameter": [{"name": name, "valueUri": value}]});
+    for query in [
+        "ValueSet/pets/$expand?url=http://example.org/ValueSet/other",
+        "ValueSet/pets/$validate-code?url=http://example.org/ValueSet/other&system=urn:x&code=x",
+        "ValueSet/$expand?url=http://example.org/ValueSet/pets|1&valueSetVersion=9",
+        "CodeSystem/animals/$lookup?code=dog&version=9",
+        "CodeSystem/animals/$validate-code?code=dog&url=urn:x",
+    ] {
+        client.get(query).expect_outcome(400);
+    }
+    client.post("ValueSet/pets/$expand?url=http://example.org/ValueSet/other", &other).expect_outcome(400);
+    client.post(&format!("ValueSet/$expand?url={PETS}"), &body("url", json!("urn:x"))).expect_outcome(400);
+    client.post(&format!("ValueSet/$expand?url={PETS}"), &body("url", json!(PETS))).expect(200);
+    // the example of the specification
+    let expanded = client.post("ValueSet/pets/$expand", &other).expect(200).json();
+    assert_eq!(expanded["expansion"]["contains"][0]["code"], "fish", "{expanded}");
+    assert_eq!(codes(&mut client, &format!("pets/$expand?url={PETS}&excludeNested=true")), ["dog", "poodle"]);
+}
+
+#[test]
+fn a_stored_expansion_is_held_against_the_request() {
+    let app = started();
+    let mut client = app.client();
+    let set = |id: &str, more: Value| {
+        let mut set = json!({"resourceType": "ValueSet", "id": id, "url": format!("urn:{id}"), "status": "active", "expansion": {"timestamp": "2020-01-01",
+            "contains": [{"system": ANIMALS, "code": "dog", "display": "Dog", "contains": [{"system": ANIMALS, "code": "poodle", "display": "Poodle"}]}, {"system": "urn:x", "code": "x", "inactive": true}]}});
+        for (name, value) in more.as_object().unwrap() {
+            set["expansion"][name] = value.clone();
+        }
+        set
+    };
+    client.put("ValueSet/whole", &set("whole", json!({}))).expect(201);
+    client.put("ValueSet/page", &set("page", json!({"total": 4}))).expect(201);
+    let filtered = json!({"parameter": [{"name": "filter", "valueString": "do"}]});
+    client.put("ValueSet/filtered", &set("filtered", filtered)).expect(201);
+    assert_eq!(codes(&mut client, "whole/$expand"), ["dog", "x"]);
+    assert_eq!(codes(&mut client, "whole/$expand?excludeNested=true&activeOnly=true"), ["dog", "poodle"]);
+    assert_eq!(codes(&mut client, "whole/$expand?filter=pood"), ["poodle"]);
+    for query in ["ValueSet/page/$expand", "ValueSet/filtered/$expand", "ValueSet/$expand?url=urn:filtered&filter=x"] {
+        client.get(query).expect_outcome(422);
+    }
+    client.get("ValueSet/filtered/$expand?filter=do").expect(200);
+    let check = format!("ValueSet/page/$validate-code?system={ANIMALS}&code=");
+    assert!(result(&client.get(&format!("{check}poodle")).expect(200).json()));
+    client.get(&format!("{check}fish")).expect_outcome(422);
+}
+
+on_both_databases! {
+    fn a_value_set_without_a_url_is_found_by_reference(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let system = json!({"resourceType": "CodeSystem", "id": "animals", "url": ANIMALS, "status": "active", "content": "complete",
+            "concept": [{"code": "dog"}, {"code": "fish"}]});
+        client.put("CodeSystem/animals", &system).expect(201);
+        let set = |id: &str, url: Option<&str>, code: &str| {
+            let mut set = json!({"resourceType": "ValueSet", "id": id, "status": "active", "compose": {"include": [{"system": ANIMALS, "concept": [{"code": code}]}]}});
+            if let Some(url) = url {
+                set["url"] = json!(url);
+            }
+            set
+        };
+        // one of two with a URL is meant by its address, whatever the URL leads to
+        let base = app.base();
+        for (id, url, code) in [("bare", None, "dog"), ("old", Some(PETS), "dog"), ("new", Some(PETS), "fish")] {
+            client.put(&format!("ValueSet/{id}"), &set(id, url, code)).expect(201);
+        }
+        let logical = format!("{base}/ValueSet/logical");
+        client.put("ValueSet/else", &set("else", Some(&logical), "fish")).expect(201);
+        for (id, code) in [("a", "dog"), ("b", "fish")] {
+            let body = json!({"resourceType": "Basic", "id": id, "code": {"coding": [{"system": ANIMALS, "code": code}]}});
+            client.put(&format!("Basic/{id}"), &body).expect(201);
+        }
+        let ids = |client: &mut Client, query: &str| {
+            let found = client.get(&format!("Basic?_sort=_id&{query}")).expect(200).json();
+            let entries = found["entry"].as_array().cloned().unwrap_or_default();
+            entries.iter().map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned()).collect::<String>()
+        };
+        for (value, is_in, is_out) in [
+            ("ValueSet/bare", "a", "b"),
+            (&format!("{base}/ValueSet/bare"), "a", "b"),
+            ("ValueSet/old", "a", "b"),
+            ("ValueSet/new", "b", "a"),
+            (&logical, "b", "a"),
+        ] {
+            assert_eq!(ids(&mut client, &format!("code:in={value}")), is_in, "{value}");
+            assert_eq!(ids(&mut client, &format!("code:not-in={value}")), is_out, "{value}");
+        }
+        assert_eq!(ids(&mut client, "_filter=code%20in%20ValueSet/bare"), "a");
+        client.delete("ValueSet/bare").expect(204);
+        for gone in ["ValueSet/bare", "ValueSet/never", "ValueSet/a/b"] {
+            client.get(&format!("Basic?code:in={gone}")).expect_outcome(400);
+        }
+    }
+
+    fn tokens_are_compared_as_their_code_systems_compare_codes(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let system = |id: &str, matters: Value| {
+            let mut system = json!({"resourceType": "CodeSystem", "id": id, "url": format!("urn:{id}"), "status": "active", "content": "complete", "concept": [{"code": "Ab"}]});
+            if !matters.is_null() {
+                system["caseSensitive"] = matters;
+            }
+            system
+        };
+        // what was written before the code systems were known
+        for (id, system, code) in [("a", "urn:loose", "Ab"), ("b", "urn:loose", "aB"), ("c", "urn:strict", "Ab"), ("d", "urn:strict", "aB"),
+            ("e", "urn:unsaid", "Ab"), ("f", "urn:nowhere", "Ab"), ("g", "http://loinc.org", "LP31755-9")] {
+            let body = json!({"resourceType": "Basic", "id": id, "code": {"coding": [{"system": system, "code": code}]}});
+            client.put(&format!("Basic/{id}"), &body).expect(201);
+        }
+        for (id, matters) in [("loose", json!(false)), ("strict", json!(true)), ("unsaid", Value::Null)] {
+            client.put(&format!("CodeSystem/{id}"), &system(id, matters)).expect(201);
+        }
+        let ids = |client: &mut Client, query: &str| {
+            let found = client.get(&format!("Basic?_sort=_id&{query}")).expect(200).json();
+            let entries = found["entry"].as_array().cloned().unwrap_or_default();
+            entries.iter().map(|entry| entry["resource"]["id"].as_str().unwrap().to_owned()).collect::<String>()
+        };
+        for (query, expected) in [
+            ("code=urn:loose%7CAB", "ab"),
+            ("code=urn:loose%7CAb", "ab"),
+            ("code=urn:strict%7CAB", ""),
+            ("code=urn:strict%7CAb,urn:loose%7Cab", "abc"),
+            ("code=urn:unsaid%7CAB", ""),
+            ("code=urn:nowhere%7CAB", ""),
+            ("code=http://loinc.org%7Clp31755-9", "g"),
+            ("code:not=urn:loose%7CAB", "cdefg"),
+            ("code=urn:loose%7C", "ab"),
+            // without a system it is not known how codes are compared
+            ("code=AB", ""),
+            ("code=Ab", "acef"),
+        ] {
+            assert_eq!(ids(&mut client, query), expected, "{query}");
+        }
+        // what a code system says counts from the moment it is written
+        client.put("CodeSystem/strict", &system("strict", json!(false))).expect(200);
+        assert_eq!(ids(&mut client, "code=urn:strict%7CAB"), "cd");
+        client.delete("CodeSystem/strict").expect(204);
+        assert_eq!(ids(&mut client, "code=urn:strict%7CAB"), "");
+    }
+
+    fn fragments_and_groups_without_systems(database) {
+        let app = TestApp::start(database);
+        let mut client = app.client();
+        let part = |id: &str, version: &str, concepts: Value| json!({"resourceType": "CodeSystem", "id": id, "url": "urn:f", "version": version,
+            "status": "active", "content": "fragment", "concept": concepts});
+        client.put("CodeSystem/f1", &part("f1", "1", json!([{"code": "a", "display": "Old"}, {"code": "b"}]))).expect(201);
+        client.put("CodeSystem/f2", &part("f2", "1", json!([{"code": "c"}]))).expect(201);
+        assert_eq!(codes(&mut client, "$expand?url=urn:f").len(), 3);
+        client.put("CodeSystem/f3", &part("f3", "2", json!([{"code": "a", "display": "New"}, {"code": "d"}]))).expect(201);
+        let mut all = codes(&mut client, "$expand?url=urn:f");
+        all.sort();
+        assert_eq!(all, ["a", "b", "c", "d"]);
+        let display = client.get("CodeSystem/$lookup?system=urn:f&code=a").expect(200).text();
+        assert!(display.contains("New"), "{display}");
+        client.get("CodeSystem/$lookup?system=urn:f&code=d&version=1").expect(400);
+        client.get("CodeSystem/$lookup?system=urn:f&code=c&version=1").expect(200);
+        client.delete("CodeSystem/f2").expect(204);
+        client.get("CodeSystem/$lookup?system=urn:f&code=c").expect(400);
+
+        let set = json!({"resourceType": "ValueSet", "id": "v", "url": "urn:v", "status": "active", "compose": {"include": [{"system": "urn:a"}]}});
+        client.put("ValueSet/v", &set).expect(201);
+        let map = json!({"resourceType": "ConceptMap", "id": "m", "url": "urn:m", "status": "active", "sourceUri": "urn:v",
+            "group": [{"target": "urn:f", "element": [{"code": "1", "target": [{"code": "a", "equivalence": "equal"}]}]}]});
+        client.put("ConceptMap/m", &map).expect(201);
+        for (system, is_found) in [("urn:a", true), ("urn:b", false)] {
+            let answer = client.get(&format!("ConceptMap/$translate?system={system}&code=1")).expect(200).json();
+            assert_eq!(result(&answer), is_found, "{system}: {answer}");
+            assert!(!is_found || answer.to_string().contains("New"), "{answer}");
+        }
+    }
 }

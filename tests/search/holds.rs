@@ -140,8 +140,10 @@ impl Context<'_> {
             Wanted::Typed(system, kind, value) => code == Some(value) && token.types.contains(&(system, kind)),
             Wanted::Token(system, wanted) => {
                 let system_fits = system.as_ref().is_none_or(|system| token.system.unwrap_or_default() == system);
+                let is_loinc = system.as_deref() == Some(LOINC);
                 let same = |own: &str, wanted: &str| match (token.any_case, self.modifier) {
                     (true, _) => own.to_lowercase() == wanted.to_lowercase(),
+                    _ if is_loinc => same_of_loinc(own, wanted),
                     (_, "below") => {
                         own == wanted || token.is_mime && own.split(';').next().map(str::trim_end) == Some(wanted)
                     }
@@ -179,6 +181,18 @@ impl Context<'_> {
             _ => false,
         }
     }
+}
+
+/// "LOINC codes, displays, and property values are not case sensitive" (loinc.html), and tokens are compared as
+/// `CodeSystem.caseSensitive` says (3.1.1.4.10).
+const LOINC: &str = "http://loinc.org";
+
+/// Whether two codes of LOINC are one. Of more than 20 bytes only the spelling that is asked for, lowercase and uppercase are said to count.
+fn same_of_loinc(own: &str, wanted: &str) -> bool {
+    if wanted.len() <= 20 {
+        return own.eq_ignore_ascii_case(wanted);
+    }
+    own == wanted || own == wanted.to_ascii_lowercase() || own == wanted.to_ascii_uppercase()
 }
 
 /// Whether a text has a word, or a sign, at which another begins.

@@ -1,9 +1,13 @@
 //! What is known of a code system as a whole (FHIR R4 `codesystem.html`).
 
 use super::concept::PropertyKind;
+use super::version;
 
 /// What the URIs of the standard properties begin with.
 pub const STANDARD: &str = "http://hl7.org/fhir/concept-properties#";
+
+/// The URL of LOINC.
+pub const LOINC: &str = "http://loinc.org";
 
 /// How much of a code system is here (`CodeSystem.content`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -147,9 +151,21 @@ impl About {
         }
     }
 
+    /// Whether it adds to a version of a code system: `supplements` names it, or names no version. `None`: the version is not known.
+    pub fn is_supplement_of(&self, url: &str, given: Option<&str>) -> bool {
+        let Some((named, wanted)) = self.supplements.as_deref().map(version::split) else { return false };
+        named == url && wanted.is_none_or(|wanted| given.is_some_and(|given| version::matches(wanted, given)))
+    }
+
     /// Whether two codes are the same here.
     pub fn is_same(&self, a: &str, b: &str) -> bool {
         a == b || (!self.case_sensitive && a.to_lowercase() == b.to_lowercase())
+    }
+
+    /// Whether case is disregarded in the values of properties of a type: "LOINC codes, displays, and property values are not case sensitive" (`loinc.html`);
+    /// codes of this system are compared as codes.
+    pub fn folds(&self, kind: PropertyKind) -> bool {
+        *self.url == *LOINC || (kind == PropertyKind::Code && !self.case_sensitive)
     }
 
     /// The definition of a property.

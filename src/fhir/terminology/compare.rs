@@ -137,7 +137,7 @@ fn side(context: &Context<'_>, params: &Params, name: &str) -> Result<Rc<ValueSe
 fn by_structure(context: &Context<'_>, this: &ValueSet, other: &ValueSet) -> Result<Option<Outcome>> {
     let is_plain = |set: &ValueSet| {
         set.excludes.is_empty()
-            && !set.is_stored
+            && set.made.is_none()
             && set.includes.iter().all(|part| part.value_sets.is_empty() && part.system.is_some())
     };
     if !is_plain(this) || !is_plain(other) || this.inactive != other.inactive {

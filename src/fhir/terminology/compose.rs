@@ -6,6 +6,7 @@ use super::concept::Designation;
 use super::filter::{Filter, Op};
 use super::issues;
 use super::language::Languages;
+use super::made::{Made, refused};
 use super::memory::{designation, extension, list, text, value};
 use super::version;
 use crate::base::fault::{Category, Fault, Result};
@@ -48,6 +49,8 @@ pub struct Part {
     pub filters: Vec<Filter>,
     /// The value sets, all of which must have the code.
     pub value_sets: Vec<Box<str>>,
+    /// Whether its list counts where the version of the code system is not here: it is that of a stored expansion.
+    pub is_at_word: bool,
 }
 
 impl Part {
@@ -76,8 +79,8 @@ pub struct ValueSet {
     pub supplements: Vec<Box<str>>,
     /// Parameters that it wants to be expanded with.
     parameters: Vec<(Box<str>, Box<str>)>,
-    /// Whether its codes are those of a stored expansion.
-    pub is_stored: bool,
+    /// What the expansion was made with that its codes are of, where it has no compose.
+    pub made: Option<Made>,
     /// The resource whose contained value sets it may name: itself, or its container.
     root: Arc<Json>,
 }
@@ -99,9 +102,11 @@ impl ValueSet {
             given.iter().enumerate().map(|(at, json)| part(json, &format!("ValueSet.compose.{side}[{at}]"))).collect()
         };
         let mut includes = parts("include")?;
-        let is_stored = includes.is_empty() && json.get("expansion").is_some();
-        if is_stored {
-            includes = json.get("expansion").map(stored).unwrap_or_default();
+        let mut made = None;
+        if let Some(expansion) = json.get("expansion").filter(|_| includes.is_empty()) {
+            let of_expansion = Made::new(expansion);
+            includes = stored(expansion, &of_expansion);
+            made = Some(of_expansion);
         }
         let owners = [Some(&*json), compose].into_iter().flatten();
         let extensions = owners.flat_map(|owner| list(owner, "extension"));
@@ -117,7 +122,7 @@ impl ValueSet {
             locked: compose.and_then(|compose| text(compose, "lockedDate")).map(Into::into),
             supplements: supplements.filter_map(|ext| text(ext, "valueCanonical").map(Into::into)).collect(),
             parameters: parameters.collect(),
-            is_stored,
+            made,
             includes,
             root: json.clone(),
             json,
@@ -135,6 +140,17 @@ impl ValueSet {
         }
         let text = format!("the value set '{}' has neither compose nor expansion", self.canonical);
         Err(Fault::coded(Category::Unprocessable, "incomplete", text).at("ValueSet"))
+    }
+
+    /// Whether it has all its codes at hand.
+    ///
+    /// # Errors
+    /// 422 for a stored expansion that has not.
+    pub fn check_whole(&self) -> Result<()> {
+        match self.made.as_ref().and_then(|made| made.may_miss(None)) {
+            Some(why) => Err(refused(&why)),
+            None => Ok(()),
+        }
     }
 
     /// Puts each version of a code system in the place of `*`, which means all of them; an exclude takes away codes of any version anyway.
@@ -199,6 +215,11 @@ impl ValueSet {
         self.includes.iter().chain(&self.excludes).filter_map(|part| part.system.as_deref())
     }
 
+    /// The code systems that it includes, with the versions that it names.
+    pub fn listed_versions(&self) -> Vec<(&str, Option<&str>)> {
+        self.includes.iter().filter_map(|part| Some((part.system.as_deref()?, part.version.as_deref()))).collect()
+    }
+
     /// Whether it names several versions of a code system, so that a code needs its version to be told from another.
     pub fn mixes_versions(&self, system: &str) -> bool {
         let mut versions =
@@ -230,6 +251,7 @@ fn part(json: &Json, place: &str) -> Result<Part> {
         concepts: concepts.map(|list| list.iter().filter_map(listed).collect()),
         filters,
         value_sets: value_sets.iter().filter_map(Json::as_str).map(Into::into).collect(),
+        is_at_word: false,
     })
 }
 
@@ -245,7 +267,8 @@ fn filter(json: &Json, system: &str, place: &str) -> Result<Filter> {
     Filter::parse(json).map_err(|fault| fault.at(place))
 }
 
-fn listed(json: &Json) -> Option<Listed> {
+/// A concept that a value set, or its expansion, lists.
+pub fn listed(json: &Json) -> Option<Listed> {
     Some(Listed {
         code: text(json, "code")?.into(),
         display: text(json, "display").map(Into::into),
@@ -257,13 +280,13 @@ fn listed(json: &Json) -> Option<Listed> {
 }
 
 /// The codes of a stored expansion as includes that list them.
-fn stored(expansion: &Json) -> Vec<Part> {
+fn stored(expansion: &Json, made: &Made) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     let mut open: Vec<&Json> = list(expansion, "contains").iter().rev().collect();
     while let Some(json) = open.pop() {
         open.extend(list(json, "contains").iter().rev());
         let (Some(system), Some(concept)) = (text(json, "system"), listed(json)) else { continue };
-        let version = text(json, "version");
+        let version = text(json, "version").or_else(|| made.version_of(system));
         let same = |part: &Part| part.system.as_deref() == Some(system) && part.version.as_deref() == version;
         match parts.iter_mut().rev().find(|part| same(part)) {
             Some(part) => part.concepts.get_or_insert_default().push(concept),
@@ -271,6 +294,7 @@ fn stored(expansion: &Json) -> Vec<Part> {
                 system: Some(system.into()),
                 version: version.map(Into::into),
                 concepts: Some(vec![concept]),
+                is_at_word: true,
                 ..Part::default()
             }),
         }

@@ -7,7 +7,8 @@ use hashbrown::HashMap;
 use super::face::{CodeSystem, Library};
 use super::grammar;
 use super::iso;
-use super::memory::{Memory, list, text};
+use super::memory::{Memory, text};
+use super::shelf::may_map;
 use super::version;
 use crate::base::fault::Result;
 use crate::fhir::definitions::conformance;
@@ -97,8 +98,6 @@ impl Library for Core {
     }
 
     fn concept_maps(&self, system: &str, is_reverse: bool) -> Result<Vec<Arc<Json>>> {
-        let side = if is_reverse { "target" } else { "source" };
-        let has = |map: &&Arc<Json>| list(map, "group").iter().any(|group| text(group, side) == Some(system));
-        Ok(MAPS.iter().filter(has).cloned().collect())
+        Ok(MAPS.iter().filter(|map| may_map(map, system, is_reverse)).cloned().collect())
     }
 }

@@ -40,8 +40,8 @@ impl Shown {
         let mut added = Vec::new();
         for supplement in supplements {
             let about = supplement.about();
-            let is_for = about.supplements.as_deref().is_some_and(|url| super::version::split(url).0 == &*found.url);
-            if !is_for {
+            let version = found.system.as_ref().map(|system| system.about().version.as_deref().unwrap_or(""));
+            if !about.is_supplement_of(&found.url, version) {
                 continue;
             }
             if let Some(concept) = supplement.find(&found.concept.code)? {

@@ -9,41 +9,20 @@ use super::compose::{Listed, Part, ValueSet};
 use super::concept::Concept;
 use super::context::{Context, DEPTH};
 use super::display::Shown;
+use super::expanded::PAGE;
+pub use super::expanded::{CODES, Expanded, Item};
 use super::face::{CodeSystem, Query};
 use super::issues;
 use super::member::{Asked, Found, Look, check_circles};
+use super::stored;
 use super::text::Words;
 use super::tree::{lift, tree};
 use super::version;
 pub use super::wanted::Wanted;
 use crate::base::fault::{Category, Fault, Result};
 
-/// Most codes of an expansion that no `count` makes smaller.
-pub const CODES: usize = 10_000;
-/// Most codes of a page.
-const PAGE: usize = 50_000;
 /// Most codes that are gathered to find a page of them.
 const GATHERED: usize = 500_000;
-
-/// A code of an expansion.
-#[derive(Debug)]
-pub struct Item {
-    /// The concept.
-    pub shown: Shown,
-    /// The codes below it.
-    pub children: Vec<Item>,
-}
-
-/// The codes that were found.
-#[derive(Debug, Default)]
-pub struct Expanded {
-    /// The codes of the page.
-    pub items: Vec<Item>,
-    /// How many there are in all; none when that is not known.
-    pub total: Option<usize>,
-    /// Why the code system has more than these, if it has.
-    pub unclosed: Option<String>,
-}
 
 /// Expands a value set.
 ///
@@ -58,6 +37,9 @@ fn expanded(context: &Context<'_>, wanted: &Wanted, set: &ValueSet) -> Result<Ex
     set.check()?;
     context.use_state(set, set);
     let supplements = context.supplements(Some(set))?;
+    if let Some(made) = &set.made {
+        return stored::expand(context, wanted, (set, made), &supplements);
+    }
     let mut gather = Gather { context, wanted, supplements, seen: HashMap::new(), path: Vec::new(), unclosed: None };
     if let Some(found) = gather.page(set)? {
         return Ok(found);
@@ -290,6 +272,7 @@ impl Gather<'_, '_> {
             issues::included_unknown(url, version)
         })?;
         inner.check()?;
+        inner.check_whole()?;
         self.context.use_value_set(&inner, set);
         Ok(inner)
     }
@@ -315,7 +298,9 @@ impl Gather<'_, '_> {
         let system = match (self.system(set, part, url), &part.concepts) {
             (Ok(system), _) => system,
             // nothing is known of the system, but the value set says which codes it means
-            (Err(fault), Some(list)) if part.version.is_none() && fault.category() == Category::NotFound => {
+            (Err(fault), Some(list))
+                if (part.version.is_none() || part.is_at_word) && fault.category() == Category::NotFound =>
+            {
                 let words = self.wanted.filter.as_deref().map(Words::new);
                 let known = list.iter().map(|listed| unknown(url, listed));
                 out.extend(known.filter(|one| words.as_ref().is_none_or(|words| words.score(&one.concept).is_some())));

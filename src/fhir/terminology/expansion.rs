@@ -1,16 +1,18 @@
 //! An expansion as a ValueSet resource (FHIR R4 `valueset.html#expansion`). What R5 has in elements of its own (properties of codes) stands in
 //! the extensions that R5 defines for R4.
 
+use super::about::About;
 use super::compose::ValueSet;
 use super::concept::{PropertyKind, PropertyValue};
 use super::context::Context;
 use super::display::Shown;
 use super::expand::{Expanded, Item};
 use super::language::{Languages, choose};
-use super::memory::{STANDARDS_STATUS, text, value};
+use super::memory::{STANDARDS_STATUS, list, text, value};
 use super::notices::copyright;
 use super::params::Params;
 use super::validate_code::parameter;
+use super::version;
 use crate::base::fault::Result;
 use crate::fhir::json::{Json, Number, Object};
 
@@ -191,7 +193,14 @@ fn told(context: &Context<'_>, params: &Params, style: &Style<'_>) -> Result<Vec
     out.extend(used.value_sets.iter().map(|name| uri("used-valueset", name)));
     out.extend(used.fragments.iter().map(|name| uri("used-fragment", name)));
     let supplements = context.supplements(Some(style.set))?;
-    out.extend(supplements.iter().map(|supplement| uri("used-supplement", &supplement.about().canonical())));
+    let is_used = |about: &About| {
+        used.systems
+            .iter()
+            .map(|name| version::split(name))
+            .any(|(url, of)| about.is_supplement_of(url, of.or(Some(""))))
+    };
+    let applied = supplements.iter().map(|supplement| supplement.about()).filter(|about| is_used(about));
+    out.extend(applied.map(|about| uri("used-supplement", &about.canonical())));
     out.extend(used.states.iter().map(|(state, _, name)| uri(&format!("warning-{state}"), name)));
     out.extend(used.rules.iter().filter(|(name, _)| *name != "versionsMatch").map(|(name, value)| uri(name, value)));
     let merges = style.set.parameter("versionsMatch") == Some("true")
@@ -199,7 +208,20 @@ fn told(context: &Context<'_>, params: &Params, style: &Style<'_>) -> Result<Vec
     if merges {
         out.push(parameter("versionsMatch", "valueBoolean", Json::Bool(true)));
     }
+    let told: Vec<String> = out.iter().filter_map(|one| text(one, "name").map(str::to_owned)).collect();
+    out.extend(
+        made_with(style.set).filter(|(name, _)| !told.iter().any(|told| told == name)).map(|(_, one)| one.clone()),
+    );
     Ok(out)
+}
+
+/// The parameters that a stored expansion was made with, but for those of its own page.
+fn made_with(set: &ValueSet) -> impl Iterator<Item = (&str, &Json)> {
+    let expansion = set.made.as_ref().and_then(|_| set.json.get("expansion"));
+    let all = expansion.map(|expansion| list(expansion, "parameter")).unwrap_or_default();
+    all.iter()
+        .filter_map(|one| Some((text(one, "name")?, one)))
+        .filter(|(name, _)| !matches!(*name, "offset" | "count"))
 }
 
 type Used = Vec<(String, Option<String>)>;
@@ -213,7 +235,9 @@ fn contains(item: &Item, style: &Style<'_>, used: &mut Used) -> Json {
     if !extensions.is_empty() {
         out.set("extension", Json::Array(extensions));
     }
-    out.set("system", Json::string(shown.found.url.clone()));
+    if !shown.found.url.is_empty() {
+        out.set("system", Json::string(shown.found.url.clone()));
+    }
     if concept.is_abstract || listed.is_some_and(|listed| listed.is_abstract) {
         out.set("abstract", Json::Bool(true));
     }
@@ -224,7 +248,9 @@ fn contains(item: &Item, style: &Style<'_>, used: &mut Used) -> Json {
     if let Some(version) = version.filter(|_| style.set.mixes_versions(&shown.found.url)) {
         out.set("version", Json::string(version));
     }
-    out.set("code", Json::string(concept.code.clone()));
+    if !concept.code.is_empty() {
+        out.set("code", Json::string(concept.code.clone()));
+    }
     if let Some(display) = shown.display(style.languages) {
         out.set("display", Json::string(display));
     }

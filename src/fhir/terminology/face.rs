@@ -178,7 +178,8 @@ pub trait Library: Send + Sync {
         Ok(None)
     }
 
-    /// The ConceptMaps with a group whose source is a code system or, `is_reverse`, whose target is. More may be told.
+    /// The ConceptMaps with a group whose source is a code system or, `is_reverse`, whose target is, and those with a group that names none.
+    /// More may be told.
     ///
     /// # Errors
     /// When the content cannot be read.

@@ -7,7 +7,8 @@ use hashbrown::HashMap;
 
 use super::about::Content;
 use super::face::{CodeSystem, Library};
-use super::memory::{Memory, list, text};
+use super::memory::{Memory, is_fragment, text};
+use super::shelf::may_map;
 use super::version;
 use crate::base::fault::Result;
 use crate::fhir::json::Json;
@@ -125,28 +126,44 @@ impl Loaded {
     ) -> Option<(String, Arc<Json>)> {
         let versions = self.index(kind).get(url)?.iter().rev();
         let meant = versions.filter(|version| wanted.is_none_or(|wanted| version::matches(wanted, version)));
-        let canonical = |version: &str| if version.is_empty() { url.to_owned() } else { format!("{url}|{version}") };
         meant
-            .map(|version| canonical(version))
+            .map(|version| named(url, version))
             .find_map(|name| Some((name.clone(), self.json(kind, &name).filter(|json| fits(json))?)))
     }
 
-    fn system(&self, (canonical, json): (String, Arc<Json>)) -> Arc<dyn CodeSystem> {
+    /// The fragments of a code system beside one, the latest version first.
+    fn fragments(&self, url: &str, canonical: &str) -> Vec<Arc<Json>> {
+        let mut names: Vec<String> =
+            self.versions(CODE_SYSTEM, url).iter().rev().map(|version| named(url, version)).collect();
+        names.dedup();
+        let others = names.iter().filter(|name| **name != *canonical);
+        others.filter_map(|name| self.json(CODE_SYSTEM, name)).filter(|json| is_fragment(json)).collect()
+    }
+
+    fn system(&self, url: &str, is_any: bool, (canonical, json): (String, Arc<Json>)) -> Arc<dyn CodeSystem> {
+        // where no version is named, one that is published in fragments is all of them
+        let is_whole = is_any && is_fragment(&json);
+        let (name, key) = (canonical.clone(), if is_whole { format!("{canonical}|*") } else { canonical });
         let lock = || self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(made) = lock().get(&canonical) {
+        if let Some(made) = lock().get(&key) {
             return made.clone();
         }
-        let made = Arc::new(Memory::new(&json));
+        let others = if is_whole { self.fragments(url, &name) } else { Vec::new() };
+        let made = Arc::new(Memory::merged(&json, &others.iter().map(|json| &**json).collect::<Vec<_>>()));
         let mut kept = lock();
         if kept.len() >= KEPT {
             kept.clear();
         }
-        kept.entry(canonical).or_insert(made).clone()
+        kept.entry(key).or_insert(made).clone()
     }
 
     fn versions(&self, kind: &'static str, url: &str) -> Vec<Box<str>> {
         self.index(kind).get(url).cloned().unwrap_or_default()
     }
+}
+
+fn named(url: &str, version: &str) -> String {
+    if version.is_empty() { url.to_owned() } else { format!("{url}|{version}") }
 }
 
 fn is_supplement(json: &Json) -> bool {
@@ -160,7 +177,8 @@ fn has_content(json: &Json) -> bool {
 
 impl Library for Loaded {
     fn code_system(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<dyn CodeSystem>>> {
-        Ok(self.pick(CODE_SYSTEM, url, version, &has_content).map(|found| self.system(found)))
+        let found = self.pick(CODE_SYSTEM, url, version, &has_content);
+        Ok(found.map(|found| self.system(url, version.is_none(), found)))
     }
 
     fn code_system_versions(&self, url: &str) -> Result<Vec<Box<str>>> {
@@ -168,7 +186,7 @@ impl Library for Loaded {
     }
 
     fn supplement(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<dyn CodeSystem>>> {
-        Ok(self.pick(CODE_SYSTEM, url, version, &is_supplement).map(|found| self.system(found)))
+        Ok(self.pick(CODE_SYSTEM, url, version, &is_supplement).map(|found| self.system(url, false, found)))
     }
 
     fn value_set(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {
@@ -189,10 +207,7 @@ impl Library for Loaded {
     }
 
     fn concept_maps(&self, system: &str, is_reverse: bool) -> Result<Vec<Arc<Json>>> {
-        let side = if is_reverse { "target" } else { "source" };
-        let has = |map: &Json| {
-            list(map, "group").iter().any(|group| text(group, side).map(|url| version::split(url).0) == Some(system))
-        };
+        let has = |map: &Json| may_map(map, system, is_reverse);
         let mut urls: Vec<&Box<str>> = self.concept_maps.keys().collect();
         urls.sort();
         Ok(urls.into_iter().filter_map(|url| self.pick(CONCEPT_MAP, url, None, &has)).map(|(_, json)| json).collect())
@@ -203,6 +218,7 @@ impl Library for Loaded {
 mod tests {
     use super::*;
     use crate::fhir::json::parse;
+    use crate::fhir::terminology::memory::list;
 
     struct Two;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashSet;
 use regex::{Regex, RegexBuilder};
 
-use super::concept::{Concept, PropertyValue};
+use super::concept::{Concept, PropertyKind, PropertyValue};
 use super::filter::{Filter, Op};
 use crate::base::fault::{Category, Fault, Result};
 
@@ -24,6 +24,11 @@ pub trait Tree {
     /// Whether a concept below another one is one of its kind (`CodeSystem.hierarchyMeaning`).
     fn subsumes(&self) -> bool {
         true
+    }
+
+    /// Whether the case of values of a type is disregarded.
+    fn folds(&self, _kind: PropertyKind) -> bool {
+        false
     }
 
     /// All places strictly below one, each once.
@@ -177,49 +182,64 @@ impl Ready<'_> {
             Op::Equals if is_concept => is_pivot,
             Op::In if is_concept => self.filter.list().any(|code| tree.place(code) == Some(place)),
             Op::NotIn if is_concept => !self.filter.list().any(|code| tree.place(code) == Some(place)),
-            Op::Equals => self.any(tree, place, concept, &|value| value == &*self.filter.value),
-            Op::In => self.any(tree, place, concept, &|value| self.filter.list().any(|one| one == value)),
-            Op::NotIn => !self.any(tree, place, concept, &|value| self.filter.list().any(|one| one == value)),
+            Op::Equals => self.any(tree, place, concept, &|value, folds| is_same(value, &self.filter.value, folds)),
+            Op::In => self.any(tree, place, concept, &|value, folds| self.has(value, folds)),
+            Op::NotIn => !self.any(tree, place, concept, &|value, folds| self.has(value, folds)),
             Op::Regex => {
-                let matches = |value: &str| self.regex.as_ref().is_some_and(|regex| regex.is_match(value));
+                let matches = |value: &str, _| self.regex.as_ref().is_some_and(|regex| regex.is_match(value));
                 self.any(tree, place, concept, &matches)
             }
-            Op::Exists => self.any(tree, place, concept, &|_| true) == (&*self.filter.value == "true"),
+            Op::Exists => self.any(tree, place, concept, &|_, _| true) == (&*self.filter.value == "true"),
         }
     }
 
-    /// Whether a value of the filter's property is as asked.
-    fn any(&self, tree: &dyn Tree, place: u32, concept: &Concept, asked: &dyn Fn(&str) -> bool) -> bool {
+    /// Whether the filter's list has a value.
+    fn has(&self, value: &str, folds: bool) -> bool {
+        self.filter.list().any(|one| is_same(one, value, folds))
+    }
+
+    /// Whether a value of the filter's property is as asked; what is asked is told whether case is disregarded.
+    fn any(&self, tree: &dyn Tree, place: u32, concept: &Concept, asked: &dyn Fn(&str, bool) -> bool) -> bool {
         let name = &*self.filter.property;
+        let of_texts = tree.folds(PropertyKind::String);
         let given = match name {
-            "concept" | "code" => return asked(&concept.code),
+            "concept" | "code" => return asked(&concept.code, tree.folds(PropertyKind::Code)),
             "display" => concept.display.as_deref(),
             "definition" => concept.definition.as_deref(),
             "status" => concept.status.as_deref(),
             _ => None,
         };
         if let Some(given) = given {
-            return asked(given);
+            return asked(given, of_texts);
         }
         let mut found = concept.values(name).peekable();
         if found.peek().is_none() {
             return match name {
-                "inactive" => asked(if concept.is_inactive { "true" } else { "false" }),
+                "inactive" => asked(if concept.is_inactive { "true" } else { "false" }, of_texts),
                 // the filter's value is a code: that of the parent or child is found by its place
                 "parent" => self.relative(tree.parents(place), tree, asked),
                 "child" => self.relative(tree.children(place), tree, asked),
                 _ => false,
             };
         }
-        found.any(|value| asked(&plain(value)))
+        found.any(|value| {
+            let kind = if matches!(value, PropertyValue::Code(_)) { PropertyKind::Code } else { PropertyKind::String };
+            asked(&plain(value), tree.folds(kind))
+        })
     }
 
-    fn relative(&self, places: &[u32], tree: &dyn Tree, asked: &dyn Fn(&str) -> bool) -> bool {
+    fn relative(&self, places: &[u32], tree: &dyn Tree, asked: &dyn Fn(&str, bool) -> bool) -> bool {
+        let is_there = |code: &str| tree.place(code).is_some_and(|it| places.contains(&it));
         match self.filter.op {
             Op::Exists => !places.is_empty(),
-            _ => self.filter.list().any(|code| tree.place(code).is_some_and(|it| places.contains(&it)) && asked(code)),
+            _ => self.filter.list().any(|code| is_there(code) && asked(code, tree.folds(PropertyKind::Code))),
         }
     }
+}
+
+/// Whether two values are the same, in any case if that is disregarded.
+fn is_same(a: &str, b: &str, folds: bool) -> bool {
+    a == b || (folds && a.to_lowercase() == b.to_lowercase())
 }
 
 /// The value of a property as a filter writes it.

@@ -11,6 +11,7 @@ use super::concept::Concept;
 use super::context::{Context, DEPTH, Resolved};
 use super::face::CodeSystem;
 use super::issues;
+use super::made::refused;
 use super::version;
 use crate::base::fault::{Category, Fault, Result};
 
@@ -118,7 +119,11 @@ impl<'c, 'l> Look<'c, 'l> {
             }
         }
         self.path.pop();
-        Ok(found)
+        let missed = set.made.as_ref().and_then(|made| made.may_miss(asked.system));
+        match missed.filter(|_| found.is_empty() && self.report.inactive.is_empty()) {
+            Some(why) => Err(refused(&why)),
+            None => Ok(found),
+        }
     }
 
     fn enter(&mut self, canonical: &str) -> Result<()> {
@@ -287,7 +292,7 @@ impl<'c, 'l> Look<'c, 'l> {
         listed: Option<&Listed>,
         asked: Asked<'_>,
     ) -> Option<Found> {
-        if part.concepts.is_some() && wanted.is_none() {
+        if part.concepts.is_some() && (wanted.is_none() || part.is_at_word) {
             let listed = listed?;
             self.report.unchecked = true;
             let concept = Concept {

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use super::about::{About, Content, Hierarchy, PropertyDefinition};
+use super::about::{About, Content, Hierarchy, LOINC, PropertyDefinition};
+use super::composed::{self, is_composed};
 use super::concept::{Coding, Concept, Designation, Property, PropertyKind, PropertyValue};
 use super::face::{CodeSystem, Query};
 use super::filter::{Filter, Op};
@@ -81,7 +82,18 @@ impl Names {
 impl Memory {
     /// From a CodeSystem resource. What is malformed in it is left out: it was checked, or not, when it was stored.
     pub fn new(json: &Json) -> Self {
-        let about = about(json);
+        Self::merged(json, &[])
+    }
+
+    /// From the fragments of a code system (FHIR R4 `codesystem.html`, 4.8.7): `first` says what it is as a whole, and of a concept that several
+    /// have the first one counts.
+    pub fn merged(first: &Json, others: &[&Json]) -> Self {
+        let mut about = about(first);
+        for property in others.iter().flat_map(|json| self::about(json).properties) {
+            if about.property(&property.code).is_none() {
+                about.properties.push(property);
+            }
+        }
         let names = Names::new(&about);
         let mut system = Self {
             about,
@@ -91,7 +103,8 @@ impl Memory {
             children: Vec::new(),
             related: Mutex::default(),
         };
-        system.read(json, &names);
+        system.read(first, &names);
+        others.iter().for_each(|json| system.read(json, &names));
         system.link(&names);
         system.about.count = Some(system.concepts.len() as u64);
         system
@@ -194,6 +207,10 @@ impl Tree for Memory {
         self.about.hierarchy.subsumes()
     }
 
+    fn folds(&self, kind: PropertyKind) -> bool {
+        self.about.folds(kind)
+    }
+
     fn below(&self, place: u32) -> Arc<Places> {
         self.related(place, true)
     }
@@ -209,7 +226,17 @@ impl CodeSystem for Memory {
     }
 
     fn find(&self, code: &str) -> Result<Option<Cow<'_, Concept>>> {
-        Ok(self.place(code).map(|place| Cow::Borrowed(&self.concepts[place as usize])))
+        let known = |code: &str| self.place(code).map(|place| &self.concepts[place as usize]);
+        match known(code) {
+            None if is_composed(&self.about.url, code) => {
+                Ok(composed::find(code, &|code| Ok(known(code).cloned()))?.map(Cow::Owned))
+            }
+            found => Ok(found.map(Cow::Borrowed)),
+        }
+    }
+
+    fn complaint(&self, code: &str) -> Option<String> {
+        is_composed(&self.about.url, code).then(|| composed::complaint(code, &|code| self.place(code).is_some()))
     }
 
     fn check(&self, filter: &Filter) -> Result<()> {
@@ -229,7 +256,13 @@ impl CodeSystem for Memory {
     }
 
     fn passes(&self, code: &str, filters: &[Filter]) -> Result<bool> {
-        let Some(place) = self.place(code) else { return Ok(false) };
+        let Some(place) = self.place(code) else {
+            if !is_composed(&self.about.url, code) || self.find(code)?.is_none() {
+                return Ok(false);
+            }
+            let subsumes = |above: &str, below: &str| CodeSystem::subsumes(self, above, below);
+            return composed::passes(code, filters, &|code, filters| self.passes(code, filters), &subsumes);
+        };
         Ok(Matcher::new(self, filters)?.passes(self, place, &self.concepts[place as usize]))
     }
 
@@ -306,7 +339,7 @@ fn about(json: &Json) -> About {
         experimental: flag("experimental").unwrap_or(false),
         standards_status: standards_status(json).map(Into::into),
         content: text(json, "content").and_then(Content::parse).unwrap_or_default(),
-        case_sensitive: flag("caseSensitive").unwrap_or(true),
+        case_sensitive: flag("caseSensitive").unwrap_or(text(json, "url") != Some(LOINC)),
         hierarchy: text(json, "hierarchyMeaning").and_then(Hierarchy::parse).unwrap_or_default(),
         compositional: flag("compositional").unwrap_or(false),
         version_needed: flag("versionNeeded").unwrap_or(false),
@@ -319,6 +352,11 @@ fn about(json: &Json) -> About {
         date: since(json).map(Into::into),
         is_published: text(json, "date").is_some(),
     }
+}
+
+/// Whether a CodeSystem is a part of one that is published in parts.
+pub fn is_fragment(json: &Json) -> bool {
+    text(json, "content").and_then(Content::parse) == Some(Content::Fragment)
 }
 
 /// Since when a definition has been as it is: when it was published or, if it does not say so, last changed here.

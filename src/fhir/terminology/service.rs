@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::compare;
 use super::compose::{ValueSet, canonical};
 use super::context::Context;
+use super::contradictions;
 use super::dated::Dated;
 use super::expand::expand;
 use super::expansion::{Stamp, resource};
@@ -13,11 +14,13 @@ use super::issues;
 use super::lookup::lookup;
 use super::matches::find_matches;
 use super::memory::text;
+pub use super::operation::Operation;
 use super::params::Params;
 use super::shelf::{Layers, Shelf};
 use super::subsumes::subsumes;
 use super::translate::translate;
 use super::validate_code::{in_code_system, in_value_set, parameter, parameters, value_set};
+use super::version;
 use super::wanted::Wanted;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::json::Json;
@@ -25,29 +28,6 @@ use crate::fhir::outcome::outcome;
 
 /// Most validations of one batch.
 const BATCH: usize = 1000;
-
-/// What is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
-    /// `ValueSet/$expand`
-    Expand,
-    /// `ValueSet/$validate-code`
-    ValidateInValueSet,
-    /// `CodeSystem/$validate-code`
-    ValidateInCodeSystem,
-    /// `CodeSystem/$lookup`
-    Lookup,
-    /// `CodeSystem/$subsumes`
-    Subsumes,
-    /// `CodeSystem/$find-matches`
-    FindMatches,
-    /// `ConceptMap/$translate`
-    Translate,
-    /// `ValueSet/$batch-validate-code`
-    BatchValidate,
-    /// `ValueSet/$compare`
-    Compare,
-}
 
 /// Parameters that these operations know, with those that terminology clients send and that change nothing here.
 const KNOWN: [&str; 84] = [
@@ -205,10 +185,14 @@ fn check_types(params: &Params) -> Result<()> {
 }
 
 fn operate(library: &dyn Library, call: &Call<'_>, params: &Params) -> Result<Json> {
+    contradictions::check(library, call.operation, params, call.own.as_ref())?;
     let context = Context::new(library, params, call.accept_language)?;
     match call.operation {
         Operation::Expand => {
             let set = set(&context, call, params)?;
+            if let Some(made) = &set.made {
+                made.check(params, &set.listed_versions())?;
+            }
             let found = expand(&context, &Wanted::new(params)?, &set)?;
             resource(&context, params, &set, &found, &Stamp { id: call.id, timestamp: call.now })
         }
@@ -218,11 +202,11 @@ fn operate(library: &dyn Library, call: &Call<'_>, params: &Params) -> Result<Js
         }
         Operation::ValidateInCodeSystem => {
             let given = params.object("codeSystem")?.or(call.own.as_deref());
-            let url = match given {
-                Some(json) => text(json, "url"),
-                None => params.text("url")?,
+            let named = params.text("url")?.map(version::split);
+            let (url, version) = match given {
+                Some(json) => (text(json, "url"), text(json, "version")),
+                None => (named.map(|(url, _)| url), named.and_then(|(_, version)| version)),
             };
-            let version = given.and_then(|json| text(json, "version"));
             in_code_system(&context, params, url, version.or(params.text("version")?))
         }
         Operation::Lookup => lookup(&context, params, own(call)),

@@ -1,6 +1,6 @@
 //! A [`Library`] of resources in memory, and one on top of another.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hashbrown::HashMap;
 
@@ -8,7 +8,7 @@ use super::about::Content;
 use super::extended::Extended;
 use super::face::{CodeSystem, Library};
 use super::grammar;
-use super::memory::{Memory, list, text};
+use super::memory::{Memory, is_fragment, list, text};
 use super::notices::notice;
 use super::version;
 use crate::base::fault::Result;
@@ -23,7 +23,12 @@ pub struct Shelf {
     concept_maps: Versions<Arc<Json>>,
     /// The code systems by the URLs of their value sets of all codes.
     implied: HashMap<Box<str>, Box<str>>,
+    /// What was made of several fragments, by URL and the version that was asked for.
+    merged: Mutex<HashMap<Meant, Arc<Memory>>>,
 }
+
+/// A URL, and a version if one is meant.
+type Meant = (Box<str>, Option<Box<str>>);
 
 /// The versions of each URL; the latest last.
 struct Versions<T>(HashMap<Box<str>, Vec<(Box<str>, T)>>);
@@ -53,6 +58,12 @@ impl<T> Versions<T> {
         self.0.get(url).into_iter().flatten().map(|(version, _)| version.clone()).collect()
     }
 
+    /// Those of one version, or of all; the latest first.
+    fn of(&self, url: &str, version: Option<&str>) -> impl Iterator<Item = &T> {
+        let all = self.0.get(url).into_iter().flatten().rev();
+        all.filter(move |(given, _)| version.is_none_or(|version| **given == *version)).map(|(_, item)| item)
+    }
+
     fn all(&self) -> impl Iterator<Item = &T> {
         self.0.values().flatten().map(|(_, item)| item)
     }
@@ -71,9 +82,10 @@ impl System {
 }
 
 impl Shelf {
-    /// Adds a CodeSystem, ValueSet or ConceptMap; anything else is left out. Of two with one URL and version the later one is found,
-    /// and of concept maps both are asked.
+    /// Adds a CodeSystem, ValueSet or ConceptMap; anything else is left out. Of two with one URL and version the later one is found, but of
+    /// fragments all count, and of concept maps both are asked.
     pub fn add(&mut self, json: Arc<Json>) {
+        self.merged.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
         match text(&json, "resourceType") {
             Some("CodeSystem") => {
                 let is_supplement = text(&json, "content").and_then(Content::parse) == Some(Content::Supplement);
@@ -89,6 +101,21 @@ impl Shelf {
         }
     }
 
+    /// The code system that is meant: one that is published in fragments is all of them, those of the version that is asked for, or of any.
+    fn system(&self, url: &str, version: Option<&str>) -> Option<Arc<dyn CodeSystem>> {
+        let found = self.code_systems.find(url, version)?;
+        if !is_fragment(&found.json) {
+            return Some(found.made());
+        }
+        let meant = version.map(|_| text(&found.json, "version").unwrap_or(""));
+        let parts: Vec<&Json> =
+            self.code_systems.of(url, meant).map(|system| &*system.json).filter(|json| is_fragment(json)).collect();
+        let Some((first, others @ [_, ..])) = parts.split_first() else { return Some(found.made()) };
+        let mut merged = self.merged.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (Box::from(url), meant.map(Box::from));
+        Some(merged.entry(key).or_insert_with(|| Arc::new(Memory::merged(first, others))).clone())
+    }
+
     /// Whether nothing is on it.
     pub fn is_empty(&self) -> bool {
         self.code_systems.0.is_empty()
@@ -96,6 +123,12 @@ impl Shelf {
             && self.value_sets.0.is_empty()
             && self.concept_maps.0.is_empty()
     }
+}
+
+/// Whether a concept map has a group whose source is a code system or, `is_reverse`, whose target is, or that names none.
+pub fn may_map(map: &Json, system: &str, is_reverse: bool) -> bool {
+    let side = if is_reverse { "target" } else { "source" };
+    list(map, "group").iter().any(|group| text(group, side).is_none_or(|url| version::split(url).0 == system))
 }
 
 /// The value set of all codes of a code system; of this very version where `wanted` names one, else of the latest.
@@ -126,7 +159,7 @@ pub fn all_codes(system: &dyn CodeSystem, url: &str, wanted: Option<&str>) -> Js
 
 impl Library for Shelf {
     fn code_system(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<dyn CodeSystem>>> {
-        Ok(self.code_systems.find(url, version).map(System::made))
+        Ok(self.system(url, version))
     }
 
     fn code_system_versions(&self, url: &str) -> Result<Vec<Box<str>>> {
@@ -154,10 +187,7 @@ impl Library for Shelf {
     }
 
     fn concept_maps(&self, system: &str, is_reverse: bool) -> Result<Vec<Arc<Json>>> {
-        let side = if is_reverse { "target" } else { "source" };
-        let has = |map: &&Arc<Json>| {
-            list(map, "group").iter().any(|group| text(group, side).map(|url| version::split(url).0) == Some(system))
-        };
+        let has = |map: &&Arc<Json>| may_map(map, system, is_reverse);
         let mut found: Vec<Arc<Json>> = self.concept_maps.all().filter(has).cloned().collect();
         found.sort_by(|a, b| text(a, "url").cmp(&text(b, "url")));
         Ok(found)

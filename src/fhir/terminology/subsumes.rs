@@ -1,5 +1,6 @@
 //! `$subsumes` (FHIR R4 `codesystem-operation-subsumes.html`).
 
+use super::composed::{self, is_composed};
 use super::concept::Coding;
 use super::context::Context;
 use super::face::CodeSystem;
@@ -14,7 +15,7 @@ use crate::fhir::json::Json;
 /// How two codes of a system relate: `equivalent`, `subsumes`, `subsumed-by` or `not-subsumed`.
 ///
 /// # Errors
-/// 422 for a code that the system does not have, or a hierarchy that says nothing about subsumption.
+/// 422 for a code that the system does not have, and for expressions of SNOMED CT of which that cannot be said.
 pub fn relation(system: &dyn CodeSystem, a: &str, b: &str) -> Result<&'static str> {
     let known = |code: &str| -> Result<Box<str>> {
         let found = system.find(code)?.map(|concept| concept.code.clone());
@@ -29,6 +30,9 @@ pub fn relation(system: &dyn CodeSystem, a: &str, b: &str) -> Result<&'static st
     let (a, b) = (known(a)?, known(b)?);
     if a == b {
         return Ok("equivalent");
+    }
+    if [&a, &b].into_iter().any(|code| is_composed(&system.about().url, code)) {
+        return composed::relation(&a, &b, &|above, below| system.subsumes(above, below));
     }
     if system.subsumes(&a, &b)? {
         return Ok("subsumes");

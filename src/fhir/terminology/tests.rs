@@ -873,3 +873,604 @@ fn designations_have_the_language_of_their_code_system() {
         assert_eq!(text.contains(r#""valueBoolean":true"#), is_right, "{text}");
     }
 }
+
+#[test]
+fn a_supplement_is_of_the_version_that_it_names() {
+    let system = |version: &str| {
+        format!(
+            r#"{{"resourceType":"CodeSystem","url":"urn:s","version":"{version}","status":"active","content":"complete","concept":[{{"code":"a","display":"Dog"}}]}}"#
+        )
+    };
+    let supplement = |url: &str, of: &str| {
+        format!(
+            r#"{{"resourceType":"CodeSystem","url":"{url}","status":"active","content":"supplement","supplements":"{of}","concept":[{{"code":"a","designation":[{{"language":"de","value":"Hund"}}]}}]}}"#
+        )
+    };
+    let texts = [
+        system("1"),
+        system("2"),
+        supplement("urn:of-1", "urn:s|1"),
+        supplement("urn:of-all", "urn:s"),
+        supplement("urn:of-x", "urn:s|2.x"),
+    ];
+    let shelf = shelf(&texts.each_ref().map(|text| &**text));
+    for (supplement, version, is_applied) in [
+        ("urn:of-1", "1", true),
+        ("urn:of-1", "2", false),
+        ("urn:of-all", "1", true),
+        ("urn:of-all", "2", true),
+        ("urn:of-x", "2", true),
+        ("urn:of-x", "1", false),
+    ] {
+        let shown = format!("{supplement} {version}");
+        let asked = [("useSupplement", supplement), ("displayLanguage", "de")];
+        let pairs = [&asked[..], &[("system", "urn:s"), ("version", version), ("code", "a")]].concat();
+        let found = written(&ask(&shelf, Operation::Lookup, &pairs, None).expect(&shown));
+        assert_eq!(
+            (found.contains("Hund"), found.contains("used-supplement")),
+            (is_applied, is_applied),
+            "{shown}: {found}"
+        );
+        let force = format!("urn:s|{version}");
+        let pairs =
+            [&asked[..], &[("force-system-version", &*force), ("url", "urn:s"), ("includeDesignations", "true")]]
+                .concat();
+        let found = written(&ask(&shelf, Operation::Expand, &pairs, None).expect(&shown));
+        assert_eq!(
+            (found.contains("Hund"), found.contains("used-supplement")),
+            (is_applied, is_applied),
+            "{shown}: {found}"
+        );
+        let pairs =
+            [&asked[..], &[("url", "urn:s"), ("version", version), ("code", "a"), ("display", "Hund")]].concat();
+        let found = written(&ask(&shelf, Operation::ValidateInCodeSystem, &pairs, None).expect(&shown));
+        assert_eq!(found.contains(r#""valueBoolean":true"#), is_applied, "{shown}: {found}");
+    }
+}
+
+#[test]
+fn a_closure_table_is_of_one_version_of_a_code_system() {
+    use super::closure::Closure;
+    use super::context::Context;
+    let shelf = shelf(&[&listed("1", "2020-01-01", "a"), &listed("2", "2021-01-01", "a")]);
+    let params = Params::default();
+    let context = Context::new(&shelf, &params, None).expect("a context");
+    let coding = |version: &str| {
+        let version = if version.is_empty() { String::new() } else { format!(r#","version":"{version}""#) };
+        parse(format!(r#"{{"system":"{CS}","code":"a"{version}}}"#).as_bytes()).expect("JSON")
+    };
+    let mut table = Closure::new("t");
+    assert!(table.add(&context, &[&coding("1")]).expect("added"));
+    for other in ["2", ""] {
+        let fault = table.add(&context, &[&coding(other)]).expect_err(other);
+        assert_eq!((fault.category().status(), fault.issues()[0].code), (422, "conflict"), "{other}");
+        assert!(fault.to_string().contains("closure \"t\" must be reinitialized"), "{fault}");
+    }
+    let mut table = Closure::new("t");
+    assert!(table.add(&context, &[&coding("2")]).expect("added"));
+    assert!(!table.add(&context, &[&coding("")]).expect("known"));
+}
+
+/// Asks at the level of an instance.
+fn ask_at(shelf: &Shelf, operation: Operation, own: &str, params: &Params) -> Result<Json> {
+    let own = Some(Arc::new(parse(own.as_bytes()).expect("JSON")));
+    let library = Layers(vec![shelf, &Core]);
+    let (id, now) = ("6f1d6b0e-0000-4000-8000-000000000000", "2026-11-28T12:00:00Z");
+    run(&library, &Call { operation, params, accept_language: None, own, id, now })
+}
+
+fn params(pairs: &[(&str, &str)], resources: &[(&str, &str)]) -> Params {
+    let mut params = Params::default();
+    pairs.iter().for_each(|(name, value)| params.push_text(name, value));
+    resources.iter().for_each(|(name, text)| params.push(name, parse(text.as_bytes()).expect("JSON")));
+    params
+}
+
+#[test]
+fn what_contradicts_the_path_is_refused() {
+    use Operation::{Expand, Lookup, Subsumes, Translate, ValidateInCodeSystem, ValidateInValueSet};
+    let set = r#"{"resourceType":"ValueSet","url":"urn:v","version":"1","status":"active","compose":{"include":[{"system":"http://example.org/cs"}]}}"#;
+    let other = r#"{"resourceType":"ValueSet","url":"urn:w","status":"active","compose":{"include":[{"system":"http://example.org/cs","concept":[{"code":"dog"}]}]}}"#;
+    let system = r#"{"resourceType":"CodeSystem","url":"http://example.org/cs","version":"2","status":"active","content":"complete","concept":[{"code":"dog","display":"Dog"}]}"#;
+    let map = r#"{"resourceType":"ConceptMap","url":"urn:m","version":"1","status":"active","group":[{"source":"http://example.org/cs","target":"urn:t","element":[{"code":"dog","target":[{"code":"x","equivalence":"equal"}]}]}]}"#;
+    let gender = r#"{"resourceType":"ValueSet","url":"http://hl7.org/fhir/ValueSet/administrative-gender","status":"active","compose":{"include":[{"system":"http://hl7.org/fhir/administrative-gender"}]}}"#;
+    let dog: [(&str, &str); 2] = [("system", CS), ("code", "dog")];
+    let shelf = animals();
+    let status = |operation, own: &str, pairs: &[(&str, &str)], resources: &[(&str, &str)]| {
+        let answer = ask_at(&shelf, operation, own, &params(pairs, resources));
+        answer.map_or_else(|fault| fault.category().status(), |_| 200)
+    };
+    for (operation, own, more, resources, expected) in [
+        (Expand, set, &[("url", "urn:v")][..], &[][..], 200),
+        (Expand, set, &[("url", "urn:v|1")], &[], 200),
+        (Expand, set, &[("url", "urn:w")], &[], 400),
+        (Expand, set, &[("url", "urn:v|9")], &[], 400),
+        (Expand, set, &[("context", "Patient.gender")], &[], 400),
+        (Expand, gender, &[("context", "Patient.gender")], &[], 200),
+        // as in the examples of the specification
+        (Expand, set, &[], &[("valueSet", other)], 200),
+        (Expand, set, &[("url", "urn:v")], &[("valueSet", other)], 400),
+        (ValidateInValueSet, set, &dog, &[], 200),
+        (ValidateInValueSet, set, &[dog[0], dog[1], ("url", "urn:w")], &[], 400),
+        (ValidateInCodeSystem, system, &[("code", "dog"), ("url", CS)], &[], 200),
+        (ValidateInCodeSystem, system, &[("code", "dog"), ("url", "urn:w")], &[], 400),
+        (
+            ValidateInCodeSystem,
+            system,
+            &[("code", "dog")],
+            &[("codeSystem", r#"{"resourceType":"CodeSystem","url":"urn:w"}"#)],
+            400,
+        ),
+        (Lookup, system, &[("code", "dog")], &[], 200),
+        (Lookup, system, &[("code", "dog"), ("version", "2")], &[], 200),
+        (Lookup, system, &[("code", "dog"), ("version", "1")], &[], 400),
+        (Lookup, system, &[("code", "dog"), ("system", "urn:w")], &[], 400),
+        (Subsumes, system, &[("codeA", "dog"), ("codeB", "dog"), ("system", CS)], &[], 200),
+        (Subsumes, system, &[("codeA", "dog"), ("codeB", "dog"), ("system", "urn:w")], &[], 400),
+        (Subsumes, system, &[("codeA", "dog"), ("codeB", "dog"), ("version", "1")], &[], 400),
+        (Translate, map, &[dog[0], dog[1], ("url", "urn:m"), ("conceptMapVersion", "1")], &[], 200),
+        (Translate, map, &[dog[0], dog[1], ("url", "urn:n")], &[], 400),
+        (Translate, map, &[dog[0], dog[1], ("conceptMapVersion", "2")], &[], 400),
+        (Translate, map, &dog, &[("conceptMap", r#"{"resourceType":"ConceptMap","url":"urn:n"}"#)], 400),
+    ] {
+        assert_eq!(status(operation, own, more, resources), expected, "{operation:?} {more:?} {resources:?}");
+    }
+}
+
+#[test]
+fn what_is_named_twice_is_the_same_or_refused() {
+    use Operation::{Expand, Lookup, Subsumes, Translate, ValidateInCodeSystem, ValidateInValueSet};
+    let set = r#"{"resourceType":"ValueSet","url":"urn:v","version":"1","status":"active","compose":{"include":[{"system":"http://example.org/cs"}]}}"#;
+    let map = r#"{"resourceType":"ConceptMap","url":"urn:m","version":"1","status":"active","group":[{"source":"http://example.org/cs","target":"urn:t","element":[{"code":"dog","target":[{"code":"x","equivalence":"equal"}]}]}]}"#;
+    let coding = r#"{"system":"http://example.org/cs","version":"2","code":"dog"}"#;
+    let concept = r#"{"coding":[{"system":"http://example.org/cs","code":"dog"}]}"#;
+    let mut shelf = animals();
+    [set, map].iter().for_each(|text| shelf.add(Arc::new(parse(text.as_bytes()).expect("JSON"))));
+    let (dog, url) = ([("system", CS), ("code", "dog")], ("url", "urn:v"));
+    let with = |more: &[(&'static str, &'static str)]| [&dog[..], more].concat();
+    for (operation, pairs, resources, expected) in [
+        (Expand, vec![("url", "urn:v|1"), ("valueSetVersion", "1")], &[][..], 200),
+        (Expand, vec![("url", "urn:v|1"), ("valueSetVersion", "9")], &[], 400),
+        (Expand, vec![url, url], &[], 200),
+        (Expand, vec![url, ("url", "urn:w")], &[], 400),
+        (Expand, vec![url, ("count", "2"), ("count", "3")], &[], 400),
+        (Expand, vec![url, ("excludeNested", "true")], &[("excludeNested", "true")], 200),
+        (Expand, vec![url, ("excludeNested", "true")], &[("excludeNested", "false")], 400),
+        (Expand, vec![url, ("exclude-system", "urn:x"), ("exclude-system", "urn:y")], &[], 200),
+        (Expand, vec![url], &[("valueSet", set)], 200),
+        (Expand, vec![("url", "urn:w")], &[("valueSet", set)], 400),
+        (Expand, vec![("valueSetVersion", "2")], &[("valueSet", set)], 400),
+        (Expand, vec![url, ("context", "Patient.gender")], &[], 400),
+        (ValidateInValueSet, with(&[url]), &[], 200),
+        (ValidateInValueSet, with(&[url]), &[("coding", coding)], 400),
+        (ValidateInValueSet, vec![url], &[("coding", coding), ("codeableConcept", concept)], 400),
+        (ValidateInValueSet, vec![url, ("system", "urn:x")], &[("coding", coding)], 400),
+        (ValidateInValueSet, vec![url, ("systemVersion", "1")], &[("coding", coding)], 400),
+        (ValidateInValueSet, vec![url, ("systemVersion", "2")], &[("coding", coding)], 200),
+        (ValidateInValueSet, vec![url, ("system", "urn:x")], &[("codeableConcept", concept)], 400),
+        (ValidateInCodeSystem, vec![("url", "http://example.org/cs|2"), ("code", "dog")], &[], 200),
+        (ValidateInCodeSystem, vec![("url", CS), ("code", "dog")], &[("coding", coding)], 400),
+        (Lookup, with(&[]), &[("coding", coding)], 400),
+        (Lookup, vec![("version", "1")], &[("coding", coding)], 400),
+        (Lookup, vec![("version", "2")], &[("coding", coding)], 200),
+        (Subsumes, vec![("system", CS), ("codeA", "dog"), ("codeB", "dog"), ("version", "2")], &[], 200),
+        (Subsumes, vec![("system", CS), ("codeB", "dog"), ("version", "1")], &[("codingA", coding)], 400),
+        (Translate, with(&[("url", "urn:m|1"), ("conceptMapVersion", "1")]), &[], 200),
+        (Translate, with(&[("url", "urn:m|1"), ("conceptMapVersion", "2")]), &[], 400),
+        (Translate, with(&[("url", "urn:n")]), &[("conceptMap", map)], 400),
+        (Translate, with(&[("conceptMapVersion", "2")]), &[("conceptMap", map)], 400),
+        (Translate, with(&[]), &[("coding", coding)], 400),
+    ] {
+        let mut all = params(&pairs, &[]);
+        for (name, text) in resources {
+            all.push(name, parse(text.as_bytes()).expect("JSON"));
+        }
+        let library = Layers(vec![&shelf, &Core]);
+        let (id, now) = ("6f1d6b0e-0000-4000-8000-000000000000", "2026-11-28T12:00:00Z");
+        let answer = run(&library, &Call { operation, params: &all, accept_language: None, own: None, id, now });
+        let status = answer.map_or_else(|fault| fault.category().status(), |_| 200);
+        assert_eq!(status, expected, "{operation:?} {pairs:?} {resources:?}");
+    }
+    let pairs = [("url", "http://example.org/cs|2"), ("code", "dog")];
+    let text = written(&ask(&shelf, ValidateInCodeSystem, &pairs, None).expect("an answer"));
+    assert!(
+        text.contains(r#""valueBoolean":true"#) && text.contains(r#""valueUri":"http://example.org/cs""#),
+        "{text}"
+    );
+}
+
+#[test]
+fn codes_of_maps_are_compared_as_their_systems_compare_them() {
+    let system = |url: &str, matters: bool, code: &str| {
+        format!(
+            r#"{{"resourceType":"CodeSystem","url":"{url}","status":"active","content":"complete","caseSensitive":{matters},"concept":[{{"code":"{code}","display":"Text of {code}"}}]}}"#
+        )
+    };
+    let map = |url: &str, (source, from): (&str, &str), (target, to): (&str, &str)| {
+        format!(
+            r#"{{"resourceType":"ConceptMap","url":"{url}","status":"active","group":[{{"source":"{source}","target":"{target}","element":[{{"code":"{from}","target":[{{"code":"{to}","equivalence":"equal"}}]}}],"unmapped":{{"mode":"fixed","code":"none"}}}}]}}"#
+        )
+    };
+    let texts = [
+        system("urn:loose", false, "Ab"),
+        system("urn:strict", true, "Ab"),
+        map("urn:m:l", ("urn:loose", "Ab"), ("urn:strict", "Ab")),
+        map("urn:m:s", ("urn:strict", "Ab"), ("urn:loose", "AB")),
+        map("urn:m:n", ("urn:nowhere", "Ab"), ("urn:loose", "Ab")),
+    ];
+    let shelf = shelf(&texts.each_ref().map(|text| &**text));
+    for (map, system, code, more, expected) in [
+        ("urn:m:l", "urn:loose", "aB", &[][..], r#"Ab","display":"Text of Ab""#),
+        ("urn:m:s", "urn:strict", "Ab", &[], r#""code":"AB","display":"Text of Ab""#),
+        ("urn:m:s", "urn:strict", "aB", &[], r#""code":"none""#),
+        ("urn:m:n", "urn:nowhere", "ab", &[], r#""code":"none""#),
+        ("urn:m:s", "urn:loose", "ab", &[("reverse", "true")], r#""system":"urn:strict","code":"Ab""#),
+        ("urn:m:l", "urn:strict", "ab", &[("reverse", "true")], "no mapping"),
+    ] {
+        let pairs = [&[("url", map), ("system", system), ("code", code)], more].concat();
+        let text = written(&ask(&shelf, Operation::Translate, &pairs, None).expect("an answer"));
+        assert!(text.contains(expected), "{pairs:?}: {text}");
+    }
+}
+
+#[test]
+fn values_of_loinc_are_compared_without_case() {
+    let system = |url: &str, more: &str| {
+        format!(
+            r#"{{"resourceType":"CodeSystem","url":"{url}","status":"active","content":"complete",{more}"property":[{{"code":"SCALE","type":"string"}},{{"code":"kin","type":"code"}}],
+            "concept":[{{"code":"LP1-1","display":"One","property":[{{"code":"SCALE","valueString":"Qn"}},{{"code":"kin","valueCode":"LP2-9"}}]}},{{"code":"LP2-9","display":"Two"}}]}}"#
+        )
+    };
+    let loinc = system("http://loinc.org", "");
+    let strict = system("urn:strict", "");
+    let loose = system("urn:loose", r#""caseSensitive":false,"#);
+    let shelf = shelf(&[&loinc, &strict, &loose]);
+    let filtered = |url: &str, property: &str, op: &str, value: &str| {
+        let compose = format!(
+            r#"{{"include":[{{"system":"{url}","filter":[{{"property":"{property}","op":"{op}","value":"{value}"}}]}}]}}"#
+        );
+        expanded(&shelf, &compose, &[]).expect("an expansion")
+    };
+    for (property, op, value, [of_loinc, of_strict, of_loose]) in [
+        ("SCALE", "=", "QN", ["LP1-1", "", ""]),
+        ("SCALE", "in", "ord,qN", ["LP1-1", "", ""]),
+        ("SCALE", "not-in", "qn", ["LP2-9", "LP1-1 LP2-9", "LP1-1 LP2-9"]),
+        ("display", "=", "two", ["LP2-9", "", ""]),
+        ("kin", "=", "lp2-9", ["LP1-1", "", "LP1-1"]),
+        ("concept", "=", "lp2-9", ["LP2-9", "", "LP2-9"]),
+        ("SCALE", "=", "Qn", ["LP1-1", "LP1-1", "LP1-1"]),
+    ] {
+        assert_eq!(filtered("http://loinc.org", property, op, value), of_loinc, "{property} {op} {value}");
+        assert_eq!(filtered("urn:strict", property, op, value), of_strict, "{property} {op} {value}");
+        assert_eq!(filtered("urn:loose", property, op, value), of_loose, "{property} {op} {value}");
+    }
+    let pairs = [("system", "http://loinc.org"), ("code", "lp1-1")];
+    assert!(written(&ask(&shelf, Operation::Lookup, &pairs, None).expect("an answer")).contains("LP1-1"));
+}
+
+#[test]
+fn groups_without_systems_have_those_of_the_value_sets() {
+    let set = |url: &str, includes: &str| {
+        format!(r#"{{"resourceType":"ValueSet","url":"{url}","status":"active","compose":{{"include":[{includes}]}}}}"#)
+    };
+    let map = |url: &str, sides: &str, group: &str| {
+        format!(
+            r#"{{"resourceType":"ConceptMap","url":"{url}","status":"active",{sides}"group":[{{{group}"element":[{{"code":"1","target":[{{"code":"x","equivalence":"equal"}}]}}]}}]}}"#
+        )
+    };
+    let texts = [
+        r#"{"resourceType":"CodeSystem","url":"urn:b","status":"active","content":"complete","concept":[{"code":"x","display":"Ex","designation":[{"language":"de","value":"Iks"}]}]}"#.to_owned(),
+        set("urn:v:a", r#"{"system":"urn:a","concept":[{"code":"1"}]},{"valueSet":["urn:v:inner"]}"#),
+        set("urn:v:inner", r#"{"system":"urn:a"}"#),
+        set("urn:v:two", r#"{"system":"urn:a"},{"system":"urn:c"}"#),
+        set("urn:v:open", r#"{"valueSet":["urn:v:gone"]}"#),
+        set("urn:v:b", r#"{"system":"urn:b"}"#),
+        map("urn:m:one", r#""sourceUri":"urn:v:a","targetCanonical":"urn:v:b","#, ""),
+        map("urn:m:two", r#""sourceCanonical":"urn:v:two","targetUri":"urn:v:b","#, ""),
+        map("urn:m:open", r#""sourceUri":"urn:v:open","#, r#""target":"urn:b","#),
+        map("urn:m:bare", "", ""),
+        map("urn:m:side", r#""sourceUri":"urn:v:a","#, r#""source":"urn:d","target":"urn:b","#),
+    ];
+    let shelf = shelf(&texts.each_ref().map(|text| &**text));
+    let found = |pairs: &[(&str, &str)]| written(&ask(&shelf, Operation::Translate, pairs, None).expect("an answer"));
+    let ex = r#""valueCoding":{"system":"urn:b","code":"x","display":"Ex"}"#;
+    for (map, system, expected) in [
+        ("urn:m:one", "urn:a", Some(ex)),
+        ("urn:m:one", "urn:c", None),
+        ("urn:m:two", "urn:a", Some(ex)),
+        ("urn:m:two", "urn:c", Some(ex)),
+        ("urn:m:two", "urn:d", None),
+        // nothing says of which system it is: the map that is named is taken for any
+        ("urn:m:open", "urn:d", Some(ex)),
+        ("urn:m:bare", "urn:d", Some(r#""valueCoding":{"code":"x"}"#)),
+        // what a group says itself counts
+        ("urn:m:side", "urn:a", None),
+        ("urn:m:side", "urn:d", Some(ex)),
+    ] {
+        let text = found(&[("url", map), ("system", system), ("code", "1")]);
+        assert_eq!(text.contains(r#""valueBoolean":true"#), expected.is_some(), "{map} {system}: {text}");
+        assert!(expected.is_none_or(|expected| text.contains(expected)), "{map} {system}: {text}");
+    }
+    // maps that are not named: those that say that they are for the system
+    let maps = |pairs: &[(&str, &str)]| {
+        let text = found(pairs);
+        let of = |name: &&str| text.contains(&format!(r#""valueUri":"urn:m:{name}""#));
+        ["one", "two", "open", "bare", "side"].into_iter().filter(of).collect::<Vec<_>>().join(" ")
+    };
+    let code = ("code", "1");
+    assert_eq!(maps(&[("system", "urn:a"), code]), "one");
+    assert_eq!(maps(&[("system", "urn:c"), code]), "two");
+    assert_eq!(maps(&[("system", "urn:e"), code]), "");
+    assert_eq!(maps(&[("system", "urn:e"), code, ("source", "urn:v:open")]), "open");
+    assert_eq!(maps(&[("system", "urn:b"), ("code", "x"), ("reverse", "true"), ("targetsystem", "urn:d")]), "side");
+    let back = found(&[("url", "urn:m:one"), ("system", "urn:b"), ("code", "x"), ("reverse", "true")]);
+    assert!(back.contains(r#""valueCoding":{"system":"urn:a","code":"1"}"#), "{back}");
+    let german = found(&[("url", "urn:m:one"), ("system", "urn:a"), code, ("displayLanguage", "de")]);
+    assert!(german.contains(r#""display":"Iks""#), "{german}");
+}
+
+#[test]
+fn a_code_system_in_fragments_is_all_of_them() {
+    let part = |version: &str, content: &str, concepts: &str| {
+        format!(
+            r#"{{"resourceType":"CodeSystem","url":"urn:f","version":"{version}","status":"active","content":"{content}","hierarchyMeaning":"is-a","property":[{{"code":"p{version}","type":"string"}}],"concept":[{concepts}]}}"#
+        )
+    };
+    let texts = [
+        part("1", "fragment", r#"{"code":"a","display":"Old A","concept":[{"code":"b","display":"B"}]}"#),
+        part("1", "fragment", r#"{"code":"c","display":"C"}"#),
+        part(
+            "2",
+            "fragment",
+            r#"{"code":"a","display":"New A","concept":[{"code":"d","display":"D","property":[{"code":"p2","valueString":"x"}]}]}"#,
+        ),
+    ];
+    let all = texts.each_ref().map(|text| &**text);
+    let of = |pairs: &[(&str, &str)]| {
+        let json =
+            ask(&shelf(&all), Operation::Expand, &[&[("url", "urn:f")], pairs].concat(), None).expect("an expansion");
+        let text = written(&json);
+        (codes(&json), text.contains("Old A"), text.contains("valueset-unclosed"))
+    };
+    assert_eq!(of(&[("excludeNested", "true")]), ("a d c b".to_owned(), false, true));
+    assert_eq!(of(&[]), ("a[d b] c".to_owned(), false, true));
+    let (found, is_old, is_unclosed) = of(&[("force-system-version", "urn:f|1"), ("excludeNested", "true")]);
+    let mut found: Vec<&str> = found.split(' ').collect();
+    found.sort_unstable();
+    assert_eq!((found, is_old, is_unclosed), (vec!["a", "b", "c"], true, true));
+    let shelf_all = shelf(&all);
+    for (version, code, expected) in
+        [("", "c", true), ("1", "c", true), ("2", "c", false), ("2", "d", true), ("1", "d", false)]
+    {
+        let mut pairs = vec![("system", "urn:f"), ("code", code)];
+        if !version.is_empty() {
+            pairs.push(("version", version));
+        }
+        assert_eq!(ask(&shelf_all, Operation::Lookup, &pairs, None).is_ok(), expected, "{version} {code}");
+    }
+    let pairs = [("system", "urn:f"), ("codeA", "a"), ("codeB", "b")];
+    assert!(written(&ask(&shelf_all, Operation::Subsumes, &pairs, None).expect("an answer")).contains(r#""subsumes""#));
+    let compose = r#"{"include":[{"system":"urn:f","filter":[{"property":"p2","op":"=","value":"x"}]}]}"#;
+    assert_eq!(expanded(&shelf_all, compose, &[]).expect("an expansion"), "d");
+    // a complete one of a later version is no fragment
+    let whole = part("3", "complete", r#"{"code":"z"}"#);
+    let with_whole = shelf(&[all[0], all[2], &whole]);
+    assert_eq!(codes(&ask(&with_whole, Operation::Expand, &[("url", "urn:f")], None).expect("an expansion")), "z");
+}
+
+/// A value set that is only an expansion: `more` of the expansion before its codes.
+fn stored(more: &str, contains: &str) -> String {
+    format!(
+        r#"{{"resourceType":"ValueSet","url":"urn:stored","status":"active","expansion":{{"timestamp":"2020-01-01",{more}"contains":[{contains}]}}}}"#
+    )
+}
+
+#[test]
+fn of_a_stored_expansion_is_taken_what_is_asked() {
+    let contains = r#"{"abstract":true,"display":"Pets","contains":[{"system":"urn:p","code":"dog","display":"Dog","contains":[{"system":"urn:p","code":"poodle","display":"Poodle","inactive":true}]},
+        {"system":"urn:p","code":"pet","display":"Any pet","abstract":true}]},{"abstract":true,"display":"None"},{"system":"urn:p","code":"hen","display":"Hen","designation":[{"language":"de","value":"Huhn"}]}"#;
+    let text = stored("", contains);
+    let shelf = shelf(&[&text]);
+    let of = |pairs: &[(&str, &str)]| {
+        codes(&ask(&shelf, Operation::Expand, &[&[("url", "urn:stored")], pairs].concat(), None).expect("an expansion"))
+    };
+    for (pairs, expected) in [
+        (&[][..], "?[dog[poodle] pet] hen"),
+        (&[("excludeNested", "true")], "dog poodle pet hen"),
+        (&[("activeOnly", "true")], "?[dog pet] hen"),
+        (&[("activeOnly", "true"), ("excludeNested", "true")], "dog pet hen"),
+        (&[("excludeNotForUI", "true")], "dog[poodle] hen"),
+        (&[("count", "2")], "dog poodle"),
+        (&[("count", "2"), ("offset", "2")], "pet hen"),
+        (&[("count", "0")], ""),
+        (&[("filter", "poo")], "poodle"),
+        (&[("filter", "huhn")], "hen"),
+        (&[("filter", "poo"), ("activeOnly", "true")], ""),
+        (&[("exclude-system", "urn:p")], ""),
+        (&[("exclude-system", "urn:p|2")], "?[dog[poodle] pet] hen"),
+        (&[("exclude-system", "urn:q")], "?[dog[poodle] pet] hen"),
+    ] {
+        assert_eq!(of(pairs), expected, "{pairs:?}");
+    }
+    let whole = written(&ask(&shelf, Operation::Expand, &[("url", "urn:stored")], None).expect("an expansion"));
+    assert!(
+        whole.contains(r#""total":4"#) && whole.contains(r#"{"abstract":true,"display":"Pets","contains""#),
+        "{whole}"
+    );
+    let german = [("url", "urn:stored"), ("displayLanguage", "de"), ("includeDesignations", "true")];
+    let german = written(&ask(&shelf, Operation::Expand, &german, None).expect("an expansion"));
+    assert!(german.contains("Huhn"), "{german}");
+}
+
+#[test]
+fn what_a_stored_expansion_was_made_without_is_not_told() {
+    let codes_of = r#"{"system":"http://example.org/cs","code":"dog","display":"Dog"},{"system":"urn:other","version":"7","code":"x"}"#;
+    let parameter =
+        |name: &str, kind: &str, value: &str| format!(r#""parameter":[{{"name":"{name}","value{kind}":{value}}}],"#);
+    let with = |more: &str, operation: Operation, pairs: &[(&str, &str)]| {
+        let text = stored(more, codes_of);
+        let mut shelf = animals();
+        shelf.add(Arc::new(parse(text.as_bytes()).expect("JSON")));
+        shelf.add(Arc::new(
+            parse(br#"{"resourceType":"ValueSet","url":"urn:outer","status":"active","compose":{"include":[{"valueSet":["urn:stored"]}]}}"#)
+                .expect("JSON"),
+        ));
+        let answer = ask(&shelf, operation, &[&[("url", "urn:stored")], pairs].concat(), None);
+        let outer: Vec<(&str, &str)> = [("url", "urn:outer")].into_iter().chain(pairs.iter().copied()).collect();
+        let outer = ask(&shelf, operation, &outer, None);
+        let status = |answer: &Result<Json>| answer.as_ref().map_or_else(|fault| fault.category().status(), |_| 200);
+        (status(&answer), status(&outer), answer.map_or_else(|fault| fault.to_string(), |json| written(&json)))
+    };
+    use Operation::{Expand, ValidateInValueSet};
+    for (more, pairs, own, outer) in [
+        (parameter("filter", "String", r#""do""#), &[][..], 422, 422),
+        (parameter("filter", "String", r#""do""#), &[("filter", "do")], 200, 422),
+        (parameter("filter", "String", r#""do""#), &[("filter", "x")], 422, 422),
+        (parameter("exclude-system", "Uri", r#""urn:x""#), &[], 422, 422),
+        (parameter("exclude-system", "Uri", r#""urn:x""#), &[("exclude-system", "urn:x")], 200, 422),
+        (parameter("activeOnly", "Boolean", "true"), &[], 200, 200),
+        (parameter("activeOnly", "Boolean", "true"), &[("activeOnly", "true")], 200, 200),
+        (parameter("activeOnly", "Boolean", "true"), &[("activeOnly", "false")], 422, 200),
+        (parameter("count", "Integer", "2"), &[], 422, 422),
+        (parameter("count", "Integer", "3"), &[], 200, 200),
+        (r#""total":2,"#.to_owned(), &[], 200, 200),
+        (r#""total":3,"#.to_owned(), &[], 422, 422),
+        (r#""offset":1,"#.to_owned(), &[], 422, 422),
+        (parameter("date", "DateTime", r#""2020-01-01""#), &[("date", "2021-01-01")], 422, 200),
+        (parameter("date", "DateTime", r#""2020-01-01""#), &[("date", "2020-01-01")], 200, 200),
+        // the version that it was made of is the one that is forced, or it cannot be made again
+        (String::new(), &[("force-system-version", "urn:other|7")], 200, 200),
+        (String::new(), &[("force-system-version", "urn:other|8")], 422, 200),
+        (String::new(), &[("force-system-version", "http://example.org/cs|2")], 422, 200),
+        (
+            parameter("version", "Uri", r#""http://example.org/cs|2""#),
+            &[("force-system-version", "http://example.org/cs|2")],
+            200,
+            200,
+        ),
+        (
+            parameter("used-codesystem", "Uri", r#""http://example.org/cs|2""#),
+            &[("system-version", "http://example.org/cs|1")],
+            200,
+            200,
+        ),
+        (
+            parameter("used-codesystem", "Uri", r#""http://example.org/cs|2""#),
+            &[("check-system-version", "http://example.org/cs|1")],
+            422,
+            422,
+        ),
+    ] {
+        let (found, of_outer, text) = with(&more, Expand, pairs);
+        assert_eq!(found, own, "{more} {pairs:?}: {text}");
+        let is_forced = pairs.iter().any(|(name, _)| name.ends_with("system-version"));
+        assert!(is_forced || of_outer == outer, "{more} {pairs:?}: {of_outer}");
+    }
+    let (_, _, told) = with(&parameter("activeOnly", "Boolean", "true"), Expand, &[]);
+    assert!(told.contains(r#"{"name":"activeOnly","valueBoolean":true}"#), "{told}");
+    // what is listed is in, also in a version that is not here; what is not may be among what was left out
+    let code = |system: &'static str, code: &'static str| [("system", system), ("code", code)];
+    for (more, asked, expected) in [
+        (String::new(), code(CS, "dog"), Some(true)),
+        (String::new(), code("urn:other", "x"), Some(true)),
+        (String::new(), code(CS, "hen"), Some(false)),
+        (parameter("filter", "String", r#""do""#), code(CS, "dog"), Some(true)),
+        (parameter("filter", "String", r#""do""#), code(CS, "hen"), None),
+        (parameter("exclude-system", "Uri", r#""urn:x""#), code(CS, "hen"), Some(false)),
+        (parameter("exclude-system", "Uri", r#""urn:x""#), code("urn:x", "1"), None),
+        (r#""total":3,"#.to_owned(), code(CS, "hen"), None),
+        (
+            r#""extension":[{"url":"http://hl7.org/fhir/StructureDefinition/valueset-unclosed","valueBoolean":true}],"#
+                .to_owned(),
+            code(CS, "hen"),
+            None,
+        ),
+    ] {
+        let (status, _, text) = with(&more, ValidateInValueSet, &asked);
+        let found = (status == 200).then(|| text.contains(r#""name":"result","valueBoolean":true"#));
+        assert_eq!((found, status == 422), (expected, expected.is_none()), "{more} {asked:?}: {text}");
+    }
+}
+
+#[test]
+fn expressions_of_snomed_are_checked() {
+    const SCT: &str = "http://snomed.info/sct";
+    let sct = r#"{"resourceType":"CodeSystem","url":"http://snomed.info/sct","version":"http://snomed.info/sct/900000000000207008/version/20240101","status":"active","content":"complete","hierarchyMeaning":"is-a",
+        "concept":[{"code":"404684003","display":"Finding","concept":[{"code":"64572001","display":"Disease","concept":[{"code":"73211009","display":"Diabetes"}]}]},
+        {"code":"363698007","display":"Finding site"},{"code":"113331007","display":"Endocrine system"},{"code":"246075003","display":"Causative agent","property":[{"code":"inactive","valueBoolean":true}]}]}"#;
+    let shelf = shelf(&[sct]);
+    let refined = "73211009 |Diabetes| : 363698007 = 113331007";
+    let validated = |operation: Operation, url: &str, code: &str| {
+        let pairs = [("url", url), ("system", SCT), ("code", code)];
+        ask(&shelf, operation, &pairs, None).map(|json| written(&json))
+    };
+    let (in_set, in_system) = (Operation::ValidateInValueSet, Operation::ValidateInCodeSystem);
+    for (code, expected) in [
+        (refined, true),
+        ("<<<64572001:363698007=113331007", true),
+        ("64572001+73211009", true),
+        ("73211009|Diabetes|", true),
+    ] {
+        for text in [
+            validated(in_set, "http://snomed.info/sct?fhir_vs", code).expect(code),
+            validated(in_system, SCT, code).expect(code),
+        ] {
+            assert_eq!(text.contains(r#""name":"result","valueBoolean":true"#), expected, "{code}: {text}");
+            assert!(!text.contains("issues"), "{code}: {text}");
+        }
+    }
+    for (code, reason) in [
+        ("73211009:363698007=", "character 20: expected the identifier of a concept"),
+        ("73211009:363698007=999999999", "concepts that are not there: 999999999"),
+    ] {
+        let text = validated(in_system, SCT, code).expect(code);
+        assert!(text.contains(reason), "{code}: {text}");
+    }
+    let inactive = validated(in_system, SCT, "73211009:246075003=113331007").expect("an answer");
+    assert!(inactive.contains(r#"{"name":"inactive","valueBoolean":true}"#), "{inactive}");
+    // what its focus concepts say is known, what only a classifier would is not
+    for (url, expected) in [
+        ("http://example.org/sct-isa-64572001", Some(true)),
+        ("http://example.org/sct-isa-363698007", None),
+        ("http://example.org/sct-listed", Some(false)),
+    ] {
+        let filter = |property: &str, op: &str, value: &str| {
+            format!(r#""filter":[{{"property":"{property}","op":"{op}","value":"{value}"}}]"#)
+        };
+        let selects = match url.rsplit('-').next() {
+            Some("listed") => filter("concept", "in", "73211009,64572001"),
+            Some(id) => filter("concept", "is-a", id),
+            None => String::new(),
+        };
+        let set = format!(
+            r#"{{"resourceType":"ValueSet","url":"{url}","status":"active","compose":{{"include":[{{"system":"{SCT}",{selects}}}]}}}}"#
+        );
+        let answer = ask(&shelf, in_set, &[("system", SCT), ("code", refined)], Some(("valueSet", &set)));
+        let found = answer.as_ref().map(|json| written(json).contains(r#""name":"result","valueBoolean":true"#));
+        match expected {
+            Some(expected) => assert_eq!(found.ok(), Some(expected), "{url}: {answer:?}"),
+            None => assert_eq!(answer.expect_err(url).issues()[0].code, "not-supported", "{url}"),
+        }
+    }
+    let subsumes = |a: &str, b: &str| {
+        let pairs = [("system", SCT), ("codeA", a), ("codeB", b)];
+        ask(&shelf, Operation::Subsumes, &pairs, None).map(|json| written(&json))
+    };
+    for (a, b, outcome) in [
+        (refined, "73211009:363698007=113331007", "equivalent"),
+        ("64572001", refined, "subsumes"),
+        (refined, "404684003", "subsumed-by"),
+        ("73211009|x|", "64572001", "subsumed-by"),
+    ] {
+        let text = subsumes(a, b).expect(a);
+        assert!(text.contains(&format!(r#""valueCode":"{outcome}""#)), "{a} {b}: {text}");
+    }
+    for (a, b) in [(refined, "113331007"), (refined, "64572001:363698007=113331007")] {
+        let fault = subsumes(a, b).expect_err(a);
+        assert_eq!((fault.category().status(), fault.issues()[0].code), (422, "not-supported"), "{a} {b}");
+    }
+    assert_eq!(subsumes("73211009:", "64572001").expect_err("none").category().status(), 422);
+    let pairs = [("system", SCT), ("code", refined)];
+    let text = written(&ask(&shelf, Operation::Lookup, &pairs, None).expect("an answer"));
+    assert!(text.contains(refined), "{text}");
+}

@@ -7,11 +7,12 @@ use hashbrown::HashSet;
 use super::closure::is_table;
 use super::concept::Coding;
 use super::context::Context;
-use super::expansion::coding_json;
 use super::issues::{self, issue};
+use super::map_sides::Side;
 use super::memory::{coding, extension, list, text};
 use super::params::Params;
 use super::target::{Target, of_side};
+use super::translated::{Match, product};
 use super::validate_code::{parameter, parameters};
 use super::version;
 use crate::base::fault::{Category, Fault, Result};
@@ -26,8 +27,13 @@ const RELATIONSHIP: &str =
 const MATCHES: usize = 1000;
 
 /// What is asked of a map.
+#[derive(Clone)]
 struct Asked<'p> {
     coding: Coding,
+    /// Whether the code system disregards case.
+    folds: bool,
+    /// Whether a group may be asked that does not say of which code system it is: so it is where the map, or its value set, was named.
+    takes_any: bool,
     target_system: Option<&'p str>,
     is_reverse: bool,
     /// Whether it was asked as R5 does: by the code of the target.
@@ -43,15 +49,6 @@ struct Found {
     needs: Vec<String>,
     /// Which maps were passed over, and why.
     passed: Vec<String>,
-}
-
-/// A translation.
-struct Match {
-    equivalence: Box<str>,
-    coding: Option<Coding>,
-    origin: Option<Coding>,
-    products: Vec<Json>,
-    map: Option<String>,
 }
 
 /// Translates a code; `own` is the concept map of the path.
@@ -79,7 +76,9 @@ pub fn translate(context: &Context<'_>, params: &Params, own: Option<Arc<Json>>)
     let wanted = Target::new(context, params.text("target")?, is_reverse)?;
     let mut found = Found::default();
     for coding in codings {
-        let asked = Asked { coding, target_system, is_reverse, by_target, dependencies: dependencies(params)? };
+        let folds = folds(context, &coding)?;
+        let (takes_any, dependencies) = (true, dependencies(params)?);
+        let asked = Asked { coding, folds, takes_any, target_system, is_reverse, by_target, dependencies };
         match (&named, implied) {
             (Some(map), _) => of_named(context, map, &asked, &wanted, &mut found)?,
             (None, Some(url)) => {
@@ -114,7 +113,10 @@ pub fn translate(context: &Context<'_>, params: &Params, own: Option<Arc<Json>>)
     if !remarks.is_empty() {
         out.push(parameter("message", "valueString", Json::string(remarks.join("; "))));
     }
-    out.extend(matches.into_iter().map(|one| told(one, is_r5)));
+    for mut one in matches {
+        one.name(context)?;
+        out.push(one.told(is_r5));
+    }
     Ok(parameters(out))
 }
 
@@ -154,8 +156,12 @@ fn keep(
 fn of_all(context: &Context<'_>, params: &Params, asked: &Asked<'_>, wanted: &Target, out: &mut Found) -> Result<()> {
     let Some(system) = asked.coding.system.as_deref() else { return Ok(()) };
     let maps = context.library.concept_maps(system, asked.is_reverse)?;
+    let unsure = Asked { takes_any: false, ..asked.clone() };
+    let near = if asked.is_reverse { "target" } else { "source" };
+    let is_of_set = |map: &Json| of_side(map, near).is_some() && params.has("source");
     for map in maps.iter().filter(|map| !is_table(map) && fits(map, params, asked.is_reverse)) {
         let before = (out.matches.len(), out.needs.len());
+        let asked = if is_of_set(map) { asked } else { &unsure };
         match of_map(context, map, asked, HOPS, out) {
             Ok(()) => keep(context, map, asked, wanted, (before.0, out))?,
             Err(fault) if matches!(fault.category(), Category::NotFound | Category::Unprocessable) => {
@@ -271,87 +277,116 @@ fn fits(map: &Json, params: &Params, is_reverse: bool) -> bool {
     })
 }
 
+/// Whether the system of a code disregards case; not, where it is not known.
+fn folds(context: &Context<'_>, coding: &Coding) -> Result<bool> {
+    let Some(url) = coding.system.as_deref() else { return Ok(false) };
+    let find = |version: Option<&str>| match context.library.code_system(url, version) {
+        // how it was at a date is not known
+        Err(fault) if fault.category() == Category::Unprocessable => Ok(None),
+        found => found,
+    };
+    let found = match find(coding.version.as_deref())? {
+        None if coding.version.is_some() => find(None)?,
+        found => found,
+    };
+    Ok(found.is_some_and(|system| !system.about().case_sensitive))
+}
+
+impl Asked<'_> {
+    /// Whether it is the code that is asked for, as its code system compares codes.
+    fn is_code(&self, code: Option<&str>) -> bool {
+        let (Some(code), Some(wanted)) = (code, self.coding.code.as_deref()) else { return false };
+        code == wanted || (self.folds && code.to_lowercase() == wanted.to_lowercase())
+    }
+}
+
+/// A group between the systems that are asked for.
+struct Group<'m> {
+    json: &'m Json,
+    source: Side,
+    target: Side,
+    /// Whether it has the code at all.
+    is_known: bool,
+}
+
 fn of_map(context: &Context<'_>, map: &Arc<Json>, asked: &Asked<'_>, hops: usize, out: &mut Found) -> Result<()> {
-    let (_, far) = sides(asked);
     let mut groups = Vec::new();
-    for group in list(map, "group") {
+    for json in list(map, "group") {
         context.step(1)?;
-        if fits_group(group, asked) {
-            groups.push((group, of_group(context, map, group, asked, out)?));
+        let side = |name: &str| Side::new(context, map, json, name);
+        let mut group = Group { json, source: side("source")?, target: side("target")?, is_known: false };
+        if group.fits(asked) {
+            of_group(context, map, &mut group, asked, out)?;
+            groups.push(group);
         }
     }
     // what another group says of the code counts above what this one makes of all others
     let says = |target: Option<&str>| {
-        let is_about = |group: &Json| text(group, far).is_none() || text(group, far) == target;
-        groups.iter().any(|(group, is_known)| *is_known && is_about(group))
+        let is_about = |group: &Group<'_>| group.target.system().is_none() || group.target.system() == target;
+        groups.iter().any(|group| group.is_known && is_about(group))
     };
-    for (group, _) in groups.iter().filter(|(group, _)| !asked.is_reverse && !says(text(group, far))) {
+    for group in groups.iter().filter(|group| !asked.is_reverse && !says(group.target.system())) {
         unmapped(context, map, group, asked, hops, out)?;
     }
     Ok(())
 }
 
-/// What the sides of a group are called: that of the code, and the other one.
-fn sides(asked: &Asked<'_>) -> (&'static str, &'static str) {
-    if asked.is_reverse { ("target", "source") } else { ("source", "target") }
+impl Group<'_> {
+    /// Whether it is between the systems, and of the version, that are asked for.
+    fn fits(&self, asked: &Asked<'_>) -> bool {
+        let (near, far) = if asked.is_reverse { (&self.target, &self.source) } else { (&self.source, &self.target) };
+        let is_near = asked.coding.system.as_deref().is_some_and(|url| near.may_be(url));
+        let is_near = is_near && (asked.takes_any || near.is_told());
+        // without a target a group says what is mapped to nothing, whatever the system
+        let is_sure = asked.takes_any || !asked.is_reverse || far.is_told();
+        let is_far = asked.target_system.is_none_or(|wanted| far.may_be(wanted) && is_sure);
+        is_near && is_far && near.is_version(asked.coding.version.as_deref())
+    }
 }
 
-/// Whether a group is between the systems, and of the version, that are asked for.
-fn fits_group(group: &Json, asked: &Asked<'_>) -> bool {
-    let (near, far) = sides(asked);
-    let is_near = text(group, near).map(|url| version::split(url).0) == asked.coding.system.as_deref();
-    // without a system on the other side a group says what is mapped to nothing, whatever the system
-    let is_system = |url: &str| asked.target_system.is_none_or(|wanted| version::split(url).0 == wanted);
-    let named = text(group, &format!("{near}Version")).or_else(|| version::split(text(group, near)?).1);
-    let is_version =
-        named.zip(asked.coding.version.as_deref()).is_none_or(|(named, given)| version::matches(named, given));
-    is_near && text(group, far).is_none_or(is_system) && is_version
-}
-
-/// The matches of a group; whether it has the code at all.
-fn of_group(context: &Context<'_>, map: &Json, group: &Json, asked: &Asked<'_>, out: &mut Found) -> Result<bool> {
-    let code = asked.coding.code.as_deref().unwrap_or("");
-    let mut is_known = false;
-    let elements = list(group, "element");
+/// The matches of a group.
+fn of_group(
+    context: &Context<'_>,
+    map: &Json,
+    group: &mut Group<'_>,
+    asked: &Asked<'_>,
+    out: &mut Found,
+) -> Result<()> {
+    let elements = list(group.json, "element");
     context.step(elements.len() as u64)?;
     for element in elements {
-        let is_source = text(element, "code") == Some(code);
+        let is_source = asked.is_code(text(element, "code"));
         if !asked.is_reverse && !is_source {
             continue;
         }
         for target in list(element, "target") {
             if out.matches.len() >= MATCHES {
-                return Ok(true);
+                group.is_known = true;
+                return Ok(());
             }
-            if asked.is_reverse && text(target, "code") != Some(code) {
+            if asked.is_reverse && !asked.is_code(text(target, "code")) {
                 continue;
             }
-            is_known = true;
+            group.is_known = true;
             let (is_taken, needed) = depends(target, asked);
             out.needs.extend(needed);
             if is_taken {
                 out.matches.push(matched(map, group, element, target, asked));
             }
         }
-        is_known |= is_source && !asked.is_reverse;
+        group.is_known |= is_source && !asked.is_reverse;
     }
-    Ok(is_known)
+    Ok(())
 }
 
-fn side(group: &Json, name: &str, element: &Json) -> Option<Coding> {
-    let (url, version) = version::split(text(group, name).unwrap_or(""));
-    let version = text(group, &format!("{name}Version")).or(version);
-    Some(Coding {
-        system: Some(url).filter(|url| !url.is_empty()).map(Into::into),
-        version: version.map(Into::into),
-        code: Some(text(element, "code")?.into()),
-        display: text(element, "display").map(Into::into),
-    })
-}
-
-fn matched(map: &Json, group: &Json, element: &Json, target: &Json, asked: &Asked<'_>) -> Match {
+fn matched(map: &Json, group: &Group<'_>, element: &Json, target: &Json, asked: &Asked<'_>) -> Match {
     let equivalence = text(target, "equivalence").unwrap_or("relatedto");
-    let (source_coding, target_coding) = (side(group, "source", element), side(group, "target", target));
+    let (mut source_coding, mut target_coding) = (group.source.coding(element), group.target.coding(target));
+    // a group that says nothing of the system of the code that is asked for means that of the code
+    let near = if asked.is_reverse { &mut target_coding } else { &mut source_coding };
+    if let Some(coding) = near.as_mut().filter(|coding| coding.system.is_none()) {
+        coding.system.clone_from(&asked.coding.system);
+    }
     let is_turned = asked.is_reverse && !asked.by_target;
     Match {
         equivalence: if is_turned { turned(equivalence) } else { equivalence }.into(),
@@ -411,30 +446,17 @@ fn depends(target: &Json, asked: &Asked<'_>) -> (bool, Vec<String>) {
     (is_taken, missing)
 }
 
-fn product(json: &Json) -> Json {
-    let concept = Coding {
-        system: text(json, "system").map(Into::into),
-        version: None,
-        code: text(json, "value").map(Into::into),
-        display: text(json, "display").map(Into::into),
-    };
-    let mut parts = Vec::new();
-    parts.extend(text(json, "property").map(|property| parameter("element", "valueUri", Json::string(property))));
-    parts.push(parameter("concept", "valueCoding", coding_json(&concept)));
-    Json::object([("name", Json::string("product")), ("part", Json::Array(parts))])
-}
-
 /// What a group makes of a code that it does not have (`ConceptMap.group.unmapped`).
 fn unmapped(
     context: &Context<'_>,
     map: &Arc<Json>,
-    group: &Json,
+    group: &Group<'_>,
     asked: &Asked<'_>,
     hops: usize,
     out: &mut Found,
 ) -> Result<()> {
-    let Some(json) = group.get("unmapped") else { return Ok(()) };
-    let target = text(group, "target").map(|url| version::split(url).0.into());
+    let Some(json) = group.json.get("unmapped") else { return Ok(()) };
+    let target: Option<Box<str>> = group.target.system().map(Into::into);
     let made = |equivalence: &str, code: Option<Box<str>>, display: Option<Box<str>>| Match {
         equivalence: equivalence.into(),
         coding: Some(Coding { system: target.clone(), version: None, code, display }),
@@ -465,16 +487,4 @@ fn unmapped(
         _ => {}
     }
     Ok(())
-}
-
-fn told(one: Match, is_r5: bool) -> Json {
-    let mut parts = vec![parameter("equivalence", "valueCode", Json::string(one.equivalence))];
-    parts.extend(one.coding.map(|coding| parameter("concept", "valueCoding", coding_json(&coding))));
-    parts.extend(one.products);
-    if let Some(origin) = one.origin {
-        parts.push(parameter("source", "valueCoding", coding_json(&origin)));
-    }
-    let name = if is_r5 { ("originMap", "valueCanonical") } else { ("source", "valueUri") };
-    parts.extend(one.map.map(|map| parameter(name.0, name.1, Json::string(map))));
-    Json::object([("name", Json::string("match")), ("part", Json::Array(parts))])
 }

@@ -22,6 +22,7 @@ mod schema;
 mod select;
 mod system;
 
+pub use about::about;
 pub use build::build;
 pub use schema::FORMAT;
 pub use system::ConceptIndex;

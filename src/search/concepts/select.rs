@@ -1,5 +1,6 @@
 //! From filters and typed words to queries over the index of concepts.
 
+use hashbrown::HashSet;
 use tantivy::query::{AllQuery, BooleanQuery, BoostQuery, EmptyQuery, FuzzyTermQuery, Occur, Query, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Searcher, Term};
@@ -53,18 +54,22 @@ pub fn codes<'c>(codes: impl Iterator<Item = &'c str>) -> Box<dyn Query> {
     Box::new(Terms::list(CODE, codes.map(|code| code.as_bytes().to_vec()).collect()))
 }
 
-/// What a filter asks of a property that is none of the hierarchy.
+/// Concepts whose code is one of these, in any case.
+pub fn folded_codes<'c>(codes: impl Iterator<Item = &'c str>) -> Box<dyn Query> {
+    Box::new(Terms::list(FOLDED, codes.map(|code| code.to_lowercase().into_bytes()).collect()))
+}
+
+/// What a filter asks of a property that is none of the hierarchy; `folds`: its values are compared in any case.
 ///
 /// # Errors
 /// 422 when the operator does not apply, or the value is not of its form.
-pub fn property(filter: &Filter) -> Result<Box<dyn Query>> {
+pub fn property(filter: &Filter, folds: bool) -> Result<Box<dyn Query>> {
     let Filter { property, op, value } = filter;
-    let one = |value: &str| schema::property(property, value);
     let all = || Terms::prefixes(PROPERTIES, vec![schema::property_head(property)]);
     Ok(match op {
-        Op::Equals => Box::new(Terms::list(PROPERTIES, vec![one(value)])),
-        Op::In => Box::new(Terms::list(PROPERTIES, listed(filter)?.into_iter().map(one).collect())),
-        Op::NotIn => others(Box::new(Terms::list(PROPERTIES, listed(filter)?.into_iter().map(one).collect()))),
+        Op::Equals => values(property, vec![value], folds),
+        Op::In => values(property, listed(filter)?, folds),
+        Op::NotIn => others(values(property, listed(filter)?, folds)),
         Op::Regex => matching(PROPERTIES, schema::property_head(property), filter)?,
         Op::Exists => match &**value {
             "true" => Box::new(all()),
@@ -75,6 +80,21 @@ pub fn property(filter: &Filter) -> Result<Box<dyn Query>> {
             return Err(wrong(filter, "the operator is one of the hierarchy, which \"concept\" stands for"));
         }
     })
+}
+
+/// Concepts with one of these values of a property. In any case: each value of the property is looked at, but for long ones, of which the
+/// index has a hash.
+fn values(property: &str, values: Vec<&str>, folds: bool) -> Box<dyn Query> {
+    let as_written = Terms::list(PROPERTIES, values.iter().map(|value| schema::property(property, value)).collect());
+    let wanted: HashSet<String> = values.iter().map(|value| value.to_lowercase()).collect();
+    // what has no letters is written in one way
+    if !folds || wanted.iter().all(|value| value.to_uppercase() == *value) {
+        return Box::new(as_written);
+    }
+    let passes = Passes(std::sync::Arc::new(move |text| wanted.contains(&text.to_lowercase())));
+    let in_any_case =
+        Terms { field: PROPERTIES, select: Select::Passing(schema::property_head(property).into(), passes) };
+    either(vec![Box::new(as_written), Box::new(in_any_case)])
 }
 
 /// The values of a list.

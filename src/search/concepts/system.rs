@@ -10,12 +10,13 @@ use tantivy::{Index, IndexReader, ReloadPolicy, Searcher};
 
 use super::lookup::Lookup;
 use super::schema::{self, ANCESTORS, CODE, FLAGS, PARENTS, PLACE};
-use super::select::{self, codes, either, nothing, number, others, wrong};
+use super::select::{self, codes, either, folded_codes, nothing, number, others, wrong};
 use super::{about, constraint, convert, implied};
 use crate::base::fault::Result;
 use crate::fhir::codes::MAP;
 use crate::fhir::json::Json;
-use crate::fhir::terminology::{About, CodeSystem, Concept, Filter, Op, Query, ecl};
+use crate::fhir::terminology::composed::{self, is_composed};
+use crate::fhir::terminology::{About, CodeSystem, Concept, Filter, Op, PropertyKind, Query, ecl};
 use crate::search::index::error::failed;
 
 const SNOMED: &str = "http://snomed.info/sct";
@@ -95,9 +96,9 @@ impl ConceptIndex {
                 let members = select::listed(filter)?.into_iter().map(|set| schema::property("memberOf", set));
                 Box::new(crate::search::index::terms::Terms::list(schema::PROPERTIES, members.collect()))
             }
-            Op::Equals => codes(std::iter::once(value)),
-            Op::In => codes(select::listed(filter)?.into_iter()),
-            Op::NotIn => others(codes(select::listed(filter)?.into_iter())),
+            Op::Equals => self.named(vec![value]),
+            Op::In => self.named(select::listed(filter)?),
+            Op::NotIn => others(self.named(select::listed(filter)?)),
             Op::Regex => select::matching(CODE, Vec::new(), filter)?,
             Op::Exists => match value {
                 "true" => Box::new(AllQuery),
@@ -105,6 +106,23 @@ impl ConceptIndex {
                 _ => return Err(wrong(filter, "the value is true or false")),
             },
         })
+    }
+
+    /// The concept with a code.
+    fn concept(&self, code: &str) -> Result<Option<Concept>> {
+        let found = self.lookup(&self.searcher()).stored(code)?;
+        Ok(found.map(|concept| convert::concept(concept, self.about.standard_property("status"))))
+    }
+
+    /// Concepts with codes that a filter names, compared as the system compares them.
+    fn named(&self, named: Vec<&str>) -> Box<dyn Compiled> {
+        if self.about.case_sensitive { codes(named.into_iter()) } else { folded_codes(named.into_iter()) }
+    }
+
+    /// What a filter asks of a property.
+    fn property(&self, filter: &Filter) -> Result<Box<dyn Compiled>> {
+        let kind = self.about.property(&filter.property).map_or(PropertyKind::String, |property| property.kind);
+        select::property(filter, self.about.folds(kind))
     }
 
     /// `parent`, `child`, `ancestor` and `descendant` as properties: the codes on the other side.
@@ -179,9 +197,9 @@ impl ConceptIndex {
             _ if &*self.about.url == RXNORM => {
                 // `CUI:123` and `TUI:T109` name the column of the value
                 let value = filter.value.split_once(':').map_or(&*filter.value, |(_, value)| value);
-                select::property(&Filter { value: value.into(), ..filter.clone() })
+                self.property(&Filter { value: value.into(), ..filter.clone() })
             }
-            _ => select::property(filter),
+            _ => self.property(filter),
         }
     }
 
@@ -212,8 +230,18 @@ impl CodeSystem for ConceptIndex {
     }
 
     fn find(&self, code: &str) -> Result<Option<Cow<'_, Concept>>> {
-        let found = self.lookup(&self.searcher()).stored(code)?;
-        Ok(found.map(|concept| Cow::Owned(convert::concept(concept, self.about.standard_property("status")))))
+        let found = self.concept(code)?;
+        match found {
+            None if is_composed(&self.about.url, code) => {
+                Ok(composed::find(code, &|code| self.concept(code))?.map(Cow::Owned))
+            }
+            found => Ok(found.map(Cow::Owned)),
+        }
+    }
+
+    fn complaint(&self, code: &str) -> Option<String> {
+        let has = |code: &str| self.concept(code).is_ok_and(|found| found.is_some());
+        is_composed(&self.about.url, code).then(|| composed::complaint(code, &has))
     }
 
     fn check(&self, filter: &Filter) -> Result<()> {
@@ -245,7 +273,13 @@ impl CodeSystem for ConceptIndex {
 
     fn passes(&self, code: &str, filters: &[Filter]) -> Result<bool> {
         let searcher = self.searcher();
-        let Some(place) = self.lookup(&searcher).place_of(code)? else { return Ok(false) };
+        let Some(place) = self.lookup(&searcher).place_of(code)? else {
+            if !is_composed(&self.about.url, code) || self.find(code)?.is_none() {
+                return Ok(false);
+            }
+            let subsumes = |above: &str, below: &str| self.subsumes(above, below);
+            return composed::passes(code, filters, &|code, filters| self.passes(code, filters), &subsumes);
+        };
         let mut parts = vec![number(PLACE, place)];
         for filter in filters {
             parts.push(self.filter(&searcher, filter)?);
@@ -308,7 +342,7 @@ impl CodeSystem for ConceptIndex {
         let searcher = self.searcher();
         let pairs: Vec<(Box<str>, Box<str>)> = if is_reverse {
             let from = Filter { property: property.into(), op: Op::Equals, value: code.into() };
-            let found = self.lookup(&searcher).codes_of(&*select::property(&from)?)?;
+            let found = self.lookup(&searcher).codes_of(&*self.property(&from)?)?;
             found.into_iter().map(|from| (from, code.into())).collect()
         } else {
             let concept = self.lookup(&searcher).stored(code)?;

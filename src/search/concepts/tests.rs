@@ -470,3 +470,84 @@ fn expression_constraints_select() {
     assert_eq!(refused.issues()[0].code, "not-supported");
     assert!(index.check(&filter("constraint", "is-a", "200001")).is_err());
 }
+
+#[test]
+fn what_is_not_case_sensitive_is_found_in_any_case() {
+    let about = |url: &str, matters: bool| {
+        format!(
+            r#"{{"resourceType":"CodeSystem","url":"{url}","version":"1","content":"complete","caseSensitive":{matters},"hierarchyMeaning":"is-a","count":5,
+            "property":[{{"code":"kind","type":"string"}},{{"code":"kin","type":"code"}}]}}"#
+        )
+    };
+    let long = "Ab".repeat(300);
+    let mut all = sample();
+    all.push(with(concept("B2", "Of a long value", &[]), &[("kind", &long), ("kin", "A1")]));
+    let (_strict, strict) = index(&all, &about("http://x/cs", true));
+    let (_loose, loose) = index(&all, &about("http://x/cs", false));
+    let (_loinc, loinc) = index(&all, &about("http://loinc.org", false));
+    for (property, op, value, of_strict, of_loose, of_loinc) in [
+        ("concept", "=", "a1.0", &[][..], &["A1.0"][..], &["A1.0"][..]),
+        ("concept", "in", "a1,b", &[], &["A1", "B"], &["A1", "B"]),
+        ("concept", "is-a", "b", &[], &["A2", "B"], &["A2", "B"]),
+        ("kind", "=", "CODE", &[], &[], &["A1", "A1.0"]),
+        ("kind", "=", "code", &["A1", "A1.0"], &["A1", "A1.0"], &["A1", "A1.0"]),
+        ("kind", "in", "Old, CHAPTER", &[], &[], &["A", "A2"]),
+        (
+            "side",
+            "not-in",
+            "LEFT",
+            &["A", "A1", "A1.0", "A2", "B", "B2"],
+            &["A", "A1", "A1.0", "A2", "B", "B2"],
+            &["A", "A1", "A2", "B", "B2"],
+        ),
+        ("kin", "=", "a1", &[], &["B2"], &["B2"]),
+        ("kind", "=", &long, &["B2"], &["B2"], &["B2"]),
+        ("kind", "exists", "false", &["B"], &["B"], &["B"]),
+    ] {
+        let filters = [filter(property, op, value)];
+        let query = Query { filters: &filters, ..Query::default() };
+        for (index, expected) in [(&strict, of_strict), (&loose, of_loose), (&loinc, of_loinc)] {
+            let mut found = select(index, &query);
+            found.sort();
+            assert_eq!(found, expected, "{} {property} {op} {value}", index.about().url);
+            for one in &all {
+                let passes = index.passes(&one.code, &filters).unwrap();
+                assert_eq!(passes, expected.contains(&&*one.code), "{property} {op} {value} {}", one.code);
+            }
+        }
+    }
+}
+
+#[test]
+fn expressions_are_of_concepts_that_are_there() {
+    let all = [
+        Concept { inactive: true, ..concept("113331007", "Endocrine system", &[]) },
+        concept("363698007", "Finding site", &[]),
+        concept("64572001", "Disease", &[]),
+        concept("73211009", "Diabetes", &["64572001"]),
+    ];
+    let about = |url: &str| {
+        format!(
+            r#"{{"resourceType":"CodeSystem","url":"{url}","content":"complete","caseSensitive":true,"hierarchyMeaning":"is-a"}}"#
+        )
+    };
+    let (_folder, snomed) = index(&all, &about("http://snomed.info/sct"));
+    let (_other, other) = index(&all, &about("http://x/cs"));
+    let refined = "73211009 : 363698007 = 113331007";
+    let found = snomed.find(refined).unwrap().unwrap();
+    assert_eq!((&*found.code, found.is_inactive), (refined, true));
+    assert_eq!(snomed.find("73211009 |Diabetes|").unwrap().unwrap().display.as_deref(), Some("Diabetes"));
+    assert!(other.find(refined).unwrap().is_none() && other.complaint(refined).is_none());
+    let missing = "73211009 : 363698007 = 999999999";
+    assert!(snomed.find(missing).unwrap().is_none());
+    assert!(snomed.complaint(missing).unwrap().contains("999999999"));
+    let passes = |filter: Filter| snomed.passes(refined, &[filter]);
+    assert!(passes(filter("concept", "is-a", "64572001")).unwrap());
+    assert!(
+        !passes(filter("expressions", "=", "false")).unwrap() && passes(filter("expressions", "=", "true")).unwrap()
+    );
+    assert!(snomed.passes("73211009", &[filter("expressions", "=", "false")]).unwrap());
+    assert!(!snomed.passes(missing, &[filter("concept", "is-a", "64572001")]).unwrap());
+    let unsaid = passes(filter("concept", "is-a", "113331007")).unwrap_err();
+    assert_eq!((unsaid.category(), unsaid.issues()[0].code), (Category::Unprocessable, "not-supported"));
+}
