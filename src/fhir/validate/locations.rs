@@ -8,7 +8,7 @@ use crate::fhir::json::Json;
 use crate::fhir::name::Name;
 use crate::fhir::path::Path;
 
-/// Most places that are told of one error.
+/// Most places that are told beside that of one error.
 pub const PLACES: usize = 10;
 
 /// The places of the elements that break an invariant; none for one of which that is not known.

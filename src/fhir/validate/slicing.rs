@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::bound::Bound;
 use super::codes::Membership;
 use super::compare::is_prescribed;
-use super::locations;
+use super::locations::{self, PLACES};
 use super::registry::Registry;
 use super::rules::{At, Criteria, Criterion, Discriminator, DiscriminatorKind, Expected, Probe, Rule, Slicing, Wanted};
 use super::state::{Check, NESTED, Scope};
@@ -106,6 +106,7 @@ pub fn unlike(slicing: &Slicing, number: usize, json: &Json, path: &Path<'_>) ->
     for (criterion, discriminator) in criteria.iter().zip(&slicing.discriminators) {
         let Criterion::Value(values) = criterion else { continue };
         let mut add = |json: Option<&Json>, path: &Path<'_>| match json {
+            _ if found.len() >= PLACES => {}
             Some(json) => {
                 let of = |wanted: &Wanted| locations::unlike(json, &wanted.value, wanted.is_fixed, path);
                 found.extend(values.iter().flat_map(of));

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use super::answers::Answers;
 use super::beside::Beside;
 use super::entries::BundleIndex;
+use super::locations::PLACES;
 use super::registry::Registry;
 use super::rules::{At, Profile};
 use crate::base::clock::Timestamp;
@@ -176,6 +177,7 @@ impl<'r, 'j> Check<'r, 'j> {
         {
             issue.also = others();
             issue.also.retain(|place| Some(place) != issue.expression.as_ref());
+            issue.also.truncate(PLACES);
         }
     }
 

@@ -512,3 +512,18 @@ fn a_slice_that_lacks_a_value_names_those_in_none() {
     let places = places.map(|place| format!("Observation.{place}"));
     assert_eq!(told, [(Some("Observation.category"), places.join(","))]);
 }
+
+#[test]
+fn no_more_than_some_places_are_told() {
+    let coding = r#"{"system":"http://x.org","code":"vital-signs"}"#;
+    let codings = vec![coding; 5000].join(",");
+    let text = format!(
+        r#"{{"resourceType":"Observation","meta":{{"profile":["http://hl7.org/fhir/StructureDefinition/vitalsigns"]}},
+        "status":"final","category":[{{"coding":[{codings}]}}],"code":{{"text":"x"}},"subject":{{"display":"x"}},
+        "effectiveDateTime":"2020-01-01","valueString":"x"}}"#
+    );
+    let options = Options { by_meta: true, ..Options::default() };
+    let issues = validate(Registry::core(), &parse(text.as_bytes()).expect("JSON"), &[], options);
+    // and the claim
+    assert_eq!(issues.iter().map(|issue| issue.also.len()).collect::<Vec<_>>(), [11]);
+}
