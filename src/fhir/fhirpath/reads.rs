@@ -50,8 +50,7 @@ fn follow(ast: &Ast, from: &Names, read: &mut Vec<Names>) -> Option<Names> {
             Some(whole)
         }
         AstKind::Call(on, name, arguments) => called(on.as_deref(), name, arguments, from, read),
-        AstKind::Indexer(on, _) => follow(on, from, read),
-        AstKind::As(on, _) => follow(on, from, read),
+        AstKind::Indexer(on, _) | AstKind::As(on, _) => follow(on, from, read),
         AstKind::Minus(on) | AstKind::Plus(on) | AstKind::Descending(on) | AstKind::Is(on, _) => {
             follow(on, from, read);
             None
@@ -76,11 +75,11 @@ fn called(on: Option<&Ast>, name: &str, arguments: &[Ast], from: &Names, read: &
         Some(on) => follow(on, from, read),
         None => Some(from.clone()),
     };
-    let asks_each = matches!(name, "where" | "select" | "all" | "exists" | "repeat" | "any" | "aggregate" | "sort");
+    let asks_each = matches!(name, "where" | "select" | "all" | "exists" | "repeat" | "aggregate" | "sort");
+    let names_type = matches!(name, "is" | "as" | "ofType");
     let mut yielded = None;
-    if !matches!(name, "is" | "as" | "ofType") {
-        let of = if asks_each { input.as_ref() } else { Some(from) };
-        for (argument, of) in arguments.iter().zip(of.into_iter().cycle()) {
+    if let Some(of) = if asks_each { input.as_ref() } else { Some(from) }.filter(|_| !names_type) {
+        for argument in arguments {
             yielded = follow(argument, of, read);
         }
     }

@@ -5,6 +5,7 @@ use super::bound::Bound;
 use super::codes::Membership;
 use super::countries;
 use super::known::TYPES;
+use super::locations::PLACES;
 use super::rules::Binding;
 use super::state::{Check, Scope, shown};
 use super::systems;
@@ -84,9 +85,6 @@ fn versions(check: &mut Check<'_, '_>, set: &Bound<'_>, concept: &Json, path: &P
     }
 }
 
-/// Most codings that are named.
-const MANY: usize = 10;
-
 /// The units of R4's vital signs. They lack those that profiles of vital signs have beside them (US Core 3.1.1: litres of oxygen a
 /// minute), though R4 calls them required.
 const COMMON_UNITS: &str = "http://hl7.org/fhir/ValueSet/ucum-vitals-common";
@@ -99,7 +97,7 @@ fn is_measured(json: &Json) -> bool {
 /// The places of the codings of a concept with several, any of which may be the wrong one.
 fn places_of_codings(json: &Json, path: &Path) -> Vec<String> {
     let codings = json.as_object().and_then(|concept| concept.get_known(names::CODING)?.as_array()).unwrap_or_default();
-    (0..codings.len().min(MANY)).filter(|_| codings.len() > 1).map(|n| path.item(n).to_string()).collect()
+    (0..codings.len().min(PLACES)).filter(|_| codings.len() > 1).map(|n| path.item(n).to_string()).collect()
 }
 
 /// Whether a concept has exactly one coding, which is then what is wrong with its codes.

@@ -1,5 +1,6 @@
 //! Which elements an error is about that is told at an element above them: those whose value another one has, too, where values
-//! must be distinct, entries of a Bundle, and what keeps a value from being the one that is prescribed.
+//! must be distinct, entries of a Bundle, unknown elements, items beyond a maximum, contained resources, and what keeps a value from
+//! being the one that is prescribed (FHIR R4 `operationoutcome-definitions.html#OperationOutcome.issue.expression`).
 
 use hashbrown::HashMap;
 
@@ -95,7 +96,7 @@ fn add_unlike(value: &Json, wanted: &Json, is_fixed: bool, path: &Path<'_>, foun
                 }
             }
             let more = a.iter().filter(|(name, _)| is_fixed && b.get_name(name).is_none());
-            found.extend(more.map(|(name, _)| path.child(name.as_str()).to_string()));
+            found.extend(more.take(PLACES).map(|(name, _)| path.child(name.as_str()).to_string()));
         }
         (Json::Array(items), Json::Array(all)) => {
             for wanted in all.iter().filter(|wanted| !items.iter().any(|item| is_prescribed(item, wanted, is_fixed))) {
