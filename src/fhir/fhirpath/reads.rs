@@ -15,6 +15,8 @@ pub fn places(expression: &str, node: Node<'_>, path: &Path<'_>, most: usize) ->
     let Ok(tree) = parser::parse(expression) else { return Vec::new() };
     let mut read = Vec::new();
     follow(&tree, &Names::new(), &mut read);
+    read.sort_unstable();
+    read.dedup();
     let mut found = Vec::new();
     read.iter().for_each(|names| walk(node, names, path, most, &mut found));
     if found.len() > most {

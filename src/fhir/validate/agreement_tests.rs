@@ -407,6 +407,26 @@ fn warnings_never_keep_errors_from_being_told() {
 }
 
 #[test]
+fn ranges_of_two_units_are_a_warning() {
+    let options = Options { with_warnings: true, ..Options::default() };
+    let of = |low: &str, high: &str| {
+        let text = format!(
+            r#"{{"resourceType":"Observation","status":"final","code":{{"text":"x"}},"text":{{"status":"generated",
+            "div":"<div xmlns='http://www.w3.org/1999/xhtml'>x</div>"}},"valueRange":{{"low":{low},"high":{high}}}}}"#
+        );
+        let issues = validate(Registry::core(), &parse(text.as_bytes()).expect("JSON"), &[], options);
+        issues.iter().map(|issue| format!("{} {}", issue.severity, issue.diagnostics)).collect::<Vec<_>>().join("|")
+    };
+    assert_eq!(of(r#"{"value":1,"unit":"m"}"#, r#"{"value":2,"unit":"m"}"#), "");
+    assert_eq!(of(r#"{"value":1,"unit":"m"}"#, r#"{"value":2}"#), "");
+    let told = |name: &str| format!("warning low and high of a range must have the same {name}");
+    assert_eq!(of(r#"{"value":1,"unit":"m"}"#, r#"{"value":2,"unit":"cm"}"#), told("unit"));
+    let [cm, m] =
+        ["cm", "m"].map(|code| format!(r#"{{"value":1,"system":"http://unitsofmeasure.org","code":"{code}"}}"#));
+    assert_eq!(of(&cm, &m), told("code"));
+}
+
+#[test]
 fn null_is_no_value_beside_an_extension() {
     let absent =
         r#"{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"unknown"}]}"#;

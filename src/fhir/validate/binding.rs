@@ -5,7 +5,7 @@ use super::bound::Bound;
 use super::codes::Membership;
 use super::countries;
 use super::known::TYPES;
-use super::locations::PLACES;
+use super::locations;
 use super::rules::Binding;
 use super::state::{Check, Scope, shown};
 use super::systems;
@@ -61,8 +61,9 @@ pub fn check(check: &mut Check<'_, '_>, binding: &Binding, is_slice: bool, json:
     };
     let codings = path.child("coding");
     let place = if has_one_coding(json) { &codings.item(0) } else { path };
+    let others = || locations::of_codes(json, path);
     if binding.is_required && !(name == COMMON_UNITS && is_measured(json)) {
-        check.fail_of_several("code-invalid", text, place, || places_of_codings(json, &codings));
+        check.fail_of_several("code-invalid", text, place, others);
     } else {
         check.warn("code-invalid", text, place);
     }
@@ -92,12 +93,6 @@ const COMMON_UNITS: &str = "http://hl7.org/fhir/ValueSet/ucum-vitals-common";
 /// Whether a value is a Quantity with a unit of UCUM.
 fn is_measured(json: &Json) -> bool {
     json.text_known(names::SYSTEM) == Some("http://unitsofmeasure.org") && json.get("value").is_some()
-}
-
-/// The places of the codings of a concept with several, any of which may be the wrong one.
-fn places_of_codings(json: &Json, path: &Path) -> Vec<String> {
-    let codings = json.as_object().and_then(|concept| concept.get_known(names::CODING)?.as_array()).unwrap_or_default();
-    (0..codings.len().min(PLACES)).filter(|_| codings.len() > 1).map(|n| path.item(n).to_string()).collect()
 }
 
 /// Whether a concept has exactly one coding, which is then what is wrong with its codes.

@@ -1,8 +1,11 @@
 //! Contained resources: `dom-3` to `dom-5` (FHIR R4 `domainresource.html`), checked by hand, for their expressions visit
 //! the whole resource. `dom-2` is in the structure.
 
+use std::cell::OnceCell;
+
 use hashbrown::{HashMap, HashSet};
 
+use super::astray::{self, Astray};
 use super::state::{Check, shown};
 use crate::fhir::definitions::names;
 use crate::fhir::json::Json;
@@ -15,6 +18,7 @@ pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
     anchors(resource, &mut named);
     let all = path.child("contained");
     let mut ids = HashMap::new();
+    let astray: OnceCell<Vec<Astray<'_>>> = OnceCell::new();
     for (n, one) in list.iter().enumerate() {
         let place = all.item(n);
         let meta = |name: &str| one.get("meta").and_then(|meta| meta.get(name)).is_some();
@@ -41,7 +45,12 @@ pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
                     "dom-3: the contained resource \"{id}\" must be referred to from elsewhere in the resource, or refer to it"
                 )
             };
-            check.fail("invariant", text, &place);
+            let may_be_meant = || {
+                let astray = astray.get_or_init(|| astray::references(resource, path));
+                let places = astray.iter().filter(|reference| reference.could_lead_to(one)).map(Astray::place);
+                [place.child("id").to_string()].into_iter().chain(places).collect()
+            };
+            check.fail_of_several("invariant", text, &place, may_be_meant);
         }
     }
 }

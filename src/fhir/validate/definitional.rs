@@ -25,12 +25,15 @@ pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
     if !check.options.is_thorough {
         return;
     }
-    let is_group = |extension: &&Json| text(extension, "url") == Some(WORK_GROUP);
-    if list(resource, "extension").iter().filter(is_group).count() > 1 {
-        check.fail("extension", || "a definition is of one work group".to_owned(), &path.child("extension"));
+    let is_group = |extension: &Json| text(extension, "url") == Some(WORK_GROUP);
+    let extensions = list(resource, "extension").iter().enumerate();
+    let groups: Vec<usize> = extensions.filter(|(_, one)| is_group(one)).map(|(n, _)| n).collect();
+    if groups.len() > 1 {
+        let all = path.child("extension");
+        let each = || groups.iter().map(|n| all.item(*n).to_string()).collect();
+        check.fail_of_several("extension", || "a definition is of one work group".to_owned(), &all, each);
     }
-    let is_of_group = list(resource, "extension").iter().any(|extension| is_group(&extension));
-    if is_of_group && text(resource, "url").is_some_and(|url| url.starts_with(FHIR)) {
+    if !groups.is_empty() && text(resource, "url").is_some_and(|url| url.starts_with(FHIR)) {
         publisher(check, resource, path);
     }
     match text(resource, "resourceType") {

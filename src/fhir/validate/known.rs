@@ -21,6 +21,8 @@ pub struct KnownTypes {
     pub coding: Option<TypeId>,
     /// `Quantity`
     pub quantity: Option<TypeId>,
+    /// `Range`
+    pub range: Option<TypeId>,
     /// `Attachment`
     pub attachment: Option<TypeId>,
     /// `Signature`
@@ -53,6 +55,7 @@ pub static TYPES: LazyLock<KnownTypes> = LazyLock::new(|| {
         reference: type_by_name("Reference"),
         coding: type_by_name("Coding"),
         quantity: type_by_name("Quantity"),
+        range: type_by_name("Range"),
         attachment: type_by_name("Attachment"),
         signature: type_by_name("Signature"),
         concept: type_by_name("CodeableConcept"),

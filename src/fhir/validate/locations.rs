@@ -6,7 +6,6 @@ use hashbrown::HashMap;
 
 use super::compare::is_prescribed;
 use crate::fhir::json::Json;
-use crate::fhir::name::Name;
 use crate::fhir::path::Path;
 
 /// Most places that are told beside that of one error.
@@ -53,14 +52,6 @@ pub fn beyond(max: usize, len: usize, path: &Path<'_>) -> Vec<String> {
     (max..len).take(PLACES).filter(|_| len > 1).map(|n| path.item(n).to_string()).collect()
 }
 
-/// The place of an element that does not exist, if its name could be that of one.
-pub fn of_unknown(name: &Name, path: &Path<'_>) -> Option<String> {
-    let plain = name.as_str().trim_start_matches('_');
-    let is_name =
-        !plain.is_empty() && plain.len() <= 64 && plain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    is_name.then(|| path.child(plain).to_string())
-}
-
 /// The place of a contained resource with an id, or where it would be; `path` is somewhere in the container.
 pub fn of_contained(container: &Json, id: &str, path: &Path<'_>) -> String {
     let path = path.to_string();
@@ -72,6 +63,21 @@ pub fn of_contained(container: &Json, id: &str, path: &Path<'_>) -> String {
     let is_it = |one: &Json| one.get("id").and_then(Json::as_str) == Some(id);
     let index = list.iter().position(is_it).map_or(String::new(), |n| format!("[{n}]"));
     format!("{}.contained{index}", &outside[..end])
+}
+
+/// What is wrong with a value that is none of some codes: the codings of a concept, and the system and the code of each, as far as that
+/// many places are told.
+pub fn of_codes(json: &Json, path: &Path<'_>) -> Vec<String> {
+    let parts = |coding: &Json, path: &Path<'_>| {
+        let told = ["system", "code"].into_iter().filter(|name| coding.get(name).is_some());
+        let told: Vec<_> = told.map(|name| path.child(name).to_string()).collect();
+        [path.to_string()].into_iter().chain(told).collect::<Vec<_>>()
+    };
+    let Some(codings) = json.get("coding").and_then(Json::as_array) else { return parts(json, path) };
+    let all = path.child("coding");
+    let each: Vec<_> = codings.iter().take(PLACES).enumerate().map(|(n, one)| parts(one, &all.item(n))).collect();
+    let is_many = each.iter().map(Vec::len).sum::<usize>() > PLACES;
+    each.into_iter().flat_map(|places| places.into_iter().take(if is_many { 1 } else { PLACES })).collect()
 }
 
 /// The parts of a value, itself at the most, that are not as in another one that is prescribed, or not there.
@@ -220,6 +226,21 @@ mod tests {
                 {"resourceType":"Medication","id":"a"},{"resourceType":"Basic","id":"b","code":{"text":"x"},"subject":{"reference":"#a"}}]}}]"##
                     .to_owned(),
                 "Bundle.entry[0].resource.subject Bundle.entry[0].resource.subject.reference Bundle.entry[0].resource.contained[1]",
+            ),
+            (
+                r#""resourceType":"Observation","status":"final","code":{"text":"x"},"valueRange":{
+                "low":{"value":2,"code":"m","system":"http://unitsofmeasure.org"},
+                "high":{"value":1,"code":"m","system":"http://unitsofmeasure.org"}}"#
+                    .to_owned(),
+                "Observation.value Observation.value.high.code Observation.value.high.value Observation.value.low.code Observation.value.low.value",
+            ),
+            (
+                r#""resourceType":"Condition","subject":{"display":"x"},"clinicalStatus":{"coding":[{"system":"http://x","code":"active"}]},
+                "verificationStatus":{"coding":[{"system":"http://x","code":"confirmed"},{"code":"confirmed"}]}"#
+                    .to_owned(),
+                "Condition.clinicalStatus.coding[0] Condition.clinicalStatus.coding[0].system Condition.clinicalStatus.coding[0].code|\
+                 Condition.verificationStatus Condition.verificationStatus.coding[0] Condition.verificationStatus.coding[0].system \
+                 Condition.verificationStatus.coding[0].code Condition.verificationStatus.coding[1] Condition.verificationStatus.coding[1].code",
             ),
             (
                 r#""resourceType":"Encounter","status":"planned","class":{"code":"AMB"},

@@ -17,6 +17,7 @@
 //! Absent: whether a reference leads anywhere outside of the resource; codes of systems whose content is not at hand.
 
 mod answers;
+mod astray;
 mod attachment;
 mod beside;
 mod binding;
@@ -69,6 +70,7 @@ mod systems;
 mod terminologies;
 mod terms;
 mod types;
+mod unknown;
 mod uris;
 mod vitals;
 mod walk;

@@ -168,6 +168,30 @@ fn slices_by_pattern_exists_and_type() {
 }
 
 #[test]
+fn slices_by_value_set_name_the_codes_that_are_not_in_it() {
+    let set = r#"{"resourceType":"ValueSet","url":"http://v","compose":{"include":[{"system":"http://s","concept":[{"code":"a"}]}]}}"#;
+    let registry = registry(
+        "Patient",
+        r#"{"path":"Patient.communication","slicing":{"discriminator":[{"type":"value","path":"language"}],"rules":"open"}},
+        {"path":"Patient.communication","sliceName":"one","min":1},
+        {"path":"Patient.communication.language","binding":{"strength":"required","valueSet":"http://v"}}"#,
+        &[set],
+    );
+    let of = |codings: &str| {
+        let text = format!(r#"{{"resourceType":"Patient","communication":[{{"language":{{"coding":[{codings}]}}}}]}}"#);
+        let issues = validate(&registry, &json(&text), &[URL], Options::default());
+        issues.iter().map(|issue| issue.also.join(" ")).collect::<Vec<_>>().join("|")
+    };
+    assert_eq!(of(r#"{"system":"http://s","code":"a"}"#), "");
+    let place = "Patient.communication[0]";
+    let coding = format!("{place}.language.coding[0]");
+    assert_eq!(of(r#"{"system":"http://x","code":"a"}"#), format!("{place} {coding} {coding}.system {coding}.code"));
+    let seven = vec![r#"{"system":"http://x","code":"a"}"#; 7].join(",");
+    let codings: Vec<_> = (0..7).map(|n| format!("{place}.language.coding[{n}]")).collect();
+    assert_eq!(of(&seven), format!("{place} {}", codings.join(" ")));
+}
+
+#[test]
 fn slices_of_slices_and_the_default_one() {
     let registry = registry(
         "Patient",

@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use super::bound::Bound;
 use super::codes::Membership;
 use super::compare::{is_same, order};
+use super::locations;
 use super::state::{Check, STRUCTURE, shown};
 use crate::fhir::json::Json;
 use crate::fhir::path::Path;
@@ -232,7 +233,7 @@ fn typed(check: &mut Check<'_, '_>, question: &Json, kind: &str, name: &str, pat
     let is_option = list(question, "answerOption").iter().filter_map(value).any(|option| option.0 == name);
     if !allowed.contains(&name) && !is_option {
         let text = || format!("the answer must be of type {}, not {}", allowed.join(" or "), shown(name));
-        check.fail(STRUCTURE, text, path);
+        check.fail_of_several(STRUCTURE, text, path, || vec![path.child("value").to_string()]);
     }
 }
 
@@ -249,10 +250,11 @@ fn option(
     if kind == "open-choice" && name == "String" {
         return;
     }
+    let others = || locations::of_codes(value_given, &path.child("value"));
     let options = list(question, "answerOption");
     let chosen = options.iter().find(|option| value(option).is_some_and(|option| is_answer(value_given, option.1)));
     if !options.is_empty() && chosen.is_none() && kind != "open-choice" {
-        check.fail("code-invalid", || "the answer is none of the options".to_owned(), path);
+        check.fail_of_several("code-invalid", || "the answer is none of the options".to_owned(), path, others);
     }
     let is_exclusive = chosen.and_then(|option| extension(option, "questionnaire-optionExclusive"));
     if count > 1 && is_exclusive.and_then(Json::as_bool) == Some(true) {
@@ -265,14 +267,17 @@ fn option(
         coding => set.contains(text(coding, "system"), text(coding, "code").unwrap_or("")),
     };
     if membership == Membership::Out && kind != "open-choice" {
-        check.fail("code-invalid", || "the answer is not in the value set of the question".to_owned(), path);
+        let text = || "the answer is not in the value set of the question".to_owned();
+        check.fail_of_several("code-invalid", text, path, others);
     }
 }
 
 /// Whether an answer is within the bounds of the question.
 fn bounded(check: &mut Check<'_, '_>, question: &Json, value: &Json, path: &Path) {
     let number = |json: Option<&Json>| json.and_then(Json::as_number).and_then(|n| n.as_str().parse::<usize>().ok());
-    let mut fail = |text: &str| check.fail("value", || text.to_owned(), path);
+    let mut fail = |text: &str| {
+        check.fail_of_several("value", || text.to_owned(), path, || vec![path.child("value").to_string()]);
+    };
     if let Json::String(text) = value {
         let length = text.chars().count();
         if number(question.get("maxLength")).is_some_and(|most| length > most) {

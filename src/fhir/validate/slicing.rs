@@ -99,18 +99,24 @@ fn conforms<'r, 'j>(check: &mut Check<'r, 'j>, scope: &Scope<'j>, node: Node<'j>
     })
 }
 
-/// What keeps a value out of a slice, as far as that is a value in it that is prescribed; else the value itself.
+/// What keeps a value out of a slice, as far as that is a value in it that is prescribed or a code; else the value itself.
 pub fn unlike(slicing: &Slicing, number: usize, json: &Json, path: &Path<'_>) -> Vec<String> {
     let mut found = vec![path.to_string()];
     let criteria = slicing.criteria.get().and_then(|all| all.get(number)?.as_deref()).unwrap_or_default();
     for (criterion, discriminator) in criteria.iter().zip(&slicing.discriminators) {
-        let Criterion::Value(values) = criterion else { continue };
+        let of = |json: &Json, path: &Path<'_>| match criterion {
+            Criterion::Value(values) => {
+                let of = |wanted: &Wanted| locations::unlike(json, &wanted.value, wanted.is_fixed, path);
+                values.iter().flat_map(of).collect()
+            }
+            _ => locations::of_codes(json, path),
+        };
+        if !matches!(criterion, Criterion::Value(_) | Criterion::Code(_)) {
+            continue;
+        }
         let mut add = |json: Option<&Json>, path: &Path<'_>| match json {
             _ if found.len() >= PLACES => {}
-            Some(json) => {
-                let of = |wanted: &Wanted| locations::unlike(json, &wanted.value, wanted.is_fixed, path);
-                found.extend(values.iter().flat_map(of));
-            }
+            Some(json) => found.extend(of(json, path)),
             None => found.push(path.to_string()),
         };
         match &discriminator.probe {

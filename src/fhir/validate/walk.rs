@@ -12,7 +12,6 @@ use super::element;
 use super::extensions;
 use super::known::TYPES;
 use super::language;
-use super::locations;
 use super::primitive::Primitive;
 use super::questionnaire;
 use super::registry::{asking, base};
@@ -21,6 +20,7 @@ use super::single;
 use super::slices::Slices;
 use super::state::{Check, DEPTH, Rules, STRUCTURE, Scope, shown};
 use super::types::{self, Holder};
+use super::unknown;
 use crate::fhir::definitions::element::{self as model, Property, TypeId, property, resource_type_id};
 use crate::fhir::definitions::names;
 use crate::fhir::fhirpath::Node;
@@ -176,8 +176,7 @@ fn element<'j>(
     }
     let (found, is_sibling) = find(holder.owner, name);
     let Some(property) = found else {
-        let text = || format!("unknown element \"{}\"", shown(name.as_str()));
-        check.fail_of_several(STRUCTURE, text, path, || locations::of_unknown(name, path).into_iter().collect());
+        unknown::tell(check, holder.owner, name, path);
         return None;
     };
     if is_sibling && holder.object.get_name(&property.name).is_some() {
