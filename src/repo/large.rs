@@ -46,4 +46,9 @@ impl Library for Installed {
         }
         Ok(system.implicit_value_set(url)?.map(Arc::new))
     }
+
+    /// That of all codes of each.
+    fn value_sets(&self) -> Result<Vec<Box<str>>> {
+        Ok(self.all().iter().map(|slot| format!("{}?fhir_vs", slot.url()).into()).collect())
+    }
 }

@@ -51,7 +51,10 @@ impl Resolver for Meaning {
 /// `terminology`; what is in an index is not waited for.
 fn case_sensitive(at: &Tenancy, url: &str) -> bool {
     let of_library = |library: &dyn Library| {
-        let found = library.code_system(url, None).ok().flatten();
+        let read = library.code_system(url, None);
+        let read =
+            read.inspect_err(|fault| tracing::warn!(%fault, "a code system cannot be read; case matters in its codes"));
+        let found = read.ok().flatten();
         found.filter(|system| system.about().content != Content::NotPresent).map(|system| system.about().case_sensitive)
     };
     // "LOINC codes are not case sensitive" (`loinc.html`), whether it is loaded or not

@@ -145,6 +145,16 @@ impl Own {
         Some(state.kept.values().find(is_it)?.definition.as_ref()?.url.clone())
     }
 
+    /// The URLs of the value sets, also of those that code systems name as that of all their codes.
+    pub(super) fn value_sets(&self) -> Vec<Box<str>> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let stored = state.kept.values().filter_map(|kept| kept.definition.as_ref());
+        let stored =
+            stored.filter(|definition| &*definition.kind == "ValueSet").map(|definition| definition.url.clone());
+        let implied = state.kept.values().map(|kept| version::split(&kept.also.value_set).0);
+        stored.chain(implied.filter(|url| !url.is_empty()).map(Into::into)).collect()
+    }
+
     /// Whether case matters in the codes of a code system, where it is one of the tenant. Of several versions one in which it does not is enough.
     pub(super) fn case_sensitive(&self, url: &str) -> Option<bool> {
         {

@@ -143,6 +143,10 @@ impl Library for Own {
         self.versions("ValueSet", url)
     }
 
+    fn value_sets(&self) -> Result<Vec<Box<str>>> {
+        Ok(self.at.own.value_sets())
+    }
+
     fn structure(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {
         Ok(self.pick("StructureDefinition", (url, version), |_| true)?.map(|made| made.json.clone()))
     }

@@ -81,6 +81,8 @@ pub struct ValueSet {
     parameters: Vec<(Box<str>, Box<str>)>,
     /// What the expansion was made with that its codes are of, where it has no compose.
     pub made: Option<Made>,
+    /// Whether it is that of all value sets.
+    pub is_everywhere: bool,
     /// The resource whose contained value sets it may name: itself, or its container.
     root: Arc<Json>,
 }
@@ -124,6 +126,7 @@ impl ValueSet {
             parameters: parameters.collect(),
             made,
             includes,
+            is_everywhere: false,
             root: json.clone(),
             json,
         })

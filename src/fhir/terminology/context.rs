@@ -65,6 +65,16 @@ pub struct Used {
     pub rules: BTreeSet<(&'static str, String)>,
 }
 
+impl Used {
+    /// Forgets which code systems and value sets were used, as if none had been.
+    pub fn forget_systems(&mut self) {
+        self.systems.clear();
+        self.value_sets.clear();
+        self.fragments.clear();
+        self.states.clear();
+    }
+}
+
 /// One request.
 pub struct Context<'l> {
     /// Where definitions are found.

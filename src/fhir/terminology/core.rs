@@ -86,6 +86,10 @@ impl Library for Core {
         Ok(set(url)?.map(|json| text(&json, "version").unwrap_or("").into()).into_iter().collect())
     }
 
+    fn value_sets(&self) -> Result<Vec<Box<str>>> {
+        Ok(urls(Kind::ValueSet).map(Into::into).collect())
+    }
+
     fn structure(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {
         let Some(found) = conformance::find(conformance::Kind::Profile, url) else { return Ok(None) };
         let json = parse_stored(found.as_bytes()).map_err(|fault| fault.context("a definition of FHIR"))?;

@@ -148,6 +148,10 @@ impl Library for Dated<'_> {
         self.library.value_set_versions(url)
     }
 
+    fn value_sets(&self) -> Result<Vec<Box<str>>> {
+        self.library.value_sets()
+    }
+
     fn structure(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {
         self.library.structure(url, version)
     }

@@ -9,6 +9,7 @@ use super::compose::{Listed, Part, ValueSet};
 use super::concept::Concept;
 use super::context::{Context, DEPTH};
 use super::display::Shown;
+use super::everywhere;
 use super::expanded::PAGE;
 pub use super::expanded::{CODES, Expanded, Item};
 use super::face::{CodeSystem, Query};
@@ -34,6 +35,7 @@ pub fn expand(context: &Context<'_>, wanted: &Wanted, set: &ValueSet) -> Result<
 
 fn expanded(context: &Context<'_>, wanted: &Wanted, set: &ValueSet) -> Result<Expanded> {
     check_circles(context, set)?;
+    everywhere::check(set, wanted)?;
     set.check()?;
     context.use_state(set, set);
     let supplements = context.supplements(Some(set))?;
@@ -51,6 +53,15 @@ fn expanded(context: &Context<'_>, wanted: &Wanted, set: &ValueSet) -> Result<Ex
             gathered.into_iter().map(|one| (words.score(&one.found.concept).unwrap_or(0), one)).collect();
         scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
         gathered = scored.into_iter().map(|(_, one)| one).collect();
+    }
+    if set.is_everywhere {
+        // what was asked in vain was not used
+        context.used.borrow_mut().forget_systems();
+        gathered
+            .iter()
+            .filter_map(|one| one.found.system.as_ref())
+            .for_each(|system| context.use_system(&**system, set));
+        gather.unclosed = None;
     }
     let total = gathered.len();
     // a hierarchy is there as a whole, whatever page is asked for
@@ -169,7 +180,14 @@ impl Gather<'_, '_> {
         }
         for (at, part) in set.includes.iter().enumerate().filter(|(_, part)| is_wanted(part)) {
             let mut found = Vec::new();
-            self.part(set, part, &mut found)?;
+            let depth = self.path.len();
+            let done = self.part(set, part, &mut found);
+            if !set.is_everywhere {
+                done?;
+            } else if everywhere::passed_over(self.context, done)?.is_none() {
+                self.path.truncate(depth);
+                continue;
+            }
             for one in found {
                 let place = (part.system.is_some() && !self.is_typed_flat(part)).then_some(at);
                 self.take(set, one, (is_outer, place), out)?;
@@ -273,7 +291,9 @@ impl Gather<'_, '_> {
         })?;
         inner.check()?;
         inner.check_whole()?;
-        self.context.use_value_set(&inner, set);
+        if !set.is_everywhere {
+            self.context.use_value_set(&inner, set);
+        }
         Ok(inner)
     }
 

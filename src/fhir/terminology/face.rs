@@ -162,6 +162,14 @@ pub trait Library: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// The URLs of the value sets that are here, in no order.
+    ///
+    /// # Errors
+    /// When the content cannot be read.
+    fn value_sets(&self) -> Result<Vec<Box<str>>> {
+        Ok(Vec::new())
+    }
+
     /// A StructureDefinition resource: that of the given version, or the latest. Its elements are in its snapshot, if it has one.
     ///
     /// # Errors

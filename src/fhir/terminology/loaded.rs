@@ -197,6 +197,10 @@ impl Library for Loaded {
         Ok(self.versions(VALUE_SET, url))
     }
 
+    fn value_sets(&self) -> Result<Vec<Box<str>>> {
+        Ok(self.value_sets.keys().cloned().collect())
+    }
+
     fn structure(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {
         let canonical = version.map_or_else(|| url.to_owned(), |version| format!("{url}|{version}"));
         Ok(self.packages.definition("StructureDefinition", &canonical).map(Arc::new))

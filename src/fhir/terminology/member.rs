@@ -9,6 +9,7 @@ use super::about::Content;
 use super::compose::{Listed, Part, ValueSet};
 use super::concept::Concept;
 use super::context::{Context, DEPTH, Resolved};
+use super::everywhere;
 use super::face::CodeSystem;
 use super::issues;
 use super::made::refused;
@@ -106,6 +107,18 @@ impl<'c, 'l> Look<'c, 'l> {
         let mut found = Vec::new();
         for part in &set.includes {
             self.context.step(1)?;
+            if set.is_everywhere {
+                // one that has the code is enough, and what the others lack says nothing
+                let (depth, report) = (self.path.len(), std::mem::take(&mut self.report));
+                let asked_one = self.part(set, part, asked);
+                self.path.truncate(depth);
+                found.extend(everywhere::passed_over(self.context, asked_one)?.flatten());
+                if !found.is_empty() {
+                    break;
+                }
+                self.report = report;
+                continue;
+            }
             let Some(one) = self.part(set, part, asked)? else { continue };
             let is_excluded = self.is_excluded(set, &one)?;
             if is_excluded {
@@ -241,6 +254,7 @@ impl<'c, 'l> Look<'c, 'l> {
     fn value_set(&mut self, url: &str, by: &ValueSet) -> Result<Option<Rc<ValueSet>>> {
         let found = self.context.included(url, by)?;
         match &found {
+            Some(_) if by.is_everywhere => {}
             Some(set) => self.context.use_value_set(set, by),
             None => self.report.missing_value_set = Some(self.context.value_set_name(url)),
         }
@@ -323,6 +337,10 @@ impl<'c, 'l> Look<'c, 'l> {
 /// # Errors
 /// 422 for a circle, or too many value sets within one another.
 pub fn check_circles(context: &Context<'_>, set: &ValueSet) -> Result<()> {
+    // one that is in a circle is passed over there
+    if set.is_everywhere {
+        return Ok(());
+    }
     let mut done = HashSet::new();
     walk(context, set, &mut vec![set.canonical.clone()], &mut done)
 }

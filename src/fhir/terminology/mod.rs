@@ -22,6 +22,7 @@ pub mod core;
 pub mod dated;
 pub mod display;
 pub mod ecl;
+pub mod everywhere;
 pub mod expand;
 pub mod expanded;
 pub mod expansion;

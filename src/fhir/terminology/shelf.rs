@@ -182,6 +182,11 @@ impl Library for Shelf {
         Ok(self.value_sets.versions(url))
     }
 
+    fn value_sets(&self) -> Result<Vec<Box<str>>> {
+        let named = self.value_sets.0.keys().filter(|url| !url.is_empty());
+        Ok(named.chain(self.implied.keys()).cloned().collect())
+    }
+
     fn concept_map(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {
         Ok(self.concept_maps.find(url, version).cloned())
     }
@@ -242,6 +247,13 @@ impl Library for Layers<'_> {
 
     fn value_set_versions(&self, url: &str) -> Result<Vec<Box<str>>> {
         self.all(|library| library.value_set_versions(url)).map(sorted)
+    }
+
+    fn value_sets(&self) -> Result<Vec<Box<str>>> {
+        let mut found = self.all(|library| library.value_sets())?;
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
     }
 
     fn structure(&self, url: &str, version: Option<&str>) -> Result<Option<Arc<Json>>> {

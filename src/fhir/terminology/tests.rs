@@ -1474,3 +1474,64 @@ fn expressions_of_snomed_are_checked() {
     let text = written(&ask(&shelf, Operation::Lookup, &pairs, None).expect("an answer"));
     assert!(text.contains(refined), "{text}");
 }
+
+#[test]
+fn all_value_sets_are_asked_at_once() {
+    let system = r#"{"resourceType":"CodeSystem","url":"urn:dogs","version":"1","valueSet":"urn:v:all","status":"active","content":"complete",
+        "concept":[{"code":"pdl","display":"Zwerg qzvxhund"},{"code":"old","display":"Alt qzvxhund"},{"code":"out","display":"Aussen qzvxhund"}]}"#;
+    let set = |url: &str, include: &str| {
+        format!(r#"{{"resourceType":"ValueSet","url":"{url}","status":"active","compose":{{"include":[{include}]}}}}"#)
+    };
+    let texts = [
+        set("urn:v:some", r#"{"system":"urn:dogs","concept":[{"code":"pdl"},{"code":"old"}]}"#),
+        set("urn:v:same", r#"{"valueSet":["urn:v:some"]}"#),
+        set(
+            "urn:v:elsewhere",
+            r#"{"system":"urn:gone","filter":[{"property":"a","op":"=","value":"b"}]},{"system":"urn:dogs","concept":[{"code":"old"}]}"#,
+        ),
+        set("urn:v:circle", r#"{"valueSet":["urn:v:round"]}"#),
+        set("urn:v:round", r#"{"valueSet":["urn:v:circle"]}"#),
+        set("urn:v:word", r#"{"system":"urn:gone","concept":[{"code":"w","display":"Wort qzvxhund"}]}"#),
+        set("urn:v:within", &format!(r#"{{"valueSet":["{}"]}}"#, super::everywhere::ALL)),
+    ];
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let expanded = |shelf: &Shelf, more: &[(&str, &str)]| {
+        ask(shelf, Operation::Expand, &[&[("url", super::everywhere::ALL)], more].concat(), None)
+    };
+    let shelf_of_some = shelf(
+        &texts.iter().copied().chain([system.replace(r#""valueSet":"urn:v:all","#, "").as_str()]).collect::<Vec<_>>(),
+    );
+    let answer = expanded(&shelf_of_some, &[("filter", "qzvxhund")]).expect("an answer");
+    let mut found: Vec<String> = codes(&answer).split(' ').map(str::to_owned).collect();
+    found.sort();
+    assert_eq!(found, ["old", "pdl", "w"]);
+    let used: Vec<_> = written(&answer).match_indices("used-").map(|(at, _)| at).collect();
+    assert_eq!(used.len(), 1, "{}", written(&answer));
+    // a code system whose codes are a value set counts as a whole
+    let shelf = shelf(&texts.iter().copied().chain([system]).collect::<Vec<_>>());
+    let page = |offset: &str| {
+        let answer =
+            expanded(&shelf, &[("filter", "qzvxhund"), ("count", "3"), ("offset", offset)]).expect("an answer");
+        assert!(written(&answer).contains(r#""total":4"#), "{}", written(&answer));
+        codes(&answer).split(' ').filter(|code| !code.is_empty()).count()
+    };
+    assert_eq!((page("0"), page("3")), (3, 1));
+    for more in [&[][..], &[("filter", " ")], &[("count", "10")]] {
+        assert_eq!(expanded(&shelf, more).expect_err("too much").category().status(), 422, "{more:?}");
+    }
+    let is_in = |system: &str, code: &str| {
+        let pairs = [("url", super::everywhere::ALL), ("system", system), ("code", code)];
+        let answer = ask(&shelf_of_some, Operation::ValidateInValueSet, &pairs, None).expect("an answer");
+        written(&answer).contains(r#""name":"result","valueBoolean":true"#)
+    };
+    let told = [
+        ("urn:dogs", "pdl"),
+        ("urn:dogs", "out"),
+        ("urn:dogs", "none"),
+        ("http://hl7.org/fhir/administrative-gender", "male"),
+    ];
+    assert_eq!(told.map(|(system, code)| is_in(system, code)), [true, false, false, true]);
+    // "can only be used as a parameter to the operations"
+    let within = ask(&shelf, Operation::Expand, &[("url", "urn:v:within"), ("filter", "qzvxhund")], None);
+    assert_eq!(within.expect_err("not known").category().status(), 404);
+}

@@ -5,6 +5,7 @@ use super::check::Check;
 use super::compose::ValueSet;
 use super::concept::Coding;
 use super::context::Context;
+use super::everywhere;
 use super::issues::{self, issue};
 use super::member::{Asked, Look, check_circles};
 use super::memory::{coding, list};
@@ -255,6 +256,9 @@ pub fn value_set(context: &Context<'_>, params: &Params) -> Result<std::rc::Rc<V
         }
         (None, None) => return Err(required("a value set is named by url or context, or given as valueSet")),
     };
+    if url == everywhere::ALL {
+        return everywhere::value_set(context);
+    }
     let name = super::compose::canonical(url, params.text("valueSetVersion")?);
     context.value_set(&name)?.ok_or_else(|| issues::value_set_unknown(&name))
 }
