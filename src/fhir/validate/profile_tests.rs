@@ -186,7 +186,7 @@ fn slices_by_value_set_name_the_codes_that_are_not_in_it() {
     let place = "Patient.communication[0]";
     let coding = format!("{place}.language.coding[0]");
     assert_eq!(of(r#"{"system":"http://x","code":"a"}"#), format!("{place} {coding} {coding}.system {coding}.code"));
-    let seven = vec![r#"{"system":"http://x","code":"a"}"#; 7].join(",");
+    let seven = [r#"{"system":"http://x","code":"a"}"#; 7].join(",");
     let codings: Vec<_> = (0..7).map(|n| format!("{place}.language.coding[{n}]")).collect();
     assert_eq!(of(&seven), format!("{place} {}", codings.join(" ")));
 }
