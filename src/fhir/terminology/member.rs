@@ -110,9 +110,9 @@ impl<'c, 'l> Look<'c, 'l> {
             if set.is_everywhere {
                 // one that has the code is enough, and what the others lack says nothing
                 let (depth, report) = (self.path.len(), std::mem::take(&mut self.report));
-                let asked_one = self.part(set, part, asked);
+                let told = self.part(set, part, asked);
                 self.path.truncate(depth);
-                found.extend(everywhere::passed_over(self.context, asked_one)?.flatten());
+                found.extend(everywhere::passed_over(self.context, told)?.flatten());
                 if !found.is_empty() {
                     break;
                 }

@@ -38,12 +38,18 @@ pub fn by_url<'r, 'j>(
         return part(check, url, site, below, rules, path);
     }
     let is_modifier = property.name.id() == Some(names::MODIFIER_EXTENSION);
+    let its_url = || vec![path.child("url").to_string()];
     match check.registry.profile(url) {
         Some(Ok(profile)) if Some(profile.type_id) == TYPES.extension => {
             extend(rules, &[At::root(profile)]);
             if profile.is_modifier != is_modifier {
                 let right = if is_modifier { "extension" } else { "modifierExtension" };
-                check.fail("extension", || format!("the extension {} stands in {right}", shown(url)), path);
+                check.fail_of_several(
+                    "extension",
+                    || format!("the extension {} stands in {right}", shown(url)),
+                    path,
+                    its_url,
+                );
             }
             // R4's own definitions have some where R4 lets them, and a later package does not
             let is_definition = site.scope.resource.type_id.is_some_and(|id| id.name() == "StructureDefinition");
@@ -52,22 +58,27 @@ pub fn by_url<'r, 'j>(
                 let allowed: Vec<&str> = profile.contexts.iter().map(told).collect();
                 let text =
                     || format!("the extension {} must not stand here, only on {}", shown(url), allowed.join(", "));
-                check.fail("extension", text, path);
+                check.fail_of_several("extension", text, path, its_url);
             } else if !profile.context_invariants.is_empty() {
                 check.waiting.push((std::ptr::from_ref(site.holder.object).addr(), profile));
             }
         }
-        Some(Ok(_)) => check.fail("extension", || format!("{} is no extension", shown(url)), path),
+        Some(Ok(_)) => check.fail_of_several("extension", || format!("{} is no extension", shown(url)), path, its_url),
         Some(Err(why)) => check.warn("not-supported", || format!("the extension {url} cannot be checked: {why}"), path),
         None if !url.contains(':') => {
             let text = || format!("the url of an extension must be absolute, not \"{}\"", shown(url));
-            check.fail_of_several("extension", text, path, || vec![path.child("url").to_string()]);
+            check.fail_of_several("extension", text, path, its_url);
         }
         None if url.starts_with(CORE) || (is_modifier && check.options.unknown_is_error) => {
-            check.fail("extension", || format!("the extension {} is not known", shown(url)), path);
+            check.fail_of_several("extension", || format!("the extension {} is not known", shown(url)), path, its_url);
         }
         None if check.options.is_thorough && !is_example(url) => {
-            check.fail("extension", || format!("the extension {} is not known here", shown(url)), path);
+            check.fail_of_several(
+                "extension",
+                || format!("the extension {} is not known here", shown(url)),
+                path,
+                its_url,
+            );
         }
         None => check.warn("extension", || format!("the extension {} is not known here", shown(url)), path),
     }

@@ -9,14 +9,14 @@ use crate::fhir::path::Path;
 /// name differs in case alone.
 pub fn tell(check: &mut Check<'_, '_>, owner: TypeId, name: &Name, path: &Path<'_>) {
     let plain = name.as_str().trim_start_matches('_');
-    let choice = properties(owner).iter().find(|property| property.is_choice && is_other_form(property, plain));
+    let choice = || properties(owner).iter().find(|property| property.is_choice && is_other_form(property, plain));
     let text = || {
         let unknown = shown(name.as_str());
         let is_alike = |property: &&Property| property.name.as_str().eq_ignore_ascii_case(plain);
-        match (choice, properties(owner).iter().find(is_alike)) {
+        match (choice(), properties(owner).iter().find(is_alike)) {
             (Some(choice), _) => {
                 let element = choice.element;
-                format!("unknown element \"{unknown}\"; {element}[x] is of type {}", types(owner, element))
+                format!("unknown element \"{unknown}\"; {element}[x] is of {}", types(owner, element))
             }
             (None, Some(alike)) => format!("unknown element \"{unknown}\"; is it \"{}\"?", alike.name.as_str()),
             (None, None) => format!("unknown element \"{unknown}\""),
@@ -24,7 +24,7 @@ pub fn tell(check: &mut Check<'_, '_>, owner: TypeId, name: &Name, path: &Path<'
     };
     let places = || {
         let named = is_name(plain).then(|| path.child(plain).to_string());
-        named.into_iter().chain(choice.map(|choice| path.child(choice.element).to_string())).collect()
+        named.into_iter().chain(choice().map(|choice| path.child(choice.element).to_string())).collect()
     };
     check.fail_of_several(STRUCTURE, text, path, places);
 }
@@ -42,7 +42,7 @@ fn is_other_form(choice: &Property, name: &str) -> bool {
 fn types(owner: TypeId, element: &str) -> String {
     let forms = properties(owner).iter().filter(|property| property.is_choice && property.element == element);
     let names: Vec<_> = forms.map(|property| property.type_id.name()).collect();
-    if names.len() > 12 { "other kinds".to_owned() } else { names.join(" or ") }
+    if names.len() > 12 { "other types".to_owned() } else { format!("type {}", names.join(" or ")) }
 }
 
 /// Whether a name could be that of an element.
@@ -79,12 +79,17 @@ mod tests {
                 "unknown element \"multipleBirthFoo\"",
                 &["Patient.multipleBirthFoo"],
             ),
+            (
+                r#"{"resourceType":"Patient","extension":[{"url":"http://x","valueNarrative":{}}]}"#,
+                "unknown element \"valueNarrative\"; value[x] is of other types",
+                &["Patient.extension[0].valueNarrative", "Patient.extension[0].value"],
+            ),
             (r#"{"resourceType":"Patient","b-d":"x"}"#, "unknown element \"b-d\"", &[]),
         ] {
             let json = parse(resource.as_bytes()).expect("JSON");
             let issues = validate(Registry::core(), &json, &[], Options::default());
-            assert_eq!(issues.len(), 1, "{resource}");
-            assert_eq!((&*issues[0].diagnostics, issues[0].expression.as_deref()), (text, Some("Patient")));
+            let place = if resource.contains("extension") { "Patient.extension[0]" } else { "Patient" };
+            assert_eq!((&*issues[0].diagnostics, issues[0].expression.as_deref()), (text, Some(place)));
             assert_eq!(issues[0].also, also, "{resource}");
         }
     }
