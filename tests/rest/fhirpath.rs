@@ -105,6 +105,11 @@ on_both_databases! {
             "name": "Own", "status": "active", "kind": "resource", "abstract": false, "type": "Patient", "derivation": "constraint",
             "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient", "differential": {"element": [{"id": "Patient", "path": "Patient"}]}});
         client.put("StructureDefinition/own", &profile).expect(201);
+        for (version, title) in [("1", "first"), ("2", "second")] {
+            let measure = json!({"resourceType": "Measure", "id": format!("m{version}"), "url": "http://here/Measure/m", "version": version,
+                "title": title, "status": "active"});
+            client.put(&format!("Measure/m{version}"), &measure).expect(201);
+        }
         let base = "http://hl7.org/fhir/StructureDefinition";
         for (text, expected) in [
             ("elementDefinition().path".to_owned(), vec!["Patient"]),
@@ -124,6 +129,9 @@ on_both_databases! {
             ("'http://here/own'.resolve().name".to_owned(), vec!["Own"]),
             ("'http://here/own|1.0'.resolve().id.toString()".to_owned(), vec!["own"]),
             ("'http://here/own|2.0'.resolve().exists().toString()".to_owned(), vec!["false"]),
+            ("'http://here/Measure/m'.resolve().title".to_owned(), vec!["second"]),
+            ("'http://here/Measure/m|1'.resolve().title".to_owned(), vec!["first"]),
+            ("'http://here/Measure/m|3'.resolve().exists().toString()".to_owned(), vec!["false"]),
             ("'http://nowhere/profile'.resolve().exists().toString()".to_owned(), vec!["false"]),
         ] {
             let body = json!({"resourceType": "Parameters", "parameter": [{"name": "expression", "valueString": text}]});

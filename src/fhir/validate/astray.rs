@@ -97,19 +97,22 @@ mod tests {
             let issues = validate(Registry::core(), &parse(text.as_bytes()).expect("JSON"), &[], Options::default());
             issues.into_iter().flat_map(|issue| issue.also).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(told(""), "Observation.contained[0].id");
+        assert_eq!(told(""), "Observation.contained[0].id Observation");
         assert_eq!(told(r##","subject":{"reference":"#p"}"##), "");
         assert_eq!(
             told(
                 r#","subject":{"reference":"Patient/1"},"performer":[{"reference":"Practitioner/1"},{"display":"x"},
                 {"reference":"urn:uuid:c757873d-ec9a-4326-a141-556f43239520"}],"encounter":{"reference":"Encounter/1"}"#
             ),
-            "Observation.contained[0].id Observation.subject.reference Observation.performer[1] Observation.performer[2].reference"
+            "Observation.contained[0].id Observation Observation.subject.reference Observation.performer[1] Observation.performer[2].reference"
         );
         let form = r#"{"resourceType":"Questionnaire","status":"draft","contained":[{"resourceType":"ValueSet","id":"v","status":"draft"}],
             "item":[{"linkId":"a","type":"choice","answerValueSet":"v"}]}"#;
         let issues = validate(Registry::core(), &parse(form.as_bytes()).expect("JSON"), &[], Options::default());
         let orphan = issues.iter().find(|issue| issue.diagnostics.starts_with("dom-3")).expect("an orphan");
-        assert_eq!(orphan.also, ["Questionnaire.contained[0].id", "Questionnaire.item[0].answerValueSet"]);
+        assert_eq!(
+            orphan.also,
+            ["Questionnaire.contained[0].id", "Questionnaire", "Questionnaire.item[0].answerValueSet"]
+        );
     }
 }

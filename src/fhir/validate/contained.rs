@@ -48,7 +48,7 @@ pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
             let may_be_meant = || {
                 let astray = astray.get_or_init(|| astray::references(resource, path));
                 let places = astray.iter().filter(|reference| reference.could_lead_to(one)).map(Astray::place);
-                [place.child("id").to_string()].into_iter().chain(places).collect()
+                [place.child("id").to_string(), path.to_string()].into_iter().chain(places).collect()
             };
             check.fail_of_several("invariant", text, &place, may_be_meant);
         }

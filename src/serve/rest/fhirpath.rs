@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::call::{Answer, Call};
+use super::canonicals;
 use crate::base::clock::Timestamp;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::definitions::conformance::CORE;
@@ -59,7 +60,10 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
     let (base, known) = (call.site.base.clone(), registry.clone());
     let locate = move |text: &str| match version(text, &base) {
         Some((key, version)) => Some(Mention::Stored(key, version)),
-        None => canonical::is_known(&known, text).then(|| Mention::Canonical(text.to_owned())),
+        None => {
+            let is_one = canonical::is_known(&known, text) || canonicals::may_be(text);
+            is_one.then(|| Mention::Canonical(text.to_owned()))
+        }
     };
     let stock = Stock::new(locate);
     let mut round = Round { evaluation, stored, stock, registry: registry.clone(), answers };
@@ -119,6 +123,11 @@ async fn fetched(
                 *bytes += body.as_ref().map_or(0, Bytes::len);
                 Body::Stored(body)
             }
+            Known::Perhaps(canonical) => {
+                let body = canonicals::stored(call, &canonical).await?;
+                *bytes += body.as_ref().map_or(0, Bytes::len);
+                Body::Stored(body)
+            }
         };
         if *bytes > FETCHED_BYTES {
             return Err(too_many());
@@ -135,10 +144,12 @@ async fn fetched(
     aside(move || bodies.into_iter().map(read).collect()).await
 }
 
-/// Where something that was mentioned is: a definition that everybody may read, with about its size; or a stored resource, perhaps.
+/// Where something that was mentioned is: a definition that everybody may read, with about its size; a stored resource; or what
+/// may be stored under a canonical URL.
 enum Known {
     Here(Option<Json>, usize),
     Stored(ResourceKey, Option<i64>),
+    Perhaps(String),
 }
 
 enum Body {
@@ -155,7 +166,7 @@ fn known(registry: &Registry, mention: Mention) -> Result<(Mention, Known)> {
     let known = match &mention {
         Mention::Stored(key, version) => Known::Stored(key.clone(), *version),
         Mention::Canonical(url) => match canonical::resolve(registry, url)? {
-            None => Known::Here(None, 0),
+            None => Known::Perhaps(url.clone()),
             // what the tenant has stored is read as any other resource
             Some(found) if found.is_own => {
                 let text = |name: &str| found.json.get(name).and_then(Json::as_str).unwrap_or_default();

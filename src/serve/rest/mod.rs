@@ -10,6 +10,7 @@ mod arguments;
 mod batch;
 mod binary;
 pub mod call;
+mod canonicals;
 pub mod capability;
 mod change;
 mod closure;
