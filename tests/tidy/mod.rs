@@ -48,6 +48,7 @@ fn the_sources_obey_the_laws() {
     }
     violations.extend(tree::migrations());
     violations.extend(tree::judges_are_independent());
+    violations.extend(tree::dictionaries());
     report(violations);
 }
 

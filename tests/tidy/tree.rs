@@ -1,5 +1,5 @@
 //! Laws of the file tree: the migrations of both databases go together, and the evaluator of the search tests and the
-//! checker of recorded histories know nothing of the product.
+//! checker of recorded histories know nothing of the product; libFuzzer can read the dictionaries.
 
 use std::collections::BTreeSet;
 
@@ -32,6 +32,24 @@ fn compare_migrations(sqlite: Vec<String>, postgres: Vec<String>) -> Vec<Violati
     violations
 }
 
+/// libFuzzer refuses a dictionary with anything but ASCII: other bytes are written `\xNN`.
+pub fn dictionaries() -> Vec<Violation> {
+    let entries = std::fs::read_dir(top().join("fuzz/dictionaries")).into_iter().flatten();
+    let mut violations = Vec::new();
+    for entry in entries {
+        let path = entry.unwrap().path();
+        let file = format!("fuzz/dictionaries/{}", path.file_name().unwrap_or_default().to_string_lossy());
+        violations.extend(unreadable(&file, &std::fs::read_to_string(&path).unwrap()));
+    }
+    violations
+}
+
+fn unreadable(file: &str, text: &str) -> Vec<Violation> {
+    let wrong = text.lines().enumerate().filter(|(_, line)| !line.is_ascii());
+    let what = || "libFuzzer reads ASCII alone; write \\xNN".to_owned();
+    wrong.map(|(n, _)| Violation { file: file.to_owned(), line: n + 1, what: what() }).collect()
+}
+
 /// `tests/search` and `tests/consistency` import nothing of the crate.
 pub fn judges_are_independent() -> Vec<Violation> {
     let sources = Source::read_all(&["tests/search", "tests/consistency"]);
@@ -48,6 +66,12 @@ mod tests {
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|n| (*n).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_dictionary_that_cannot_be_read_is_found() {
+        let found = unreadable("a.dict", "\"a\"\n\"\u{f8}\"\n\"\\xc3\"");
+        assert_eq!(found.iter().map(|violation| violation.line).collect::<Vec<_>>(), [2]);
     }
 
     #[test]
