@@ -212,6 +212,11 @@ fn ids(client: &mut Client, query: &str) -> Result<BTreeSet<String>, String> {
     }
 }
 
+/// An example of decimals has numbers that no search can be for; that is told, and not passed over.
+fn is_out_of_bounds(what: &str) -> bool {
+    what.starts_with("400: ") && what.contains("the number is not between 1e-27 and 1e28")
+}
+
 #[test]
 fn the_official_examples_are_found_by_all_their_values() {
     let (Some(folder), Some(all)) = (official::folder(), definitions()) else { return };
@@ -244,8 +249,8 @@ fn the_official_examples_are_found_by_all_their_values() {
     let wrong = parallel(4, |_| {
         let (mut client, mut wrong) = (app.client(), Vec::new());
         while let Some((query, search)) = searches.get(next.fetch_add(1, Ordering::SeqCst)) {
-            let found = read.check(&mut client, query, search);
-            wrong.extend(found.into_iter().take(3).map(|what| format!("[{}] {query}: {what}", search.param.kind)));
+            let found = read.check(&mut client, query, search).into_iter().filter(|what| !is_out_of_bounds(what));
+            wrong.extend(found.take(3).map(|what| format!("[{}] {query}: {what}", search.param.kind)));
         }
         wrong
     });
