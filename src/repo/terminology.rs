@@ -20,6 +20,7 @@ use crate::fhir::terminology::shelf::{all_codes, may_map};
 use crate::fhir::terminology::{CodeSystem, Core, Layers, Library, version};
 use crate::fhir::types::ResourceType;
 use crate::search::context::SearchContext;
+use crate::search::kind::escape::escape;
 
 /// Requests to the service at a time; more wait. Each holds a thread that waits for searches, which need threads too.
 static TURNS: Semaphore = Semaphore::const_new(64);
@@ -53,18 +54,6 @@ pub(super) async fn with<T: Send + 'static>(
     done.map_err(|_| Fault::internal("a terminology operation stopped"))?
 }
 
-/// A value of a search parameter, as it stands in a URL.
-fn escaped(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    for c in value.chars() {
-        if matches!(c, '\\' | ',' | '|' | '$') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
-}
-
 impl Own {
     /// The definitions of a type that a parameter finds, the latest version last.
     fn search(&self, kind: &'static str, param: &'static str, value: &str) -> Result<Versions> {
@@ -74,7 +63,7 @@ impl Own {
         }
         let of = SearchContext::Type(ResourceType::parse(kind)?);
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let params = [pair(param, &escaped(value)), pair("_count", VERSIONS), pair("_total", "none")];
+        let params = [pair(param, &escape(value)), pair("_count", VERSIONS), pair("_total", "none")];
         let answer = self.runtime.block_on(first_page(&self.at, of, &params, Handling::Lenient, &Plain))?;
         let mut made = Vec::new();
         for entry in answer.entries {

@@ -59,3 +59,8 @@ pub fn passed_over<T>(context: &Context<'_>, asked: Result<T>) -> Result<Option<
         Err(fault) => Err(fault),
     }
 }
+
+/// Why an expansion may lack codes, where value sets were passed over.
+pub fn unclosed(left_out: usize) -> Option<String> {
+    (left_out > 0).then(|| format!("{left_out} value sets cannot be expanded here and are left out"))
+}

@@ -42,7 +42,8 @@ fn expanded(context: &Context<'_>, wanted: &Wanted, set: &ValueSet) -> Result<Ex
     if let Some(made) = &set.made {
         return stored::expand(context, wanted, (set, made), &supplements);
     }
-    let mut gather = Gather { context, wanted, supplements, seen: HashMap::new(), path: Vec::new(), unclosed: None };
+    let mut gather =
+        Gather { context, wanted, supplements, seen: HashMap::new(), path: Vec::new(), unclosed: None, left_out: 0 };
     if let Some(found) = gather.page(set)? {
         return Ok(found);
     }
@@ -57,11 +58,9 @@ fn expanded(context: &Context<'_>, wanted: &Wanted, set: &ValueSet) -> Result<Ex
     if set.is_everywhere {
         // what was asked in vain was not used
         context.used.borrow_mut().forget_systems();
-        gathered
-            .iter()
-            .filter_map(|one| one.found.system.as_ref())
-            .for_each(|system| context.use_system(&**system, set));
-        gather.unclosed = None;
+        let systems = gathered.iter().filter_map(|one| one.found.system.as_ref());
+        systems.for_each(|system| context.use_system(&**system, set));
+        gather.unclosed = everywhere::unclosed(gather.left_out);
     }
     let total = gathered.len();
     // a hierarchy is there as a whole, whatever page is asked for
@@ -114,6 +113,8 @@ struct Gather<'c, 'l> {
     seen: HashMap<Told, usize>,
     path: Vec<String>,
     unclosed: Option<String>,
+    /// Value sets that were passed over.
+    left_out: usize,
 }
 
 impl Gather<'_, '_> {
@@ -186,6 +187,7 @@ impl Gather<'_, '_> {
                 done?;
             } else if everywhere::passed_over(self.context, done)?.is_none() {
                 self.path.truncate(depth);
+                self.left_out += 1;
                 continue;
             }
             for one in found {

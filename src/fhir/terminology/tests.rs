@@ -1505,6 +1505,7 @@ fn all_value_sets_are_asked_at_once() {
     let mut found: Vec<String> = codes(&answer).split(' ').map(str::to_owned).collect();
     found.sort();
     assert_eq!(found, ["old", "pdl", "w"]);
+    assert!(written(&answer).contains("value sets cannot be expanded here"), "{}", written(&answer));
     let used: Vec<_> = written(&answer).match_indices("used-").map(|(at, _)| at).collect();
     assert_eq!(used.len(), 1, "{}", written(&answer));
     // a code system whose codes are a value set counts as a whole

@@ -37,7 +37,7 @@ pub fn check<'r, 'j>(
     }
 }
 
-/// "The unit and code/system elements of the low or high elements SHALL match" (FHIR R4 `datatypes.html#Range`). Other validators do not
+/// "The `unit` and `code`/`system` elements of the `low` or `high` elements SHALL match" (FHIR R4 `datatypes.html#Range`). Other validators do not
 /// ask for it, so it is a warning.
 fn range(check: &mut Check<'_, '_>, range: &Json, path: &Path) {
     let Some((low, high)) = range.get("low").zip(range.get("high")) else { return };

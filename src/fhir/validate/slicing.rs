@@ -104,16 +104,18 @@ pub fn unlike(slicing: &Slicing, number: usize, json: &Json, path: &Path<'_>) ->
     let mut found = vec![path.to_string()];
     let criteria = slicing.criteria.get().and_then(|all| all.get(number)?.as_deref()).unwrap_or_default();
     for (criterion, discriminator) in criteria.iter().zip(&slicing.discriminators) {
-        let of = |json: &Json, path: &Path<'_>| match criterion {
-            Criterion::Value(values) => {
+        let values = match criterion {
+            Criterion::Value(values) => Some(values),
+            Criterion::Code(_) => None,
+            _ => continue,
+        };
+        let of = |json: &Json, path: &Path<'_>| match values {
+            Some(values) => {
                 let of = |wanted: &Wanted| locations::unlike(json, &wanted.value, wanted.is_fixed, path);
                 values.iter().flat_map(of).collect()
             }
-            _ => locations::of_codes(json, path),
+            None => locations::of_codes(json, path),
         };
-        if !matches!(criterion, Criterion::Value(_) | Criterion::Code(_)) {
-            continue;
-        }
         let mut add = |json: Option<&Json>, path: &Path<'_>| match json {
             _ if found.len() >= PLACES => {}
             Some(json) => found.extend(of(json, path)),

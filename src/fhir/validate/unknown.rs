@@ -1,4 +1,4 @@
-//! Elements that a type does not have (FHIR R4 `json.html`: "unknown elements SHALL be treated as an error").
+//! Elements that a type does not have (FHIR R4 `validation.html`: "nothing extra is present").
 
 use super::state::{Check, STRUCTURE, shown};
 use crate::fhir::definitions::element::{Property, TypeId, properties, type_by_name};

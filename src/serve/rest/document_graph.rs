@@ -2,8 +2,8 @@
 //! searches for what refers to one.
 
 use super::call::Call;
+use super::canonicals;
 use super::document_assembly::{Document, MOST};
-use super::params::escape;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::fhirpath::{Bounds, Context, Expression, Item, Node, compile};
 use crate::fhir::json::{Json, parse_stored};
@@ -54,16 +54,7 @@ async fn find(call: &Call<'_>, url: &str) -> Result<Json> {
             Err(fault) => return Err(fault),
         }
     }
-    let escaped = escape(url);
-    // What parts a URL from its version is no part of a value.
-    let value = match url.rsplit_once('|') {
-        Some((url, version)) => format!("{}|{}", escape(url), escape(version)),
-        None => escaped,
-    };
-    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let pairs = [pair("url", &value), pair("_sort", "-_lastUpdated"), pair("_count", "1")];
-    let found = call.session.search(SearchContext::Type(kind), &pairs, Handling::Strict).await?;
-    let body = found.entries.into_iter().next().and_then(|entry| entry.stored.body);
+    let body = canonicals::of_kind(call, kind, url).await?;
     let body = body.ok_or_else(|| unfit("the GraphDefinition is not one of this server"))?;
     parse_stored(&body)
 }

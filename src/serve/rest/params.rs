@@ -98,18 +98,6 @@ pub fn encode(text: &str) -> String {
     utf8_percent_encode(text, KEEP).to_string()
 }
 
-/// A value of a search parameter that stands for itself, whatever is in it.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, ',' | '|' | '$' | '\\') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
-}
-
 /// A query string of pairs, without `?`.
 pub fn query(pairs: &[(String, String)]) -> String {
     let mut out = String::new();

@@ -6,12 +6,10 @@ use std::sync::Arc;
 
 use super::arguments::Arguments;
 use super::call::{Answer, Call};
+use super::canonicals;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::json::{Json, parse_stored, write};
 use crate::fhir::validate::{BASES, Registry, Shelf, structure};
-use crate::repo::Handling;
-use crate::search::context::SearchContext;
-use crate::search::kind::escape::escape;
 
 /// The StructureDefinition with its snapshot.
 ///
@@ -76,12 +74,7 @@ async fn named(call: &Call<'_>, url: &str, registry: &Arc<Registry>) -> Result<J
 
 /// The newest stored definition with a canonical URL.
 async fn stored(call: &Call<'_>, url: &str) -> Result<Option<Json>> {
-    let (url, version) = url.split_once('|').map_or((url, None), |(url, version)| (url, Some(version)));
-    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let mut pairs = vec![pair("url", &escape(url)), pair("_sort", "-_lastUpdated"), pair("_count", "1")];
-    pairs.extend(version.map(|version| pair("version", &escape(version))));
-    let found = call.session.search(SearchContext::Type(call.kind()?), &pairs, Handling::Strict).await?;
-    let body = found.entries.into_iter().next().and_then(|entry| entry.stored.body);
+    let body = canonicals::of_kind(call, call.kind()?, url).await?;
     body.as_deref().map(parse_stored).transpose()
 }
 

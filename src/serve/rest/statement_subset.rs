@@ -3,14 +3,12 @@
 
 use super::arguments::Arguments;
 use super::call::{Answer, Call};
+use super::canonicals;
 use super::metadata;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::json::{Json, Object, parse_stored, write};
 use crate::fhir::subset::{TAG_CODE, TAG_SYSTEM};
 use crate::fhir::types::ResourceType;
-use crate::repo::Handling;
-use crate::search::context::SearchContext;
-use crate::search::kind::escape::escape;
 
 /// The statement with the types that are asked for, tagged as a part.
 ///
@@ -53,10 +51,7 @@ pub async fn operation(call: &Call<'_>, body: Option<&Json>) -> Result<Answer> {
 
 /// The stored statement with a canonical URL.
 async fn stored(call: &Call<'_>, url: &str) -> Result<bytes::Bytes> {
-    let kind = call.kind()?;
-    let pairs = [("url".to_owned(), escape(url)), ("_count".to_owned(), "1".to_owned())];
-    let found = call.session.search(SearchContext::Type(kind), &pairs, Handling::Strict).await?;
-    let body = found.entries.into_iter().next().and_then(|entry| entry.stored.body);
+    let body = canonicals::of_kind(call, call.kind()?, url).await?;
     body.ok_or_else(|| Fault::not_found("no CapabilityStatement with this url is known"))
 }
 

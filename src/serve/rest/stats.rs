@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use super::arguments::Arguments;
 use super::call::{Answer, Call};
-use super::params::escape;
 use crate::base::clock::Timestamp;
 use crate::base::fault::{Fault, Result};
 use crate::fhir::decimal;
@@ -15,6 +14,7 @@ use crate::fhir::time;
 use crate::fhir::types::ResourceKey;
 use crate::repo::{Handling, Stored};
 use crate::search::context::SearchContext;
+use crate::search::kind::escape::escape;
 use crate::search::kind::reference::local;
 
 /// Observations that are read at a time.
