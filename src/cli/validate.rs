@@ -13,10 +13,10 @@ use crate::cli::load::{Document, documents, listed};
 use crate::cli::package::archive;
 use crate::fhir::definitions::package::{self, Manifest, Package};
 use crate::fhir::definitions::shipped;
-use crate::fhir::json::{Json, parse, write};
+use crate::fhir::json::{Json, write};
 use crate::fhir::outcome::outcome;
+use crate::fhir::reading;
 use crate::fhir::validate::{Beside, Options, Registry, validate_beside};
-use crate::fhir::xml;
 
 /// Arguments of `cresset validate`.
 #[derive(Debug, Args)]
@@ -205,9 +205,9 @@ fn gathered(paths: &[PathBuf]) -> Result<Vec<Json>> {
 
 fn read(text: &str) -> Result<Json> {
     if text.trim_start().starts_with('<') {
-        xml::parse_exact(text.as_bytes(), DEEPEST_NESTING)
+        reading::of_exact_xml(text.as_bytes(), DEEPEST_NESTING)
     } else {
-        parse(text.as_bytes())
+        reading::of_json(text.as_bytes(), DEEPEST_NESTING)
     }
 }
 

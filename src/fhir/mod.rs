@@ -20,6 +20,7 @@ pub mod outcome;
 pub mod patch;
 pub mod path;
 pub mod quantity;
+pub mod reading;
 pub mod resource;
 pub mod statistics;
 pub mod subset;

@@ -3,9 +3,8 @@
 //! It keeps what FHIR needs and general JSON libraries lose: decimals exactly as written (`1.0` is
 //! not `1.00`; FHIR R4 `json.html`, 2.6.2.1), the order of properties, and interned names.
 //! The reader (RFC 8259) refuses duplicate keys, nesting beyond a bound and text after the value, and
-//! tells the line, the column and, in a resource, the element of every error.
+//! tells the line and the column of every error.
 
-mod place;
 mod read;
 mod scan;
 mod tree;

@@ -1,6 +1,5 @@
 //! Reading JSON (RFC 8259) into the tree.
 
-use super::place;
 use super::tree::{Json, Number, Object, number_end};
 use crate::base::fault::{Category, Fault, Result};
 use crate::base::limits::DEEPEST_NESTING;
@@ -77,11 +76,7 @@ impl<'a> Reader<'a> {
     }
 
     fn fault(&self, message: &str) -> Fault {
-        let fault = fault_at(self.bytes(), self.at, message);
-        match place::expression(self.text, self.at) {
-            Some(expression) => fault.at(expression),
-            None => fault,
-        }
+        fault_at(self.bytes(), self.at, message)
     }
 
     fn unexpected(&self, expected: &str) -> Fault {

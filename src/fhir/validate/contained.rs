@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::astray::{self, Astray};
+use super::astray::Astray;
 use super::state::{Check, shown};
 use crate::fhir::definitions::names;
 use crate::fhir::json::Json;
@@ -18,7 +18,7 @@ pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
     anchors(resource, &mut named);
     let all = path.child("contained");
     let mut ids = HashMap::new();
-    let astray: OnceCell<Vec<Astray<'_>>> = OnceCell::new();
+    let astray = OnceCell::new();
     for (n, one) in list.iter().enumerate() {
         let place = all.item(n);
         let meta = |name: &str| one.get("meta").and_then(|meta| meta.get(name)).is_some();
@@ -46,8 +46,7 @@ pub fn check(check: &mut Check<'_, '_>, resource: &Json, path: &Path) {
                 )
             };
             let may_be_meant = || {
-                let astray = astray.get_or_init(|| astray::references(resource, path));
-                let places = astray.iter().filter(|reference| reference.could_lead_to(one)).map(Astray::place);
+                let places = astray.get_or_init(|| Astray::of(resource, path)).places_for(one);
                 [place.child("id").to_string(), path.to_string()].into_iter().chain(places).collect()
             };
             check.fail_of_several("invariant", text, &place, may_be_meant);

@@ -115,6 +115,35 @@ fn add_unlike(value: &Json, wanted: &Json, is_fixed: bool, path: &Path<'_>, foun
     }
 }
 
+/// The parts of a value, itself at the most, that are as in another one that is prescribed.
+pub fn alike(value: &Json, wanted: &Json, path: &Path<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    add_alike(value, wanted, path, &mut found);
+    found.truncate(PLACES);
+    found
+}
+
+fn add_alike(value: &Json, wanted: &Json, path: &Path<'_>, found: &mut Vec<String>) {
+    match (value, wanted) {
+        _ if found.len() >= PLACES => {}
+        (Json::Object(a), Json::Object(b)) => {
+            for (name, wanted) in b.iter() {
+                if let Some(value) = a.get_name(name) {
+                    add_alike(value, wanted, &path.child(name.as_str()), found);
+                }
+            }
+        }
+        (Json::Array(items), Json::Array(all)) => {
+            for (n, item) in items.iter().enumerate() {
+                if let Some(wanted) = all.iter().find(|wanted| is_prescribed(item, wanted, false)) {
+                    add_alike(item, wanted, &path.item(n), found);
+                }
+            }
+        }
+        _ => found.push(path.to_string()),
+    }
+}
+
 /// A value, which may have two parts, and its place.
 type Found<'j> = ((&'j str, &'j str), String);
 
@@ -274,6 +303,17 @@ mod tests {
             (r#""a""#, r#""b""#, true, "x"),
         ] {
             assert_eq!(unlike(&json(value), &json(wanted), is_fixed, &path).join(" "), places, "{value}");
+        }
+        for (value, wanted, places) in [
+            (
+                r#"{"coding":[{"code":"a"},{"code":"b","display":"x"}]}"#,
+                r#"{"coding":[{"code":"b"}]}"#,
+                "x.coding[1].code",
+            ),
+            (r#"{"a":1,"b":{"c":2,"d":3}}"#, r#"{"a":1,"b":{"c":2}}"#, "x.a x.b.c"),
+            (r#""a""#, r#""a""#, "x"),
+        ] {
+            assert_eq!(alike(&json(value), &json(wanted), &path).join(" "), places, "{value}");
         }
     }
 }

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::locations::PLACES;
 use super::rules::{At, Slicing, SlicingRules};
-use super::slicing::{is_unclear, slice_of, unlike};
+use super::slicing::{alike, is_unclear, slice_of, unlike};
 use super::state::{Check, Rules, STRUCTURE, Scope};
 use crate::fhir::fhirpath::Node;
 use crate::fhir::json::Json;
@@ -27,8 +27,8 @@ struct Sliced<'r, 'j> {
     has_rest: bool,
     /// The first such values, with their numbers where the element repeats.
     rest: SmallVec<[(Option<usize>, &'j Json); REST]>,
-    /// The first values that are more than a slice may have: its number and theirs.
-    beyond: SmallVec<[(usize, usize); 1]>,
+    /// The first values that are more than a slice may have, with its number and theirs.
+    beyond: SmallVec<[(usize, usize, &'j Json); 1]>,
     /// Whether it slices a slice.
     is_inner: bool,
 }
@@ -131,10 +131,10 @@ impl<'r, 'j> Sliced<'r, 'j> {
         self.rest.iter().flat_map(of_value).collect()
     }
 
-    /// The values that are more than a slice may have.
+    /// The values that are more than a slice may have, with what puts each into it.
     fn beyond(&self, number: usize, path: &Path) -> Vec<String> {
-        let of_slice = self.beyond.iter().filter(|(slice, _)| *slice == number);
-        of_slice.map(|(_, n)| path.item(*n).to_string()).collect()
+        let of_slice = self.beyond.iter().filter(|(slice, ..)| *slice == number);
+        of_slice.flat_map(|(_, n, json)| alike(self.slicing, number, json, &path.item(*n))).collect()
     }
 
     /// Counts a value in a slice, or in none; the rule of the slice.
@@ -151,7 +151,9 @@ impl<'r, 'j> Sliced<'r, 'j> {
                     let (names, profile) = (names.join(", "), profile());
                     format!("is in none of the slices {names}, and the profile {profile} allows no others")
                 };
-                check.fail_by(self.at.profile, STRUCTURE, text, path, Vec::new);
+                let parts = |number: usize| unlike(self.slicing, number, json, path).into_iter().skip(1);
+                let others = || (0..names.len()).flat_map(parts).take(PLACES).collect();
+                check.fail_by(self.at.profile, STRUCTURE, text, path, others);
             }
             return None;
         };
@@ -170,7 +172,7 @@ impl<'r, 'j> Sliced<'r, 'j> {
         self.counts[number] += 1;
         let at = self.at.sibling(*index);
         let is_beyond = at.rule().max.is_some_and(|max| self.counts[number] > max) && self.beyond.len() < PLACES;
-        self.beyond.extend(path.index().filter(|_| is_beyond).map(|n| (number, n)));
+        self.beyond.extend(path.index().filter(|_| is_beyond).map(|n| (number, n, json)));
         Some(at)
     }
 }

@@ -101,6 +101,25 @@ fn conforms<'r, 'j>(check: &mut Check<'r, 'j>, scope: &Scope<'j>, node: Node<'j>
 
 /// What keeps a value out of a slice, as far as that is a value in it that is prescribed or a code; else the value itself.
 pub fn unlike(slicing: &Slicing, number: usize, json: &Json, path: &Path<'_>) -> Vec<String> {
+    let of_value =
+        |json: &Json, wanted: &Wanted, path: &Path<'_>| locations::unlike(json, &wanted.value, wanted.is_fixed, path);
+    told_apart_by(slicing, number, json, path, &of_value)
+}
+
+/// What puts a value into a slice; see [`unlike`].
+pub fn alike(slicing: &Slicing, number: usize, json: &Json, path: &Path<'_>) -> Vec<String> {
+    let of_value = |json: &Json, wanted: &Wanted, path: &Path<'_>| locations::alike(json, &wanted.value, path);
+    told_apart_by(slicing, number, json, path, &of_value)
+}
+
+/// A value, and what in it a slice is known by: `of_value` says which places, where that is a value that is prescribed.
+fn told_apart_by(
+    slicing: &Slicing,
+    number: usize,
+    json: &Json,
+    path: &Path<'_>,
+    of_value: &dyn Fn(&Json, &Wanted, &Path<'_>) -> Vec<String>,
+) -> Vec<String> {
     let mut found = vec![path.to_string()];
     let criteria = slicing.criteria.get().and_then(|all| all.get(number)?.as_deref()).unwrap_or_default();
     for (criterion, discriminator) in criteria.iter().zip(&slicing.discriminators) {
@@ -110,10 +129,7 @@ pub fn unlike(slicing: &Slicing, number: usize, json: &Json, path: &Path<'_>) ->
             _ => continue,
         };
         let of = |json: &Json, path: &Path<'_>| match values {
-            Some(values) => {
-                let of = |wanted: &Wanted| locations::unlike(json, &wanted.value, wanted.is_fixed, path);
-                values.iter().flat_map(of).collect()
-            }
+            Some(values) => values.iter().flat_map(|wanted| of_value(json, wanted, path)).collect(),
             None => locations::of_codes(json, path),
         };
         let mut add = |json: Option<&Json>, path: &Path<'_>| match json {

@@ -71,6 +71,14 @@ struct Reading<'a> {
 /// What is wrong with a processing instruction where the text is judged.
 const INSTRUCTION: &str = "a processing instruction has no place in a resource";
 
+/// A fault at `path`, unless its place is known.
+fn placed(fault: Fault, path: &Path<'_>) -> Fault {
+    match fault.issues().first().and_then(|issue| issue.expression.as_ref()) {
+        Some(_) => fault,
+        None => fault.at(path.to_string()),
+    }
+}
+
 impl<'a> Reading<'a> {
     /// Whether the last token is a processing instruction that is to be refused. The declaration of XML is none.
     fn is_instruction(&self) -> bool {
@@ -141,7 +149,7 @@ impl<'a> Reading<'a> {
             return Ok(None);
         }
         loop {
-            match self.scan.token()? {
+            match self.scan.token().map_err(|fault| fault.at(path.to_string()))? {
                 Token::Start(child) => return Ok(Some(child)),
                 Token::Nothing if self.is_instruction() => {
                     return Err(self.fault(self.scan.start(), INSTRUCTION, path));
@@ -225,7 +233,7 @@ impl<'a> Reading<'a> {
             if resource.is_some() {
                 return Err(self.fault(inner.at, "more than one resource", path));
             }
-            resource = Some(self.resource(&inner, Some(path))?);
+            resource = Some(self.resource(&inner, Some(path)).map_err(|fault| placed(fault, path))?);
         }
         resource.ok_or_else(|| self.fault(tag.at, "there is no resource", path))
     }

@@ -10,8 +10,8 @@ use super::conditions::{Conditions, Prefer};
 use super::negotiate::Format;
 use crate::base::fault::{Category, Fault, Result};
 use crate::fhir::bundle::Method;
-use crate::fhir::json::{Json, parse_with};
-use crate::fhir::xml;
+use crate::fhir::json::Json;
+use crate::fhir::reading;
 use crate::serve::encoding::{decode, of_body};
 
 /// Bodies above this many bytes are read and written outside the threads that serve connections.
@@ -111,19 +111,19 @@ pub async fn body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes
 /// Parses a body; large ones elsewhere, so that a connection's thread is not held. With `is_exact` XML is read to be judged.
 ///
 /// # Errors
-/// 400 with line and column.
+/// 400 with line, column and element.
 pub async fn resource(body: Bytes, format: Format, nesting: usize, is_exact: bool) -> Result<Json> {
     if body.is_empty() {
         return Err(Fault::coded(Category::Invalid, "required", "there is no body"));
     }
-    let parse = match format {
-        Format::Json => parse_with,
-        Format::Xml if is_exact => xml::parse_exact,
-        Format::Xml => xml::parse,
+    let read = match format {
+        Format::Json => reading::of_json,
+        Format::Xml if is_exact => reading::of_exact_xml,
+        Format::Xml => reading::of_xml,
     };
     if body.len() <= INLINE_BYTES {
-        return parse(&body, nesting);
+        return read(&body, nesting);
     }
-    let parsed = tokio::task::spawn_blocking(move || parse(&body, nesting)).await;
+    let parsed = tokio::task::spawn_blocking(move || read(&body, nesting)).await;
     parsed.map_err(|_| Fault::internal("the parser stopped"))?
 }

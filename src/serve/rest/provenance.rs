@@ -8,7 +8,8 @@ use super::extract;
 use super::routes::Interaction;
 use crate::base::fault::{Fault, Result};
 use crate::base::id::IdSource;
-use crate::fhir::json::{Json, parse_with};
+use crate::fhir::json::Json;
+use crate::fhir::reading;
 use crate::fhir::types::ResourceType;
 use crate::repo::{Change, WriteEntry};
 
@@ -34,7 +35,7 @@ pub fn entries(
     }
     let in_header = |fault: Fault| fault.context("X-Provenance");
     let text = extract::text(headers, &HEADER)?.unwrap_or_default();
-    let mut resource = parse_with(text.as_bytes(), nesting).map_err(in_header)?;
+    let mut resource = reading::of_json(text.as_bytes(), nesting).map_err(in_header)?;
     let kind = ResourceType::parse("Provenance")?;
     of_type(&resource, kind).map_err(in_header)?;
     if resource.get("target").is_some() {
