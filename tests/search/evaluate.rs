@@ -1,6 +1,8 @@
 //! The evaluator: whether a condition holds for a resource, decided on its raw JSON.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
@@ -150,8 +152,20 @@ pub fn texts(json: &Value) -> Vec<&str> {
     }
 }
 
+thread_local! {
+    /// The spellings of the texts asked for so far: each is compared with thousands.
+    static SPELLINGS: RefCell<HashMap<String, Rc<[String; 2]>>> = RefCell::default();
+}
+
 /// A folded text as it may be written without punctuation, which is ignored (3.1.1.4.8): left out, or a blank.
-fn spellings(text: &str) -> [String; 2] {
+fn spellings(text: &str) -> Rc<[String; 2]> {
+    SPELLINGS.with_borrow_mut(|all| match all.get(text) {
+        Some(known) => known.clone(),
+        None => all.entry(text.to_owned()).or_insert_with(|| Rc::new(spelled(text))).clone(),
+    })
+}
+
+fn spelled(text: &str) -> [String; 2] {
     let is_sign = |c: char| "$+<=>^`|~".contains(c);
     let is_punctuation = |c: char| c.is_ascii_punctuation() && !is_sign(c) || "‐‑‒–—―‘’‚“”„†‡•‰′″‹›«»¡¿§¶·".contains(c);
     ["", " "].map(|blank| {
@@ -166,7 +180,8 @@ fn spellings(text: &str) -> [String; 2] {
 /// Whether a text passes.
 pub fn string(modifier: &str, text: &str, wanted: &str) -> bool {
     let any = |test: &dyn Fn(&str, &str) -> bool| {
-        spellings(text).iter().any(|text| spellings(wanted).iter().any(|wanted| test(text, wanted)))
+        let wanted = spellings(wanted);
+        spellings(text).iter().any(|text| wanted.iter().any(|wanted| test(text, wanted)))
     };
     match modifier {
         ":exact" => text == wanted,
@@ -186,9 +201,9 @@ fn families<'a>(json: &'a Value, path: &str) -> Vec<&'a str> {
 
 /// Whether a part of a name after the first begins with a text.
 pub fn later_part(name: &str, wanted: &str) -> bool {
-    let [_, spaced] = spellings(name);
-    let words: Vec<&str> = spaced.split(' ').collect();
-    (1..words.len()).any(|at| spellings(wanted).iter().any(|wanted| words[at..].join(" ").starts_with(wanted.as_str())))
+    let (name, wanted) = (spellings(name), spellings(wanted));
+    let words: Vec<&str> = name[1].split(' ').collect();
+    (1..words.len()).any(|at| wanted.iter().any(|wanted| words[at..].join(" ").starts_with(wanted.as_str())))
 }
 
 /// System and code of everything that a token can stand in.
