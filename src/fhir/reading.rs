@@ -2,6 +2,7 @@
 //! where not even the type is known (FHIR R4 `operationoutcome-definitions.html#OperationOutcome.issue.expression`).
 
 use crate::base::fault::{Fault, Result};
+use crate::base::limits::DEEPEST_NESTING;
 use crate::fhir::definitions::element::{TypeId, property, resource_type_id};
 use crate::fhir::json::{self, Json};
 use crate::fhir::name::Name;
@@ -67,6 +68,8 @@ fn expression(text: &[u8], line: u32, column: u32) -> Option<String> {
     let mut here = 0;
     while here < at {
         match text[here] {
+            // What is not UTF-8 was not looked at before.
+            b'{' | b'[' if levels.len() > DEEPEST_NESTING => return None,
             b'{' => levels.push(Level::Object(None, false, None)),
             b'[' => levels.push(Level::Array(0)),
             b'}' | b']' => drop(levels.pop()),
@@ -191,6 +194,13 @@ mod tests {
         }
         let broken = b"{\"resourceType\":\"Patient\",\"name\":[{\"family\":\"\xff\"}]}";
         assert_eq!(place(of_json, broken).as_deref(), Some("Patient.name[0].family"));
+        // Levels are kept up to a bound, also where they are closed again before.
+        let nested = |levels: usize| {
+            let (open, close) = (b"[".repeat(levels), b"]".repeat(levels));
+            [br#"{"resourceType":"Patient","name":"#.as_slice(), &open, &close, b",\"gender\":\"\xff\"}"].concat()
+        };
+        assert_eq!(place(of_json, &nested(DEEPEST_NESTING)).as_deref(), Some("Patient.gender"));
+        assert_eq!(place(of_json, &nested(DEEPEST_NESTING + 1)).as_deref(), Some("Resource"));
     }
 
     #[test]
