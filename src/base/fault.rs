@@ -237,6 +237,15 @@ impl Fault {
         self
     }
 
+    /// The same fault, at the element `expression` (FHIRPath) unless it is at one already.
+    #[must_use]
+    pub fn or_at(self, expression: impl FnOnce() -> String) -> Self {
+        match self.0.issues.first().and_then(|issue| issue.expression.as_ref()) {
+            Some(_) => self,
+            None => self.at(expression()),
+        }
+    }
+
     /// The same fault, at a line and column of the request's text.
     #[must_use]
     pub fn on(mut self, line: u32, column: u32) -> Self {

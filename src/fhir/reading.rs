@@ -19,8 +19,10 @@ const LONGEST: usize = 512;
 pub fn of_json(text: &[u8], nesting: usize) -> Result<Json> {
     json::parse_with(text, nesting).map_err(|fault| {
         let position = fault.issues().first().and_then(|issue| issue.position);
-        let place = position.and_then(|(line, column)| expression(text, line, column));
-        fault.at(place.as_deref().unwrap_or("Resource"))
+        match position.and_then(|(line, column)| expression(text, line, column)) {
+            Some(place) => fault.at(place),
+            None => named(fault),
+        }
     })
 }
 
@@ -41,16 +43,13 @@ pub fn of_exact_xml(text: &[u8], nesting: usize) -> Result<Json> {
 }
 
 fn named(fault: Fault) -> Fault {
-    match fault.issues().first().and_then(|issue| issue.expression.as_ref()) {
-        Some(_) => fault,
-        None => fault.at("Resource"),
-    }
+    fault.or_at(|| "Resource".to_owned())
 }
 
 /// What stands around a position.
 enum Level<'t> {
     /// An object: the property that is being read, whether its value is, and the type if it is a resource.
-    Object(Option<&'t str>, bool, Option<&'t str>),
+    Object { name: Option<&'t str>, is_value: bool, kind: Option<&'t str> },
     /// An array: the number of the item.
     Array(usize),
 }
@@ -70,17 +69,17 @@ fn expression(text: &[u8], line: u32, column: u32) -> Option<String> {
         match text[here] {
             // What is not UTF-8 was not looked at before.
             b'{' | b'[' if levels.len() > DEEPEST_NESTING => return None,
-            b'{' => levels.push(Level::Object(None, false, None)),
+            b'{' => levels.push(Level::Object { name: None, is_value: false, kind: None }),
             b'[' => levels.push(Level::Array(0)),
             b'}' | b']' => drop(levels.pop()),
             b':' => {
-                if let Some(Level::Object(_, is_value, _)) = levels.last_mut() {
+                if let Some(Level::Object { is_value, .. }) = levels.last_mut() {
                     *is_value = true;
                 }
             }
             b',' => match levels.last_mut() {
                 Some(Level::Array(number)) => *number += 1,
-                Some(Level::Object(name, is_value, _)) => (*name, *is_value) = (None, false),
+                Some(Level::Object { name, is_value, .. }) => (*name, *is_value) = (None, false),
                 None => {}
             },
             b'"' => {
@@ -93,7 +92,9 @@ fn expression(text: &[u8], line: u32, column: u32) -> Option<String> {
         here += 1;
     }
     // a name that must not be there is the place itself
-    if let (Some(Level::Object(name @ None, false, _)), Some(b'"')) = (levels.last_mut(), text.get(at)) {
+    if let (Some(Level::Object { name: name @ None, is_value: false, .. }), Some(b'"')) =
+        (levels.last_mut(), text.get(at))
+    {
         *name = string(text, at, end_of_string(text, at));
     }
     told(&levels)
@@ -120,8 +121,8 @@ fn string(text: &[u8], start: usize, end: usize) -> Option<&str> {
 /// Notes a string: the name of a property, or the type of a resource.
 fn note<'t>(levels: &mut [Level<'t>], string: &'t str) {
     match levels.last_mut() {
-        Some(Level::Object(name, false, _)) => *name = Some(string),
-        Some(Level::Object(Some("resourceType"), true, kind)) => *kind = Some(string),
+        Some(Level::Object { name, is_value: false, .. }) => *name = Some(string),
+        Some(Level::Object { name: Some("resourceType"), kind, .. }) => *kind = Some(string),
         _ => {}
     }
 }
@@ -129,12 +130,12 @@ fn note<'t>(levels: &mut [Level<'t>], string: &'t str) {
 /// The expression: the names of elements as far as the definitions know them, `value` for `valueString`, else those of the text.
 fn told(levels: &[Level<'_>]) -> Option<String> {
     let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let Some(Level::Object(_, _, Some(kind))) = levels.first() else { return None };
+    let Some(Level::Object { kind: Some(kind), .. }) = levels.first() else { return None };
     let mut out = Some(*kind).filter(|kind| is_name(kind))?.to_owned();
     let mut owner: Option<TypeId> = None;
     for level in levels {
         match level {
-            Level::Object(name, _, kind) => {
+            Level::Object { name, kind, .. } => {
                 owner = kind.and_then(ResourceType::find).map(resource_type_id).or(owner);
                 let name = name.map(|name| name.trim_start_matches('_')).filter(|name| is_name(name));
                 let Some(name) = name else { break };
@@ -192,6 +193,8 @@ mod tests {
         ] {
             assert_eq!(place(of_json, text.as_bytes()).as_deref(), Some(expected), "{text}");
         }
+        let marked = b"\xef\xbb\xbf{\"resourceType\":\"Patient\",\"id\":\"\xff";
+        assert_eq!(place(of_json, marked).as_deref(), Some("Patient.id"));
         let broken = b"{\"resourceType\":\"Patient\",\"name\":[{\"family\":\"\xff\"}]}";
         assert_eq!(place(of_json, broken).as_deref(), Some("Patient.name[0].family"));
         // Levels are kept up to a bound, also where they are closed again before.

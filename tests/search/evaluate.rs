@@ -1,8 +1,6 @@
 //! The evaluator: whether a condition holds for a resource, decided on its raw JSON.
 
-use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
-use std::rc::Rc;
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
@@ -152,20 +150,8 @@ pub fn texts(json: &Value) -> Vec<&str> {
     }
 }
 
-thread_local! {
-    /// The spellings of the texts asked for so far: each is compared with thousands.
-    static SPELLINGS: RefCell<HashMap<String, Rc<[String; 2]>>> = RefCell::default();
-}
-
 /// A folded text as it may be written without punctuation, which is ignored (3.1.1.4.8): left out, or a blank.
-fn spellings(text: &str) -> Rc<[String; 2]> {
-    SPELLINGS.with_borrow_mut(|all| match all.get(text) {
-        Some(known) => known.clone(),
-        None => all.entry(text.to_owned()).or_insert_with(|| Rc::new(spelled(text))).clone(),
-    })
-}
-
-fn spelled(text: &str) -> [String; 2] {
+fn spellings(text: &str) -> [String; 2] {
     let is_sign = |c: char| "$+<=>^`|~".contains(c);
     let is_punctuation = |c: char| c.is_ascii_punctuation() && !is_sign(c) || "‐‑‒–—―‘’‚“”„†‡•‰′″‹›«»¡¿§¶·".contains(c);
     ["", " "].map(|blank| {
@@ -180,8 +166,7 @@ fn spelled(text: &str) -> [String; 2] {
 /// Whether a text passes.
 pub fn string(modifier: &str, text: &str, wanted: &str) -> bool {
     let any = |test: &dyn Fn(&str, &str) -> bool| {
-        let wanted = spellings(wanted);
-        spellings(text).iter().any(|text| wanted.iter().any(|wanted| test(text, wanted)))
+        spellings(text).iter().any(|text| spellings(wanted).iter().any(|wanted| test(text, wanted)))
     };
     match modifier {
         ":exact" => text == wanted,
@@ -201,9 +186,9 @@ fn families<'a>(json: &'a Value, path: &str) -> Vec<&'a str> {
 
 /// Whether a part of a name after the first begins with a text.
 pub fn later_part(name: &str, wanted: &str) -> bool {
-    let (name, wanted) = (spellings(name), spellings(wanted));
-    let words: Vec<&str> = name[1].split(' ').collect();
-    (1..words.len()).any(|at| wanted.iter().any(|wanted| words[at..].join(" ").starts_with(wanted.as_str())))
+    let [_, spaced] = spellings(name);
+    let words: Vec<&str> = spaced.split(' ').collect();
+    (1..words.len()).any(|at| spellings(wanted).iter().any(|wanted| words[at..].join(" ").starts_with(wanted.as_str())))
 }
 
 /// System and code of everything that a token can stand in.

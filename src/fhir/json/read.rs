@@ -32,8 +32,8 @@ pub fn parse_stored(text: &[u8]) -> Result<Json> {
 /// # Errors
 /// See [`parse`].
 pub fn parse_with(text: &[u8], nesting: usize) -> Result<Json> {
+    let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     let valid = std::str::from_utf8(text).map_err(|e| fault_at(text, e.valid_up_to(), "invalid UTF-8"))?;
-    let valid = valid.strip_prefix('\u{feff}').unwrap_or(valid);
     let mut reader = Reader { text: valid, at: 0, depth: nesting };
     reader.space();
     let json = reader.value()?;

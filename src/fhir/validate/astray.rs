@@ -4,6 +4,7 @@
 use hashbrown::HashMap;
 
 use super::known::TYPES;
+use super::locations::PLACES;
 use crate::fhir::definitions::element::{Property, TypeId, TypeKind, properties, property, resource_type_id};
 use crate::fhir::json::{Json, Object};
 use crate::fhir::path::Path;
@@ -12,15 +13,12 @@ use crate::fhir::types::ResourceType;
 /// Most references that are looked at.
 const MOST: usize = 100;
 
-/// Most absent elements that are named for one contained resource, and most places of one element that are kept.
-const MOST_ABSENT: usize = 10;
-
 /// The places of a resource that may refer to a contained one and do not.
 #[derive(Default)]
 pub struct Astray<'j> {
     references: Vec<Reference<'j>>,
     absent: Vec<(String, &'static Property)>,
-    /// How often each element was found absent, by its owner and position.
+    /// How often each element was found absent, by its owner and position; more often than places are told is not kept.
     counts: HashMap<(TypeId, u16), usize>,
     /// Whether the walk is within a contained resource, of which only the references that are there count.
     is_within: bool,
@@ -51,7 +49,7 @@ impl<'j> Astray<'j> {
     }
 
     /// Where a contained resource could be referred to from by its type: references that may be meant for it, those that name another
-    /// type, and at most ten elements that are absent, those for its type first.
+    /// type, and elements that are absent, those for its type first.
     pub fn places_for(&self, contained: &Json) -> Vec<String> {
         let Some(kind) = resource_type(contained) else { return Vec::new() };
         let fitting = self.references.iter().filter(|reference| may_name(reference.property, kind));
@@ -59,7 +57,7 @@ impl<'j> Astray<'j> {
         let absent = self.absent.iter().filter(|(_, property)| may_lead_to(property, kind, &mut Vec::new()));
         let mut absent: Vec<_> = absent.collect();
         absent.sort_by_key(|(_, property)| !property.targets.contains(&kind));
-        let absent = absent.into_iter().take(MOST_ABSENT).map(|(place, _)| place);
+        let absent = absent.into_iter().map(|(place, _)| place);
         likely.into_iter().chain(others).map(|reference| &reference.place).chain(absent).cloned().collect()
     }
 
@@ -92,7 +90,7 @@ impl<'j> Astray<'j> {
         let leads = |property: &Property| is_reference(property) || property.type_id.kind() == TypeKind::Backbone;
         for property in properties(owner).iter().filter(|property| leads(property)) {
             let count = self.counts.entry((owner, property.position)).or_default();
-            if *count < MOST_ABSENT && object.get_name(&property.name).is_none() {
+            if *count < PLACES && object.get_name(&property.name).is_none() {
                 *count += 1;
                 self.absent.push((path.child(property.element).to_string(), property));
             }
@@ -145,8 +143,8 @@ fn may_lead_to(property: &Property, kind: ResourceType, seen: &mut Vec<TypeId>) 
 
 #[cfg(test)]
 mod tests {
+    use super::PLACES;
     use crate::fhir::json::parse;
-    use crate::fhir::validate::locations::PLACES;
     use crate::fhir::validate::{Options, Registry, validate};
 
     /// What the orphans of a resource name beside themselves.

@@ -71,14 +71,6 @@ struct Reading<'a> {
 /// What is wrong with a processing instruction where the text is judged.
 const INSTRUCTION: &str = "a processing instruction has no place in a resource";
 
-/// A fault at `path`, unless its place is known.
-fn placed(fault: Fault, path: &Path<'_>) -> Fault {
-    match fault.issues().first().and_then(|issue| issue.expression.as_ref()) {
-        Some(_) => fault,
-        None => fault.at(path.to_string()),
-    }
-}
-
 impl<'a> Reading<'a> {
     /// Whether the last token is a processing instruction that is to be refused. The declaration of XML is none.
     fn is_instruction(&self) -> bool {
@@ -233,7 +225,7 @@ impl<'a> Reading<'a> {
             if resource.is_some() {
                 return Err(self.fault(inner.at, "more than one resource", path));
             }
-            resource = Some(self.resource(&inner, Some(path)).map_err(|fault| placed(fault, path))?);
+            resource = Some(self.resource(&inner, Some(path)).map_err(|fault| fault.or_at(|| path.to_string()))?);
         }
         resource.ok_or_else(|| self.fault(tag.at, "there is no resource", path))
     }
